@@ -1,0 +1,23 @@
+/** One run over all projects: every spec under libs and apps, compiled by swc like the code that is shipped. */
+const swc = {
+  jsc: {
+    target: 'es2022',
+    parser: { syntax: 'typescript', decorators: true },
+    transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
+    keepClassNames: true,
+  },
+  sourceMaps: 'inline',
+  module: { type: 'commonjs' },
+};
+module.exports = {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/libs', '<rootDir>/apps', '<rootDir>/tools'],
+  testMatch: ['**/src/**/*.spec.ts', '**/src/**/*.scenario.ts', '<rootDir>/tools/**/*.spec.ts'],
+  transform: { '^.+\\.(t|j|mj)s$': ['@swc/jest', swc] },
+  // Nest 12 and a few others are ES modules: they are compiled too, the compilers themselves are not.
+  transformIgnorePatterns: ['/node_modules/@swc/', '/node_modules/typescript'],
+  moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
+  moduleNameMapper: { '^@valueverse/([a-z-]+)$': '<rootDir>/libs/$1/src/index.ts' },
+  coverageProvider: 'v8',
+  maxWorkers: 2,
+};
