@@ -18,6 +18,8 @@ module.exports = {
   transformIgnorePatterns: ['/node_modules/@swc/', '/node_modules/typescript'],
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
   moduleNameMapper: { '^@valueverse/([a-z-]+)$': '<rootDir>/libs/$1/src/index.ts' },
+  globalSetup: '<rootDir>/libs/testing/src/run/setup.ts',
+  globalTeardown: '<rootDir>/libs/testing/src/run/teardown.ts',
   coverageProvider: 'v8',
   maxWorkers: 2,
 };

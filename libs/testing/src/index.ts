@@ -1,0 +1,6 @@
+// Imported by specs only; lint refuses it elsewhere.
+export { following, given, type Given, type Outcome, type Reactions } from './given';
+export { describeOnKafka, kafkaForTests, type KafkaForTests } from './kafka';
+export { noteNotRun } from './not-run';
+export { createEmptyDatabase, createTestDatabase, type TestDatabase } from './postgres';
+export { eventually, type ProbeOptions } from './probe';

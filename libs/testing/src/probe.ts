@@ -1,0 +1,46 @@
+import { inspect } from 'node:util';
+
+/** How long to wait and how often to look, in milliseconds. */
+export interface ProbeOptions {
+  readonly timeoutMs?: number;
+  readonly everyMs?: number;
+}
+
+const TIMEOUT_MS = 10_000;
+const EVERY_MS = 20;
+
+/**
+ * Looks until `probe` gives something other than undefined, and gives it back. A probe that throws saw that error.
+ * When the time is over it fails and says what it waited for and what it saw last. Nothing else in the specs waits.
+ */
+export async function eventually<T>(waitedFor: string, probe: (saw: (seen: unknown) => void) => Promise<T | undefined> | T | undefined, options: ProbeOptions = {}): Promise<T> {
+  const { timeoutMs = TIMEOUT_MS, everyMs = EVERY_MS } = options;
+  const deadline = performance.now() + timeoutMs;
+  let last: unknown = 'nothing';
+  const saw = (seen: unknown) => { last = seen; };
+  for (;;) {
+    try {
+      const found = await within(deadline, probe(saw));
+      if (found !== undefined) return found;
+    } catch (error) {
+      last = error;
+    }
+    if (performance.now() >= deadline) {
+      throw new Error(`waited ${timeoutMs} ms for ${waitedFor}; saw last: ${last instanceof Error ? last.message : inspect(last, { depth: 6 })}`);
+    }
+    await new Promise((resolve) => { setTimeout(resolve, everyMs); });
+  }
+}
+
+/** A probe that hangs must not hide what was waited for. */
+async function within<T>(deadline: number, looking: Promise<T> | T): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('the probe itself did not answer')), Math.max(0, deadline - performance.now()));
+  });
+  try {
+    return await Promise.race([looking, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
