@@ -1,0 +1,10 @@
+export * from './fault';
+export type { FlatPrice } from './models/flat';
+export type { GraduatedPrice } from './models/graduated';
+export type { PerUnitPrice } from './models/per-unit';
+export { type Tier, TIERS_MAX } from './models/tiers';
+export * from './price';
+export * from './proration';
+export * from './rate';
+export * from './step';
+export * from './totals';

@@ -1,0 +1,41 @@
+import { Decimal, Money, type Rounding } from '@valueverse/kernel';
+import type { PricingModel } from './models/pricing-model';
+import { type Price, pricingModels } from './price';
+import { type RoundingStep, type Step, sumOfSteps } from './step';
+
+export interface Charged {
+  readonly price: Price;
+  /** As billed: after conversion and free units. */
+  readonly quantity: Decimal;
+  /** ISO 4217; the price's amounts are in its major units. */
+  readonly currency: string;
+  /** How the line is rounded to the digits of the currency. */
+  readonly rounding: Rounding;
+  /** Whether flat parts are due although nothing was used; they are not by default. */
+  readonly flatAtZero?: boolean;
+}
+
+export interface RatedCharge {
+  /** `exact`, rounded once. */
+  readonly amount: Money;
+  /** The exact sum of the steps, in major units. */
+  readonly exact: Decimal;
+  readonly steps: readonly Step[];
+}
+
+/**
+ * The amount of a line, and the sum that explains it. All arithmetic is exact, and the line is rounded once. Presumes
+ * a price that `parsePrice` accepted; refuses a code that is no currency with `unknown_currency`.
+ */
+export const rateCharge = ({ price, quantity, currency, rounding, flatAtZero = false }: Charged): RatedCharge => {
+  const model = pricingModels[price.model] as PricingModel<Price>;
+  const steps = model.steps(price, { quantity, flatAtZero });
+  const exact = sumOfSteps(steps);
+  return { amount: Money.fromDecimal(exact, currency, rounding), exact, steps };
+};
+
+/** What rounding added to the exact sum, as a step that closes an explanation; `undefined` where it added nothing. */
+export const roundingStep = ({ amount, exact }: RatedCharge, rounding: Rounding): RoundingStep | undefined => {
+  const difference = amount.toDecimal().minus(exact);
+  return difference.isZero() ? undefined : { kind: 'rounding', rounding, amount: difference.toString() };
+};
