@@ -1,0 +1,50 @@
+import type { Topic } from '@valueverse/contracts';
+import type { Database, Tx } from '../database/database';
+import type { TopicPartition } from '../feed/feed';
+
+export interface Checkpoint {
+  readonly consumer: string;
+  readonly topic: Topic;
+  readonly partition: number;
+  readonly epoch: bigint;
+  /** The offset of the next record to handle, and the store position of the last fact handled. */
+  nextOffset: bigint;
+  position: bigint;
+  /** Why this consumer stopped here for good; an operator has to look. */
+  halted: string | null;
+}
+
+/** Somebody else reads this partition now. What was done is rolled back. */
+export class Fenced extends Error {}
+
+/** Where each consumer is. A checkpoint moves in the transaction of the effects, and only for the epoch that holds it. */
+export class Checkpoints {
+  constructor(private readonly database: Database, private readonly owner: string) {}
+
+  /** Takes the partitions over: raises their epochs, which shuts out whoever had them. */
+  async acquire(wanted: readonly (TopicPartition & { consumer: string })[]): Promise<Checkpoint[]> {
+    return this.database.transaction({ role: 'worker' }, async (tx) => {
+      const columns = [wanted.map(({ consumer }) => consumer), wanted.map(({ topic }) => topic), wanted.map(({ partition }) => partition)];
+      await tx.query('INSERT INTO checkpoints (consumer, topic, partition) SELECT * FROM unnest($1::text[], $2::text[], $3::int[]) ON CONFLICT DO NOTHING', columns);
+      const { rows } = await tx.query<{ consumer: string; topic: Topic; partition: number; epoch: bigint; next_offset: bigint; position: bigint; halted: string | null }>(
+        `WITH locked AS (SELECT c.consumer, c.topic, c.partition FROM checkpoints c JOIN unnest($1::text[], $2::text[], $3::int[]) w(consumer, topic, partition)
+           ON (c.consumer, c.topic, c.partition) = (w.consumer, w.topic, w.partition) ORDER BY 1, 2, 3 FOR UPDATE OF c)
+         UPDATE checkpoints c SET epoch = c.epoch + 1, owner = $4 FROM locked l WHERE (c.consumer, c.topic, c.partition) = (l.consumer, l.topic, l.partition)
+         RETURNING c.consumer, c.topic, c.partition, c.epoch, c.next_offset, c.position, c.halted`, [...columns, this.owner]);
+      return rows.map((row) => ({ consumer: row.consumer, topic: row.topic, partition: row.partition, epoch: row.epoch, nextOffset: row.next_offset, position: row.position, halted: row.halted }));
+    });
+  }
+
+  /** Moves a checkpoint from where this process believes it to be. Throws `Fenced` when that is no longer so. */
+  async advance(tx: Tx, from: Checkpoint, to: { nextOffset: bigint; position: bigint }): Promise<void> {
+    const { rowCount } = await tx.query(
+      'UPDATE checkpoints SET next_offset = $1, position = $2 WHERE consumer = $3 AND topic = $4 AND partition = $5 AND epoch = $6 AND next_offset = $7',
+      [to.nextOffset, to.position, from.consumer, from.topic, from.partition, from.epoch, from.nextOffset]);
+    if (rowCount !== 1) throw new Fenced(`${from.consumer} no longer reads ${from.topic}/${from.partition}`);
+  }
+
+  async halt(checkpoint: Checkpoint, reason: string): Promise<void> {
+    await this.database.transaction({ role: 'worker' }, (tx) => tx.query(
+      'UPDATE checkpoints SET halted = $1 WHERE consumer = $2 AND topic = $3 AND partition = $4 AND epoch = $5', [reason, checkpoint.consumer, checkpoint.topic, checkpoint.partition, checkpoint.epoch]));
+  }
+}

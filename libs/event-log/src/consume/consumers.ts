@@ -1,0 +1,69 @@
+import type { Message } from '@valueverse/kernel';
+import type { Topic } from '@valueverse/contracts';
+import type { DomainEvent, Fact } from '../codec/codec';
+import type { Tx } from '../database/database';
+import type { AnyDecider } from '../execute/execute';
+import type { FeedRecord } from '../feed/feed';
+
+/**
+ * Folds facts into rows of its own service. It is given nothing that could act on the world, so it can be replayed at any time
+ * in silence. Its checkpoint belongs to its name and version.
+ */
+export interface Projector {
+  readonly kind: 'projector';
+  readonly name: string;
+  readonly version: number;
+  readonly topics: readonly Topic[];
+  /** The names of the events that it reads; others are passed over. */
+  readonly events: readonly string[];
+  readonly project: (tx: Tx, facts: readonly Fact[]) => Promise<void>;
+}
+
+/** The same for records that are not facts: usage envelopes and keys. */
+export interface RecordProjector {
+  readonly kind: 'records';
+  readonly name: string;
+  readonly version: number;
+  readonly topics: readonly Topic[];
+  readonly project: (tx: Tx, records: readonly FeedRecord[]) => Promise<void>;
+}
+
+/** A piece of work that falls due at an instant: of the wall clock, or of the test clock that it carries. */
+export interface NewJob {
+  readonly id: string;
+  readonly kind: string;
+  readonly tenant: string;
+  readonly dueAt: string;
+  readonly clockId?: string | undefined;
+  readonly payload: unknown;
+  readonly causationId?: string | undefined;
+  readonly correlationId?: string | undefined;
+  readonly traceparent?: string | undefined;
+}
+
+/** What follows from a fact: commands to deciders of the same service, and jobs. Ids derive from the fact, so a redelivery is the same. */
+export interface Reaction {
+  readonly commands?: readonly { readonly decider: AnyDecider; readonly command: Message }[];
+  readonly jobs?: readonly NewJob[];
+}
+export type Reacting<E extends DomainEvent> = (event: E, fact: Fact<E>, tx: Tx) => Reaction | Promise<Reaction>;
+
+/** Acts on facts. It runs live only and is never replayed. */
+export interface Reactor {
+  readonly kind: 'reactor';
+  readonly name: string;
+  readonly topics: readonly Topic[];
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each handler has the type of its own event
+  readonly on: Readonly<Record<string, Reacting<any>>>;
+}
+export type Consumer = Projector | RecordProjector | Reactor;
+
+export const consumerName = (consumer: Consumer): string => (consumer.kind === 'reactor' ? consumer.name : `${consumer.name}@${consumer.version}`);
+
+/** Writes jobs inside the transaction that caused them. */
+export interface JobSink { schedule(tx: Tx, jobs: readonly NewJob[]): Promise<void> }
+
+/** Something that this depends on has not arrived yet, such as a fact of another topic. It is waited for, not parked. */
+export class NotYetKnown extends Error {
+  readonly code = 'not_yet_known';
+}

@@ -1,0 +1,159 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Pool, type PoolClient, type QueryResult, type QueryResultRow, types } from 'pg';
+
+/** The three roles of a service: migrations, consumers and jobs, requests of one tenant. */
+export type DatabaseRole = 'owner' | 'worker' | 'api';
+
+export interface TransactionOptions {
+  readonly role: DatabaseRole;
+  /** Required for `api`: row-level security shows nothing without it. */
+  readonly tenant?: string;
+  readonly isolation?: 'read committed' | 'repeatable read';
+  readonly readOnly?: boolean;
+}
+
+/** What the work inside a transaction may do. */
+export interface Tx {
+  query<R extends QueryResultRow = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<QueryResult<R>>;
+  /** Wake-ups only: what is registered here may be lost with the process, so nothing may rest on it. */
+  afterCommit(wake: () => void): void;
+  readonly role: DatabaseRole;
+  readonly tenant: string | undefined;
+}
+
+export interface DatabaseOptions {
+  readonly url: string;
+  /** The schema of the service, also the middle part of its role names. */
+  readonly schema: string;
+  /** More schemas that the service owns, searched after its own. */
+  readonly schemas?: readonly string[];
+  readonly connectionsMax?: number;
+}
+
+const CONNECTIONS_MAX_DEFAULT = 8;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** A writer that waits longer than this for a head or a row gives up and is retried. */
+const LOCK_TIMEOUT_MS = 5_000;
+/** A writer that holds a head and falls asleep is ended by the server after this time. */
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000;
+const STATEMENT_TIMEOUT_MS = 60_000;
+
+const IDENTIFIER = /^[a-z_][a-z0-9_]{0,62}$/;
+
+/** Quotes a name of ours for use in SQL text; anything but a plain lower-case name is a bug and throws. */
+export const ident = (name: string): string => {
+  if (!IDENTIFIER.test(name)) throw new Error(`not an identifier: ${name}`);
+  return `"${name}"`;
+};
+
+export const roleName = (schema: string, role: DatabaseRole): string => `vv_${schema}_${role}`;
+
+// Counts and positions are int8; as JavaScript strings they would compare wrongly, as numbers they would round.
+const TYPE_PARSERS = {
+  getTypeParser: (oid: number, format?: 'text' | 'binary') => {
+    if (oid === types.builtins.INT8) return (text: string) => BigInt(text);
+    // Instants stay text: a JavaScript Date has no microseconds.
+    if (oid === types.builtins.TIMESTAMPTZ) return (text: string) => text;
+    return types.getTypeParser(oid, format);
+  },
+};
+
+/** A service's own database: every statement runs in a transaction that has a role, and a tenant where the role is `api`. */
+export class Database {
+  readonly schema: string;
+  private readonly pool: Pool;
+  private readonly searchPath: string;
+  private readonly inside = new AsyncLocalStorage<string>();
+
+  constructor(private readonly options: DatabaseOptions) {
+    this.schema = options.schema;
+    this.searchPath = [options.schema, ...(options.schemas ?? [])].map(ident).join(', ');
+    this.pool = new Pool({
+      connectionString: options.url,
+      max: options.connectionsMax ?? CONNECTIONS_MAX_DEFAULT,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      application_name: `valueverse ${options.schema}`,
+      types: TYPE_PARSERS as never,
+    });
+    // An idle connection that the server ends is replaced at the next use.
+    this.pool.on('error', () => undefined);
+  }
+
+  get url(): string { return this.options.url; }
+
+  /** Runs `work` in one transaction; an error rolls it back and is thrown on. Nested calls are refused: they would wait for each other. */
+  async transaction<T>(options: TransactionOptions, work: (tx: Tx) => Promise<T>): Promise<T> {
+    if (options.role === 'api' && !options.tenant) throw new Error('a transaction of the api role needs a tenant');
+    if (this.inside.getStore() === this.schema) throw new Error(`a transaction on ${this.schema} inside another one`);
+    const client = await this.pool.connect();
+    let broken: Error | undefined;
+    const wakes: (() => void)[] = [];
+    try {
+      await client.query(this.opening(client, options));
+      const tx: Tx = {
+        query: (text, values) => client.query(text, values as unknown[]),
+        afterCommit: (wake) => { wakes.push(wake); },
+        role: options.role,
+        tenant: options.tenant,
+      };
+      const result = await this.inside.run(this.schema, () => work(tx));
+      await client.query('COMMIT');
+      for (const wake of wakes) wake();
+      return result;
+    } catch (error) {
+      await client.query('ROLLBACK').catch((cause: Error) => { broken = cause; });
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  /** A connection of the owner role outside any transaction, for migrations and advisory locks. */
+  async withOwner<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.pool.connect();
+    try {
+      return await work(client);
+    } finally {
+      await client.query('RESET ALL').catch(() => undefined);
+      client.release();
+    }
+  }
+
+  async isReachable(): Promise<boolean> {
+    try {
+      await this.pool.query('SELECT 1');
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.pool.end();
+  }
+
+  private opening(client: PoolClient, options: TransactionOptions): string {
+    // One round trip: what a transaction may see is set before its first statement, and ends with it.
+    return [
+      `BEGIN ISOLATION LEVEL ${(options.isolation ?? 'read committed').toUpperCase()} ${options.readOnly ? 'READ ONLY' : 'READ WRITE'}`,
+      `SET LOCAL ROLE ${ident(roleName(this.schema, options.role))}`,
+      `SET LOCAL search_path TO ${this.searchPath}`,
+      `SET LOCAL lock_timeout TO ${LOCK_TIMEOUT_MS}`,
+      `SET LOCAL statement_timeout TO ${STATEMENT_TIMEOUT_MS}`,
+      `SET LOCAL idle_in_transaction_session_timeout TO ${IDLE_IN_TRANSACTION_TIMEOUT_MS}`,
+      `SET LOCAL timezone TO 'UTC'`,
+      `SELECT set_config('valueverse.tenant', ${client.escapeLiteral(options.tenant ?? '')}, true)`,
+    ].join('; ');
+  }
+}
+
+/** SQL states after which the same transaction can simply be tried again. */
+const TRANSIENT_STATES = new Set(['40001', '40P01', '55P03', '57P01', '57P02', '57P03', '08000', '08003', '08006', '25P03', '57014']);
+
+/** True for failures of the moment (serialization, deadlock, lock timeout, lost connection), false for bugs and bad data. */
+export const isTransient = (error: unknown): boolean => {
+  const { code, message } = error as { code?: string; message?: string };
+  if (code !== undefined && TRANSIENT_STATES.has(code)) return true;
+  return code === 'ECONNRESET' || code === 'ECONNREFUSED' || code === 'EPIPE'
+    || /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(message ?? '');
+};

@@ -1,0 +1,111 @@
+import type { Decider, Message } from '@valueverse/kernel';
+import { fingerprintOf, type DomainEvent, type EncodedFact, type Fact, type FactContext } from '../codec/codec';
+import type { Tx } from '../database/database';
+import { foldInto, type AnyReadModel } from '../project/read-model';
+import { streamName, type EventStore, type Position, type RecordedCommand } from '../store/event-store';
+
+/** A decider, the stream that each of its commands belongs to, and the rows that are written together with its facts. */
+export interface DeciderDefinition<C extends Message, E extends Message, S> {
+  readonly name: string;
+  readonly decider: Decider<C, E, S>;
+  readonly stream: (command: C) => string;
+  /** Read models whose rows belong to one stream: written in the appending transaction, so that a writer reads its writes. */
+  readonly views?: readonly AnyReadModel[];
+}
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a batch holds commands of different deciders
+export type AnyDecider = DeciderDefinition<any, any, any>;
+
+export interface CommandContext extends FactContext {
+  /** The same id is the same command: its facts are found, not made again. */
+  readonly commandId?: string | undefined;
+}
+export interface Instruction<C extends Message = Message> {
+  readonly decider: AnyDecider;
+  readonly command: C;
+  readonly context: CommandContext;
+}
+export interface Outcome {
+  readonly facts: readonly Fact[];
+  /** Where the facts are in the store; empty for a repetition. */
+  readonly positions: readonly Position[];
+  readonly repeated: boolean;
+}
+
+interface OpenStream { readonly facts: Fact[]; readonly fresh: Fact[]; state: unknown; version: number }
+
+/** Makes wall time for `recordedAt`. */
+export type WallClock = () => string;
+
+/**
+ * The only place where decisions meet the log. Loads the streams of all instructions, decides one after the other, writes the
+ * rows that belong to the streams, and appends everything at once, as the last statement of the transaction.
+ *
+ * Throws what a decider refuses (`Refused`), `CommandConflict` for a command id that came with another command, and
+ * `AppendConflict` when somebody was faster: then the whole transaction is run again, which is safe because `decide` is pure.
+ */
+export const executeIn = async (store: EventStore, tx: Tx, instructions: readonly Instruction[], wallClock: WallClock): Promise<Outcome[]> => {
+  const streams = await openStreams(store, tx, instructions);
+  const outcomes: (Outcome & { encoded: EncodedFact[] })[] = [];
+  const commands: RecordedCommand[] = [];
+  const given = new Map<string, number>();
+  for (const [index, { decider, command, context }] of instructions.entries()) {
+    const fingerprint = context.commandId === undefined ? undefined : fingerprintOf({ decider: decider.name, command: withoutTime(command) });
+    const commandKey = `${context.tenant}\n${context.commandId}`;
+    if (fingerprint !== undefined) {
+      const earlier = given.get(commandKey);
+      const repeated = earlier === undefined ? await store.findCommand(tx, context.tenant, context.commandId!, fingerprint) : outcomes[earlier]!.facts;
+      if (repeated !== undefined) { outcomes.push({ facts: repeated, positions: [], repeated: true, encoded: [] }); continue; }
+      given.set(commandKey, index);
+    }
+    const stream = decider.stream(command);
+    const open = streams.get(streamName({ tenant: context.tenant, stream }))!;
+    if (open.state === undefined) open.state = open.facts.reduce((state: unknown, { event }) => decider.decider.evolve(event, state), decider.decider.initial);
+    const decided = decider.decider.decide(command, open.state) as readonly DomainEvent[];
+    const first = open.version + 1;
+    const encoded = decided.map((event, nth) => store.codec.encode(event, stream, first + nth, context, wallClock()));
+    const facts = encoded.map((fact, nth) => factOf(decided[nth]!, fact, context));
+    open.version += facts.length;
+    open.fresh.push(...facts);
+    open.state = decided.reduce((state: unknown, event) => decider.decider.evolve(event, state), open.state);
+    outcomes.push({ facts, positions: [], repeated: false, encoded });
+    if (fingerprint !== undefined) {
+      commands.push({ tenant: context.tenant, commandId: context.commandId!, fingerprint, stream, firstVersion: first, lastVersion: open.version });
+    }
+  }
+  await writeViews(tx, instructions, streams);
+  const all = outcomes.flatMap(({ encoded }) => encoded);
+  if (all.length === 0 && commands.length === 0) return outcomes;
+  const positions = await store.append(tx, all, commands);
+  let next = 0;
+  return outcomes.map(({ facts, repeated, encoded }) => ({ facts, repeated, positions: positions.slice(next, next += encoded.length) }));
+};
+
+const openStreams = async (store: EventStore, tx: Tx, instructions: readonly Instruction[]): Promise<Map<string, OpenStream>> => {
+  const keys = instructions.map(({ decider, command, context }) => ({ tenant: context.tenant, stream: decider.stream(command) }));
+  const read = await store.readMany(tx, keys);
+  return new Map([...read].map(([name, facts]) => [name, { facts, fresh: [], state: undefined, version: facts.at(-1)?.version ?? 0 }]));
+};
+
+const writeViews = async (tx: Tx, instructions: readonly Instruction[], streams: Map<string, OpenStream>): Promise<void> => {
+  const touched = new Map<AnyReadModel, Set<OpenStream>>();
+  for (const { decider, command, context } of instructions) {
+    const open = streams.get(streamName({ tenant: context.tenant, stream: decider.stream(command) }))!;
+    if (open.fresh.length === 0) continue;
+    for (const view of decider.views ?? []) touched.set(view, (touched.get(view) ?? new Set()).add(open));
+  }
+  for (const [view, opened] of touched) {
+    // The whole stream is offered: a row that was not written by an older release folds what it missed.
+    await foldInto(tx, view, [...opened].flatMap(({ facts, fresh }) => [...facts, ...fresh]), { ownStream: true });
+  }
+};
+
+const factOf = (event: DomainEvent, fact: EncodedFact, context: FactContext): Fact => ({
+  event, id: fact.id, tenant: fact.tenant, stream: fact.stream, version: fact.version, at: context.at, recordedAt: '', actor: context.actor,
+  clockId: context.clockId, causationId: context.causationId, correlationId: context.correlationId ?? fact.id, traceparent: context.traceparent,
+});
+
+/** The same command repeated a moment later has another `at`; it is still the same command. */
+const withoutTime = (command: Message): unknown => {
+  const { at: _at, ...rest } = command as Message & { at?: string };
+  return rest;
+};

@@ -1,0 +1,294 @@
+import { randomUUID } from 'node:crypto';
+import { ConfigResourceTypes, Kafka, logLevel, type Admin, type Consumer as KafkaConsumer, type EachBatchPayload, type IHeaders, type KafkaMessage, type Producer } from 'kafkajs';
+import { partitionsOf, TOPICS, type Topic, type TopicKind } from '@valueverse/contracts';
+import { FeedTimeout, LATER_MS, partitionName, type Feed, type FeedRecord, type GroupMember, type GroupMembership, type NewRecord, type TopicPartition } from './feed';
+
+const APPEND_DEADLINE_MS = 30_000;
+const SESSION_TIMEOUT_MS = 10_000;
+const HEARTBEAT_MS = 1_000;
+const FETCH_WAIT_MS = 50;
+const DAY_MS = 86_400_000;
+const TRANSPORT_RETENTION_MS = 7 * DAY_MS;
+/** A consumer that was away for a weekend must find what it has not read. */
+const TRANSPORT_RETENTION_MIN_MS = 3 * DAY_MS;
+const KEY_COMPACTION_LAG_MAX_MS = DAY_MS;
+const PARTITIONS_AT_ONCE = 4;
+const READ_DEADLINE_MS = 30_000;
+
+export interface KafkaFeedOptions {
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  /** Copies of each record: 3 in production, 1 on a laptop. */
+  readonly replication?: number;
+}
+
+const topicConfig = (kind: TopicKind, replication: number): { name: string; value: string }[] => [
+  { name: 'min.insync.replicas', value: String(Math.min(2, replication)) },
+  { name: 'unclean.leader.election.enable', value: 'false' },
+  ...(kind === 'keys'
+    ? [{ name: 'cleanup.policy', value: 'compact' }, { name: 'max.compaction.lag.ms', value: String(KEY_COMPACTION_LAG_MAX_MS) }]
+    : [{ name: 'cleanup.policy', value: 'delete' }, { name: 'retention.ms', value: kind === 'facts' ? '-1' : String(TRANSPORT_RETENTION_MS) }, { name: 'retention.bytes', value: '-1' }]),
+];
+
+/** What a topic's settings must not be, because facts or keys would be lost. */
+const topicFault = (topic: Topic, settings: ReadonlyMap<string, string>): string | undefined => {
+  const { kind } = TOPICS[topic];
+  if (kind === 'keys') {
+    if (settings.get('cleanup.policy') !== 'compact') return 'cleanup.policy has to be compact';
+    return Number(settings.get('max.compaction.lag.ms')) > KEY_COMPACTION_LAG_MAX_MS ? `max.compaction.lag.ms has to be at most ${KEY_COMPACTION_LAG_MAX_MS}` : undefined;
+  }
+  if (settings.get('cleanup.policy') !== 'delete') return 'cleanup.policy has to be delete: compaction would drop facts';
+  const retention = Number(settings.get('retention.ms'));
+  if (kind === 'facts' && retention !== -1) return 'retention.ms has to be -1: facts are kept for ever';
+  if (kind === 'transport' && retention !== -1 && retention < TRANSPORT_RETENTION_MIN_MS) return `retention.ms has to be at least ${TRANSPORT_RETENTION_MIN_MS}`;
+  return undefined;
+};
+
+const textOf = (value: IHeaders[string]): string => (Array.isArray(value) ? String(value[0]) : String(value ?? ''));
+const toRecord = (topic: Topic, partition: number, message: KafkaMessage): FeedRecord => {
+  const headers = Object.fromEntries(Object.entries(message.headers ?? {}).map(([name, value]) => [name, textOf(value)]));
+  return {
+    topic, partition, offset: BigInt(message.offset), key: message.key?.toString() ?? '', value: message.value?.toString() ?? '', headers,
+    ...(headers['ce_position'] === undefined ? {} : { position: BigInt(headers['ce_position']), previous: BigInt(headers['ce_previous'] ?? 0) }),
+  };
+};
+
+/**
+ * The feed on Apache Kafka, by kafkajs. Each request carries records of one partition, and one request is under way per partition:
+ * in any other shape this client was seen to lose records that the brokers had acknowledged. No Kafka transactions, no automatic commits:
+ * the reader's own database holds the checkpoints, a consumer group only proposes who reads what.
+ */
+export class KafkaFeed implements Feed {
+  readonly kind = 'kafka';
+  private readonly kafka: Kafka;
+  private readonly replication: number;
+  private producer: Promise<Producer> | undefined;
+  private admin: Promise<Admin> | undefined;
+  private readonly queues = new Map<string, Promise<void>>();
+  private readonly memberships = new Set<GroupMembership>();
+
+  constructor(options: KafkaFeedOptions) {
+    this.replication = options.replication ?? 1;
+    this.kafka = new Kafka({
+      clientId: options.clientId, brokers: [...options.brokers], logLevel: logLevel.NOTHING,
+      retry: { initialRetryTime: 100, retries: 8, maxRetryTime: 2_000 }, connectionTimeout: 3_000, requestTimeout: 20_000,
+    });
+  }
+
+  async ensureTopics(): Promise<void> {
+    const admin = await this.connectedAdmin();
+    const topics = Object.keys(TOPICS) as Topic[];
+    const existing = new Set(await admin.listTopics());
+    const missing = topics.filter((topic) => !existing.has(topic));
+    if (missing.length > 0) {
+      await admin.createTopics({ waitForLeaders: true, topics: missing.map((topic) => ({
+        topic, numPartitions: partitionsOf(topic), replicationFactor: this.replication, configEntries: topicConfig(TOPICS[topic].kind, this.replication),
+      })) });
+    }
+    const { topics: found } = await admin.fetchTopicMetadata({ topics });
+    for (const { name, partitions } of found) {
+      const wanted = partitionsOf(name as Topic);
+      if (partitions.length !== wanted) throw new Error(`${name} has ${partitions.length} partitions, this release has ${wanted}; partitions never change`);
+    }
+    const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: topics.map((name) => ({ type: ConfigResourceTypes.TOPIC, name })) });
+    const faults = resources.flatMap(({ resourceName, configEntries }) => {
+      const fault = topicFault(resourceName as Topic, new Map(configEntries.map(({ configName, configValue }) => [configName, configValue])));
+      return fault === undefined ? [] : [`${resourceName}: ${fault}`];
+    });
+    if (faults.length > 0) throw new Error(`topics that could lose records: ${faults.join('; ')}`);
+  }
+
+  append(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {
+    const name = partitionName({ topic, partition });
+    const before = this.queues.get(name) ?? Promise.resolve();
+    const mine = before.catch(() => undefined).then(() => this.send(topic, partition, records));
+    this.queues.set(name, mine);
+    return mine;
+  }
+
+  private async send(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {
+    const connecting = this.producer ??= this.connectProducer();
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new FeedTimeout(`${topic}/${partition} did not answer within ${APPEND_DEADLINE_MS} ms`)), APPEND_DEADLINE_MS);
+    });
+    try {
+      const sending = connecting.then((producer) => producer.send({
+        topic, acks: -1, messages: records.map(({ key, value, headers }) => ({ key, value, headers: { ...headers }, partition })),
+      }));
+      await Promise.race([sending, deadline]);
+    } catch (error) {
+      // Whatever is still under way on the old producer must not meet the repetition on the same connection.
+      if (this.producer === connecting) this.producer = undefined;
+      void connecting.then((producer) => producer.disconnect()).catch(() => undefined);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async ends(partitions: readonly TopicPartition[]): Promise<Map<string, bigint>> {
+    const admin = await this.connectedAdmin();
+    const wanted = new Set(partitions.map(partitionName));
+    const found = new Map<string, bigint>();
+    for (const topic of new Set(partitions.map(({ topic: name }) => name))) {
+      for (const { partition, high } of await admin.fetchTopicOffsets(topic)) {
+        const name = partitionName({ topic, partition });
+        if (wanted.has(name)) found.set(name, BigInt(high));
+      }
+    }
+    return found;
+  }
+
+  async read(partition: TopicPartition, from: bigint, limit: number): Promise<FeedRecord[]> {
+    const end = (await this.ends([partition])).get(partitionName(partition)) ?? 0n;
+    if (from >= end) return [];
+    const groupId = `read-${randomUUID()}`;
+    const consumer = this.kafka.consumer({ groupId, maxWaitTimeInMs: FETCH_WAIT_MS });
+    const records: FeedRecord[] = [];
+    try {
+      await consumer.connect();
+      await consumer.subscribe({ topics: [partition.topic], fromBeginning: true });
+      await new Promise<void>((resolve, reject) => {
+        const timer = setTimeout(() => reject(new FeedTimeout(`reading ${partitionName(partition)} took too long`)), READ_DEADLINE_MS);
+        const finish = (): void => { clearTimeout(timer); resolve(); };
+        consumer.run({ autoCommit: false, eachBatch: async ({ batch }) => {
+          if (batch.partition !== partition.partition) return;
+          for (const message of batch.messages) {
+            if (BigInt(message.offset) >= from && records.length < limit) records.push(toRecord(partition.topic, batch.partition, message));
+          }
+          if (records.length >= limit || BigInt(batch.lastOffset()) + 1n >= end) finish();
+        } }).catch(reject);
+        consumer.seek({ topic: partition.topic, partition: partition.partition, offset: String(from) });
+      });
+      return records;
+    } finally {
+      await consumer.disconnect();
+      await (await this.connectedAdmin()).deleteGroups([groupId]).catch(() => undefined);
+    }
+  }
+
+  join(group: string, topics: readonly Topic[], member: GroupMember): GroupMembership {
+    const consumer = this.kafka.consumer({
+      groupId: `valueverse.${group}`, sessionTimeout: SESSION_TIMEOUT_MS, heartbeatInterval: HEARTBEAT_MS, maxWaitTimeInMs: FETCH_WAIT_MS,
+      retry: { retries: Number.MAX_SAFE_INTEGER, initialRetryTime: 200, maxRetryTime: 2_000 },
+    });
+    const membership = new KafkaMembership(consumer, topics, member);
+    const handle: GroupMembership = { wake: () => undefined, stop: async () => { this.memberships.delete(handle); await membership.stop(); } };
+    this.memberships.add(handle);
+    membership.start();
+    return handle;
+  }
+
+  async isReachable(): Promise<boolean> {
+    try {
+      await (await this.connectedAdmin()).listTopics();
+      return true;
+    } catch {
+      this.admin = undefined;
+      return false;
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.memberships].map((membership) => membership.stop()));
+    await Promise.allSettled([this.producer?.then((producer) => producer.disconnect()), this.admin?.then((admin) => admin.disconnect())]);
+  }
+
+  private async connectProducer(): Promise<Producer> {
+    const producer = this.kafka.producer({ idempotent: true, allowAutoTopicCreation: false });
+    await producer.connect();
+    return producer;
+  }
+
+  private connectedAdmin(): Promise<Admin> {
+    this.admin ??= (async () => {
+      const admin = this.kafka.admin();
+      await admin.connect();
+      return admin;
+    })();
+    return this.admin;
+  }
+}
+
+/** One consumer of a group. Partitions are paused until their checkpoints are taken over, so nothing below a checkpoint is delivered. */
+class KafkaMembership {
+  private running = true;
+  private started: Promise<void> = Promise.resolve();
+  private readonly stopped = new Set<string>();
+
+  constructor(private readonly consumer: KafkaConsumer, private readonly topics: readonly Topic[], private readonly member: GroupMember) {}
+
+  start(): void {
+    this.consumer.on('consumer.group_join', ({ payload }) => {
+      const partitions = Object.entries(payload.memberAssignment).flatMap(([topic, list]) => list.map((partition) => ({ topic: topic as Topic, partition })));
+      // Pausing has to happen at once: a fetch that is answered while the checkpoints are read would be delivered.
+      this.pause(partitions);
+      void this.take(partitions);
+    });
+    this.consumer.on('consumer.crash', ({ payload }) => {
+      this.member.onError(payload.error);
+    });
+    this.started = (async () => {
+      await this.consumer.connect();
+      await this.consumer.subscribe({ topics: [...this.topics], fromBeginning: true });
+      await this.consumer.run({ autoCommit: false, eachBatchAutoResolve: false, partitionsConsumedConcurrently: PARTITIONS_AT_ONCE, eachBatch: (payload) => this.batch(payload) });
+    })();
+    this.started.catch((error: unknown) => this.member.onError(error));
+  }
+
+  async stop(): Promise<void> {
+    if (!this.running) return;
+    this.running = false;
+    await this.started.catch(() => undefined);
+    await this.consumer.disconnect().catch(() => undefined);
+  }
+
+  private pause(partitions: readonly TopicPartition[]): void {
+    this.consumer.pause(partitions.map(({ topic, partition }) => ({ topic, partitions: [partition] })));
+  }
+
+  private async take(partitions: readonly TopicPartition[]): Promise<void> {
+    if (partitions.length === 0) return;
+    try {
+      const starts = await this.member.onAssigned(partitions);
+      for (const partition of partitions) {
+        const start = starts.get(partitionName(partition));
+        if (start === undefined) { this.stopped.add(partitionName(partition)); continue; }
+        this.consumer.seek({ ...partition, offset: String(start) });
+        this.consumer.resume([{ topic: partition.topic, partitions: [partition.partition] }]);
+      }
+    } catch (error) {
+      this.member.onError(error);
+      if (this.running) setTimeout(() => { void this.take(partitions); }, HEARTBEAT_MS);
+    }
+  }
+
+  private offerAgain(partition: TopicPartition, offset: string): void {
+    if (!this.running) return;
+    this.consumer.seek({ ...partition, offset });
+    this.consumer.resume([{ topic: partition.topic, partitions: [partition.partition] }]);
+  }
+
+  private async batch({ batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload): Promise<void> {
+    const partition = { topic: batch.topic as Topic, partition: batch.partition };
+    if (!isRunning() || isStale() || !this.running || batch.messages.length === 0) return;
+    const beat = setInterval(() => { void heartbeat().catch(() => undefined); }, HEARTBEAT_MS);
+    try {
+      const records = batch.messages.map((message) => toRecord(partition.topic, partition.partition, message));
+      const answer = await this.member.onRecords(partition, records);
+      if (typeof answer === 'object') {
+        const last = BigInt(batch.lastOffset());
+        if (answer.next === last + 1n) resolveOffset(batch.lastOffset());
+        else this.consumer.seek({ ...partition, offset: String(answer.next) });
+        return;
+      }
+      this.pause([partition]);
+      if (answer === 'reassign') await this.take([partition]);
+      else if (answer === 'later') setTimeout(() => { this.offerAgain(partition, batch.firstOffset()!); }, LATER_MS);
+      else this.stopped.add(partitionName(partition));
+    } finally {
+      clearInterval(beat);
+    }
+  }
+}

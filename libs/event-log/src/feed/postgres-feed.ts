@@ -1,0 +1,233 @@
+import { randomUUID } from 'node:crypto';
+import { partitionsOf, TOPICS, type Topic } from '@valueverse/contracts';
+import { Database, ident, roleName } from '../database/database';
+import { ensureRoles } from '../database/roles';
+import { FeedGap, LATER_MS, partitionName, type Feed, type FeedRecord, type GroupMember, type GroupMembership, type NewRecord, type TopicPartition } from './feed';
+
+const SCHEMA = 'feed';
+const GAP_STATE = 'VV003';
+const RECORDS_PER_READ_MAX = 500;
+const POLL_MS = 100;
+const HEARTBEAT_MS = 1_000;
+/** A member that was silent for this long loses its partitions to the others. */
+const MEMBER_TIMEOUT_MS = 6_000;
+const ERROR_PAUSE_MS = 500;
+
+const FEED_SCHEMA_SQL = (): string => {
+  const [s, worker] = [ident(SCHEMA), ident(roleName(SCHEMA, 'worker'))];
+  return `
+CREATE TABLE IF NOT EXISTS ${s}.ends (topic text NOT NULL, partition int NOT NULL, next_offset bigint NOT NULL, position bigint NOT NULL, PRIMARY KEY (topic, partition));
+CREATE TABLE IF NOT EXISTS ${s}.records (topic text NOT NULL, partition int NOT NULL, record_offset bigint NOT NULL, position bigint, previous bigint,
+  key text NOT NULL, headers text NOT NULL, value text NOT NULL, appended_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (topic, partition, record_offset));
+CREATE TABLE IF NOT EXISTS ${s}.members (group_name text NOT NULL, member text NOT NULL, seen_at timestamptz NOT NULL, PRIMARY KEY (group_name, member));
+CREATE OR REPLACE FUNCTION ${s}.append_records(p_topic text, p_partition int, p_compacted boolean, p_positions bigint[], p_previous bigint[], p_keys text[], p_headers text[], p_values text[])
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE v_next bigint; v_position bigint; v_first bigint;
+BEGIN
+  SELECT next_offset, position INTO v_next, v_position FROM ${s}.ends WHERE topic = p_topic AND partition = p_partition FOR UPDATE;
+  IF NOT FOUND THEN RAISE EXCEPTION 'no topic partition %/%', p_topic, p_partition; END IF;
+  -- What was appended before is dropped; what is left has to follow the last record.
+  SELECT r.previous INTO v_first FROM unnest(p_positions, p_previous) r(position, previous) WHERE r.position > v_position ORDER BY r.position LIMIT 1;
+  IF v_first IS DISTINCT FROM v_position AND v_first IS NOT NULL THEN
+    RAISE EXCEPTION 'record follows position %, the last one is %', v_first, v_position USING ERRCODE = '${GAP_STATE}';
+  END IF;
+  IF p_compacted THEN
+    DELETE FROM ${s}.records r USING unnest(p_keys, p_positions) k(key, position) WHERE r.topic = p_topic AND r.partition = p_partition AND r.key = k.key AND k.position > v_position;
+  END IF;
+  INSERT INTO ${s}.records (topic, partition, record_offset, position, previous, key, headers, value)
+    SELECT p_topic, p_partition, v_next + row_number() OVER (ORDER BY r.nth) - 1, r.position, r.previous, r.key, r.headers, r.value
+    FROM unnest(p_positions, p_previous, p_keys, p_headers, p_values) WITH ORDINALITY r(position, previous, key, headers, value, nth)
+    WHERE r.position IS NULL OR r.position > v_position;
+  GET DIAGNOSTICS v_first = ROW_COUNT;
+  UPDATE ${s}.ends SET next_offset = v_next + v_first, position = greatest(v_position, (SELECT max(p) FROM unnest(p_positions) p))
+    WHERE topic = p_topic AND partition = p_partition;
+END $$;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${s} TO ${worker};`;
+};
+
+interface Row { topic: Topic; partition: number; record_offset: bigint; position: bigint | null; previous: bigint | null; key: string; headers: string; value: string }
+
+const toRecord = (row: Row): FeedRecord => ({
+  topic: row.topic, partition: row.partition, offset: row.record_offset, key: row.key, value: row.value,
+  headers: JSON.parse(row.headers) as Record<string, string>,
+  ...(row.position === null ? {} : { position: row.position, previous: row.previous ?? 0n }),
+});
+
+/** The feed in PostgreSQL: its own schema and role, an ends row per topic partition that orders the appends. */
+export class PostgresFeed implements Feed {
+  readonly kind = 'postgres';
+  private readonly database: Database;
+  private readonly memberships = new Set<PostgresMembership>();
+
+  constructor(url: string, connectionsMax = 8) {
+    this.database = new Database({ url, schema: SCHEMA, connectionsMax });
+  }
+
+  async ensureTopics(): Promise<void> {
+    await ensureRoles(this.database, [SCHEMA]);
+    await this.database.transaction({ role: 'owner' }, async (tx) => {
+      await tx.query('SELECT pg_advisory_xact_lock(7305002)');
+      await tx.query(FEED_SCHEMA_SQL());
+      for (const topic of Object.keys(TOPICS) as Topic[]) {
+        const { rows } = await tx.query<{ count: bigint }>('SELECT count(*) FROM ends WHERE topic = $1', [topic]);
+        const count = Number(rows[0]!.count);
+        if (count !== 0 && count !== partitionsOf(topic)) throw new Error(`${topic} has ${count} partitions, this release has ${partitionsOf(topic)}; partitions never change`);
+        await tx.query('INSERT INTO ends SELECT $1, p, 0, 0 FROM generate_series(0, $2::int - 1) p ON CONFLICT DO NOTHING', [topic, partitionsOf(topic)]);
+      }
+    });
+  }
+
+  async append(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {
+    try {
+      await this.database.transaction({ role: 'worker' }, async (tx) => {
+        await tx.query('SELECT append_records($1, $2, $3, $4, $5, $6, $7, $8)', [topic, partition, TOPICS[topic].kind === 'keys',
+          records.map((r) => r.position ?? null), records.map((r) => r.previous ?? null), records.map((r) => r.key),
+          records.map((r) => JSON.stringify(r.headers)), records.map((r) => r.value)]);
+        tx.afterCommit(() => this.memberships.forEach((membership) => membership.wake()));
+      });
+    } catch (error) {
+      if ((error as { code?: string }).code === GAP_STATE) throw new FeedGap(`${topic}/${partition}: ${(error as Error).message}`);
+      throw error;
+    }
+  }
+
+  async ends(partitions: readonly TopicPartition[]): Promise<Map<string, bigint>> {
+    return this.database.transaction({ role: 'worker', readOnly: true }, async (tx) => {
+      const { rows } = await tx.query<{ topic: Topic; partition: number; next_offset: bigint }>(
+        'SELECT e.topic, e.partition, e.next_offset FROM ends e JOIN unnest($1::text[], $2::int[]) w(topic, partition) ON e.topic = w.topic AND e.partition = w.partition',
+        [partitions.map(({ topic }) => topic), partitions.map(({ partition }) => partition)]);
+      return new Map(rows.map((row) => [partitionName(row), row.next_offset]));
+    });
+  }
+
+  async read(partition: TopicPartition, from: bigint, limit: number): Promise<FeedRecord[]> {
+    return this.readMany(new Map([[partitionName(partition), { ...partition, next: from }]]), limit);
+  }
+
+  /** The next records of each partition that has any. */
+  async readMany(wanted: ReadonlyMap<string, TopicPartition & { next: bigint }>, limit = RECORDS_PER_READ_MAX): Promise<FeedRecord[]> {
+    const list = [...wanted.values()];
+    if (list.length === 0) return [];
+    return this.database.transaction({ role: 'worker', readOnly: true }, async (tx) => {
+      const { rows } = await tx.query<Row>(
+        `SELECT r.topic, r.partition, r.record_offset, r.position, r.previous, r.key, r.headers, r.value
+         FROM unnest($1::text[], $2::int[], $3::bigint[]) w(topic, partition, next)
+         JOIN ends e ON e.topic = w.topic AND e.partition = w.partition AND e.next_offset > w.next
+         JOIN LATERAL (SELECT * FROM records r WHERE r.topic = w.topic AND r.partition = w.partition AND r.record_offset >= w.next ORDER BY r.record_offset LIMIT $4) r ON true
+         ORDER BY r.topic, r.partition, r.record_offset`,
+        [list.map(({ topic }) => topic), list.map(({ partition }) => partition), list.map(({ next }) => next), limit]);
+      return rows.map(toRecord);
+    });
+  }
+
+  join(group: string, topics: readonly Topic[], member: GroupMember): GroupMembership {
+    const membership = new PostgresMembership(this, this.database, group, topics, member);
+    this.memberships.add(membership);
+    membership.start();
+    return { wake: () => membership.wake(), stop: async () => { this.memberships.delete(membership); await membership.stop(); } };
+  }
+
+  isReachable(): Promise<boolean> { return this.database.isReachable(); }
+  async close(): Promise<void> {
+    await Promise.all([...this.memberships].map((membership) => membership.stop()));
+    await this.database.close();
+  }
+}
+
+/** One reader of a group. Members share the partitions by their order; that is a proposal, which the epochs of the reader confirm. */
+class PostgresMembership {
+  private readonly id = randomUUID();
+  private readonly owned = new Map<string, TopicPartition & { next: bigint; notBeforeMs: number }>();
+  private readonly halted = new Set<string>();
+  private running = true;
+  private loop: Promise<void> = Promise.resolve();
+  private rouse: () => void = () => undefined;
+  private roused = false;
+  private nextHeartbeatMs = 0;
+
+  constructor(private readonly feed: PostgresFeed, private readonly database: Database, private readonly group: string, private readonly topics: readonly Topic[], private readonly member: GroupMember) {}
+
+  start(): void { this.loop = this.run(); }
+  wake(): void { this.roused = true; this.rouse(); }
+
+  async stop(): Promise<void> {
+    this.running = false;
+    this.wake();
+    await this.loop;
+    await this.database.transaction({ role: 'worker' }, (tx) => tx.query('DELETE FROM members WHERE group_name = $1 AND member = $2', [this.group, this.id])).catch(() => undefined);
+  }
+
+  private async run(): Promise<void> {
+    while (this.running) {
+      try {
+        if (performance.now() >= this.nextHeartbeatMs) await this.takePart();
+        this.roused = false;
+        if (!(await this.deliver())) await this.rest(this.isWaiting() ? LATER_MS : POLL_MS);
+      } catch (error) {
+        this.member.onError(error);
+        await this.rest(ERROR_PAUSE_MS);
+      }
+    }
+  }
+
+  private async takePart(): Promise<void> {
+    const alive = await this.database.transaction({ role: 'worker' }, async (tx) => {
+      await tx.query(`INSERT INTO members VALUES ($1, $2, clock_timestamp()) ON CONFLICT (group_name, member) DO UPDATE SET seen_at = clock_timestamp()`, [this.group, this.id]);
+      await tx.query(`DELETE FROM members WHERE group_name = $1 AND seen_at < clock_timestamp() - $2 * interval '1 ms'`, [this.group, MEMBER_TIMEOUT_MS]);
+      const { rows } = await tx.query<{ member: string }>('SELECT member FROM members WHERE group_name = $1 ORDER BY member', [this.group]);
+      return rows.map(({ member }) => member);
+    });
+    this.nextHeartbeatMs = performance.now() + HEARTBEAT_MS;
+    const place = alive.indexOf(this.id);
+    const all = this.topics.flatMap((topic) => Array.from({ length: partitionsOf(topic) }, (_, partition) => ({ topic, partition })));
+    const mine = all.filter((_, index) => index % alive.length === place);
+    const names = new Set(mine.map(partitionName));
+    for (const name of [...this.owned.keys()]) if (!names.has(name)) this.owned.delete(name);
+    const fresh = mine.filter((partition) => !this.owned.has(partitionName(partition)) && !this.halted.has(partitionName(partition)));
+    if (fresh.length === 0) return;
+    const starts = await this.member.onAssigned(fresh);
+    for (const partition of fresh) {
+      const next = starts.get(partitionName(partition));
+      if (next !== undefined) this.owned.set(partitionName(partition), { ...partition, next, notBeforeMs: 0 });
+    }
+  }
+
+  private async deliver(): Promise<boolean> {
+    const now = performance.now();
+    const records = await this.feed.readMany(new Map([...this.owned].filter(([, { notBeforeMs }]) => notBeforeMs <= now)));
+    const runs = new Map<string, FeedRecord[]>();
+    for (const record of records) {
+      const run = runs.get(partitionName(record)) ?? [];
+      run.push(record);
+      runs.set(partitionName(record), run);
+    }
+    for (const [name, run] of runs) {
+      const owned = this.owned.get(name);
+      if (owned === undefined || !this.running) continue;
+      if (run[0]!.offset !== owned.next && TOPICS[owned.topic].kind === 'transport') {
+        this.halted.add(name);
+        this.owned.delete(name);
+        await this.member.onMissing(owned, owned.next, run[0]!.offset);
+        continue;
+      }
+      const answer = await this.member.onRecords(owned, run);
+      if (typeof answer === 'object') owned.next = answer.next;
+      else if (answer === 'later') owned.notBeforeMs = performance.now() + LATER_MS;
+      else this.owned.delete(name);
+      if (answer === 'halt') this.halted.add(name);
+      if (answer === 'reassign') this.nextHeartbeatMs = 0;
+      if (performance.now() >= this.nextHeartbeatMs) await this.takePart();
+    }
+    return runs.size > 0;
+  }
+
+  private isWaiting(): boolean { return [...this.owned.values()].some(({ notBeforeMs }) => notBeforeMs > performance.now()); }
+
+  private async rest(milliseconds: number): Promise<void> {
+    if (this.roused || !this.running) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      this.rouse = () => { clearTimeout(timer); resolve(); };
+    });
+  }
+}

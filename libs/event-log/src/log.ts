@@ -1,0 +1,37 @@
+import { type Message } from '@valueverse/kernel';
+import { isTransient, type Database, type TransactionOptions, type Tx } from './database/database';
+import { executeIn, type CommandContext, type DeciderDefinition, type Instruction, type Outcome, type WallClock } from './execute/execute';
+import { AppendConflict, type EventStore } from './store/event-store';
+
+/** Tries at a decision that others keep overtaking. Retries are safe because deciders are pure. */
+const ATTEMPTS_MAX = 12;
+
+/** The log as a service's own code uses it: a transaction that may execute commands, and the same for a single command. */
+export class Log {
+  constructor(readonly store: EventStore, readonly wallClock: WallClock) {}
+
+  get database(): Database { return this.store.database; }
+
+  /** Executes commands inside a transaction. To be called last: the heads that it locks are held until the commit. */
+  execute(tx: Tx, instructions: readonly Instruction[]): Promise<Outcome[]> {
+    return executeIn(this.store, tx, instructions, this.wallClock);
+  }
+
+  /** Runs a transaction, again from its start when somebody was faster at one of its streams. */
+  async transact<T>(options: TransactionOptions, work: (tx: Tx) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.database.transaction(options, work);
+      } catch (error) {
+        if (attempt >= ATTEMPTS_MAX || !(error instanceof AppendConflict || (isTransient(error) && attempt < 4))) throw error;
+        await new Promise((resolve) => { setTimeout(resolve, attempt * 3); });
+      }
+    }
+  }
+
+  /** Executes one command of a tenant in a transaction of its own. */
+  async executeOne<C extends Message, E extends Message, S>(decider: DeciderDefinition<C, E, S>, command: C, context: CommandContext): Promise<Outcome> {
+    const [outcome] = await this.transact({ role: 'api', tenant: context.tenant }, (tx) => this.execute(tx, [{ decider, command, context }]));
+    return outcome!;
+  }
+}

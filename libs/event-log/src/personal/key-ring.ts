@@ -1,0 +1,110 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { FACT_PARTITIONS } from '@valueverse/contracts';
+import { partitionOf } from '@valueverse/kernel';
+import { ERASED, PersonalKeyMissing, type PersonalFields } from '../codec/codec';
+import type { RecordProjector } from '../consume/consumers';
+import type { Tx } from '../database/database';
+
+const KEY_BYTES = 32;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const PREFIX = 'personal:v1:';
+/** Data keys held in memory; older ones are read again from the database. */
+const KEYS_IN_MEMORY_MAX = 50_000;
+
+/** AES-256-GCM: nonce, tag, ciphertext. */
+const seal = (key: Buffer, aad: string, plain: Buffer): Buffer => {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(aad));
+  const body = Buffer.concat([cipher.update(plain), cipher.final()]);
+  return Buffer.concat([nonce, cipher.getAuthTag(), body]);
+};
+const open = (key: Buffer, aad: string, sealed: Buffer): Buffer => {
+  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES)).setAAD(Buffer.from(aad));
+  decipher.setAuthTag(sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
+  return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]);
+};
+
+interface KeyRecord { readonly tenant: string; readonly keyId: string; readonly state: 'active' | 'erased'; readonly wrapped?: string; readonly partition: number; readonly position: string }
+
+/**
+ * The data keys of customers. Each is random, wrapped by the master key, and lives in a table, never in the log: destroying it
+ * makes every text that it sealed unreadable, wherever a copy of the log may be.
+ */
+export class KeyRing implements PersonalFields {
+  private readonly keys = new Map<string, Buffer | 'erased'>();
+
+  constructor(private readonly masterKey: Buffer) {
+    if (masterKey.length !== KEY_BYTES) throw new Error(`the master key has to have ${KEY_BYTES} bytes`);
+  }
+
+  /** Makes the key of a customer inside the transaction that makes the customer. Repeated, it answers the key that is there. */
+  async create(tx: Tx, tenant: string, keyId: string): Promise<void> {
+    const { rowCount } = await tx.query('SELECT FROM personal_keys WHERE tenant = $1 AND key_id = $2', [tenant, keyId]);
+    if (rowCount === 1) return this.fetch(tx, tenant, keyId);
+    const key = randomBytes(KEY_BYTES);
+    const partition = partitionOf(tenant, keyId, FACT_PARTITIONS);
+    const position = await nextPosition(tx, partition);
+    await tx.query(`INSERT INTO personal_keys (tenant, key_id, wrapped, state, partition, position) VALUES ($1, $2, $3, 'active', $4, $5)`,
+      [tenant, keyId, seal(this.masterKey, `${tenant}|${keyId}`, key), partition, position]);
+    this.remember(tenant, keyId, key);
+  }
+
+  /** Destroys a key. What it sealed reads as `[erased]` from then on, here and, through the topic, everywhere. */
+  async erase(tx: Tx, tenant: string, keyId: string): Promise<void> {
+    const position = await nextPosition(tx, partitionOf(tenant, keyId, FACT_PARTITIONS));
+    await tx.query(`UPDATE personal_keys SET wrapped = NULL, state = 'erased', position = $3 WHERE tenant = $1 AND key_id = $2`, [tenant, keyId, position]);
+    this.remember(tenant, keyId, 'erased');
+  }
+
+  encrypt(tenant: string, keyId: string, eventId: string, path: string, value: unknown): string {
+    const key = this.keys.get(`${tenant}|${keyId}`);
+    if (key === undefined) throw new PersonalKeyMissing(tenant, keyId);
+    if (key === 'erased') throw new Error(`the personal key ${keyId} was destroyed`);
+    return PREFIX + seal(key, `${tenant}|${keyId}|${eventId}|${path}`, Buffer.from(JSON.stringify(value))).toString('base64');
+  }
+
+  decrypt(tenant: string, keyId: string, eventId: string, path: string, text: string): unknown {
+    const key = this.keys.get(`${tenant}|${keyId}`);
+    if (key === undefined) throw new PersonalKeyMissing(tenant, keyId);
+    if (key === 'erased') return ERASED;
+    return JSON.parse(open(key, `${tenant}|${keyId}|${eventId}|${path}`, Buffer.from(text.slice(PREFIX.length), 'base64')).toString());
+  }
+
+  async fetch(tx: Tx, tenant: string, keyId: string): Promise<void> {
+    const { rows } = await tx.query<{ wrapped: Buffer | null }>('SELECT wrapped FROM personal_keys WHERE tenant = $1 AND key_id = $2', [tenant, keyId]);
+    if (rows[0] === undefined) throw new PersonalKeyMissing(tenant, keyId);
+    this.remember(tenant, keyId, rows[0].wrapped === null ? 'erased' : open(this.masterKey, `${tenant}|${keyId}`, rows[0].wrapped));
+  }
+
+  /** Keeps a service's copy of the keys. */
+  projector(): RecordProjector {
+    return {
+      kind: 'records', name: 'personal-keys', version: 1, topics: ['identity.personal-keys'],
+      project: async (tx, records) => {
+        for (const { value } of records) {
+          const key = JSON.parse(value) as KeyRecord;
+          await tx.query(
+            `INSERT INTO personal_keys AS k (tenant, key_id, wrapped, state, partition, position) VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (tenant, key_id) DO UPDATE SET wrapped = excluded.wrapped, state = excluded.state, position = excluded.position WHERE k.position < excluded.position`,
+            [key.tenant, key.keyId, key.wrapped === undefined ? null : Buffer.from(key.wrapped, 'base64'), key.state, key.partition, key.position]);
+          this.keys.delete(`${key.tenant}|${key.keyId}`);
+        }
+      },
+    };
+  }
+
+  private remember(tenant: string, keyId: string, key: Buffer | 'erased'): void {
+    if (this.keys.size >= KEYS_IN_MEMORY_MAX) this.keys.delete(this.keys.keys().next().value!);
+    this.keys.set(`${tenant}|${keyId}`, key);
+  }
+}
+
+const nextPosition = async (tx: Tx, partition: number): Promise<bigint> => {
+  const { rows } = await tx.query<{ position: bigint }>('UPDATE personal_key_heads SET position = position + 1 WHERE partition = $1 RETURNING position', [partition]);
+  return rows[0]!.position;
+};
+
+export const keyRecordOf = (row: { tenant: string; key_id: string; wrapped: Buffer | null; state: 'active' | 'erased'; partition: number; position: bigint }): KeyRecord => ({
+  tenant: row.tenant, keyId: row.key_id, state: row.state, ...(row.wrapped === null ? {} : { wrapped: row.wrapped.toString('base64') }), partition: row.partition, position: String(row.position),
+});

@@ -1,0 +1,83 @@
+import type { Database, Tx } from '../database/database';
+import { ident } from '../database/database';
+import type { EventStore } from '../store/event-store';
+import { STORE_PARTITIONS } from '../store/schema';
+import { foldInto, hashOfTable, readModelTableSql, readModelViewSql, tableOf, type AnyReadModel } from './read-model';
+
+const FACTS_PER_PAGE = 1_000;
+/** Below this many facts the rest is folded while the heads are held. */
+const CATCH_UP_BELOW = 2_000n;
+
+/**
+ * Makes the tables of the stream views of a service. A version that has no table is built beside the live one from the store, caught up,
+ * and swapped in one transaction that holds the heads, so no fact is missed and readers see the old rows until then.
+ */
+export const ensureStreamViews = async (store: EventStore, schema: string, models: readonly AnyReadModel[]): Promise<void> => {
+  for (const model of models) {
+    const exists = await store.database.transaction({ role: 'owner' }, (tx) => tableExists(tx, schema, tableOf(model)));
+    if (!exists) await buildAndSwap(store, schema, model, tableOf(model));
+  }
+};
+
+/** Builds a view anew in a table of another name and answers both hashes; the live table stays as it is. */
+export const rebuildAndCompare = async (store: EventStore, schema: string, model: AnyReadModel): Promise<{ live: string; rebuilt: string }> => {
+  const shadow = `${tableOf(model)}_shadow`;
+  await store.database.transaction({ role: 'owner' }, async (tx) => { await tx.query(`DROP TABLE IF EXISTS ${ident(schema)}.${ident(shadow)}`); });
+  await createTable(store.database, schema, model, shadow);
+  const from = await fill(store, model, shadow);
+  const hashes = await store.database.transaction({ role: 'worker' }, async (tx) => {
+    await lockHeads(tx);
+    await fillTo(store, tx, model, shadow, from);
+    return { live: await hashOfTable(tx, tableOf(model)), rebuilt: await hashOfTable(tx, shadow) };
+  });
+  await store.database.transaction({ role: 'owner' }, async (tx) => { await tx.query(`DROP TABLE ${ident(schema)}.${ident(shadow)}`); });
+  return hashes;
+};
+
+const tableExists = async (tx: Tx, schema: string, table: string): Promise<boolean> =>
+  (await tx.query('SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = $2', [schema, table])).rowCount === 1;
+
+const createTable = (database: Database, schema: string, model: AnyReadModel, name: string): Promise<void> => database.transaction({ role: 'owner' }, async (tx) => {
+  await tx.query(readModelTableSql(schema, model, name));
+});
+
+const buildAndSwap = async (store: EventStore, schema: string, model: AnyReadModel, name: string): Promise<void> => {
+  const building = `${name}_building`;
+  await store.database.transaction({ role: 'owner' }, async (tx) => { await tx.query(`DROP TABLE IF EXISTS ${ident(schema)}.${ident(building)}`); });
+  await createTable(store.database, schema, model, building);
+  const from = await fill(store, model, building);
+  await store.database.transaction({ role: 'owner' }, async (tx) => {
+    await lockHeads(tx);
+    await fillTo(store, tx, model, building, from);
+    await tx.query(`ALTER TABLE ${ident(schema)}.${ident(building)} RENAME TO ${ident(name)}`);
+    await tx.query(readModelViewSql(schema, model, name));
+  });
+};
+
+const lockHeads = async (tx: Tx): Promise<void> => { await tx.query('SELECT partition FROM heads ORDER BY partition FOR UPDATE'); };
+
+/** Folds page by page, each in its own transaction, until little is left; answers how far each partition was read. */
+const fill = async (store: EventStore, model: AnyReadModel, table: string): Promise<Map<number, bigint>> => {
+  const from = new Map<number, bigint>(Array.from({ length: STORE_PARTITIONS }, (_, partition) => [partition, 0n]));
+  for (;;) {
+    const left = await store.database.transaction({ role: 'worker' }, async (tx) => {
+      for (const partition of from.keys()) await foldPage(store, tx, model, table, from, partition);
+      const { rows } = await tx.query<{ partition: number; position: bigint }>('SELECT partition, position FROM heads');
+      return rows.reduce((sum, { partition, position }) => sum + position - from.get(partition)!, 0n);
+    });
+    if (left < CATCH_UP_BELOW) return from;
+  }
+};
+
+const fillTo = async (store: EventStore, tx: Tx, model: AnyReadModel, table: string, from: Map<number, bigint>): Promise<void> => {
+  for (const partition of from.keys()) while (await foldPage(store, tx, model, table, from, partition));
+};
+
+const foldPage = async (store: EventStore, tx: Tx, model: AnyReadModel, table: string, from: Map<number, bigint>, partition: number): Promise<boolean> => {
+  const { rows } = await tx.query<{ position: bigint; body: string }>(
+    'SELECT position, body FROM events WHERE partition = $1 AND position > $2 ORDER BY position LIMIT $3', [partition, from.get(partition), FACTS_PER_PAGE]);
+  if (rows.length === 0) return false;
+  await foldInto(tx, model, await store.codec.decodeAll(tx, rows.map(({ body }) => body)), { table, ownStream: true });
+  from.set(partition, rows.at(-1)!.position);
+  return true;
+};

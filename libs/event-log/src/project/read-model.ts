@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto';
+import type { Message, Projection } from '@valueverse/kernel';
+import { canonicalJson } from '@valueverse/kernel';
+import type { Tx } from '../database/database';
+import { ident, roleName } from '../database/database';
+import { schemaOwner, tenantPolicySql } from '../database/roles';
+import type { Fact } from '../codec/codec';
+
+/** A projection with the columns that its queries filter and sort by. The row itself is kept as JSON. */
+export interface ReadModel<E extends Message, Row> extends Projection<E, Row> {
+  /** Columns beside the row, for filters: name in snake_case -> value of a row. */
+  readonly columns?: Readonly<Record<string, (row: Row) => string | null>>;
+  /** What lists are sorted by, before the key. */
+  readonly sortBy: (row: Row) => string;
+  /** Fields that two rows of a tenant may not share; null values are not compared. */
+  readonly unique?: readonly string[];
+}
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a list of models of different events has no common type
+export type AnyReadModel = ReadModel<any, any>;
+
+export interface StoredRow<Row = unknown> { readonly tenant: string; readonly key: string; readonly streamVersion: number; readonly row: Row }
+
+export const tableOf = (model: AnyReadModel): string => `${model.table}_v${model.version}`;
+
+/** SQL of the table of a model's version. `name` differs from `tableOf` while a rebuild is under way. */
+export const readModelTableSql = (schema: string, model: AnyReadModel, name = tableOf(model)): string => {
+  const owner = schemaOwner(schema);
+  const table = `${ident(schema)}.${ident(name)}`;
+  const columns = Object.keys(model.columns ?? {});
+  return `CREATE TABLE ${table} (tenant text NOT NULL, key text NOT NULL, stream_version int NOT NULL, sort_by text NOT NULL,
+    ${columns.map((column) => `${ident(column)} text,`).join(' ')} row jsonb NOT NULL, PRIMARY KEY (tenant, key));
+CREATE INDEX ON ${table} (tenant, sort_by, key);
+${columns.map((column) => `CREATE INDEX ON ${table} (tenant, ${ident(column)}, sort_by, key);`).join('\n')}
+${(model.unique ?? []).map((column) => `CREATE UNIQUE INDEX ${ident(`${name}_${column}`)} ON ${table} (tenant, ${ident(column)});`).join('\n')}
+${tenantPolicySql(schema, name)}
+GRANT SELECT, INSERT, UPDATE, DELETE ON ${table} TO ${ident(roleName(owner, 'worker'))}, ${ident(roleName(owner, 'api'))};`;
+};
+
+/** SQL that points the model's public name at one of its tables. */
+export const readModelViewSql = (schema: string, model: AnyReadModel, name = tableOf(model)): string => {
+  const owner = schemaOwner(schema);
+  const view = `${ident(schema)}.${ident(model.table)}`;
+  return `DROP VIEW IF EXISTS ${view};
+CREATE VIEW ${view} WITH (security_invoker = true) AS SELECT * FROM ${ident(schema)}.${ident(name)};
+GRANT SELECT ON ${view} TO ${ident(roleName(owner, 'worker'))}, ${ident(roleName(owner, 'api'))};`;
+};
+
+const rowKey = (tenant: string, key: string): string => `${tenant}\n${key}`;
+
+/**
+ * Folds facts into the rows of a model, in the order given, inside the caller's transaction. A row remembers the version of
+ * its stream, so a fact that it holds already changes nothing. `ownStream` says that a row's facts are all of one stream.
+ */
+export const foldInto = async (tx: Tx, model: AnyReadModel, facts: readonly Fact[], options: { table?: string; ownStream: boolean }): Promise<void> => {
+  const handlers = model.on as Record<string, ((event: unknown, row: unknown) => unknown) | undefined>;
+  const relevant = facts.filter(({ event }) => handlers[event.type] !== undefined);
+  if (relevant.length === 0) return;
+  const table = ident(options.table ?? tableOf(model));
+  const rows = await lockRows(tx, model, table, relevant);
+  for (const fact of relevant) {
+    const key = rowKey(fact.tenant, model.key(fact.event as never));
+    const current = rows.get(key)!;
+    if (options.ownStream && fact.version <= current.streamVersion) continue;
+    const row = handlers[fact.event.type]!(fact.event, current.row);
+    rows.set(key, { ...current, row, streamVersion: options.ownStream ? fact.version : current.streamVersion + 1 });
+  }
+  await upsertRows(tx, model, table, [...rows.values()]);
+};
+
+const lockRows = async (tx: Tx, model: AnyReadModel, table: string, facts: readonly Fact[]): Promise<Map<string, StoredRow>> => {
+  const rows = new Map<string, StoredRow>();
+  for (const fact of facts) {
+    const key = model.key(fact.event as never);
+    rows.set(rowKey(fact.tenant, key), { tenant: fact.tenant, key, streamVersion: 0, row: model.initial });
+  }
+  const wanted = [...rows.values()];
+  const stored = await tx.query<{ tenant: string; key: string; stream_version: number; row: unknown }>(
+    `SELECT t.tenant, t.key, t.stream_version, t.row FROM ${table} t
+     JOIN unnest($1::text[], $2::text[]) k(tenant, key) ON t.tenant = k.tenant AND t.key = k.key ORDER BY t.tenant, t.key FOR UPDATE OF t`,
+    [wanted.map(({ tenant }) => tenant), wanted.map(({ key }) => key)]);
+  for (const row of stored.rows) rows.set(rowKey(row.tenant, row.key), { tenant: row.tenant, key: row.key, streamVersion: row.stream_version, row: row.row });
+  return rows;
+};
+
+const upsertRows = async (tx: Tx, model: AnyReadModel, table: string, rows: readonly StoredRow[]): Promise<void> => {
+  const columns = Object.entries(model.columns ?? {});
+  const names = columns.map(([name]) => `, ${ident(name)}`).join('');
+  const updates = ['stream_version', 'sort_by', 'row', ...columns.map(([name]) => name)].map((name) => `${ident(name)} = excluded.${ident(name)}`).join(', ');
+  await tx.query(
+    `INSERT INTO ${table} (tenant, key, stream_version, sort_by, row${names})
+     SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::jsonb[]${columns.map((_, index) => `, $${index + 6}::text[]`).join('')})
+     ON CONFLICT (tenant, key) DO UPDATE SET ${updates}`,
+    [rows.map(({ tenant }) => tenant), rows.map(({ key }) => key), rows.map(({ streamVersion }) => streamVersion), rows.map(({ row }) => model.sortBy(row)),
+      rows.map(({ row }) => JSON.stringify(row)), ...columns.map(([, value]) => rows.map(({ row }) => value(row)))]);
+};
+
+/** SHA-256 over every row and column of a table, in key order: equal hashes are equal bytes. */
+export const hashOfTable = async (tx: Tx, table: string): Promise<string> => {
+  const { rows } = await tx.query<Record<string, unknown>>(`SELECT * FROM ${ident(table)} ORDER BY tenant, key`);
+  const hash = createHash('sha256');
+  for (const row of rows) hash.update(canonicalJson(row)).update('\n');
+  return hash.digest('hex');
+};

@@ -1,0 +1,152 @@
+import { randomUUID } from 'node:crypto';
+import type { Topic } from '@valueverse/contracts';
+import { isTransient, type Tx } from '../database/database';
+import { FeedGap, type Feed, type NewRecord } from '../feed/feed';
+import type { EventStore } from '../store/event-store';
+
+const FACTS_PER_ROUND_MAX = 500;
+const POLL_MS = 100;
+const ERROR_PAUSE_MS = 500;
+const LEASE_MS = 6_000;
+const LEASE_RENEWAL_MS = 2_000;
+
+export interface RelayStatus {
+  readonly isOwner: boolean;
+  readonly epoch: bigint;
+  /** Facts that are in the store and not yet in the feed. */
+  readonly behind: bigint;
+  /** Why the relay stopped for good; an operator has to look. */
+  readonly halted: string | undefined;
+}
+export interface Reports { error(message: string, cause: unknown): void; alarm(message: string): void }
+
+interface StoredFact { partition: number; position: bigint; topic: Topic; type: string; id: string; tenant: string; stream: string; body: string; link: Buffer | null }
+
+/** Another relay has taken over; what this one had in hand is dropped. */
+class RelayFenced extends Error {}
+
+/**
+ * Publishes the facts of one store to the feed, in the order of their positions. It tails the store, so nothing is ever published that
+ * was not committed. It holds a lease with an epoch: a relay that slept past its lease can mark nothing as published.
+ */
+export class Relay {
+  private readonly id = randomUUID();
+  private epoch = 0n;
+  private leaseUntilMs = 0;
+  private behind = 0n;
+  private halted: string | undefined;
+  private running = false;
+  private loop: Promise<void> = Promise.resolve();
+  private rouse: () => void = () => undefined;
+  private roused = false;
+
+  constructor(private readonly store: EventStore, private readonly feed: Feed, private readonly reports: Reports) {
+    store.onCommit(() => this.wake());
+  }
+
+  start(): void { this.running = true; this.loop = this.run(); }
+  wake(): void { this.roused = true; this.rouse(); }
+  async stop(): Promise<void> {
+    this.running = false;
+    this.wake();
+    await this.loop;
+    await this.store.database.transaction({ role: 'worker' }, (tx) => tx.query(`UPDATE relay_lease SET owner = NULL, lease_until = '-infinity' WHERE owner = $1`, [this.id])).catch(() => undefined);
+  }
+  status(): RelayStatus { return { isOwner: performance.now() < this.leaseUntilMs, epoch: this.epoch, behind: this.behind, halted: this.halted }; }
+
+  /** Publishes what is there now; answers how many facts. Answers 0 when another relay holds the lease. */
+  async publish(): Promise<number> {
+    if (!(await this.holdLease())) return 0;
+    const { facts, tails, from } = await this.store.database.transaction({ role: 'worker', readOnly: true }, (tx) => this.next(tx));
+    if (facts.length === 0) return 0;
+    const lasts = new Map<number, bigint>(from);
+    const runs = new Map<string, { topic: Topic; partition: number; records: NewRecord[] }>();
+    for (const fact of facts) {
+      if (fact.position !== lasts.get(fact.partition)! + 1n) throw new FeedGap(`the store has no position ${lasts.get(fact.partition)! + 1n} in partition ${fact.partition}`);
+      lasts.set(fact.partition, fact.position);
+      const name = `${fact.partition}/${fact.topic}`;
+      const run = runs.get(name) ?? { topic: fact.topic, partition: fact.partition, records: [] };
+      run.records.push(recordOf(fact, tails.get(name) ?? 0n));
+      tails.set(name, fact.position);
+      runs.set(name, run);
+    }
+    await Promise.all([...runs.values()].map(({ topic, partition, records }) => this.feed.append(topic, partition, records)));
+    await this.mark(from, lasts, [...runs.values()]);
+    return facts.length;
+  }
+
+  private async holdLease(): Promise<boolean> {
+    const now = performance.now();
+    if (now < this.leaseUntilMs - LEASE_MS + LEASE_RENEWAL_MS) return true;
+    const { rows } = await this.store.database.transaction({ role: 'worker' }, (tx) => tx.query<{ epoch: bigint }>(
+      `UPDATE relay_lease SET epoch = epoch + (owner IS DISTINCT FROM $1)::int, owner = $1, lease_until = clock_timestamp() + $2 * interval '1 ms'
+       WHERE owner = $1 OR owner IS NULL OR lease_until < clock_timestamp() RETURNING epoch`, [this.id, LEASE_MS]));
+    if (rows[0] === undefined) return false;
+    this.epoch = rows[0].epoch;
+    this.leaseUntilMs = now + LEASE_MS;
+    return true;
+  }
+
+  private async next(tx: Tx): Promise<{ facts: StoredFact[]; tails: Map<string, bigint>; from: Map<number, bigint> }> {
+    const behind = await tx.query<{ partition: number; position: bigint; head: bigint }>(
+      'SELECT r.partition, r.position, h.position AS head FROM relay_partitions r JOIN heads h ON h.partition = r.partition WHERE h.position > r.position ORDER BY r.partition');
+    this.behind = behind.rows.reduce((sum, { head, position }) => sum + head - position, 0n);
+    const from = new Map(behind.rows.map(({ partition, position }) => [partition, position]));
+    if (from.size === 0) return { facts: [], tails: new Map(), from };
+    const facts = await tx.query<StoredFact>(
+      `SELECT e.partition, e.position, e.topic, e.type, e.id, e.tenant, e.stream, e.body, l.link
+       FROM unnest($1::int[], $2::bigint[]) w(partition, position)
+       JOIN LATERAL (SELECT * FROM events e WHERE e.partition = w.partition AND e.position > w.position ORDER BY e.position LIMIT $3) e ON true
+       LEFT JOIN links l ON l.partition = e.partition AND l.last_position = e.position ORDER BY e.partition, e.position`,
+      [[...from.keys()], [...from.values()], FACTS_PER_ROUND_MAX]);
+    const tails = await tx.query<{ partition: number; topic: string; position: bigint }>('SELECT partition, topic, position FROM relay_tails WHERE partition = ANY($1)', [[...from.keys()]]);
+    return { facts: facts.rows, from, tails: new Map(tails.rows.map(({ partition, topic, position }) => [`${partition}/${topic}`, position])) };
+  }
+
+  private async mark(from: Map<number, bigint>, lasts: Map<number, bigint>, runs: readonly { topic: Topic; partition: number; records: NewRecord[] }[]): Promise<void> {
+    await this.store.database.transaction({ role: 'worker' }, async (tx) => {
+      const partitions = [...from.keys()];
+      const { rowCount } = await tx.query(
+        `UPDATE relay_partitions r SET position = w.last FROM unnest($1::int[], $2::bigint[], $3::bigint[]) w(partition, old, last)
+         WHERE r.partition = w.partition AND r.position = w.old AND EXISTS (SELECT FROM relay_lease WHERE epoch = $4 AND owner = $5)`,
+        [partitions, partitions.map((p) => from.get(p)), partitions.map((p) => lasts.get(p)), this.epoch, this.id]);
+      if (rowCount !== partitions.length) throw new RelayFenced('another relay has taken over');
+      await tx.query(
+        `INSERT INTO relay_tails SELECT * FROM unnest($1::int[], $2::text[], $3::bigint[]) ON CONFLICT (partition, topic) DO UPDATE SET position = excluded.position`,
+        [runs.map(({ partition }) => partition), runs.map(({ topic }) => topic), runs.map(({ records }) => records.at(-1)!.position)]);
+    });
+  }
+
+  private async run(): Promise<void> {
+    while (this.running && this.halted === undefined) {
+      try {
+        this.roused = false;
+        if ((await this.publish()) === 0) await this.rest(POLL_MS);
+      } catch (error) {
+        if (error instanceof RelayFenced) this.leaseUntilMs = 0;
+        else if (error instanceof FeedGap) { this.halted = error.message; this.reports.alarm(`the relay stopped: ${error.message}`); }
+        else {
+          if (!isTransient(error)) this.reports.error('the relay could not publish; it tries again', error);
+          await this.rest(ERROR_PAUSE_MS);
+        }
+      }
+    }
+  }
+
+  private async rest(milliseconds: number): Promise<void> {
+    if (this.roused || !this.running) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      this.rouse = () => { clearTimeout(timer); resolve(); };
+    });
+  }
+}
+
+const recordOf = (fact: StoredFact, previous: bigint): NewRecord => ({
+  key: fact.stream, value: fact.body, position: fact.position, previous,
+  headers: {
+    'content-type': 'application/cloudevents+json; charset=UTF-8', ce_id: fact.id, ce_type: fact.type, ce_tenant: fact.tenant,
+    ce_partition: String(fact.partition), ce_position: String(fact.position), ce_previous: String(previous),
+    ...(fact.link === null ? {} : { ce_link: fact.link.toString('hex') }),
+  },
+});
