@@ -109,7 +109,10 @@ const CALENDAR_START: Record<IntervalUnit, (date: Temporal.PlainDate) => Tempora
   year: (date) => date.with({ day: 1, month: 1 }),
 };
 
-/** The anchor at the start of the calendar unit that an instant is in: local midnight of the day, of Monday, of the first of the month, quarter or year. Refuses with `unknown_zone`. */
+/**
+ * The anchor at the start of the calendar unit that an instant is in: local midnight of the day, of Monday, of the first
+ * of the month, quarter or year. Refuses with `unknown_zone`.
+ */
 export const calendarAnchor = (unit: IntervalUnit, instant: Instant, zone: string): BillingAnchor => ({
   local: `${CALENDAR_START[unit](plainOfInstant(instant, zone).toPlainDate()).toString()}T00:00:00`,
   zone,

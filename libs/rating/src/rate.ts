@@ -1,4 +1,4 @@
-import { Decimal, Money, type Rounding } from '@valueverse/kernel';
+import { type Decimal, Money, type Rounding } from '@valueverse/kernel';
 import type { PricingModel } from './models/pricing-model';
 import { type Price, pricingModels } from './price';
 import { type RoundingStep, type Step, sumOfSteps } from './step';
