@@ -8,7 +8,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const onlyStale = process.argv.includes('--if-stale');
 const COMPILED = new Set(['.ts', '.mts']);
 const COPIED = new Set(['.json', '.sql', '.ttf', '.html', '.css', '.csv', '.gz']);
-const isTest = (file) => /\.(spec|scenario)\.ts$/.test(file);
+const isTest = (file) => /\.(spec|spec-kit|scenario)\.ts$/.test(file);
 
 function* filesUnder(folder) {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {

@@ -1,2 +1,3 @@
 export * from './schema';
 export * from './event-definition';
+export * from './usage';

@@ -28,6 +28,8 @@ export interface DatabaseOptions {
   /** More schemas that the service owns, searched after its own. */
   readonly schemas?: readonly string[];
   readonly connectionsMax?: number;
+  /** Called before each statement; a test throws from here to end a process at any point. */
+  readonly beforeStatement?: (text: string) => void;
 }
 
 const CONNECTIONS_MAX_DEFAULT = 8;
@@ -89,15 +91,21 @@ export class Database {
     let broken: Error | undefined;
     const wakes: (() => void)[] = [];
     try {
+      this.options.beforeStatement?.('BEGIN');
       await client.query(this.opening(client, options));
       const tx: Tx = {
-        query: (text, values) => client.query(text, values as unknown[]),
+        query: async (text, values) => {
+          this.options.beforeStatement?.(text);
+          return client.query(text, values as unknown[]);
+        },
         afterCommit: (wake) => { wakes.push(wake); },
         role: options.role,
         tenant: options.tenant,
       };
       const result = await this.inside.run(this.schema, () => work(tx));
+      this.options.beforeStatement?.('COMMIT');
       await client.query('COMMIT');
+      this.options.beforeStatement?.('AFTER COMMIT');
       for (const wake of wakes) wake();
       return result;
     } catch (error) {

@@ -20,6 +20,8 @@ export interface KafkaFeedOptions {
   readonly clientId: string;
   /** Copies of each record: 3 in production, 1 on a laptop. */
   readonly replication?: number;
+  /** Put before the names of topics and groups, where several installations share a cluster. */
+  readonly namespace?: string;
 }
 
 const topicConfig = (kind: TopicKind, replication: number): { name: string; value: string }[] => [
@@ -66,8 +68,10 @@ export class KafkaFeed implements Feed {
   private admin: Promise<Admin> | undefined;
   private readonly queues = new Map<string, Promise<void>>();
   private readonly memberships = new Set<GroupMembership>();
+  private readonly namespace: string;
 
   constructor(options: KafkaFeedOptions) {
+    this.namespace = options.namespace ?? '';
     this.replication = options.replication ?? 1;
     this.kafka = new Kafka({
       clientId: options.clientId, brokers: [...options.brokers], logLevel: logLevel.NOTHING,
@@ -79,20 +83,20 @@ export class KafkaFeed implements Feed {
     const admin = await this.connectedAdmin();
     const topics = Object.keys(TOPICS) as Topic[];
     const existing = new Set(await admin.listTopics());
-    const missing = topics.filter((topic) => !existing.has(topic));
+    const missing = topics.filter((topic) => !existing.has(this.nameOf(topic)));
     if (missing.length > 0) {
       await admin.createTopics({ waitForLeaders: true, topics: missing.map((topic) => ({
-        topic, numPartitions: partitionsOf(topic), replicationFactor: this.replication, configEntries: topicConfig(TOPICS[topic].kind, this.replication),
+        topic: this.nameOf(topic), numPartitions: partitionsOf(topic), replicationFactor: this.replication, configEntries: topicConfig(TOPICS[topic].kind, this.replication),
       })) });
     }
-    const { topics: found } = await admin.fetchTopicMetadata({ topics });
+    const { topics: found } = await admin.fetchTopicMetadata({ topics: topics.map((topic) => this.nameOf(topic)) });
     for (const { name, partitions } of found) {
-      const wanted = partitionsOf(name as Topic);
+      const wanted = partitionsOf(this.topicOf(name));
       if (partitions.length !== wanted) throw new Error(`${name} has ${partitions.length} partitions, this release has ${wanted}; partitions never change`);
     }
-    const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: topics.map((name) => ({ type: ConfigResourceTypes.TOPIC, name })) });
+    const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: topics.map((topic) => ({ type: ConfigResourceTypes.TOPIC, name: this.nameOf(topic) })) });
     const faults = resources.flatMap(({ resourceName, configEntries }) => {
-      const fault = topicFault(resourceName as Topic, new Map(configEntries.map(({ configName, configValue }) => [configName, configValue])));
+      const fault = topicFault(this.topicOf(resourceName), new Map(configEntries.map(({ configName, configValue }) => [configName, configValue])));
       return fault === undefined ? [] : [`${resourceName}: ${fault}`];
     });
     if (faults.length > 0) throw new Error(`topics that could lose records: ${faults.join('; ')}`);
@@ -114,7 +118,7 @@ export class KafkaFeed implements Feed {
     });
     try {
       const sending = connecting.then((producer) => producer.send({
-        topic, acks: -1, messages: records.map(({ key, value, headers }) => ({ key, value, headers: { ...headers }, partition })),
+        topic: this.nameOf(topic), acks: -1, messages: records.map(({ key, value, headers }) => ({ key, value, headers: { ...headers }, partition })),
       }));
       await Promise.race([sending, deadline]);
     } catch (error) {
@@ -132,7 +136,7 @@ export class KafkaFeed implements Feed {
     const wanted = new Set(partitions.map(partitionName));
     const found = new Map<string, bigint>();
     for (const topic of new Set(partitions.map(({ topic: name }) => name))) {
-      for (const { partition, high } of await admin.fetchTopicOffsets(topic)) {
+      for (const { partition, high } of await admin.fetchTopicOffsets(this.nameOf(topic))) {
         const name = partitionName({ topic, partition });
         if (wanted.has(name)) found.set(name, BigInt(high));
       }
@@ -143,12 +147,12 @@ export class KafkaFeed implements Feed {
   async read(partition: TopicPartition, from: bigint, limit: number): Promise<FeedRecord[]> {
     const end = (await this.ends([partition])).get(partitionName(partition)) ?? 0n;
     if (from >= end) return [];
-    const groupId = `read-${randomUUID()}`;
+    const groupId = `${this.namespace}read-${randomUUID()}`;
     const consumer = this.kafka.consumer({ groupId, maxWaitTimeInMs: FETCH_WAIT_MS });
     const records: FeedRecord[] = [];
     try {
       await consumer.connect();
-      await consumer.subscribe({ topics: [partition.topic], fromBeginning: true });
+      await consumer.subscribe({ topics: [this.nameOf(partition.topic)], fromBeginning: true });
       await new Promise<void>((resolve, reject) => {
         const timer = setTimeout(() => reject(new FeedTimeout(`reading ${partitionName(partition)} took too long`)), READ_DEADLINE_MS);
         const finish = (): void => { clearTimeout(timer); resolve(); };
@@ -159,7 +163,7 @@ export class KafkaFeed implements Feed {
           }
           if (records.length >= limit || BigInt(batch.lastOffset()) + 1n >= end) finish();
         } }).catch(reject);
-        consumer.seek({ topic: partition.topic, partition: partition.partition, offset: String(from) });
+        consumer.seek({ topic: this.nameOf(partition.topic), partition: partition.partition, offset: String(from) });
       });
       return records;
     } finally {
@@ -170,10 +174,10 @@ export class KafkaFeed implements Feed {
 
   join(group: string, topics: readonly Topic[], member: GroupMember): GroupMembership {
     const consumer = this.kafka.consumer({
-      groupId: `valueverse.${group}`, sessionTimeout: SESSION_TIMEOUT_MS, heartbeatInterval: HEARTBEAT_MS, maxWaitTimeInMs: FETCH_WAIT_MS,
+      groupId: `${this.namespace}valueverse.${group}`, sessionTimeout: SESSION_TIMEOUT_MS, heartbeatInterval: HEARTBEAT_MS, maxWaitTimeInMs: FETCH_WAIT_MS,
       retry: { retries: Number.MAX_SAFE_INTEGER, initialRetryTime: 200, maxRetryTime: 2_000 },
     });
-    const membership = new KafkaMembership(consumer, topics, member);
+    const membership = new KafkaMembership(consumer, topics, member, this.namespace);
     const handle: GroupMembership = { wake: () => undefined, stop: async () => { this.memberships.delete(handle); await membership.stop(); } };
     this.memberships.add(handle);
     membership.start();
@@ -194,6 +198,9 @@ export class KafkaFeed implements Feed {
     await Promise.all([...this.memberships].map((membership) => membership.stop()));
     await Promise.allSettled([this.producer?.then((producer) => producer.disconnect()), this.admin?.then((admin) => admin.disconnect())]);
   }
+
+  private nameOf(topic: Topic): string { return this.namespace + topic; }
+  private topicOf(name: string): Topic { return name.slice(this.namespace.length) as Topic; }
 
   private async connectProducer(): Promise<Producer> {
     const producer = this.kafka.producer({ idempotent: true, allowAutoTopicCreation: false });
@@ -217,11 +224,11 @@ class KafkaMembership {
   private started: Promise<void> = Promise.resolve();
   private readonly stopped = new Set<string>();
 
-  constructor(private readonly consumer: KafkaConsumer, private readonly topics: readonly Topic[], private readonly member: GroupMember) {}
+  constructor(private readonly consumer: KafkaConsumer, private readonly topics: readonly Topic[], private readonly member: GroupMember, private readonly namespace: string) {}
 
   start(): void {
     this.consumer.on('consumer.group_join', ({ payload }) => {
-      const partitions = Object.entries(payload.memberAssignment).flatMap(([topic, list]) => list.map((partition) => ({ topic: topic as Topic, partition })));
+      const partitions = Object.entries(payload.memberAssignment).flatMap(([topic, list]) => list.map((partition) => ({ topic: topic.slice(this.namespace.length) as Topic, partition })));
       // Pausing has to happen at once: a fetch that is answered while the checkpoints are read would be delivered.
       this.pause(partitions);
       void this.take(partitions);
@@ -231,7 +238,7 @@ class KafkaMembership {
     });
     this.started = (async () => {
       await this.consumer.connect();
-      await this.consumer.subscribe({ topics: [...this.topics], fromBeginning: true });
+      await this.consumer.subscribe({ topics: this.topics.map((topic) => this.namespace + topic), fromBeginning: true });
       await this.consumer.run({ autoCommit: false, eachBatchAutoResolve: false, partitionsConsumedConcurrently: PARTITIONS_AT_ONCE, eachBatch: (payload) => this.batch(payload) });
     })();
     this.started.catch((error: unknown) => this.member.onError(error));
@@ -245,8 +252,11 @@ class KafkaMembership {
   }
 
   private pause(partitions: readonly TopicPartition[]): void {
-    this.consumer.pause(partitions.map(({ topic, partition }) => ({ topic, partitions: [partition] })));
+    this.consumer.pause(partitions.map(({ topic, partition }) => ({ topic: this.namespace + topic, partitions: [partition] })));
   }
+
+  private seek({ topic, partition }: TopicPartition, offset: string): void { this.consumer.seek({ topic: this.namespace + topic, partition, offset }); }
+  private resume({ topic, partition }: TopicPartition): void { this.consumer.resume([{ topic: this.namespace + topic, partitions: [partition] }]); }
 
   private async take(partitions: readonly TopicPartition[]): Promise<void> {
     if (partitions.length === 0) return;
@@ -255,8 +265,8 @@ class KafkaMembership {
       for (const partition of partitions) {
         const start = starts.get(partitionName(partition));
         if (start === undefined) { this.stopped.add(partitionName(partition)); continue; }
-        this.consumer.seek({ ...partition, offset: String(start) });
-        this.consumer.resume([{ topic: partition.topic, partitions: [partition.partition] }]);
+        this.seek(partition, String(start));
+        this.resume(partition);
       }
     } catch (error) {
       this.member.onError(error);
@@ -266,12 +276,12 @@ class KafkaMembership {
 
   private offerAgain(partition: TopicPartition, offset: string): void {
     if (!this.running) return;
-    this.consumer.seek({ ...partition, offset });
-    this.consumer.resume([{ topic: partition.topic, partitions: [partition.partition] }]);
+    this.seek(partition, offset);
+    this.resume(partition);
   }
 
   private async batch({ batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload): Promise<void> {
-    const partition = { topic: batch.topic as Topic, partition: batch.partition };
+    const partition = { topic: batch.topic.slice(this.namespace.length) as Topic, partition: batch.partition };
     if (!isRunning() || isStale() || !this.running || batch.messages.length === 0) return;
     const beat = setInterval(() => { void heartbeat().catch(() => undefined); }, HEARTBEAT_MS);
     try {
@@ -280,7 +290,7 @@ class KafkaMembership {
       if (typeof answer === 'object') {
         const last = BigInt(batch.lastOffset());
         if (answer.next === last + 1n) resolveOffset(batch.lastOffset());
-        else this.consumer.seek({ ...partition, offset: String(answer.next) });
+        else this.seek(partition, String(answer.next));
         return;
       }
       this.pause([partition]);

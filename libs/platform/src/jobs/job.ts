@@ -1,0 +1,27 @@
+import type { NewJob, Reaction, Tx } from '@valueverse/event-log';
+
+/** A job that was taken to be run. `attempt` counts from 1 and was stored before the run began. */
+export interface Job<P = unknown> extends NewJob {
+  readonly payload: P;
+  readonly attempt: number;
+  /** The instant at which it runs: of its test clock, or the wall clock's. */
+  readonly now: string;
+}
+
+/**
+ * What a run came to. `done` writes the reaction (commands and further jobs), and whatever `write` does before them, in the
+ * transaction that removes the job; `wait` leaves it and offers it again after some wall time.
+ */
+export type JobResult =
+  | { readonly outcome: 'done'; readonly reaction?: Reaction; readonly write?: (tx: Tx) => Promise<void> }
+  | { readonly outcome: 'wait'; readonly afterMs: number; readonly reason: string };
+
+/**
+ * Runs the jobs of one kind. It may reach outside (a provider, a mail server); what it changes inside happens once, with the job's end.
+ * A run that throws is tried again with growing pauses.
+ */
+export interface JobHandler {
+  readonly kind: string;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each kind has the payload that its own code scheduled
+  readonly run: (job: Job<any>) => Promise<JobResult>;
+}
