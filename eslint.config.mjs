@@ -3,7 +3,7 @@ import tseslint from 'typescript-eslint';
 import { depConstraints } from './tools/boundaries.mjs';
 import own from './tools/lint-rules.mjs';
 
-const SPECS = ['**/*.spec.ts', '**/*.scenario.ts'];
+const SPECS = ['**/*.spec.ts', '**/*.spec-kit.ts', '**/*.scenario.ts'];
 const PURE = ['libs/*/src/**/domain/**/*.ts', 'libs/kernel/src/**/*.ts', 'libs/rating/src/**/*.ts'];
 const SYSTEM_CLOCK = 'libs/platform/src/system-clock.ts';
 

@@ -1,0 +1,74 @@
+// `npm test`: build what is stale, typecheck, lint, tidy, then every spec. Says what could not run and why, and ends with
+// one plain line: `N passed, N failed`. A check counts like a test: a typecheck that fails is one failed.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const nightly = process.argv.includes('--nightly');
+const paths = process.argv.slice(2).filter((argument) => argument !== '--nightly');
+const SILENCE_MAX_MS = 30_000;
+const folder = mkdtempSync(join(tmpdir(), 'vv-npm-test-'));
+const notRunFile = join(folder, 'not-run.jsonl');
+const resultFile = join(folder, 'jest.json');
+const environment = { ...process.env, VV_NOT_RUN_FILE: notRunFile, ...(nightly ? { VV_NIGHTLY: '1' } : {}) };
+
+const say = (text) => process.stdout.write(`${text}\n`);
+
+/** Runs one part and passes on what it says; while it says nothing for long, tells that it is still there. */
+function run(name, script, ...parameters) {
+  const started = performance.now();
+  const seconds = () => ((performance.now() - started) / 1000).toFixed(1);
+  say(`== ${name}`);
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [join(root, script), ...parameters], { cwd: root, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+    const patience = setInterval(() => say(`   ${name}: still at work after ${seconds()} s`), SILENCE_MAX_MS);
+    const heard = (to) => (text) => { patience.refresh(); to.write(text); };
+    child.stdout.on('data', heard(process.stdout));
+    child.stderr.on('data', heard(process.stderr));
+    child.on('close', (code, signal) => {
+      clearInterval(patience);
+      say(`== ${name}: ${code === 0 ? 'ok' : `failed (${signal ?? code})`} in ${seconds()} s`);
+      resolve(code === 0);
+    });
+  });
+}
+
+const CHECKS = [
+  ['build', 'tools/build.mjs', '--if-stale'],
+  ['typecheck', 'node_modules/typescript7/bin/tsc', '-p', 'tsconfig.json', '--noEmit'],
+  ['lint', 'tools/lint.mjs'],
+  ['tidy', 'tools/tidy/main.mjs'],
+];
+
+async function main() {
+  const failed = [];
+  let passed = 0;
+  for (const [name, ...command] of CHECKS) {
+    if (await run(name, ...command)) passed++;
+    else failed.push(name);
+  }
+  const specsPassed = await run('specs', 'node_modules/jest/bin/jest.js', '--colors=false', '--json', `--outputFile=${resultFile}`, ...paths);
+  const results = existsSync(resultFile) ? JSON.parse(readFileSync(resultFile, 'utf8')) : undefined;
+  const notRun = existsSync(notRunFile) ? readFileSync(notRunFile, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line)) : [];
+  for (const file of results?.testResults ?? []) {
+    // A file that could not be loaded has no tests in it, but it is a failure all the same.
+    if (file.status === 'failed' && !file.assertionResults.some(({ status }) => status === 'failed')) failed.push(file.name.slice(root.length));
+    for (const { status, fullName } of file.assertionResults) if (status === 'failed') failed.push(`${file.name.slice(root.length)}: ${fullName}`);
+  }
+  passed += (results?.numPassedTests ?? 0) - notRun.length;
+  if (!specsPassed && !failed.some((name) => name.includes('/'))) failed.push('specs');
+
+  if (failed.length > 0) say(`\nfailed:\n${failed.map((name) => `  ${name}`).join('\n')}`);
+  say(`\nnot run on this machine: ${notRun.length}${notRun.map(({ name, reason }) => `\n  ${name}: ${reason}`).join('')}`);
+  say(`${passed} passed, ${failed.length} failed`);
+  process.exitCode = failed.length === 0 ? 0 : 1;
+}
+
+try {
+  await main();
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
