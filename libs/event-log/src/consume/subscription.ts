@@ -66,7 +66,8 @@ export class Subscription {
     if (found === undefined) throw new Error(`no consumer named ${consumer}`);
     return this.options.store.database.transaction({ role: 'worker' }, async (tx) => {
       const records = await this.parking.takeBack(tx, consumer, tenant, stream);
-      await this.apply(found, tx, records);
+      const instructions = await this.apply(found, tx, records);
+      if (instructions.length > 0) await executeIn(this.options.store, tx, instructions, this.options.wallClock);
       return records.length;
     });
   }
@@ -123,8 +124,10 @@ export class Subscription {
       try {
         await this.options.store.database.transaction({ role: 'worker' }, async (tx) => {
           const live = await this.parking.setAside(tx, consumerName(consumer), fresh);
+          const instructions = await this.apply(consumer, tx, live);
+          // The checkpoint moves late: a reader that falls asleep in its handler must not hold up the one that takes over.
           await this.checkpoints.advance(tx, checkpoint, after);
-          await this.apply(consumer, tx, live);
+          if (instructions.length > 0) await executeIn(this.options.store, tx, instructions, this.options.wallClock);
         });
         Object.assign(checkpoint, after);
         return;
@@ -160,13 +163,14 @@ export class Subscription {
     return { fresh };
   }
 
-  private async apply(consumer: Consumer, tx: Tx, records: readonly FeedRecord[]): Promise<void> {
-    if (records.length === 0) return;
-    if (consumer.kind === 'records') return consumer.project(tx, records);
+  /** Writes the effects of the records and answers the commands that follow from them, which are executed last. */
+  private async apply(consumer: Consumer, tx: Tx, records: readonly FeedRecord[]): Promise<Instruction[]> {
+    if (records.length === 0) return [];
+    if (consumer.kind === 'records') { await consumer.project(tx, records); return []; }
     const facts = await this.decode(consumer, tx, records);
-    if (facts.length === 0) return;
-    if (consumer.kind === 'projector') return consumer.project(tx, facts);
-    await this.react(consumer, tx, facts);
+    if (facts.length === 0) return [];
+    if (consumer.kind === 'projector') { await consumer.project(tx, facts); return []; }
+    return this.react(consumer, tx, facts);
   }
 
   private async decode(consumer: Exclude<Consumer, { kind: 'records' }>, tx: Tx, records: readonly FeedRecord[]): Promise<Fact[]> {
@@ -178,7 +182,7 @@ export class Subscription {
     return facts;
   }
 
-  private async react(reactor: Reactor, tx: Tx, facts: readonly Fact[]): Promise<void> {
+  private async react(reactor: Reactor, tx: Tx, facts: readonly Fact[]): Promise<Instruction[]> {
     const instructions: Instruction[] = [];
     const jobs: NewJob[] = [];
     for (const fact of facts) {
@@ -193,7 +197,7 @@ export class Subscription {
       jobs.push(...(reaction.jobs ?? []).map((job) => ({ causationId: fact.id, correlationId: fact.correlationId, traceparent: fact.traceparent, clockId: fact.clockId, ...job })));
     }
     if (jobs.length > 0) await this.options.jobs.schedule(tx, jobs);
-    if (instructions.length > 0) await executeIn(this.options.store, tx, instructions, this.options.wallClock);
+    return instructions;
   }
 
   /** Counts a failure of one record; after the last attempt its stream is parked. Answers whether it was. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describeOnKafka, eventually } from '@valueverse/testing';
+import { Checkpoints } from '../consume/checkpoints';
 import { partitionName, type Feed } from '../feed/feed';
 import { KafkaFeed } from '../feed/kafka-feed';
 import { PostgresFeed } from '../feed/postgres-feed';
@@ -100,7 +101,7 @@ const contract = (makeFeed: () => MakeFeed, killedAt: readonly number[] | 'every
   }, TIMEOUT_MS * 2);
 
   test('a zombie that slept past its lease changes nothing', async () => {
-    const { bed, log, feed, another } = bench;
+    const { bed, log, feed } = bench;
     await bed.scan(log, 'a');
     await bed.relay(log, feed).publish();
     let wakeUp: () => void = () => undefined;
@@ -110,9 +111,8 @@ const contract = (makeFeed: () => MakeFeed, killedAt: readonly number[] | 'every
     zombie.start();
     await eventually('the zombie to fall asleep inside its transaction', () => (asleep ? true : undefined), { timeoutMs: TIMEOUT_MS });
     // A peer takes over with a higher epoch, as the group would have it do when the zombie is not heard of.
-    const successor = bed.subscription(bed.open(), another(), recorder());
-    await (successor as unknown as { take(p: readonly unknown[]): Promise<unknown> }).take(
-      Array.from({ length: 16 }, (_, partition) => ({ topic: 'billing.plans', partition })));
+    await new Checkpoints(bed.open().database, 'successor').acquire(
+      Array.from({ length: 16 }, (_, partition) => ({ topic: 'billing.plans', partition, consumer: 'recorder@1' })));
     wakeUp();
     await eventually('the zombie to have tried', async (saw) => {
       const open = await log.database.transaction({ role: 'worker' }, (tx) => tx.query(`SELECT FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND datname = current_database()`));

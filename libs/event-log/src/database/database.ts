@@ -89,6 +89,9 @@ export class Database {
     if (this.inside.getStore() === this.schema) throw new Error(`a transaction on ${this.schema} inside another one`);
     const client = await this.pool.connect();
     let broken: Error | undefined;
+    // A connection that the server ends while it is idle here says so in an event; the next statement on it fails.
+    const onError = (error: Error): void => { broken = error; };
+    client.on('error', onError);
     const wakes: (() => void)[] = [];
     try {
       this.options.beforeStatement?.('BEGIN');
@@ -112,6 +115,7 @@ export class Database {
       await client.query('ROLLBACK').catch((cause: Error) => { broken = cause; });
       throw error;
     } finally {
+      client.off('error', onError);
       client.release(broken);
     }
   }
