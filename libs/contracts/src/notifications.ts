@@ -1,0 +1,22 @@
+import { defineEvent, type EventOf } from './event-definition';
+import { instant, object, oneOf, optional, personal, text, whole } from './schema';
+
+export const MessageQueued = defineEvent({
+  name: 'MessageQueued', topic: 'notifications.messages', fact: 'message.queued', personalKey: 'accountId',
+  data: object({
+    messageId: text(), accountId: text(), template: oneOf('invoice_finalized', 'payment_succeeded', 'payment_failed'), to: personal(text(320)), subject: personal(text(512)),
+    body: personal(text(20_000)), invoiceId: optional(text()), queuedAt: instant(),
+  }),
+});
+/** The mail server took it. */
+export const MessageSent = defineEvent({
+  name: 'MessageSent', topic: 'notifications.messages', fact: 'message.sent', data: object({ messageId: text(), transportId: text(512), attempt: whole(1), sentAt: instant() }),
+});
+export const MessageFailed = defineEvent({
+  name: 'MessageFailed', topic: 'notifications.messages', fact: 'message.failed', data: object({ messageId: text(), reason: text(), failedAt: instant() }),
+});
+export type MessageQueued = EventOf<typeof MessageQueued>;
+export type MessageSent = EventOf<typeof MessageSent>;
+export type MessageFailed = EventOf<typeof MessageFailed>;
+
+export const NOTIFICATION_EVENTS = [MessageQueued, MessageSent, MessageFailed] as const;
