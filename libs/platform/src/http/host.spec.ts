@@ -35,6 +35,9 @@ class Order {
   @Free({ optional: true }) data?: unknown;
 }
 
+let release: () => void = () => undefined;
+const held = new Promise<void>((resolve) => { release = resolve; });
+
 @Controller('api/v1/orders')
 class OrdersController {
   constructor(@Inject(CLOCK) private readonly clock: Clock, private readonly cursors: Cursors) {}
@@ -52,6 +55,7 @@ class OrdersController {
   @Post('raw') @HttpCode(200) raw(@Req() request: { rawBody: Buffer }, @Body() body: unknown) { return { raw: request.rawBody.toString(), body }; }
   @Get('refused/:code') refused(@Param('code') code: string) { throw new Refused(code, 'the rule says no', '/amount'); }
   @Get('broken') broken() { throw new Error('password=hunter2 at db.internal'); }
+  @Get('slow') async slow() { await held; return { done: true }; }
   @Get('gone') gone() { throw new HttpException('it was deleted', 404); }
   @Get('busy') busy() { throw new Problem(503, 'not_yet_known', 'wait', { retryAfterSeconds: 1.2 }); }
   @Get('limited') @UseGuards(RateLimitGuard) @RateLimit({ name: 'default', quota: 2, windowSeconds: 60 }) limited() { return {}; }
@@ -61,7 +65,7 @@ class OrdersModule {}
 
 const lines: string[] = [];
 let host: Host;
-const open = (more: { port?: number; health?: HealthRegistry } = {}) => createHost({
+const open = (more: { port?: number; health?: HealthRegistry; drainMs?: number } = {}) => createHost({
   service: 'orders', module: OrdersModule, port: 0, cursorSecret: 'a secret of this test', clock: fixedClock('2026-10-01T00:00:00Z'),
   logger: createLogger({ service: 'orders', level: 'debug', destination: { write: (line: string) => { lines.push(line); } } }),
   docs: { title: 'Orders', version: '1' }, ...more,
@@ -304,4 +308,17 @@ test('a taken port is told by its number, and a closed host gives it back', asyn
   const third = await open({ port });
   await eventually('the port to be free', () => third.listen());
   await Promise.all([second.close(), third.close()]);
+});
+
+test('a host that closes says so first and still answers what is on its way', async () => {
+  const closing = await open({ drainMs: 300 });
+  closing.health.markStarted();
+  const address = await closing.listen();
+  const slow = fetch(`${address}/api/v1/orders/slow`);
+  const closed = closing.close();
+  expect((await fetch(`${address}/health/ready`)).status).toBe(503);
+  await eventually('the host to stop listening', async () => fetch(`${address}/health/live`).then(() => undefined, () => true));
+  release();
+  expect(await (await slow).json()).toEqual({ done: true });
+  await closed;
 });

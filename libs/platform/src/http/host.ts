@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { DynamicModule, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -37,6 +38,8 @@ export interface HostOptions {
   readonly cache?: Cache;
   readonly rateLimiter?: RateLimiter;
   readonly bodyBytesMax?: number;
+  /** How long a closing host answers "not ready" before it stops to listen, in milliseconds: until balancers have heard of it. */
+  readonly drainMs?: number;
   /** Content types whose body the handler gets as a Buffer. */
   readonly rawContentTypes?: readonly string[];
   /** The addresses of proxies whose `X-Forwarded-For` is believed; none when it is not given. */
@@ -114,7 +117,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   return {
     app, health, logger,
     listen: () => listen(app, options),
-    close: () => (closing ??= close(app, health)),
+    close: () => (closing ??= close(app, health, options.drainMs ?? 0)),
   };
 }
 
@@ -175,8 +178,9 @@ async function listen(app: NestFastifyApplication, { port, address = '127.0.0.1'
   return app.getUrl();
 }
 
-async function close(app: NestFastifyApplication, health: HealthRegistry): Promise<void> {
+async function close(app: NestFastifyApplication, health: HealthRegistry, drainMs: number): Promise<void> {
   health.drain();
+  if (drainMs > 0) await pause(drainMs);
   const tooLong = setTimeout(() => app.getHttpServer().closeAllConnections(), CLOSE_TIMEOUT_MS);
   try {
     await app.close();
