@@ -1,10 +1,13 @@
+import { randomInt } from 'node:crypto';
 import { type Message } from '@valueverse/kernel';
 import { isTransient, type Database, type TransactionOptions, type Tx } from './database/database';
 import { executeIn, type CommandContext, type DeciderDefinition, type Instruction, type Outcome, type WallClock } from './execute/execute';
 import { AppendConflict, type EventStore } from './store/event-store';
 
 /** Tries at a decision that others keep overtaking. Retries are safe because deciders are pure. */
-const ATTEMPTS_MAX = 12;
+const ATTEMPTS_MAX = 40;
+const TRANSIENT_ATTEMPTS_MAX = 4;
+const PAUSE_MS_MAX = 30;
 
 /** The log as a service's own code uses it: a transaction that may execute commands, and the same for a single command. */
 export class Log {
@@ -23,8 +26,8 @@ export class Log {
       try {
         return await this.database.transaction(options, work);
       } catch (error) {
-        if (attempt >= ATTEMPTS_MAX || !(error instanceof AppendConflict || (isTransient(error) && attempt < 4))) throw error;
-        await new Promise((resolve) => { setTimeout(resolve, attempt * 3); });
+        if (attempt >= ATTEMPTS_MAX || !(error instanceof AppendConflict || (isTransient(error) && attempt < TRANSIENT_ATTEMPTS_MAX))) throw error;
+        await new Promise((resolve) => { setTimeout(resolve, randomInt(1, Math.min(PAUSE_MS_MAX, attempt * 4))); });
       }
     }
   }

@@ -262,7 +262,7 @@ describeOnKafka('the feed on Kafka', (brokers) => {
     const namespace = `n${randomBytes(4).toString('hex')}.`;
     const admin = new Kafka({ clientId: 'admin', brokers: [...brokers()] }).admin();
     await admin.connect();
-    await admin.createTopics({ topics: [{ topic: `${namespace}billing.invoices`, numPartitions: 16, configEntries: [{ name: 'retention.ms', value: '1000' }] }] });
+    await admin.createTopics({ waitForLeaders: false, topics: [{ topic: `${namespace}billing.invoices`, numPartitions: 16, configEntries: [{ name: 'retention.ms', value: '1000' }] }] });
     await admin.disconnect();
     const feed = new KafkaFeed({ brokers: brokers(), clientId: 'contract', namespace });
     await expect(feed.ensureTopics()).rejects.toThrow(/billing.invoices: retention.ms/);

@@ -14,6 +14,8 @@ const TRANSPORT_RETENTION_MIN_MS = 3 * DAY_MS;
 const KEY_COMPACTION_LAG_MAX_MS = DAY_MS;
 const PARTITIONS_AT_ONCE = 4;
 const READ_DEADLINE_MS = 30_000;
+const SETTLING_ATTEMPTS_MAX = 50;
+const SETTLING_PAUSE_MS = 100;
 
 export interface KafkaFeedOptions {
   readonly brokers: readonly string[];
@@ -44,6 +46,19 @@ const topicFault = (topic: Topic, settings: ReadonlyMap<string, string>): string
   if (kind === 'facts' && retention !== -1) return 'retention.ms has to be -1: facts are kept for ever';
   if (kind === 'transport' && retention !== -1 && retention < TRANSPORT_RETENTION_MIN_MS) return `retention.ms has to be at least ${TRANSPORT_RETENTION_MIN_MS}`;
   return undefined;
+};
+
+/** A topic that was just made, or a leader that just moved, is unknown to some brokers for a moment. */
+const UNSETTLED = /does not host this topic-partition|not the leader|no leader|LEADER_NOT_AVAILABLE|UNKNOWN_TOPIC/i;
+const settled = async <T>(ask: () => Promise<T>): Promise<T> => {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (attempt === SETTLING_ATTEMPTS_MAX || !UNSETTLED.test((error as Error).message)) throw error;
+      await new Promise((resolve) => { setTimeout(resolve, SETTLING_PAUSE_MS); });
+    }
+  }
 };
 
 const textOf = (value: IHeaders[string]): string => (Array.isArray(value) ? String(value[0]) : String(value ?? ''));
@@ -85,11 +100,11 @@ export class KafkaFeed implements Feed {
     const existing = new Set(await admin.listTopics());
     const missing = topics.filter((topic) => !existing.has(this.nameOf(topic)));
     if (missing.length > 0) {
-      await admin.createTopics({ waitForLeaders: true, topics: missing.map((topic) => ({
+      await admin.createTopics({ waitForLeaders: false, topics: missing.map((topic) => ({
         topic: this.nameOf(topic), numPartitions: partitionsOf(topic), replicationFactor: this.replication, configEntries: topicConfig(TOPICS[topic].kind, this.replication),
       })) });
     }
-    const { topics: found } = await admin.fetchTopicMetadata({ topics: topics.map((topic) => this.nameOf(topic)) });
+    const { topics: found } = await settled(() => admin.fetchTopicMetadata({ topics: topics.map((topic) => this.nameOf(topic)) }));
     for (const { name, partitions } of found) {
       const wanted = partitionsOf(this.topicOf(name));
       if (partitions.length !== wanted) throw new Error(`${name} has ${partitions.length} partitions, this release has ${wanted}; partitions never change`);
@@ -136,7 +151,7 @@ export class KafkaFeed implements Feed {
     const wanted = new Set(partitions.map(partitionName));
     const found = new Map<string, bigint>();
     for (const topic of new Set(partitions.map(({ topic: name }) => name))) {
-      for (const { partition, high } of await admin.fetchTopicOffsets(this.nameOf(topic))) {
+      for (const { partition, high } of await settled(() => admin.fetchTopicOffsets(this.nameOf(topic)))) {
         const name = partitionName({ topic, partition });
         if (wanted.has(name)) found.set(name, BigInt(high));
       }
