@@ -98,7 +98,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   } as object);
   const instance = adapter.getInstance() as unknown as FastifyInstance;
   const filter = new ProblemFilter(logger, methodsByPath(instance));
-  addHooks(instance, logger, metrics);
+  addHooks(instance, logger, metrics, health);
   addParsers(adapter, instance, options);
 
   const platform = PlatformModule.of({
@@ -127,7 +127,7 @@ class HostModule {}
 const addHeaders = (request: FastifyRequest, reply: FastifyReply) =>
   reply.headers({ ...securityHeaders(pathOf(request)), 'X-Request-Id': contextOf(request).traceId });
 
-function addHooks(instance: FastifyInstance, logger: Logger, metrics: Metrics): void {
+function addHooks(instance: FastifyInstance, logger: Logger, metrics: Metrics, health: HealthRegistry): void {
   const durations = metrics.histogram({
     subsystem: 'http', what: 'request_duration', unit: 'seconds', help: 'From the first byte of a request to the last of its answer', labels: ['method', 'route', 'status'],
   });
@@ -137,6 +137,11 @@ function addHooks(instance: FastifyInstance, logger: Logger, metrics: Metrics): 
   });
   // The body is read by events of the socket, which know nothing of the request: the context is entered again behind it.
   instance.addHook('preValidation', (request, _reply, done) => runInContext(contextOf(request), done));
+  // A connection that is kept alive would hold up the end of a closing host until its client gives it up.
+  instance.addHook('onSend', (_request, reply, payload, done) => {
+    if (health.isDraining) reply.header('Connection', 'close');
+    done(null, payload);
+  });
   instance.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
     durations.observe({ method: request.method, route, status: String(reply.statusCode) }, reply.elapsedTime / 1000);

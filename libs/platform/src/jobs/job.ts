@@ -13,7 +13,7 @@ export interface Job<P = unknown> extends NewJob {
  * transaction that removes the job; `wait` leaves it and offers it again after some wall time.
  */
 export type JobResult =
-  | { readonly outcome: 'done'; readonly reaction?: Reaction; readonly write?: (tx: Tx) => Promise<void> }
+  | { readonly outcome: 'done'; readonly reaction?: Reaction; readonly write?: (tx: Tx) => Promise<Reaction | void> }
   | { readonly outcome: 'wait'; readonly afterMs: number; readonly reason: string };
 
 /**

@@ -1,0 +1,48 @@
+import { parseInstant } from '@valueverse/kernel';
+import { TOPICS, type ClockReport, type ServiceName, type ServiceReports, type Topic } from '@valueverse/contracts';
+import { consumerName, type Consumer, type Database } from '@valueverse/event-log';
+import { clockNow } from './clock-projector';
+
+/** What a service says about a test clock, read from its own database in one snapshot. */
+export class DatabaseReports implements ServiceReports {
+  constructor(readonly service: ServiceName, private readonly database: Database, private readonly consumers: readonly Consumer[]) {}
+
+  clock(tenant: string, clockId: string): Promise<ClockReport> {
+    return this.database.transaction({ role: 'worker', isolation: 'repeatable read', readOnly: true }, async (tx) => {
+      const now = await clockNow(tx, tenant, clockId);
+      const marks = await tx.query<{ topic: Topic; partition: number; position: bigint }>('SELECT topic, partition, position FROM clock_marks WHERE tenant = $1 AND clock = $2 ORDER BY topic, partition', [tenant, clockId]);
+      const relayed = await tx.query<{ partition: number; position: bigint }>('SELECT partition, position FROM relay_partitions');
+      const consumed = await tx.query<{ topic: Topic; partition: number; position: bigint }>(
+        'SELECT topic, partition, min(position) AS position FROM checkpoints WHERE (consumer, topic) IN (SELECT * FROM unnest($1::text[], $2::text[])) GROUP BY topic, partition', this.subscribed());
+      const jobs = await tx.query<{ id: string; kind: string; waits_for: string | null; due: boolean; due_at: string }>(
+        `SELECT id, kind, waits_for, due_at <= $3::timestamptz AS due, to_char(due_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS due_at
+         FROM jobs WHERE tenant = $1 AND clock = $2 ORDER BY due_at, id`, [tenant, clockId, now ?? '-infinity']);
+      const open = jobs.rows.filter(({ due }) => due);
+      const next = jobs.rows.find(({ due }) => !due);
+      return {
+        service: this.service,
+        ...(now === undefined ? {} : { now: parseInstant(now) }),
+        appended: marks.rows.map(({ topic, partition, position }) => ({ topic, partition, position: String(position) })),
+        relayed: Object.fromEntries(relayed.rows.map(({ partition, position }) => [partition, String(position)])),
+        consumed: Object.fromEntries(consumed.rows.map(({ topic, partition, position }) => [`${topic}/${partition}`, String(position)])),
+        openJobs: open.length,
+        waitingFor: open.map(({ id, kind, waits_for: reason }) => `${this.service}: ${kind} ${id}${reason === null ? '' : ` (${reason})`}`),
+        ...(next === undefined ? {} : { nextDue: parseInstant(next.due_at) }),
+      };
+    });
+  }
+
+  async hasConsumed(topic: Topic, partition: number, position: bigint): Promise<boolean> {
+    const [consumers, topics] = this.subscribed();
+    const wanted = topics.flatMap((name, index) => (name === topic ? [consumers[index]!] : []));
+    if (wanted.length === 0) return true;
+    const { rows } = await this.database.transaction({ role: 'worker', readOnly: true }, (tx) => tx.query<{ count: bigint }>(
+      'SELECT count(*) FROM checkpoints WHERE consumer = ANY($1) AND topic = $2 AND partition = $3 AND position >= $4', [wanted, topic, partition, position]));
+    return Number(rows[0]!.count) === wanted.length;
+  }
+
+  private subscribed(): [string[], string[]] {
+    const pairs = this.consumers.flatMap((consumer) => consumer.topics.filter((topic) => TOPICS[topic].kind === 'facts').map((topic) => [consumerName(consumer), topic] as const));
+    return [pairs.map(([name]) => name), pairs.map(([, topic]) => topic)];
+  }
+}

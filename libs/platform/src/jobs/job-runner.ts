@@ -1,0 +1,117 @@
+import { randomUUID } from 'node:crypto';
+import { addMicros, derivedId, parseInstant } from '@valueverse/kernel';
+import { AppendConflict, isTransient, type Instruction, type Log, type Reports } from '@valueverse/event-log';
+import { newContext, runInContext } from '../http/request-context';
+import type { Job, JobHandler, JobResult } from './job';
+import type { JobTable } from './job-table';
+
+const JOBS_AT_ONCE = 8;
+const POLL_MS = 100;
+const ERROR_PAUSE_MS = 500;
+const RETRY_FIRST_MS = 200;
+const RETRY_MAX_MS = 60_000;
+/** Attempts after which a job that keeps failing is reported as stuck; it is tried on, at the longest pause. */
+const ATTEMPTS_ALARM = 8;
+const FINISH_ATTEMPTS_MAX = 40;
+const MICROS_PER_MS = 1_000n;
+
+/** This runner was too slow and another one took the job: what it would have written is rolled back. */
+class JobLost extends Error {}
+
+/** Runs due jobs of one service. Any number of runners may work on one table; a job that its runner lost is run again, its effects inside once. */
+export class JobRunner {
+  private readonly owner = randomUUID();
+  private readonly handlers: ReadonlyMap<string, JobHandler>;
+  private readonly running = new Set<Promise<void>>();
+  private active = false;
+  private loop: Promise<void> = Promise.resolve();
+  private roused = false;
+  private rouse: () => void = () => undefined;
+
+  constructor(private readonly log: Log, private readonly table: JobTable, handlers: readonly JobHandler[], private readonly reports: Reports) {
+    this.handlers = new Map(handlers.map((handler) => [handler.kind, handler]));
+    if (this.handlers.size !== handlers.length) throw new Error('two handlers for one kind of job');
+  }
+
+  start(): void { this.active = true; this.loop = this.run(); }
+  wake(): void { this.roused = true; this.rouse(); }
+  async stop(): Promise<void> {
+    this.active = false;
+    this.wake();
+    await this.loop;
+    await Promise.all(this.running);
+  }
+
+  private async run(): Promise<void> {
+    while (this.active) {
+      try {
+        this.roused = false;
+        const room = JOBS_AT_ONCE - this.running.size;
+        const jobs = room === 0 ? [] : await this.log.database.transaction({ role: 'worker' }, (tx) => this.table.claim(tx, this.owner, this.log.wallClock(), room));
+        for (const job of jobs) this.begin(job);
+        if (jobs.length === 0) await this.rest(POLL_MS);
+      } catch (error) {
+        if (!isTransient(error)) this.reports.error('jobs could not be taken; it is tried again', error);
+        await this.rest(ERROR_PAUSE_MS);
+      }
+    }
+  }
+
+  private begin(job: Job): void {
+    const work = runInContext(newContext(job.traceparent), () => this.runOne(job)).catch((error: unknown) => this.reports.error(`the job ${job.id} could not be put back`, error));
+    const tracked: Promise<void> = work.finally(() => { this.running.delete(tracked); this.wake(); });
+    this.running.add(tracked);
+  }
+
+  private async runOne(job: Job): Promise<void> {
+    try {
+      const handler = this.handlers.get(job.kind);
+      if (handler === undefined) throw new Error(`nothing runs jobs of kind ${job.kind}`);
+      const result = await handler.run(job);
+      if (result.outcome === 'wait') await this.putBack(job, result.afterMs, result.reason, false);
+      else await this.finish(job, result);
+    } catch (error) {
+      if (error instanceof JobLost) return;
+      const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      if (!isTransient(error)) this.reports.error(`the job ${job.kind} ${job.id} failed at attempt ${job.attempt}`, error);
+      if (job.attempt === ATTEMPTS_ALARM) this.reports.alarm(`the job ${job.kind} ${job.id} keeps failing: ${reason}`);
+      await this.putBack(job, Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** (job.attempt - 1)), reason, true);
+    }
+  }
+
+  private async finish(job: Job, result: Extract<JobResult, { outcome: 'done' }>): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.log.database.transaction({ role: 'worker' }, async (tx) => {
+          const written = await result.write?.(tx);
+          const commands = [...(result.reaction?.commands ?? []), ...(written?.commands ?? [])];
+          const jobs = [...(result.reaction?.jobs ?? []), ...(written?.jobs ?? [])];
+          if (!(await this.table.finish(tx, job, this.owner))) throw new JobLost();
+          const origin = { causationId: job.causationId, correlationId: job.correlationId, traceparent: job.traceparent, clockId: job.clockId };
+          if (jobs.length > 0) await this.table.schedule(tx, jobs.map((next) => ({ ...origin, ...next })));
+          const instructions = commands.map(({ decider, command }, index): Instruction => ({ decider, command, context: {
+            ...origin, tenant: job.tenant, at: parseInstant(job.now), actor: `job:${job.kind}`, commandId: derivedId('cmd', job.id, String(index)),
+          } }));
+          if (instructions.length > 0) await this.log.execute(tx, instructions);
+        });
+        return;
+      } catch (error) {
+        if (!(error instanceof AppendConflict) || attempt >= FINISH_ATTEMPTS_MAX) throw error;
+      }
+    }
+  }
+
+  private async putBack(job: Job, afterMs: number, reason: string, failed: boolean): Promise<void> {
+    const notBefore = addMicros(this.log.wallClock(), BigInt(Math.round(afterMs)) * MICROS_PER_MS);
+    await this.log.database.transaction({ role: 'worker' }, (tx) => this.table.putBack(tx, job, this.owner, notBefore, reason, failed));
+    if (afterMs < POLL_MS) setTimeout(() => this.wake(), afterMs + 1);
+  }
+
+  private async rest(milliseconds: number): Promise<void> {
+    if (this.roused || !this.active) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      this.rouse = () => { clearTimeout(timer); resolve(); };
+    });
+  }
+}

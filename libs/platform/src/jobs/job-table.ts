@@ -1,0 +1,84 @@
+import { grantSql, ident, tenantPolicySql, type JobSink, type NewJob, type Tx } from '@valueverse/event-log';
+import type { Job } from './job';
+
+/** Jobs of a service, and the time of each test clock as this service knows it. */
+export const jobSchemaSql = (schema: string): string => {
+  const s = ident(schema);
+  return `
+CREATE TABLE ${s}.clocks (tenant text NOT NULL, clock text NOT NULL, now timestamptz NOT NULL, PRIMARY KEY (tenant, clock));
+${tenantPolicySql(schema, 'clocks')}
+${grantSql(schema, 'clocks')}
+CREATE TABLE ${s}.jobs (
+  tenant text NOT NULL, id text NOT NULL, kind text NOT NULL, due_at timestamptz NOT NULL, clock text, payload text NOT NULL,
+  attempt int NOT NULL DEFAULT 0, not_before timestamptz NOT NULL DEFAULT '-infinity', locked_by text, locked_until timestamptz,
+  waits_for text, causation text, correlation text, traceparent text, PRIMARY KEY (tenant, id));
+CREATE INDEX ON ${s}.jobs (due_at, id) WHERE clock IS NULL;
+CREATE INDEX ON ${s}.jobs (tenant, clock, due_at, id) WHERE clock IS NOT NULL;
+CREATE TABLE ${s}.jobs_done (tenant text NOT NULL, id text NOT NULL, PRIMARY KEY (tenant, id));
+${tenantPolicySql(schema, 'jobs')}
+${grantSql(schema, 'jobs')}
+${tenantPolicySql(schema, 'jobs_done')}
+${grantSql(schema, 'jobs_done')}`;
+};
+
+interface JobRow {
+  tenant: string; id: string; kind: string; due_at: string; clock: string | null; payload: string; attempt: number;
+  causation: string | null; correlation: string | null; traceparent: string | null; now: string;
+}
+
+const rfc3339 = (column: string): string => `to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+const LEASE_MS = 60_000;
+
+/** Where jobs wait. A job is written in the transaction that causes it, and ends in the transaction of its effect. */
+export class JobTable implements JobSink {
+  constructor(private readonly wake: () => void = () => undefined) {}
+
+  /** Writes jobs; one whose id was given before, done or not, is the same job and is not written again. */
+  async schedule(tx: Tx, jobs: readonly NewJob[]): Promise<void> {
+    await tx.query(
+      `INSERT INTO jobs (tenant, id, kind, due_at, clock, payload, causation, correlation, traceparent)
+       SELECT j.* FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
+         AS j(tenant, id, kind, due_at, clock, payload, causation, correlation, traceparent)
+       WHERE NOT EXISTS (SELECT FROM jobs_done d WHERE d.tenant = j.tenant AND d.id = j.id) ON CONFLICT DO NOTHING`,
+      [jobs.map((j) => j.tenant), jobs.map((j) => j.id), jobs.map((j) => j.kind), jobs.map((j) => j.dueAt), jobs.map((j) => j.clockId ?? null), jobs.map((j) => JSON.stringify(j.payload)),
+        jobs.map((j) => j.causationId ?? null), jobs.map((j) => j.correlationId ?? null), jobs.map((j) => j.traceparent ?? null)]);
+    tx.afterCommit(this.wake);
+  }
+
+  /**
+   * Takes jobs that are due, in (due, id) order, and counts the attempt before it begins. Of each test clock only the first one is
+   * taken, so that what falls due on one clock happens in order; `wallNow` decides for the others.
+   */
+  async claim(tx: Tx, owner: string, wallNow: string, limit: number): Promise<Job[]> {
+    const { rows } = await tx.query<JobRow>(
+      `WITH due AS (
+         SELECT j.tenant, j.id, j.due_at, $2::timestamptz AS now, j.not_before, j.locked_until FROM jobs j WHERE j.clock IS NULL AND j.due_at <= $2
+         UNION ALL
+         SELECT f.tenant, f.id, f.due_at, c.now, f.not_before, f.locked_until FROM clocks c JOIN LATERAL
+           (SELECT * FROM jobs j WHERE j.tenant = c.tenant AND j.clock = c.clock AND j.due_at <= c.now ORDER BY j.due_at, j.id LIMIT 1) f ON true),
+       free AS (SELECT j.tenant, j.id, d.now FROM due d JOIN jobs j ON j.tenant = d.tenant AND j.id = d.id
+         WHERE d.not_before <= $2 AND (d.locked_until IS NULL OR d.locked_until < $2) ORDER BY d.due_at, d.id LIMIT $3 FOR UPDATE OF j SKIP LOCKED)
+       UPDATE jobs j SET attempt = j.attempt + 1, locked_by = $1, locked_until = $2::timestamptz + $4 * interval '1 ms' FROM free f
+       WHERE j.tenant = f.tenant AND j.id = f.id AND j.not_before <= $2 AND (j.locked_until IS NULL OR j.locked_until < $2)
+       RETURNING j.tenant, j.id, j.kind, ${rfc3339('j.due_at')} AS due_at, j.clock, j.payload, j.attempt, j.causation, j.correlation, j.traceparent, ${rfc3339('f.now')} AS now`,
+      [owner, wallNow, limit, LEASE_MS]);
+    return rows.map((row) => ({
+      tenant: row.tenant, id: row.id, kind: row.kind, dueAt: row.due_at, payload: JSON.parse(row.payload) as unknown, attempt: row.attempt, now: row.now,
+      clockId: row.clock ?? undefined, causationId: row.causation ?? undefined, correlationId: row.correlation ?? undefined, traceparent: row.traceparent ?? undefined,
+    })).sort((a, b) => (a.dueAt === b.dueAt ? (a.id < b.id ? -1 : 1) : a.dueAt < b.dueAt ? -1 : 1));
+  }
+
+  /** Ends a job in the transaction of its effect. Answers false when this runner no longer holds it: then nothing may be committed. */
+  async finish(tx: Tx, job: Job, owner: string): Promise<boolean> {
+    const { rowCount } = await tx.query('DELETE FROM jobs WHERE tenant = $1 AND id = $2 AND locked_by = $3 AND attempt = $4', [job.tenant, job.id, owner, job.attempt]);
+    if (rowCount === 1) await tx.query('INSERT INTO jobs_done VALUES ($1, $2)', [job.tenant, job.id]);
+    return rowCount === 1;
+  }
+
+  /** Puts a job back, to be offered again after some wall time. `attempt` counts only runs that failed. */
+  async putBack(tx: Tx, job: Job, owner: string, notBefore: string, reason: string, failed: boolean): Promise<void> {
+    await tx.query(
+      'UPDATE jobs SET locked_by = NULL, locked_until = NULL, not_before = $4, waits_for = $5, attempt = attempt - $6::int WHERE tenant = $1 AND id = $2 AND locked_by = $3',
+      [job.tenant, job.id, owner, notBefore, reason, failed ? 0 : 1]);
+  }
+}
