@@ -19,6 +19,16 @@ export const SECONDS_BUCKETS: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1
 export class Metrics {
   readonly registry = new Registry();
   private readonly known = new Map<string, unknown>();
+  private readonly refreshers: (() => Promise<void>)[] = [];
+
+  /** Registers what is measured when somebody asks, such as counts in a database. */
+  beforeScrape(refresh: () => Promise<void>): void { this.refreshers.push(refresh); }
+
+  /** The text of all metrics. A refresher that fails leaves its metrics as they were. */
+  async text(): Promise<string> {
+    await Promise.allSettled(this.refreshers.map((refresh) => refresh()));
+    return this.registry.metrics();
+  }
 
   /** Adds what Node says of itself: memory, event loop, garbage collection. */
   collectProcess(): void {

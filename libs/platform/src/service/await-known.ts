@@ -1,0 +1,37 @@
+import { microsOf, unixMillisOfId } from '@valueverse/kernel';
+import { Problem } from '../problem/problem';
+import type { Service } from './service';
+import type { Tx } from '@valueverse/event-log';
+
+const WAIT_MAX_MS = 2_000;
+const LOOK_EVERY_MS = 20;
+/** An id of ours that is older than this has arrived everywhere or never existed. */
+const YOUNG_ID_MS = 10_000;
+const WAITERS_MAX = 200;
+let waiters = 0;
+
+/**
+ * Finds what another context made, waiting while the news of it may still be on its way: 2 s at most, holding no connection.
+ * `undefined` when it is not there; refuses with 503 `not_yet_known` when too many wait already.
+ */
+export const awaitKnown = async <T>(service: Service, tenant: string, idOrKey: string, find: (tx: Tx) => Promise<T | undefined>): Promise<T | undefined> => {
+  const look = (): Promise<T | undefined> => service.database.transaction({ role: 'api', tenant, readOnly: true }, find);
+  const found = await look();
+  if (found !== undefined) return found;
+  const madeAt = unixMillisOfId(idOrKey);
+  const wallMs = Number(microsOf(service.clock.now()) / 1000n);
+  if (madeAt !== undefined && wallMs - madeAt > YOUNG_ID_MS) return undefined;
+  if (waiters >= WAITERS_MAX) throw new Problem(503, 'not_yet_known', `${idOrKey} is not known here yet`, { retryAfterSeconds: 1 });
+  waiters += 1;
+  try {
+    const deadline = performance.now() + WAIT_MAX_MS;
+    while (performance.now() < deadline) {
+      await new Promise((resolve) => { setTimeout(resolve, LOOK_EVERY_MS); });
+      const later = await look();
+      if (later !== undefined) return later;
+    }
+    return undefined;
+  } finally {
+    waiters -= 1;
+  }
+};

@@ -1,0 +1,23 @@
+import type { EventDefinition } from '@valueverse/contracts';
+import type { AnyReadModel, Consumer } from '@valueverse/event-log';
+import type { JobHandler } from '../jobs/job';
+import type { Migration } from '../persistence/migrate';
+
+/** What a context's code needs from the log before it can be made: its facts, its tables, its rows. */
+export interface ContextShape {
+  readonly name: string;
+  /** Every event that the context appends or reads. */
+  readonly definitions: readonly EventDefinition[];
+  /** Rows that belong to one stream and are written with its facts. */
+  readonly readModels: readonly AnyReadModel[];
+  /** Numbered from 100; below are the steps that every service has. */
+  readonly migrations: readonly Migration[];
+  /** Schemas beside the service's own. */
+  readonly schemas?: readonly string[];
+}
+
+/** What a context does once it has been made for a service. */
+export interface ContextParts {
+  readonly consumers: readonly Consumer[];
+  readonly jobs: readonly JobHandler[];
+}

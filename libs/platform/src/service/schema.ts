@@ -1,0 +1,17 @@
+import { consumerSchemaSql, personalKeyOriginSql, personalKeysSql, storeSchemaSql } from '@valueverse/event-log';
+import { idempotencySchemaSql } from '../idempotency/idempotency';
+import { jobSchemaSql } from '../jobs/job-table';
+import type { Migration } from '../persistence/migrate';
+
+/** The steps that every service's schema begins with. */
+export const SERVICE_MIGRATIONS: readonly Migration[] = [
+  { number: 1, name: 'event store', sql: storeSchemaSql },
+  { number: 2, name: 'consumers', sql: consumerSchemaSql },
+  { number: 3, name: 'jobs and clocks', sql: jobSchemaSql },
+  { number: 4, name: 'idempotency keys', sql: idempotencySchemaSql },
+];
+
+/** A service that reads personal fields keeps a copy of their keys. */
+export const PERSONAL_KEY_COPY: Migration = { number: 10, name: 'copy of the personal keys', sql: personalKeysSql };
+/** The service that makes them keeps the keys apart, in the schema of identity. */
+export const PERSONAL_KEY_ORIGIN: Migration = { number: 10, name: 'personal keys', sql: () => `${personalKeysSql('identity')}\n${personalKeyOriginSql('identity')}` };

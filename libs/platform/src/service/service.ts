@@ -1,0 +1,133 @@
+import { type Clock } from '@valueverse/kernel';
+import type { ServiceName } from '@valueverse/contracts';
+import {
+  chainHeads, Codec, Database, ensureStreamViews, EventStore, KeyRelay, KeyRing, Log, Relay, Subscription,
+  type AnchorStore, type Consumer, type Feed, type Reports,
+} from '@valueverse/event-log';
+import { clockProjector } from '../clock/clock-projector';
+import { DatabaseReports } from '../clock/reports';
+import type { HealthRegistry } from '../health/registry';
+import { JobRunner } from '../jobs/job-runner';
+import { JobTable } from '../jobs/job-table';
+import type { Logger } from '../logging/logger';
+import type { Metrics } from '../metrics/metrics';
+import { migrate } from '../persistence/migrate';
+import type { ContextParts, ContextShape } from './context';
+import { PERSONAL_KEY_COPY, PERSONAL_KEY_ORIGIN, SERVICE_MIGRATIONS } from './schema';
+import { watchService } from './watch';
+
+export interface ServiceOptions {
+  readonly name: ServiceName;
+  readonly databaseUrl: string;
+  readonly feed: Feed;
+  readonly masterKey: Buffer;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly health: HealthRegistry;
+  readonly metrics: Metrics;
+  readonly anchors: AnchorStore;
+  readonly contexts: readonly ContextShape[];
+  readonly connectionsMax?: number;
+}
+
+const ANCHOR_EVERY_MS = 60_000;
+/** The service whose database holds the schema of identity, where personal keys are made. */
+const KEY_ORIGIN: ServiceName = 'billing';
+
+/** One service: its database, its store and relay, what it reads from the feed, and its jobs. The same in both editions. */
+export class Service {
+  readonly name: ServiceName;
+  readonly database: Database;
+  readonly keys: KeyRing;
+  readonly log: Log;
+  readonly feed: Feed;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  private readonly schemas: readonly string[];
+  private readonly store: EventStore;
+  private readonly jobTable: JobTable;
+  private readonly reporting: Reports;
+  private consumers: readonly Consumer[] = [];
+  private relay: Relay | undefined;
+  private keyRelay: KeyRelay | undefined;
+  private subscription: Subscription | undefined;
+  private runner: JobRunner | undefined;
+  private anchoring: NodeJS.Timeout | undefined;
+
+  constructor(private readonly options: ServiceOptions) {
+    const { name, databaseUrl, contexts, clock, connectionsMax } = options;
+    this.name = name;
+    this.feed = options.feed;
+    this.clock = clock;
+    this.logger = options.logger.child({ service: name });
+    this.schemas = [name, ...contexts.flatMap(({ schemas }) => schemas ?? [])];
+    this.database = new Database({ url: databaseUrl, schema: name, schemas: this.schemas.slice(1), ...(connectionsMax === undefined ? {} : { connectionsMax }) });
+    this.keys = new KeyRing(options.masterKey);
+    const definitions = [...new Set(contexts.flatMap((context) => context.definitions))];
+    this.store = new EventStore(this.database, new Codec(name, definitions, this.keys));
+    this.log = new Log(this.store, () => clock.now());
+    this.jobTable = new JobTable(() => this.runner?.wake());
+    const alarms = options.metrics.counter({ subsystem: 'log', what: 'alarms', help: 'Consumers and relays that stopped, streams that were parked, jobs that keep failing', labels: ['service'] });
+    this.reporting = {
+      error: (message, cause) => this.logger.error({ err: cause }, message),
+      alarm: (message) => { alarms.inc({ service: name }); this.logger.error({ alarm: true }, message); },
+    };
+  }
+
+  /** Brings the database up to this release. Safe to call from several processes at once. */
+  async migrate(): Promise<readonly string[]> {
+    const { contexts, name } = this.options;
+    const keys = name === KEY_ORIGIN ? PERSONAL_KEY_ORIGIN : PERSONAL_KEY_COPY;
+    const done = await migrate(this.database, this.schemas, [...SERVICE_MIGRATIONS, keys, ...contexts.flatMap(({ migrations }) => migrations)]);
+    await this.store.checkSettings();
+    await ensureStreamViews(this.store, name, contexts.flatMap(({ readModels }) => readModels));
+    return done;
+  }
+
+  /** Takes in what the contexts do. Called once, before `start`. */
+  use(parts: readonly ContextParts[]): void {
+    const { name, feed } = this.options;
+    const keyCopy = name === KEY_ORIGIN ? [] : [this.keys.projector()];
+    this.consumers = [clockProjector(() => this.runner?.wake()), ...keyCopy, ...parts.flatMap(({ consumers }) => consumers)];
+    this.relay = new Relay(this.store, feed, this.reporting);
+    if (name === KEY_ORIGIN) {
+      const keyRelay = new KeyRelay(this.database, feed, this.reporting);
+      this.store.onCommit(() => keyRelay.wake());
+      this.keyRelay = keyRelay;
+    }
+    this.runner = new JobRunner(this.log, this.jobTable, parts.flatMap(({ jobs }) => jobs), this.reporting);
+    this.subscription = new Subscription({ group: name, store: this.store, feed, consumers: this.consumers, jobs: this.jobTable, wallClock: () => this.clock.now(), reports: this.reporting });
+    watchService({ service: this, relay: this.relay, health: this.options.health, metrics: this.options.metrics });
+  }
+
+  /** What this service says about clocks and about what it has read. */
+  get reports(): DatabaseReports { return new DatabaseReports(this.name, this.database, this.consumers); }
+  get jobs(): JobTable { return this.jobTable; }
+  get reads(): Subscription { return this.subscription!; }
+
+  start(): void {
+    this.relay!.start();
+    this.keyRelay?.start();
+    this.subscription!.start();
+    this.runner!.start();
+    this.anchoring = setInterval(() => { void this.anchor(); }, ANCHOR_EVERY_MS);
+    this.anchoring.unref();
+  }
+
+  /** Stops taking work, finishes what is at hand, and keeps the heads of the chain outside the database. */
+  async stop(): Promise<void> {
+    clearInterval(this.anchoring);
+    await Promise.all([this.subscription?.stop(), this.runner?.stop()]);
+    await Promise.all([this.relay?.stop(), this.keyRelay?.stop()]);
+    await this.anchor();
+    await this.database.close();
+  }
+
+  private async anchor(): Promise<void> {
+    try {
+      await this.options.anchors.append(this.name, await chainHeads(this.database), this.clock.now());
+    } catch (error) {
+      this.reporting.error('the heads of the chain could not be anchored', error);
+    }
+  }
+}
