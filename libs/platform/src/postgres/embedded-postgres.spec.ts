@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { noteNotRun } from '@valueverse/testing';
 import { Client } from 'pg';
 import { DataFolderInUse, DataFolderNotWritable, isAlive } from './data-folder';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres';
@@ -134,7 +135,10 @@ test('a parent killed with -9 takes the server and its disposable data with it',
 
 test('root moves the data of an unreachable folder to one that the server reaches, and says so', async () => {
   const user = serverUser();
-  if (!user) return; // Only root has to give up its rights, anyone else runs the server as themselves.
+  if (!user) {
+    noteNotRun('data of root in an unreachable folder', 'only root has to give up its rights, and this is not root');
+    return;
+  }
   chmodSync(home, 0o700);
   expect(canReach(dataDir, user)).toBe(false);
   const server = await start();
