@@ -4,7 +4,7 @@ import ts from 'typescript';
 export const FILE_LINES_MAX = 400;
 export const FUNCTION_LINES_MAX = 70;
 const SOURCES = /\.(ts|tsx|mts|mjs|cjs)$/;
-const EXCEPTED = /(^|\/)(migrations|generated)\/|\.generated\.|\.d\.ts$|-table\.ts$/;
+const EXCEPTED = /(^|\/)(migrations|generated)\/|\.generated\.|\.d\.ts$/;
 
 const isFunction = (node) => ts.isFunctionDeclaration(node) || ts.isFunctionExpression(node) || ts.isArrowFunction(node)
   || ts.isMethodDeclaration(node) || ts.isConstructorDeclaration(node) || ts.isAccessor(node);
