@@ -34,3 +34,5 @@ export * from './service/await-known';
 export * from './service/context';
 export * from './service/schema';
 export * from './service/service';
+export * from './http/once';
+export * from './persistence/rows';

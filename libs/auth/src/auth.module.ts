@@ -1,0 +1,25 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import type { Consumer } from '@valueverse/event-log';
+import type { Service } from '@valueverse/platform';
+import { AuthGuard } from './guard/auth.guard';
+import { Authenticator, type AuthSecrets } from './guard/authenticator';
+import { credentialProjector } from './keys/credential-table';
+
+/** Who is asking, for the controllers of one service. */
+export interface ServiceAuth {
+  readonly authenticator: Authenticator;
+  readonly consumers: readonly Consumer[];
+  readonly module: DynamicModule;
+}
+
+@Module({})
+class AuthModule {}
+
+export const authFor = (service: Service, secrets: AuthSecrets): ServiceAuth => {
+  const authenticator = new Authenticator(service, secrets);
+  return {
+    authenticator,
+    consumers: [credentialProjector(authenticator.forget)],
+    module: { module: class extends AuthModule {}, providers: [{ provide: Authenticator, useValue: authenticator }, AuthGuard], exports: [Authenticator, AuthGuard] },
+  };
+};
