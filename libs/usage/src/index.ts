@@ -1,0 +1,2 @@
+export * from './usage.context';
+export * from './schema';

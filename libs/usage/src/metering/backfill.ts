@@ -1,0 +1,86 @@
+import { derivedId, type Message } from '@valueverse/kernel';
+import { USAGE_PARTITIONS, type MeterCreated } from '@valueverse/contracts';
+import type { Database, NewJob, Reactor, Tx } from '@valueverse/event-log';
+import type { JobHandler } from '@valueverse/platform';
+import type { Envelope } from '../ingest/domain/usage-event';
+import { growBuckets } from './buckets';
+import { lockHead, type FreshEnvelope } from './copy';
+import { ruleOf, type MeterDefinition } from './domain/measure';
+import { listExceptions } from './exceptions';
+import { count, occurrencesIn } from './metering.projector';
+
+export const BACKFILL_JOB = 'usage.backfill-meter';
+export interface BackfillPayload { readonly meterKey: string; readonly version: number }
+
+const ENVELOPES_PER_CHUNK = 100;
+
+/** A new meter begins before the first envelope of each partition; a job then counts what is there already. */
+export const meterBackfill: Reactor = {
+  kind: 'reactor', name: 'meter-backfill', topics: ['usage.meters'],
+  on: {
+    MeterCreated: async ({ meterKey, version }: MeterCreated & Message, fact, tx) => {
+      await tx.query(
+        `INSERT INTO usage_meter_progress (tenant, meter, version, partition, position)
+         SELECT $1, $2, $3, p, 0 FROM generate_series(0, $4::int - 1) p ON CONFLICT DO NOTHING`, [fact.tenant, meterKey, version, USAGE_PARTITIONS]);
+      const payload: BackfillPayload = { meterKey, version };
+      const job: NewJob = { id: derivedId('job', BACKFILL_JOB, fact.tenant, meterKey, String(version)), kind: BACKFILL_JOB, tenant: fact.tenant, dueAt: fact.at, payload };
+      return { jobs: [job] };
+    },
+  },
+};
+
+interface Meter extends BackfillPayload { readonly tenant: string }
+
+/** Where the tenant has nothing, there is nothing to count: the meter follows the head at once. All heads are held for that moment, in order. */
+const followEmptyPartitions = async (tx: Tx, { tenant, meterKey, version }: Meter): Promise<number[]> => {
+  await tx.query('SELECT FROM usage_partitions ORDER BY partition FOR UPDATE');
+  await tx.query(
+    `UPDATE usage_meter_progress p SET position = NULL WHERE p.tenant = $1 AND p.meter = $2 AND p.version = $3 AND p.position IS NOT NULL
+     AND NOT EXISTS (SELECT FROM usage_envelopes e WHERE e.tenant = $1 AND e.partition = p.partition AND e.position > p.position)`, [tenant, meterKey, version]);
+  const { rows } = await tx.query<{ partition: number }>(
+    'SELECT partition FROM usage_meter_progress WHERE tenant = $1 AND meter = $2 AND version = $3 AND position IS NOT NULL ORDER BY partition', [tenant, meterKey, version]);
+  return rows.map(({ partition }) => partition);
+};
+
+/** Counts the next envelopes of a partition for a meter. Answers whether the meter follows the head from now on. */
+const countChunk = async (tx: Tx, { tenant, meterKey, version }: Meter, definition: MeterDefinition, partition: number): Promise<boolean> => {
+  await lockHead(tx, partition);
+  const progress = await tx.query<{ position: bigint | null }>(
+    'SELECT position FROM usage_meter_progress WHERE tenant = $1 AND meter = $2 AND version = $3 AND partition = $4', [tenant, meterKey, version, partition]);
+  const from = progress.rows[0]?.position;
+  if (from === undefined || from === null) return true;
+  const { rows } = await tx.query<{ position: bigint; log_time: bigint; body: string; not_counted: number[] }>(
+    `SELECT position, log_time, body, not_counted FROM usage_envelopes
+     WHERE tenant = $1 AND partition = $2 AND position > $3 AND body IS NOT NULL ORDER BY position LIMIT $4`, [tenant, partition, from, ENVELOPES_PER_CHUNK]);
+  const envelopes = rows.map((row): FreshEnvelope => ({
+    envelope: JSON.parse(row.body) as Envelope, body: row.body, position: Number(row.position), logTime: Number(row.log_time), notCounted: row.not_counted,
+  }));
+  const notCounted = new Set(envelopes.flatMap((envelope) => envelope.notCounted.map((nth) => `${envelope.position} ${nth}`)));
+  const counted = occurrencesIn(partition, envelopes).filter(({ position, nth }) => !notCounted.has(`${position} ${nth}`));
+  const { deltas, exceptions } = count(counted, new Map([[tenant, [ruleOf(definition)]]]));
+  await growBuckets(tx, deltas.all);
+  await listExceptions(tx, exceptions);
+  const caughtUp = rows.length < ENVELOPES_PER_CHUNK;
+  await tx.query('UPDATE usage_meter_progress SET position = $5 WHERE tenant = $1 AND meter = $2 AND version = $3 AND partition = $4',
+    [tenant, meterKey, version, partition, caughtUp ? null : rows.at(-1)!.position]);
+  return caughtUp;
+};
+
+/**
+ * Counts for a new meter what was there before it, a chunk per transaction, until the meter follows the head of every partition. Each chunk moves the
+ * meter's progress, so a run that died is gone on with and nothing counts twice.
+ */
+export const backfillJob = (database: Database): JobHandler => ({
+  kind: BACKFILL_JOB,
+  run: async (job) => {
+    const meter: Meter = { tenant: job.tenant, ...(job.payload as BackfillPayload) };
+    const inTransaction = <T>(work: (tx: Tx) => Promise<T>): Promise<T> => database.transaction({ role: 'worker' }, work);
+    const { rows } = await inTransaction((tx) => tx.query<{ row: MeterDefinition }>('SELECT row FROM meters WHERE tenant = $1 AND key = $2', [meter.tenant, meter.meterKey]));
+    const definition = rows[0]?.row;
+    if (definition === undefined) return { outcome: 'wait', afterMs: 100, reason: `meter ${meter.meterKey} is not known yet` };
+    for (const partition of await inTransaction((tx) => followEmptyPartitions(tx, meter))) {
+      while (!(await inTransaction((tx) => countChunk(tx, meter, definition, partition))));
+    }
+    return { outcome: 'done' };
+  },
+});

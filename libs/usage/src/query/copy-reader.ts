@@ -1,0 +1,84 @@
+import { microsNumberOfText } from '@valueverse/kernel';
+import type { Tx } from '@valueverse/event-log';
+import type { Envelope, UsageEvent } from '../ingest/domain/usage-event';
+import { bodyHashOf } from '../metering/copy';
+import { bucketOf } from '../metering/domain/bucket';
+
+/** A stretch of one subject's usage, in microseconds, half-open. */
+export interface SubjectStretch {
+  readonly subject: string;
+  readonly from: number;
+  readonly to: number;
+}
+/** Partition -> the last position that is looked at. */
+export type UpTo = ReadonlyMap<number, number>;
+
+/** A counted event, where it is in the copy. */
+export interface CountedEvent {
+  readonly event: UsageEvent;
+  readonly micros: number;
+  readonly envelope: string;
+  readonly partition: number;
+  readonly position: number;
+  readonly nth: number;
+}
+/** An envelope that was read, as far as its body is still what its hash says. */
+export interface ReadEnvelope {
+  readonly partition: number;
+  readonly position: number;
+  readonly events: readonly CountedEvent[];
+  readonly isIntact: boolean;
+}
+
+const ENVELOPES_PER_PAGE = 100;
+interface Row { partition: number; position: bigint; envelope: string; body: string | null; body_hash: Buffer; not_counted: number[] }
+
+const eventsOf = (row: Row): ReadEnvelope => {
+  const place = { partition: row.partition, position: Number(row.position) };
+  if (row.body === null) return { ...place, events: [], isIntact: false };
+  const notCounted = new Set(row.not_counted);
+  const events = (JSON.parse(row.body) as Envelope).events.map((event, nth) => ({ event, micros: microsNumberOfText(event.time), envelope: row.envelope, ...place, nth }))
+    .filter(({ nth }) => !notCounted.has(nth));
+  return { ...place, events, isIntact: bodyHashOf(row.body).equals(row.body_hash) };
+};
+
+/** Reads envelopes of a tenant's copy in the order given, each once. */
+export const readEnvelopes = async (tx: Tx, tenant: string, places: readonly { partition: number; position: number }[]): Promise<ReadEnvelope[]> => {
+  const { rows } = await tx.query<Row>(
+    `SELECT e.partition, e.position, e.envelope, e.body, e.body_hash, e.not_counted FROM unnest($2::int[], $3::bigint[]) WITH ORDINALITY g(partition, position, place)
+     JOIN usage_envelopes e ON e.tenant = $1 AND e.partition = g.partition AND e.position = g.position ORDER BY g.place`,
+    [tenant, places.map(({ partition }) => partition), places.map(({ position }) => position)]);
+  return rows.map(eventsOf);
+};
+
+/**
+ * Visits the counted events in stretches of subjects, envelope by envelope in the order of the copy; an event is visited once for each stretch that it is
+ * in, with the stretch's index. Answers the places of envelopes whose body is gone or no longer what its hash says.
+ */
+export const visitEvents = async (
+  tx: Tx, tenant: string, stretches: readonly SubjectStretch[], visit: (index: number, event: CountedEvent) => void, upTo?: UpTo,
+): Promise<string[]> => {
+  if (stretches.length === 0) return [];
+  const { rows } = await tx.query<{ partition: number; position: bigint }>(
+    `SELECT DISTINCT x.partition, x.position FROM unnest($2::text[], $3::bigint[], $4::bigint[]) g(subject, first, until)
+     JOIN usage_bucket_envelopes x ON x.tenant = $1 AND x.subject = g.subject AND x.bucket >= g.first AND x.bucket < g.until ORDER BY x.partition, x.position`,
+    [tenant, stretches.map(({ subject }) => subject), stretches.map(({ from }) => bucketOf(from)), stretches.map(({ to }) => to)]);
+  const places = rows.map((row) => ({ partition: row.partition, position: Number(row.position) }))
+    .filter(({ partition, position }) => upTo === undefined || position <= (upTo.get(partition) ?? 0));
+  const bySubject = new Map<string, { index: number; from: number; to: number }[]>();
+  for (const [index, { subject, from, to }] of stretches.entries()) {
+    const own = bySubject.get(subject);
+    if (own === undefined) bySubject.set(subject, [{ index, from, to }]);
+    else own.push({ index, from, to });
+  }
+  const broken: string[] = [];
+  for (let start = 0; start < places.length; start += ENVELOPES_PER_PAGE) {
+    for (const envelope of await readEnvelopes(tx, tenant, places.slice(start, start + ENVELOPES_PER_PAGE))) {
+      if (!envelope.isIntact) broken.push(`${envelope.partition}/${envelope.position}`);
+      for (const event of envelope.events) {
+        for (const { index, from, to } of bySubject.get(event.event.subject) ?? []) if (event.micros >= from && event.micros < to) visit(index, event);
+      }
+    }
+  }
+  return broken;
+};

@@ -1,0 +1,103 @@
+import { derivedId } from '@valueverse/kernel';
+import type { StatementRequest } from '@valueverse/contracts';
+import type { Instruction, Log, Tx } from '@valueverse/event-log';
+import type { JobHandler, JobResult } from '@valueverse/platform';
+import { type MeterDefinition, type MeterRule, ruleOf } from '../metering/domain/measure';
+import { METERING_CONSUMER } from '../metering/metering.projector';
+import { answersTo, type Answer } from './compute';
+import type { IssueStatement } from './domain/statement';
+import { ANSWER_JOB, answerJobFor, type AnswerPayload } from './requests.reactor';
+import { statement, statementIdOf } from './statements';
+
+/** How soon a request is looked at again that waits for metering. */
+const AGAIN_AFTER_MS = 50;
+const TOPIC = 'usage.events';
+
+interface RequestRow { request: string; chunk: string; body: string; floor: string; at: string; clock: string | null; fact: string; correlation: string; traceparent: string | null }
+interface Pending { readonly row: RequestRow; readonly request: StatementRequest; readonly floor: ReadonlyMap<number, bigint> }
+interface Ready extends Pending { readonly rule: MeterRule }
+
+/** How far metering is, in one snapshot. */
+interface MeteringState {
+  readonly checkpoints: ReadonlyMap<number, bigint>;
+  readonly parked: readonly { readonly partition: number; readonly record_offset: bigint }[];
+  readonly rules: ReadonlyMap<string, MeterRule>;
+  readonly following: ReadonlySet<string>;
+}
+
+const pendingOf = async (tx: Tx, tenant: string, ids: readonly string[]): Promise<Pending[]> => {
+  const { rows } = await tx.query<RequestRow>(
+    `SELECT request, chunk, body, floor, at, clock, fact, correlation, traceparent FROM usage_statement_requests
+     WHERE tenant = $1 AND request = ANY($2) AND NOT answered ORDER BY request`, [tenant, ids]);
+  return rows.map((row) => ({
+    row, request: JSON.parse(row.body) as StatementRequest,
+    floor: new Map(Object.entries(JSON.parse(row.floor) as Record<string, string>).map(([partition, offset]) => [Number(partition), BigInt(offset)])),
+  }));
+};
+
+const stateOf = async (tx: Tx, tenant: string, meterKeys: readonly string[]): Promise<MeteringState> => {
+  const checkpoints = await tx.query<{ partition: number; next_offset: bigint }>('SELECT partition, next_offset FROM checkpoints WHERE consumer = $1 AND topic = $2', [METERING_CONSUMER, TOPIC]);
+  const parked = await tx.query<{ partition: number; record_offset: bigint }>(
+    'SELECT partition, record_offset FROM parked_records WHERE consumer = $1 AND topic = $2 AND tenant = $3', [METERING_CONSUMER, TOPIC, tenant]);
+  const meters = await tx.query<{ row: MeterDefinition }>('SELECT row FROM meters WHERE tenant = $1 AND key = ANY($2)', [tenant, meterKeys]);
+  const following = await tx.query<{ meter: string; version: number }>(
+    `SELECT meter, version FROM usage_meter_progress WHERE tenant = $1 AND meter = ANY($2) GROUP BY meter, version HAVING bool_and(position IS NULL)`, [tenant, meterKeys]);
+  return {
+    checkpoints: new Map(checkpoints.rows.map((row) => [row.partition, row.next_offset])), parked: parked.rows,
+    rules: new Map(meters.rows.map(({ row }) => [meterName(row), ruleOf(row)])), following: new Set(following.rows.map((row) => meterName({ meterKey: row.meter, version: row.version }))),
+  };
+};
+const meterName = ({ meterKey, version }: { meterKey: string; version: number }): string => `${meterKey}@${version}`;
+
+/** What a request waits for; undefined when it can be answered. */
+const waitsFor = ({ request, floor }: Pending, state: MeteringState): string | undefined => {
+  const name = meterName({ meterKey: request.meterKey, version: request.meterVersion });
+  if (!state.rules.has(name)) return `meter ${name} is not known`;
+  if (!state.following.has(name)) return `meter ${name} is being back-filled`;
+  for (const [partition, end] of floor) {
+    const next = state.checkpoints.get(partition) ?? 0n;
+    if (next < end) return `metering is at ${next} of ${end} in ${TOPIC}/${partition}`;
+    // What was set aside has been passed by and is not counted: a statement without it would be wrong.
+    if (state.parked.some((record) => record.partition === partition && record.record_offset < end)) return `envelopes of ${TOPIC}/${partition} are parked`;
+  }
+  return undefined;
+};
+
+const instructionFor = (tenant: string, { row, request }: Ready, { quantities, asOf, evidence }: Answer): Instruction<IssueStatement> => {
+  const statementId = statementIdOf(tenant, request.requestId);
+  return {
+    decider: statement,
+    command: { type: 'IssueStatement', statementId, chunkId: row.chunk, ...request, quantities, asOf, evidence, issuedAt: row.at },
+    context: {
+      tenant, at: row.at, actor: `process:${ANSWER_JOB}`, clockId: row.clock ?? undefined, causationId: row.fact, correlationId: row.correlation,
+      traceparent: row.traceparent ?? undefined, commandId: derivedId('cmd', ANSWER_JOB, tenant, request.requestId),
+    },
+  };
+};
+
+/**
+ * Answers statement requests from one snapshot, when metering has passed their floors and knows their meters. Those that have to wait go to a job of
+ * their own, so that none holds up another. A statement is stored with the end of the job, before the relay publishes it.
+ */
+export const answerStatements = (log: Log): JobHandler => ({
+  kind: ANSWER_JOB,
+  run: async ({ tenant, payload, dueAt, clockId }): Promise<JobResult> => {
+    const { requestIds } = payload as AnswerPayload;
+    const { ready, answers, waiting } = await log.database.transaction({ role: 'worker', isolation: 'repeatable read', readOnly: true }, async (tx) => {
+      const pending = await pendingOf(tx, tenant, requestIds);
+      const state = await stateOf(tx, tenant, [...new Set(pending.map(({ request }) => request.meterKey))]);
+      const held = pending.map((one) => ({ one, reason: waitsFor(one, state) }));
+      const able = held.filter(({ reason }) => reason === undefined).map(({ one }): Ready => ({ ...one, rule: state.rules.get(meterName({ meterKey: one.request.meterKey, version: one.request.meterVersion }))! }));
+      return { ready: able, answers: await answersTo(tx, tenant, able), waiting: held.filter(({ reason }) => reason !== undefined) };
+    });
+    if (ready.length === 0 && waiting.length > 0) return { outcome: 'wait', afterMs: AGAIN_AFTER_MS, reason: waiting[0]!.reason! };
+    return {
+      outcome: 'done',
+      reaction: waiting.length === 0 ? {} : { jobs: [answerJobFor({ tenant, clockId }, waiting.map(({ one }) => one.request.requestId), dueAt)] },
+      write: async (tx) => {
+        await tx.query('UPDATE usage_statement_requests SET answered = true WHERE tenant = $1 AND request = ANY($2)', [tenant, ready.map(({ request }) => request.requestId)]);
+        await log.execute(tx, ready.map((one, index) => instructionFor(tenant, one, answers[index]!)));
+      },
+    };
+  },
+});
