@@ -2,7 +2,7 @@ import type { Message } from '@valueverse/kernel';
 import type { Topic } from '@valueverse/contracts';
 import type { DomainEvent, Fact } from '../codec/codec';
 import type { Tx } from '../database/database';
-import type { AnyDecider } from '../execute/execute';
+import type { AnyDecider, DeciderDefinition } from '../execute/execute';
 import type { FeedRecord } from '../feed/feed';
 
 /**
@@ -46,6 +46,9 @@ export interface Reaction {
   readonly commands?: readonly { readonly decider: AnyDecider; readonly command: Message }[];
   readonly jobs?: readonly NewJob[];
 }
+/** A command of a reaction, checked against its decider. */
+export const follow = <C extends Message, E extends Message, S>(decider: DeciderDefinition<C, E, S>, command: C): { readonly decider: AnyDecider; readonly command: Message } => ({ decider, command });
+
 export type Reacting<E extends DomainEvent> = (event: E, fact: Fact<E>, tx: Tx) => Reaction | Promise<Reaction>;
 
 /** Acts on facts. It runs live only and is never replayed. */

@@ -24,6 +24,9 @@ export interface Instruction<C extends Message = Message> {
   readonly command: C;
   readonly context: CommandContext;
 }
+/** An instruction whose command is checked against its decider. */
+export const instruct = <C extends Message, E extends Message, S>(decider: DeciderDefinition<C, E, S>, command: C, context: CommandContext): Instruction => ({ decider, command, context });
+
 export interface Outcome {
   readonly facts: readonly Fact[];
   /** Where the facts are in the store; empty for a repetition. */

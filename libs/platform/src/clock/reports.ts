@@ -1,5 +1,5 @@
 import { parseInstant } from '@valueverse/kernel';
-import { TOPICS, type ClockReport, type ServiceName, type ServiceReports, type Topic } from '@valueverse/contracts';
+import { FACT_PARTITIONS, TOPICS, type ClockReport, type ServiceName, type ServiceReports, type Topic } from '@valueverse/contracts';
 import { consumerName, type Consumer, type Database } from '@valueverse/event-log';
 import { clockNow } from './clock-projector';
 
@@ -13,7 +13,8 @@ export class DatabaseReports implements ServiceReports {
       const marks = await tx.query<{ topic: Topic; partition: number; position: bigint }>('SELECT topic, partition, position FROM clock_marks WHERE tenant = $1 AND clock = $2 ORDER BY topic, partition', [tenant, clockId]);
       const relayed = await tx.query<{ partition: number; position: bigint }>('SELECT partition, position FROM relay_partitions');
       const consumed = await tx.query<{ topic: Topic; partition: number; position: bigint }>(
-        'SELECT topic, partition, min(position) AS position FROM checkpoints WHERE (consumer, topic) IN (SELECT * FROM unnest($1::text[], $2::text[])) GROUP BY topic, partition', this.subscribed());
+        `SELECT s.topic, p AS partition, min(coalesce(c.position, 0)) AS position FROM unnest($1::text[], $2::text[]) s(consumer, topic) CROSS JOIN generate_series(0, $3::int - 1) p
+         LEFT JOIN checkpoints c ON c.consumer = s.consumer AND c.topic = s.topic AND c.partition = p GROUP BY s.topic, p`, [...this.subscribed(), FACT_PARTITIONS]);
       const jobs = await tx.query<{ id: string; kind: string; waits_for: string | null; due: boolean; due_at: string }>(
         `SELECT id, kind, waits_for, due_at <= $3::timestamptz AS due, to_char(due_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS due_at
          FROM jobs WHERE tenant = $1 AND clock = $2 ORDER BY due_at, id`, [tenant, clockId, now ?? '-infinity']);

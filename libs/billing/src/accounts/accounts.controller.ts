@@ -1,0 +1,96 @@
+import { Body, Controller, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { AccountOpened } from '@valueverse/contracts';
+import { instruct, type Tx } from '@valueverse/event-log';
+import type { IdSource } from '@valueverse/kernel';
+import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
+import {
+  answerOnce, created, CurrencyField, Cursors, IDS, listRows, Metadata, Nested, PageQuery, Problem, rowOf, Text, ZoneField, type Page,
+} from '@valueverse/platform';
+import { BillingHost } from '../billing-host';
+import { clockTime } from '../clocks/clock-time';
+import type { OpenAccount } from './domain/account.decider';
+import { accountDecider, accountsModel, accountStream, type AccountRow } from './account.model';
+
+const COUNTRY = /^[A-Z]{2}$/;
+const EMAIL = /^[^\s@<>]+@[^\s@<>]+$/;
+
+export class AddressDto {
+  @Text({ optional: true }) line1?: string;
+  @Text({ optional: true }) line2?: string;
+  @Text({ optional: true }) city?: string;
+  @Text({ optional: true, max: 64 }) postalCode?: string;
+  @Text({ optional: true, max: 64 }) state?: string;
+  @Text({ max: 2, pattern: COUNTRY, description: 'ISO 3166 alpha-2', example: 'US' }) country!: string;
+}
+export class OpenAccountDto {
+  @Text() name!: string;
+  @Text({ optional: true, max: 320, pattern: EMAIL }) email?: string;
+  @CurrencyField() currency!: string;
+  @ZoneField({ description: 'IANA zone; local dates of the account are in it' }) timezone!: string;
+  @Nested(() => AddressDto, { optional: true }) address?: AddressDto;
+  @Text({ optional: true, max: 64, description: 'A test clock that moves this account; in `test` only' }) testClockId?: string;
+  @Text({ optional: true }) externalId?: string;
+  @Metadata() metadata?: Record<string, string>;
+}
+class AccountsQuery extends PageQuery {
+  @Text({ optional: true }) externalId?: string;
+}
+
+/** Accounts: the ones who are billed. */
+@ApiTags('billing')
+@Controller('api/v1/billing/accounts')
+export class AccountsController {
+  constructor(@Inject(BillingHost) private readonly host: BillingHost, @Inject(Cursors) private readonly cursors: Cursors, @Inject(IDS) private readonly ids: IdSource) {}
+
+  @Post()
+  @Allow('billing:write')
+  open(@Body() body: OpenAccountDto, @CurrentCaller() caller: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
+    const { service } = this.host;
+    return answerOnce(service, { tenant: caller.tenant, route: 'POST /api/v1/billing/accounts', request, reply }, async (tx) => {
+      const accountId = this.ids.next('acc');
+      const at = await clockTime(tx, service.clock, body.testClockId);
+      await this.refuseTaken(tx, body.externalId);
+      await service.keys.create(tx, caller.tenant, accountId);
+      const { metadata = {}, address, ...fields } = body;
+      const command: OpenAccount = { ...fields, type: 'OpenAccount', accountId, metadata, at, ...(address === undefined ? {} : { address: { ...address } }) };
+      await service.log.execute(tx, [instruct(accountDecider, command, contextOfCaller(caller, at, body.testClockId))]);
+      return created(`/api/v1/billing/accounts/${accountId}`, await this.account(tx, accountId));
+    });
+  }
+
+  @Get()
+  @Allow('billing:read')
+  list(@Query() query: AccountsQuery, @CurrentCaller() caller: Caller): Promise<Page<unknown>> {
+    return this.host.service.database.transaction({ role: 'api', tenant: caller.tenant, readOnly: true }, async (tx) => {
+      const page = await listRows<AccountRow, AccountRow>(tx, { model: accountsModel, query, cursors: this.cursors, filters: { external_id: query.externalId }, toApi: (row) => row });
+      return { ...page, data: await Promise.all(page.data.map((row) => this.withPersonal(tx, row))) };
+    });
+  }
+
+  @Get(':id')
+  @Allow('billing:read')
+  get(@Param('id') id: string, @CurrentCaller() caller: Caller): Promise<unknown> {
+    return this.host.service.database.transaction({ role: 'api', tenant: caller.tenant, readOnly: true }, (tx) => this.account(tx, id));
+  }
+
+  private async account(tx: Tx, accountId: string): Promise<unknown> {
+    const row = await rowOf<AccountRow>(tx, accountsModel, accountId);
+    if (row === undefined) throw new Problem(404, 'account_not_found', `there is no account ${accountId}`);
+    return this.withPersonal(tx, row);
+  }
+
+  /** Name, e-mail and address are read from the log, where erasing the account's key makes them unreadable. */
+  private async withPersonal(tx: Tx, { accountId, openedAt, ...row }: AccountRow): Promise<unknown> {
+    const [fact] = await this.host.service.log.store.read<AccountOpened>(tx, tx.tenant!, accountStream(accountId));
+    const { name, email, address } = fact!.event;
+    return { id: accountId, name, email, address, ...row, createdAt: openedAt };
+  }
+
+  private async refuseTaken(tx: Tx, externalId: string | undefined): Promise<void> {
+    if (externalId === undefined) return;
+    const { rowCount } = await tx.query('SELECT FROM accounts WHERE tenant = $1 AND external_id = $2', [tx.tenant, externalId]);
+    if (rowCount !== 0) throw new Problem(409, 'external_id_taken', `another account has the externalId ${externalId}`, { errors: [{ pointer: '/externalId', code: 'external_id_taken', detail: 'is taken' }] });
+  }
+}

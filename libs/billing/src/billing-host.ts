@@ -1,0 +1,13 @@
+import type { ServiceReports, UsageReader } from '@valueverse/contracts';
+import type { Service } from '@valueverse/platform';
+
+/** What billing's controllers and jobs work with. */
+export class BillingHost {
+  constructor(
+    readonly service: Service,
+    /** Metering's live numbers, for previews and proofs; nothing that is billed comes this way. */
+    readonly usage: UsageReader,
+    /** Every service's word on test clocks, billing's own among them. */
+    readonly reports: () => readonly ServiceReports[],
+  ) {}
+}

@@ -1,0 +1,55 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { BILLING_EVENTS, CLOCK_EVENTS, MeterCreated, PaymentSucceeded, StatementIssued, StatementsRequested, type ServiceReports, type UsageReader } from '@valueverse/contracts';
+import type { ServiceAuth } from '@valueverse/auth';
+import { registerRefusals, type ContextParts, type ContextShape, type Service } from '@valueverse/platform';
+import { accountsModel } from './accounts/account.model';
+import { AccountsController } from './accounts/accounts.controller';
+import { BillingHost } from './billing-host';
+import { knownMeters } from './catalog/known-meters';
+import { plansModel } from './catalog/plan.model';
+import { PlansController } from './catalog/plans.controller';
+import { clockJob, clockReactor } from './clocks/advance-clock';
+import { clocksModel } from './clocks/clock.model';
+import { ClocksController } from './clocks/clocks.controller';
+import { DocumentsController } from './documents/documents.controller';
+import { InvoicePdfs } from './documents/invoice-pdfs';
+import { applyPayments, billingCycle, billingCycleJobs, takeStatements } from './invoicing/billing-cycle';
+import { invoicesModel } from './invoicing/invoice.model';
+import { InvoicesController } from './invoicing/invoices.controller';
+import { BILLING_SCHEMA } from './schema';
+import { subscriptionsModel } from './subscriptions/subscription.model';
+import { SubscriptionsController } from './subscriptions/subscriptions.controller';
+
+export const billingShape: ContextShape = {
+  name: 'billing',
+  definitions: [...BILLING_EVENTS, ...CLOCK_EVENTS, MeterCreated, StatementIssued, StatementsRequested, PaymentSucceeded],
+  readModels: [accountsModel, plansModel, subscriptionsModel, invoicesModel, clocksModel],
+  migrations: [BILLING_SCHEMA],
+};
+
+export interface BillingDependencies {
+  readonly auth: ServiceAuth;
+  readonly usage: UsageReader;
+  readonly reports: () => readonly ServiceReports[];
+}
+
+registerRefusals({ clock_not_found: 404, invoice_not_found: 404 });
+
+@Module({})
+class BillingModule {}
+
+/** The billing context of one service: its consumers and jobs, and the module with its controllers. */
+export const billingContext = (service: Service, { auth, usage, reports }: BillingDependencies): { parts: ContextParts; module: DynamicModule; documents: InvoicePdfs } => {
+  const host = new BillingHost(service, usage, reports);
+  const documents = new InvoicePdfs(service);
+  return {
+    documents,
+    parts: { consumers: [knownMeters, billingCycle, takeStatements, applyPayments, clockReactor(host)], jobs: [...billingCycleJobs(host), clockJob(host)] },
+    module: {
+      module: BillingModule, imports: [auth.module],
+      controllers: [AccountsController, PlansController, SubscriptionsController, InvoicesController, ClocksController, DocumentsController],
+      providers: [{ provide: BillingHost, useValue: host }, { provide: InvoicePdfs, useValue: documents }],
+    },
+  };
+};
+

@@ -1,0 +1,25 @@
+import { Controller, Get, Inject, Param, Query, Res } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { Allow } from '@valueverse/auth';
+import { notFound, Text } from '@valueverse/platform';
+import { InvoicePdfs } from './invoice-pdfs';
+
+class DocumentQuery {
+  @Text({ max: 128 }) tenant!: string;
+}
+
+/** For the other services, in the distributed edition. */
+@ApiExcludeController()
+@Controller('internal/v1/invoices')
+@Allow('service')
+export class DocumentsController {
+  constructor(@Inject(InvoicePdfs) private readonly pdfs: InvoicePdfs) {}
+
+  @Get(':id/pdf')
+  async pdf(@Param('id') id: string, @Query() { tenant }: DocumentQuery, @Res() reply: FastifyReply): Promise<void> {
+    const document = await this.pdfs.pdf(tenant, id);
+    if (document === undefined) throw notFound();
+    await reply.type('application/pdf').header('Content-Disposition', `attachment; filename="${document.fileName}"`).send(document.content);
+  }
+}

@@ -1,0 +1,2 @@
+export * from './billing.context';
+export { InvoicePdfs } from './documents/invoice-pdfs';

@@ -1,0 +1,116 @@
+import { addDuration, derivedId } from '@valueverse/kernel';
+import type { AccountOpened, PaymentSucceeded, StatementIssued, StatementsRequested, SubscriptionStarted } from '@valueverse/contracts';
+import { follow, type DeciderDefinition, type NewJob, type Reaction, type Reactor, type Tx } from '@valueverse/event-log';
+import { rowOf, type Job, type JobHandler, type JobResult } from '@valueverse/platform';
+import { accountStream } from '../accounts/account.model';
+import type { BillingHost } from '../billing-host';
+import { plansModel, versionOf, type PlanRow } from '../catalog/plan.model';
+import { meterVersionOf } from '../catalog/known-meters';
+import { cyclePeriod } from '../subscriptions/domain/billing-cycle';
+import { subscriptionsModel, type SubscriptionRow } from '../subscriptions/subscription.model';
+import { statementRequests, type RequestStatements } from './domain/statement-request.decider';
+import { draftOf, GRACE_PERIOD } from './draft';
+import { invoiceDecider, invoicesModel, unstated, type InvoiceRow } from './invoice.model';
+import { nextNumber } from './number-series';
+
+const BILL_PERIOD = 'billing.bill-period';
+const CLOSE_INVOICE = 'billing.close-invoice';
+const FINALIZE_INVOICE = 'billing.finalize-invoice';
+
+interface BillPeriod { readonly subscriptionId: string; readonly nth: number }
+interface OfInvoice { readonly invoiceId: string }
+
+export const statementRequestDecider: DeciderDefinition<RequestStatements, StatementsRequested, { isAsked: boolean }> = {
+  name: 'statement-request', decider: statementRequests, stream: ({ chunkId }) => `statement-request-${chunkId}`,
+};
+
+const billPeriodJob = (tenant: string, subscriptionId: string, nth: number, dueAt: string): NewJob =>
+  ({ id: derivedId('job', BILL_PERIOD, subscriptionId, String(nth)), kind: BILL_PERIOD, tenant, dueAt, payload: { subscriptionId, nth } satisfies BillPeriod });
+
+/** A subscription is billed from its start on: each period's start is a job, which makes the next one. */
+export const billingCycle: Reactor = {
+  kind: 'reactor', name: 'billing-cycle', topics: ['billing.subscriptions'],
+  on: { SubscriptionStarted: ({ subscriptionId, startsAt }: SubscriptionStarted, { tenant }) => ({ jobs: [billPeriodJob(tenant, subscriptionId, 0, startsAt)] }) },
+};
+
+/** Takes metering's answers into the invoices that asked for them. */
+export const takeStatements: Reactor = {
+  kind: 'reactor', name: 'take-statements', topics: ['usage.statements'],
+  on: {
+    StatementIssued: async ({ requestId, chargeKey, statementId, quantities, asOf, evidence, issuedAt }: StatementIssued, { tenant }, tx) => {
+      const { rows } = await tx.query<{ invoice_id: string }>('SELECT invoice_id FROM invoice_requests WHERE tenant = $1 AND request_id = $2', [tenant, requestId]);
+      const invoiceId = rows[0]?.invoice_id;
+      if (invoiceId === undefined) return {};
+      return {
+        commands: [follow(invoiceDecider, { type: 'StateUsage', invoiceId, requestId, chargeKey, statement: { statementId, quantities, asOf, evidence }, at: issuedAt })],
+        jobs: [finalizeJob(tenant, invoiceId, requestId, issuedAt)],
+      };
+    },
+  },
+};
+
+/** Money that was taken is applied to its invoice. */
+export const applyPayments: Reactor = {
+  kind: 'reactor', name: 'apply-payments', topics: ['payments.payments'],
+  on: {
+    PaymentSucceeded: ({ invoiceId, paymentId, amount, currency, succeededAt }: PaymentSucceeded) =>
+      ({ commands: [follow(invoiceDecider, { type: 'ApplyPayment', invoiceId, paymentId, amount, currency, at: succeededAt })] }),
+  },
+};
+
+const finalizeJob = (tenant: string, invoiceId: string, cause: string, dueAt: string): NewJob =>
+  ({ id: derivedId('job', FINALIZE_INVOICE, invoiceId, cause), kind: FINALIZE_INVOICE, tenant, dueAt, payload: { invoiceId } satisfies OfInvoice });
+
+/** The jobs of the billing cycle: a period begins, an invoice closes, an invoice is issued. */
+export const billingCycleJobs = (host: BillingHost): JobHandler[] => [
+  { kind: BILL_PERIOD, run: (job: Job<BillPeriod>) => billPeriod(host, job) },
+  { kind: CLOSE_INVOICE, run: (job: Job<OfInvoice>) => closeInvoice(host, job) },
+  { kind: FINALIZE_INVOICE, run: (job: Job<OfInvoice>) => Promise.resolve({ outcome: 'done', write: (tx) => finalizeIn(host, tx, job) }) },
+];
+
+const billPeriod = async (host: BillingHost, { tenant, payload: { subscriptionId, nth }, now }: Job<BillPeriod>): Promise<JobResult> => {
+  const { subscription, draft } = await host.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
+    const found = (await rowOf<SubscriptionRow>(tx, subscriptionsModel, subscriptionId))!;
+    const plan = versionOf((await rowOf<PlanRow>(tx, plansModel, found.planKey))!, found.planVersion)!;
+    const meters = new Map<string, number>();
+    for (const { meterKey } of plan.charges) if (meterKey !== undefined) meters.set(meterKey, (await meterVersionOf(tx, tenant, meterKey)) ?? 1);
+    return { subscription: found, draft: draftOf(found, plan, nth, meters) };
+  });
+  const next = billPeriodJob(tenant, subscriptionId, nth + 1, cyclePeriod(subscription, nth).aligned.to);
+  if (draft === undefined) return { outcome: 'done', reaction: { jobs: [next] } };
+  const { invoiceId } = draft;
+  // Fees alone wait for nothing; usage has a time for events that come late.
+  const finalizeAt = draft.requests.length === 0 ? now : addDuration(draft.advance.period.from, GRACE_PERIOD);
+  return { outcome: 'done', reaction: {
+    commands: [follow(invoiceDecider, { ...draft, type: 'DraftInvoice', finalizeAt, at: now })],
+    jobs: [next, { id: derivedId('job', CLOSE_INVOICE, invoiceId), kind: CLOSE_INVOICE, tenant, dueAt: finalizeAt, payload: { invoiceId } satisfies OfInvoice }],
+  } };
+};
+
+/** The grace period is over: metering is asked for everything that was accepted, or there is nothing to ask and the invoice is issued. */
+const closeInvoice = async (host: BillingHost, job: Job<OfInvoice>): Promise<JobResult> => {
+  const { tenant, payload: { invoiceId }, now } = job;
+  const row = await host.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => rowOf<InvoiceRow>(tx, invoicesModel, invoiceId));
+  const requests = row!.drafted.requests;
+  if (requests.length === 0) return { outcome: 'done', write: (tx) => finalizeIn(host, tx, job) };
+  return {
+    outcome: 'done',
+    reaction: { commands: [follow(statementRequestDecider, { type: 'RequestStatements', chunkId: derivedId('chk', invoiceId), requests, at: now })] },
+    write: async (tx) => {
+      await tx.query('INSERT INTO invoice_requests SELECT $1, r.request_id, $2, r.charge_key FROM unnest($3::text[], $4::text[]) r(request_id, charge_key) ON CONFLICT DO NOTHING',
+        [tenant, invoiceId, requests.map(({ requestId }) => requestId), requests.map(({ chargeKey }) => chargeKey)]);
+    },
+  };
+};
+
+/** Issues an invoice once all its usage is stated. The number is taken in the same transaction, so a failure gives it back. */
+const finalizeIn = async (host: BillingHost, tx: Tx, { tenant, payload: { invoiceId }, clockId, now }: Job<OfInvoice>): Promise<Reaction> => {
+  const { rows } = await tx.query<{ row: InvoiceRow }>('SELECT row FROM invoices WHERE tenant = $1 AND key = $2', [tenant, invoiceId]);
+  const row = rows[0]!.row;
+  if (row.status === 'finalized' || unstated(row).length > 0) return {};
+  const [opened] = await host.service.log.store.read<AccountOpened>(tx, tenant, accountStream(row.accountId));
+  const { name, email, address } = opened!.event;
+  const billTo = { name, ...(email === undefined ? {} : { email }), ...(address === undefined ? {} : { address }) };
+  const number = await nextNumber(tx, tenant, clockId);
+  return { commands: [follow(invoiceDecider, { type: 'FinalizeInvoice', invoiceId, number, billTo, at: now })] };
+};

@@ -1,0 +1,42 @@
+import { derivedId } from '@valueverse/kernel';
+import type { Charge, InvoiceDrafted, StatementRequest } from '@valueverse/contracts';
+import type { PlanVersion } from '../catalog/plan.model';
+import { cyclePeriod } from '../subscriptions/domain/billing-cycle';
+import type { SubscriptionRow } from '../subscriptions/subscription.model';
+
+/** The default between the end of a period and the invoice over its usage, for events that come late. */
+export const GRACE_PERIOD = 'PT1H';
+const ROUNDING = 'half_up';
+
+export type Draft = Omit<InvoiceDrafted, 'type' | 'draftedAt' | 'finalizeAt'>;
+
+/** The id of the invoice that is cut at the start of a subscription's n-th period: the same however often it is computed. */
+export const invoiceIdOf = (subscriptionId: string, nth: number): string => derivedId('inv', subscriptionId, String(nth));
+
+/**
+ * What the invoice at the start of a subscription's n-th period is made from: the fees of that period in advance, the usage and arrears of the
+ * one before. `undefined` when there is nothing to bill. `meterVersions` names the version of each meter that is asked for its usage.
+ */
+export const draftOf = (subscription: SubscriptionRow, plan: PlanVersion, nth: number, meterVersions: ReadonlyMap<string, number>): Draft | undefined => {
+  const { subscriptionId, accountId, currency, planKey, planVersion, anchor } = subscription;
+  const invoiceId = invoiceIdOf(subscriptionId, nth);
+  const current = cyclePeriod(subscription, nth);
+  const advance = plan.charges.filter(({ type, timing }) => type === 'recurring' && timing !== 'in_arrears');
+  const arrears = plan.charges.filter((charge) => !advance.includes(charge));
+  const before = nth === 0 || arrears.length === 0 ? null : cyclePeriod(subscription, nth - 1);
+  if (advance.length === 0 && before === null) return undefined;
+  return {
+    invoiceId, accountId, subscriptionId, currency, planKey, planVersion, zone: anchor.zone, rounding: ROUNDING,
+    advance: { period: current.served, aligned: current.aligned, charges: advance },
+    arrears: before === null ? null : { period: before.served, aligned: before.aligned, charges: arrears },
+    requests: before === null ? [] : arrears.flatMap((charge) => requestOf(subscription, invoiceId, charge, before.served, meterVersions)),
+  };
+};
+
+const requestOf = ({ subscriptionId, subjects }: SubscriptionRow, invoiceId: string, { key, type, meterKey }: Charge, period: { from: string; to: string }, meterVersions: ReadonlyMap<string, number>): StatementRequest[] => {
+  if (type !== 'usage' || meterKey === undefined) return [];
+  return [{
+    requestId: derivedId('req', invoiceId, key), subscriptionId, chargeKey: key, meterKey, meterVersion: meterVersions.get(meterKey) ?? 1,
+    usage: subjects.map((subject) => ({ subject, from: period.from, to: period.to })), groupBy: [],
+  }];
+};

@@ -1,0 +1,92 @@
+import { Controller, Get, HttpCode, Inject, Param, Post, Query, Res } from '@nestjs/common';
+import { ApiProduces, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import type { InvoiceLine } from '@valueverse/contracts';
+import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
+import { Cursors, listRows, OneOf, PageQuery, Problem, rowOf, Text, type Page } from '@valueverse/platform';
+import { BillingHost } from '../billing-host';
+import { InvoicePdfs } from '../documents/invoice-pdfs';
+import { explanationOf, verifyLine, type Proof } from './explanation';
+import { invoiceToApi, lineToApi } from './invoice-api';
+import { invoicesModel, type InvoiceRow } from './invoice.model';
+
+class InvoicesQuery extends PageQuery {
+  @Text({ optional: true, max: 64 }) accountId?: string;
+  @Text({ optional: true, max: 64 }) subscriptionId?: string;
+  @Text({ optional: true, max: 64 }) number?: string;
+  @OneOf(['draft', 'finalized'], { optional: true }) status?: string;
+  @OneOf(['unpaid', 'partially_paid', 'paid'], { optional: true }) paymentStatus?: string;
+}
+
+/** Invoices, and why they say what they say. */
+@ApiTags('billing')
+@Controller('api/v1/billing/invoices')
+export class InvoicesController {
+  constructor(@Inject(BillingHost) private readonly host: BillingHost, @Inject(Cursors) private readonly cursors: Cursors, @Inject(InvoicePdfs) private readonly pdfs: InvoicePdfs) {}
+
+  @Get()
+  @Allow('billing:read')
+  async list(@Query() query: InvoicesQuery, @CurrentCaller() { tenant }: Caller): Promise<Page<unknown>> {
+    const filters = { account_id: query.accountId, subscription_id: query.subscriptionId, number: query.number, status: query.status, payment_status: query.paymentStatus };
+    const page = await this.host.service.database.transaction({ role: 'api', tenant, readOnly: true },
+      (tx) => listRows<InvoiceRow, InvoiceRow>(tx, { model: invoicesModel, query, cursors: this.cursors, filters, toApi: (row) => row }));
+    return { ...page, data: await Promise.all(page.data.map((row) => invoiceToApi(row, tenant, this.host.usage))) };
+  }
+
+  @Get(':id')
+  @Allow('billing:read')
+  async get(@Param('id') id: string, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
+    return invoiceToApi(await this.find(tenant, id), tenant, this.host.usage);
+  }
+
+  @Get(':id/lines')
+  @Allow('billing:read')
+  async lines(@Param('id') id: string, @Query() query: PageQuery, @CurrentCaller() { tenant }: Caller): Promise<Page<unknown>> {
+    const { issued } = await this.find(tenant, id);
+    const list = JSON.stringify(['lines', tenant, id]);
+    const from = Number(this.cursors.read(query.cursor, list)?.[0] ?? 0);
+    const lines = (issued?.lines ?? []).map((line, index) => ({ line, index })).slice(from, from + query.limit + 1);
+    return this.cursors.page(lines, query, list, ({ index }) => [String(index + 1)], ({ line }) => lineToApi(line));
+  }
+
+  @Get(':id/lines/:lineId/explanation')
+  @Allow('billing:read')
+  async explain(@Param('id') id: string, @Param('lineId') lineId: string, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
+    const row = await this.find(tenant, id);
+    return explanationOf(row, lineOf(row, lineId));
+  }
+
+  /** The line computed again from the log. */
+  @Post(':id/lines/:lineId/verify')
+  @HttpCode(200)
+  @Allow('billing:read')
+  async verify(@Param('id') id: string, @Param('lineId') lineId: string, @CurrentCaller() { tenant }: Caller): Promise<Proof> {
+    const row = await this.find(tenant, id);
+    const proof = await verifyLine({ ...row.drafted, type: 'InvoiceDrafted' }, lineOf(row, lineId), tenant, this.host.usage);
+    if (proof === undefined) throw new Problem(404, 'statement_not_found', 'metering has no statement behind this line');
+    return proof;
+  }
+
+  @Get(':id/pdf')
+  @ApiProduces('application/pdf')
+  @Allow('billing:read')
+  async pdf(@Param('id') id: string, @CurrentCaller() { tenant }: Caller, @Res() reply: FastifyReply): Promise<void> {
+    await this.find(tenant, id);
+    const document = await this.pdfs.pdf(tenant, id);
+    if (document === undefined) throw new Problem(409, 'invoice_is_draft', 'a draft has no document yet');
+    await reply.type('application/pdf').header('Content-Disposition', `inline; filename="${document.fileName}"`).send(document.content);
+  }
+
+  private async find(tenant: string, id: string): Promise<InvoiceRow> {
+    const row = await this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => rowOf<InvoiceRow>(tx, invoicesModel, id));
+    if (row === undefined) throw new Problem(404, 'invoice_not_found', `there is no invoice ${id}`);
+    return row;
+  }
+}
+
+const lineOf = ({ issued }: InvoiceRow, lineId: string): InvoiceLine => {
+  if (issued === undefined) throw new Problem(409, 'invoice_is_draft', 'the lines of a draft are not final yet');
+  const line = issued.lines.find((candidate) => candidate.lineId === lineId);
+  if (line === undefined) throw new Problem(404, 'line_not_found', `the invoice has no line ${lineId}`);
+  return line;
+};
