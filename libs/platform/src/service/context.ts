@@ -10,6 +10,8 @@ export interface ContextShape {
   readonly definitions: readonly EventDefinition[];
   /** Rows that belong to one stream and are written with its facts. */
   readonly readModels: readonly AnyReadModel[];
+  /** The schema of those rows, where it is not the service's own. */
+  readonly readModelSchema?: string;
   /** Numbered from 100; below are the steps that every service has. */
   readonly migrations: readonly Migration[];
   /** Schemas beside the service's own. */

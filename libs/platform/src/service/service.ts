@@ -80,7 +80,7 @@ export class Service {
     const keys = name === KEY_ORIGIN ? PERSONAL_KEY_ORIGIN : PERSONAL_KEY_COPY;
     const done = await migrate(this.database, this.schemas, [...SERVICE_MIGRATIONS, keys, ...contexts.flatMap(({ migrations }) => migrations)]);
     await this.store.checkSettings();
-    await ensureStreamViews(this.store, name, contexts.flatMap(({ readModels }) => readModels));
+    for (const { readModels, readModelSchema } of contexts) await ensureStreamViews(this.store, readModelSchema ?? name, readModels);
     return done;
   }
 
