@@ -1,5 +1,5 @@
 import { createTestDatabase, eventually, type TestDatabase } from '@valueverse/testing';
-import { StatementsRequested, USAGE_EVENTS, USAGE_PARTITIONS, type StatementRequest } from '@valueverse/contracts';
+import { StatementsRequested, USAGE_PARTITIONS, type StatementRequest } from '@valueverse/contracts';
 import {
   Codec, consumerSchemaSql, Database, ensureRoles, ensureStreamViews, EventStore, Log, PostgresFeed, Relay, storeSchemaSql, Subscription,
   type Consumer, type FeedRecord, type JobSink, type NewJob, type Tx,
@@ -15,7 +15,7 @@ import { CopyUsageReader } from './query/usage-reader';
 import { usageSchemaSql } from './schema';
 import { statementOf, statementIdOf } from './statements/statements';
 import type { StatementData } from './statements/domain/statement';
-import { usageReadModels, usageConsumers, usageJobs } from './usage.context';
+import { usageParts, usageShape } from './usage.context';
 
 const SCHEMA = 'usage';
 export const TENANT = 'org_1:test';
@@ -24,9 +24,7 @@ export const AT = (micros: number): string => instantFromMicros(microsNumberOfTe
 export const SECOND = 1_000_000;
 export const QUARTER = 900 * SECOND;
 
-/** Statement requests come from billing; here they are put on its topic by hand. */
-const definitions = [...USAGE_EVENTS, StatementsRequested];
-const codecOf = (): Codec => new Codec('usage', definitions);
+const codecOf = (): Codec => new Codec('usage', usageShape.definitions);
 
 const prepare = async (url: string): Promise<void> => {
   const database = new Database({ url, schema: SCHEMA });
@@ -37,7 +35,7 @@ const prepare = async (url: string): Promise<void> => {
     await tx.query(usageSchemaSql(SCHEMA));
   });
   const store = new EventStore(database, codecOf());
-  await ensureStreamViews(store, SCHEMA, usageReadModels);
+  await ensureStreamViews(store, SCHEMA, usageShape.readModels);
   const feed = new PostgresFeed(url);
   await feed.ensureTopics();
   await feed.close();
@@ -94,7 +92,7 @@ export class Bed {
 
   private constructor(private readonly test: TestDatabase, readonly database: Database, readonly log: Log, readonly feed: PostgresFeed) {
     const reports = { error: (_: string, cause: unknown): void => { this.errors.push(cause); }, alarm: (message: string): void => { this.alarms.push(message); } };
-    this.jobs = new MemoryJobs(database, () => usageJobs({ log, feed }));
+    this.jobs = new MemoryJobs(database, () => usageParts({ log, feed }).jobs);
     this.ingest = new Ingest(feed, { next: (prefix) => newIdFrom(prefix, ++this.ids, new Uint8Array(10)) });
     this.reader = new CopyUsageReader(database, feed, () => NOW);
     this.relay = new Relay(log.store, feed, reports);
@@ -114,7 +112,7 @@ export class Bed {
   }
   subscribe(pick: (consumer: Consumer) => boolean = () => true): void {
     const reports = { error: (_: string, cause: unknown): void => { this.errors.push(cause); }, alarm: (message: string): void => { this.alarms.push(message); } };
-    this.subscription = new Subscription({ group: 'usage', store: this.log.store, feed: this.feed, consumers: usageConsumers({ log: this.log, feed: this.feed }).filter(pick), jobs: this.jobs, wallClock: () => NOW, reports });
+    this.subscription = new Subscription({ group: 'usage', store: this.log.store, feed: this.feed, consumers: usageParts(this).consumers.filter(pick), jobs: this.jobs, wallClock: () => NOW, reports });
     this.subscription.start();
   }
   async unsubscribe(): Promise<void> { await this.subscription?.stop(); }

@@ -57,7 +57,8 @@ const binaryItem = (headers: Headers, body: RawBody): Item => {
 
 /**
  * Takes a request or record apart: a batch, one event in structured mode, or one in binary mode whose attributes are headers.
- * Refuses a batch that is none with `list_expected`, and one of more than `BATCH_EVENTS_MAX` with `too_many_events`.
+ * Refuses a batch that is none with `list_expected`, one of more than `BATCH_EVENTS_MAX` with `too_many_events`, and what is in no mode at all with
+ * `not_a_cloud_event`.
  */
 export const readCloudEvents = (contentType: string, headers: Headers, body: RawBody): Received => {
   const type = contentType.toLowerCase().trimStart();
@@ -69,5 +70,8 @@ export const readCloudEvents = (contentType: string, headers: Headers, body: Raw
     return { isBatch: true, items: body.value.map((value, index) => itemOf(value, faults.get(index))) };
   }
   if (type.startsWith(STRUCTURED_TYPE)) return { isBatch: false, items: [itemOf(body.value, faultsOf(body, false).get(0))] };
+  if (!Object.keys(headers).some((name) => name.toLowerCase().startsWith('ce-'))) {
+    throw new Refused('not_a_cloud_event', `send ${BATCH_TYPE}, ${STRUCTURED_TYPE}, or the attributes in ce- headers`);
+  }
   return { isBatch: false, items: [binaryItem(headers, body)] };
 };

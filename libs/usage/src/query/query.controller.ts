@@ -1,0 +1,72 @@
+import { Controller, Get, Inject, Param, Query } from '@nestjs/common';
+import { ApiProperty, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
+import { Cursors, OneOf, type Page, PageQuery, Text } from '@valueverse/platform';
+import { EXCEPTION_CODES, type ExceptionCode } from '../metering/exceptions';
+import { wantedMeter } from '../meters/meters.controller';
+import { UsageHost } from '../usage-host';
+import { asOfIn, feedEnds } from './as-of';
+import { WINDOW_SIZES } from './domain/windows';
+import { exceptionsAfter, type ExceptionPosition, type ListedException } from './exceptions';
+import { queryMeter } from './meter-query';
+import { readMeterQuery } from './query-parameters';
+
+export class QueryRowDto {
+  @ApiProperty({ format: 'date-time' }) windowStart!: string;
+  @ApiProperty({ format: 'date-time' }) windowEnd!: string;
+  @ApiProperty({ type: String, nullable: true }) subject!: string | null;
+  @ApiProperty({ type: 'object', additionalProperties: { type: 'string' } }) groupBy!: Readonly<Record<string, string>>;
+  @ApiProperty({ format: 'decimal', example: '123' }) value!: string;
+}
+export class QueryAnswerDto {
+  @ApiProperty({ format: 'date-time' }) from!: string;
+  @ApiProperty({ format: 'date-time' }) to!: string;
+  @ApiProperty({ enum: WINDOW_SIZES, nullable: true }) windowSize!: string | null;
+  @ApiProperty({ type: [QueryRowDto] }) data!: QueryRowDto[];
+  @ApiProperty({ format: 'date-time', description: 'Everything that was accepted up to here is in the answer' }) asOf!: string;
+}
+
+class ExceptionsQuery extends PageQuery {
+  @OneOf(EXCEPTION_CODES, { optional: true }) code?: ExceptionCode;
+  @Text({ optional: true }) subject?: string;
+  @Text({ optional: true, description: 'Events that this meter left out' }) meterKey?: string;
+}
+
+/** What was used: the quantities of meters, and the events that did not go their usual way. */
+@ApiTags('usage')
+@Controller('api/v1/usage')
+export class QueryController {
+  constructor(@Inject(UsageHost) private readonly host: UsageHost, @Inject(Cursors) private readonly cursors: Cursors) {}
+
+  @Get('meters/:key/query')
+  @Allow('usage:read')
+  @ApiQuery({ name: 'from', schema: { type: 'string', format: 'date-time' } })
+  @ApiQuery({ name: 'to', schema: { type: 'string', format: 'date-time' } })
+  @ApiQuery({ name: 'windowSize', required: false, enum: WINDOW_SIZES })
+  @ApiQuery({ name: 'timezone', required: false, schema: { type: 'string', default: 'UTC' }, description: 'IANA zone; windows are local to it' })
+  @ApiQuery({ name: 'subject', required: false, schema: { type: 'string' }, description: 'Comma-separated; all of them summed if not given' })
+  @ApiQuery({ name: 'groupBy', required: false, schema: { type: 'string' }, description: 'Comma-separated dimensions, and `subject`' })
+  @ApiQuery({ name: 'fill', required: false, enum: ['zero'], description: 'Empty windows are answered as 0' })
+  @ApiQuery({ name: 'filter', required: false, style: 'deepObject', schema: { type: 'object', additionalProperties: { type: 'string' } }, description: 'Written `filter.<dimension>=a,b`' })
+  @ApiResponse({ status: 200, type: QueryAnswerDto })
+  async query(@Param('key') key: string, @Query() parameters: Record<string, unknown>, @CurrentCaller() { tenant }: Caller): Promise<QueryAnswerDto> {
+    const query = readMeterQuery(parameters);
+    const { service } = this.host;
+    const ends = await feedEnds(service.feed, () => service.clock.now());
+    return this.host.read(tenant, async (tx) => {
+      const meter = await wantedMeter(tx, tenant, key);
+      const data = await queryMeter(tx, tenant, meter, query);
+      return { from: query.from, to: query.to, windowSize: query.windowSize ?? null, data, asOf: await asOfIn(tx, tenant, meter, ends, query.subjects) };
+    });
+  }
+
+  @Get('exceptions')
+  @Allow('usage:read')
+  async exceptions(@Query() query: ExceptionsQuery, @CurrentCaller() { tenant }: Caller): Promise<Page<ListedException>> {
+    const { code, subject, meterKey } = query;
+    const list = JSON.stringify(['exceptions', tenant, code, subject, meterKey]);
+    const after = this.cursors.read(query.cursor, list) as ExceptionPosition | undefined;
+    const rows = await this.host.read(tenant, (tx) => exceptionsAfter(tx, tenant, { code, subject, meterKey }, after, query.limit + 1));
+    return this.cursors.page(rows, query, list, ({ position }) => position, ({ exception }) => exception);
+  }
+}

@@ -1,0 +1,9 @@
+import { registerRefusals } from '@valueverse/platform';
+
+/** With which status metering's refusals are answered. Those that are not here are conflicts: 409. */
+const REQUEST_AT_FAULT = [
+  'unsupported_aggregation', 'value_property_missing', 'value_property_not_allowed', 'invalid_json_path', 'too_many_dimensions', 'invalid_dimension', 'reserved_dimension',
+  'unknown_dimension', 'too_many_windows', 'list_expected', 'too_many_events', 'not_a_cloud_event',
+];
+
+export const registerUsageRefusals = (): void => registerRefusals({ ...Object.fromEntries(REQUEST_AT_FAULT.map((code) => [code, 400])), meter_not_found: 404, meter_exists: 409 });

@@ -1,0 +1,81 @@
+import { Controller, Get, Inject, Param, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { Tx } from '@valueverse/event-log';
+import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
+import { Cursors, type Page, PageQuery, Problem } from '@valueverse/platform';
+import type { UsageEvent } from '../ingest/domain/usage-event';
+import { type MeterRule, ruleOf } from '../metering/domain/measure';
+import { wantedMeter } from '../meters/meters.controller';
+import { UsageHost } from '../usage-host';
+import { BEFORE_ALL, type BehindBucket, type BehindEvent, type BehindPlace, bucketsBehind, eventsBehind } from './behind';
+import type { StatementData } from './domain/statement';
+import { statementOf } from './statements';
+
+type BucketDto = Omit<BehindBucket, 'place'>;
+interface EventDto extends UsageEvent {
+  readonly value: string | null;
+  readonly groupBy: Readonly<Record<string, string>>;
+  readonly place: { readonly envelope: string; readonly partition: number; readonly position: string; readonly index: number };
+}
+
+const bucketToApi = ({ place: _place, ...bucket }: BehindBucket): BucketDto => bucket;
+const eventToApi = ({ found, value, groupBy }: BehindEvent): EventDto =>
+  ({ ...found.event, value, groupBy, place: { envelope: found.envelope, partition: found.partition, position: String(found.position), index: found.nth } });
+
+const positionOf = ({ place }: { place: BehindPlace }): string[] => [place.span, place.bucket, place.position, place.nth].map(String);
+const placeOf = (position: readonly string[] | undefined): BehindPlace => {
+  if (position === undefined) return BEFORE_ALL;
+  const [span, bucket, at, nth] = position.map(Number);
+  return { span: span!, bucket: bucket!, position: at!, nth: nth! };
+};
+
+const statementToApi = (statement: StatementData): unknown => ({
+  id: statement.statementId, requestId: statement.requestId, subscriptionId: statement.subscriptionId, chargeKey: statement.chargeKey,
+  meterKey: statement.meterKey, meterVersion: statement.meterVersion, usage: statement.usage, groupBy: statement.groupBy,
+  quantities: statement.quantities.map(({ group, value, events }) => ({ groupBy: group, value, events })), asOf: statement.asOf, evidence: statement.evidence, issuedAt: statement.issuedAt,
+  buckets: `/api/v1/usage/statements/${statement.statementId}/buckets`, events: `/api/v1/usage/statements/${statement.statementId}/events`,
+});
+
+/** Statements: what was billed, and every event behind it. */
+@ApiTags('usage')
+@Controller('api/v1/usage/statements')
+export class StatementsController {
+  constructor(@Inject(UsageHost) private readonly host: UsageHost, @Inject(Cursors) private readonly cursors: Cursors) {}
+
+  @Get(':id')
+  @Allow('usage:read')
+  get(@Param('id') id: string, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
+    return this.host.read(tenant, async (tx) => statementToApi(await this.wanted(tx, tenant, id)));
+  }
+
+  @Get(':id/buckets')
+  @Allow('usage:read')
+  buckets(@Param('id') id: string, @Query() query: PageQuery, @CurrentCaller() { tenant }: Caller): Promise<Page<BucketDto>> {
+    return this.behind('buckets', tenant, id, query, bucketsBehind, bucketToApi);
+  }
+
+  @Get(':id/events')
+  @Allow('usage:read')
+  events(@Param('id') id: string, @Query() query: PageQuery, @CurrentCaller() { tenant }: Caller): Promise<Page<EventDto>> {
+    return this.behind('events', tenant, id, query, eventsBehind, eventToApi);
+  }
+
+  private async behind<Row extends { place: BehindPlace }, T>(
+    what: string, tenant: string, id: string, query: PageQuery,
+    find: (tx: Tx, tenant: string, statement: StatementData, rule: MeterRule, after: BehindPlace, limit: number) => Promise<Row[]>, toApi: (row: Row) => T,
+  ): Promise<Page<T>> {
+    const list = `${what} ${tenant} ${id}`;
+    const after = placeOf(this.cursors.read(query.cursor, list));
+    const rows = await this.host.read(tenant, async (tx) => {
+      const statement = await this.wanted(tx, tenant, id);
+      return find(tx, tenant, statement, ruleOf(await wantedMeter(tx, tenant, statement.meterKey)), after, query.limit + 1);
+    });
+    return this.cursors.page(rows, query, list, positionOf, toApi);
+  }
+
+  private async wanted(tx: Tx, tenant: string, id: string): Promise<StatementData> {
+    const found = await statementOf(tx, tenant, id);
+    if (found === undefined) throw new Problem(404, 'statement_not_found', `there is no statement ${id}`);
+    return found;
+  }
+}

@@ -1,0 +1,21 @@
+import type { IdSource } from '@valueverse/kernel';
+import type { Tx } from '@valueverse/event-log';
+import type { Service } from '@valueverse/platform';
+import { Ingest } from './ingest/ingest';
+import { CopyUsageReader } from './query/usage-reader';
+
+/** What metering's controllers work with. */
+export class UsageHost {
+  readonly ingest: Ingest;
+  readonly reader: CopyUsageReader;
+
+  constructor(readonly service: Service, ids: IdSource) {
+    this.ingest = new Ingest(service.feed, ids);
+    this.reader = new CopyUsageReader(service.database, service.feed, () => service.clock.now());
+  }
+
+  /** Reads rows of one tenant from one snapshot. */
+  read<T>(tenant: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.service.database.transaction({ role: 'api', tenant, isolation: 'repeatable read', readOnly: true }, work);
+  }
+}
