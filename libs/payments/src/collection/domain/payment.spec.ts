@@ -1,0 +1,85 @@
+import fc from 'fast-check';
+import { Refused } from '@valueverse/kernel';
+import { given } from '@valueverse/testing';
+import { payment, type PaymentCommand, type PaymentEvent, type RecordDecline, type RecordLoss, type RecordSuccess, type RequestPayment, type StartAttempt } from './payment';
+
+const AT = '2023-12-01T01:00:00Z';
+const [paymentId, invoiceId, accountId, amount, currency] = ['pay_1', 'inv_1', 'acc_1', '49.00', 'USD'];
+const request: RequestPayment = { type: 'RequestPayment', paymentId, invoiceId, accountId, amount, currency, methodId: 'pm_1', provider: 'sandbox', at: AT };
+const start = (attempt = 1): StartAttempt => ({ type: 'StartAttempt', paymentId, attempt, at: AT });
+const success: RecordSuccess = { type: 'RecordSuccess', paymentId, attempt: 1, amount, currency, providerReference: 'sbx_1', at: AT };
+const decline: RecordDecline = { type: 'RecordDecline', paymentId, attempt: 1, declineCode: 'insufficient_funds', declineClass: 'soft', at: AT };
+const loss: RecordLoss = { type: 'RecordLoss', paymentId, attempt: 1, reason: 'timeout', at: AT };
+
+const requested: PaymentEvent = { type: 'PaymentRequested', paymentId, invoiceId, accountId, amount, currency, methodId: 'pm_1', provider: 'sandbox', requestedAt: AT };
+const started: PaymentEvent = { type: 'PaymentAttemptStarted', paymentId, attempt: 1, providerKey: 'pay:pay_1:att:1', startedAt: AT };
+const succeeded: PaymentEvent = { type: 'PaymentSucceeded', paymentId, invoiceId, accountId, amount, currency, attempt: 1, providerReference: 'sbx_1', succeededAt: AT };
+const declined: PaymentEvent = { type: 'PaymentAttemptDeclined', paymentId, attempt: 1, declineCode: 'insufficient_funds', declineClass: 'soft', declinedAt: AT };
+const failed: PaymentEvent = { type: 'PaymentFailed', paymentId, invoiceId, accountId, amount, currency, declineCode: 'insufficient_funds', failedAt: AT };
+const lost: PaymentEvent = { type: 'PaymentAttemptLost', paymentId, attempt: 1, reason: 'timeout', lostAt: AT };
+
+test('an invoice is collected once, however often it is asked for', () => {
+  given(payment).when(request).then(requested);
+  given(payment, requested).when(request).then();
+  given(payment, requested, started, succeeded).when(request).then();
+});
+test('the key for the provider is a fact before anything is sent', () => given(payment, requested).when(start()).then(started));
+test('an attempt is started once, and none after the end', () => {
+  given(payment, requested, started).when(start()).then();
+  given(payment, requested, started, succeeded).when(start(2)).then();
+});
+test('no attempt begins while nobody knows what became of the one before', () => {
+  given(payment, requested, started).when(start(2)).thenRefused('attempt_out_of_order');
+  given(payment, requested, started, lost).when(start(2)).thenRefused('attempt_out_of_order');
+  given(payment, requested).when(start(2)).thenRefused('attempt_out_of_order');
+});
+test('money that was taken is a success', () => given(payment, requested, started).when(success).then(succeeded));
+test('what was really taken is what is recorded', () =>
+  given(payment, requested, started).when({ ...success, amount: '48.00' }).then({ ...succeeded, amount: '48.00' } as PaymentEvent));
+test('a decline ends the payment', () => given(payment, requested, started).when(decline).then(declined, failed));
+test('a lost answer is no failure', () => given(payment, requested, started).when(loss).then(lost));
+test('a lost attempt is settled by what the provider says later', () => {
+  given(payment, requested, started, lost).when(success).then(succeeded);
+  given(payment, requested, started, lost).when(decline).then(declined, failed);
+  given(payment, requested, started, lost).when(loss).then();
+});
+test('money that arrives after a failure is recorded all the same', () => given(payment, requested, started, declined, failed).when(success).then(succeeded));
+test('nothing takes a success back', () => {
+  for (const late of [decline, loss, success]) given(payment, requested, started, succeeded).when(late).then();
+});
+test('an outcome of nothing is refused', () => {
+  given(payment).when(start()).thenRefused('payment_not_found');
+  given(payment).when(success).thenRefused('payment_not_found');
+  given(payment, requested).when(success).thenRefused('unknown_attempt');
+  given(payment, requested, started).when({ ...decline, attempt: 2 }).thenRefused('unknown_attempt');
+});
+
+const COMMANDS: readonly PaymentCommand[] = [request, start(), start(2), success, decline, loss];
+const run = (commands: readonly PaymentCommand[]): PaymentEvent[] => {
+  const facts: PaymentEvent[] = [];
+  let state = payment.initial;
+  for (const command of commands) {
+    let decided: readonly PaymentEvent[] = [];
+    try {
+      decided = payment.decide(command, state);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+    }
+    facts.push(...decided);
+    state = decided.reduce((before, event) => payment.evolve(event, before), state);
+  }
+  return facts;
+};
+const count = (facts: readonly PaymentEvent[], type: PaymentEvent['type']): number => facts.filter((fact) => fact.type === type).length;
+
+test('any order and repetition of what a provider says ends in one outcome, and money counts once', () => {
+  fc.assert(fc.property(fc.array(fc.constantFrom(...COMMANDS), { maxLength: 30 }), fc.constantFrom(success, decline), (noise, last) => {
+    const facts = run([request, start(), ...noise, last, ...noise]);
+    const hadSuccess = [...noise, last].includes(success);
+    expect(count(facts, 'PaymentSucceeded')).toBe(hadSuccess ? 1 : 0);
+    expect(count(facts, 'PaymentFailed')).toBeLessThanOrEqual(1);
+    expect(facts.filter(({ type }) => type === 'PaymentSucceeded' || type === 'PaymentFailed').at(-1)?.type).toBe(hadSuccess ? 'PaymentSucceeded' : 'PaymentFailed');
+    expect(count(facts, 'PaymentRequested')).toBe(1);
+    expect(count(facts, 'PaymentAttemptStarted')).toBe(1);
+  }), { seed: 20231201, numRuns: 500 });
+});

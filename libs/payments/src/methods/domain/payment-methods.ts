@@ -1,0 +1,27 @@
+import { dispatch, type Decider } from '@valueverse/kernel';
+import type { PaymentMethodAttached } from '@valueverse/contracts';
+
+export interface AttachMethod {
+  readonly type: 'AttachMethod';
+  readonly methodId: string;
+  readonly accountId: string;
+  readonly provider: string;
+  readonly token: string;
+  /** Collect from this one from now on. The first method is the default without being asked. */
+  readonly makeDefault: boolean;
+  readonly at: string;
+}
+interface Methods { readonly methodIds: readonly string[] }
+
+/** The ways in which one account pays. Exactly one of them is the default as soon as there is any. */
+export const paymentMethods: Decider<AttachMethod, PaymentMethodAttached, Methods> = {
+  initial: { methodIds: [] },
+  decide: dispatch<AttachMethod, Methods, readonly PaymentMethodAttached[]>({
+    AttachMethod: ({ methodId, accountId, provider, token, makeDefault, at }, { methodIds }) => (methodIds.includes(methodId) ? [] : [{
+      type: 'PaymentMethodAttached', methodId, accountId, provider, token, default: makeDefault || methodIds.length === 0, attachedAt: at,
+    }]),
+  }),
+  evolve: dispatch<PaymentMethodAttached, Methods, Methods>({
+    PaymentMethodAttached: ({ methodId }, { methodIds }) => ({ methodIds: [...methodIds, methodId] }),
+  }),
+};

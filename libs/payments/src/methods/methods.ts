@@ -1,0 +1,37 @@
+import { microsOf } from '@valueverse/kernel';
+import type { PaymentMethodAttached } from '@valueverse/contracts';
+import type { DeciderDefinition, ReadModel, Tx } from '@valueverse/event-log';
+import { type AttachMethod, paymentMethods } from './domain/payment-methods';
+
+export interface MethodRow { readonly id: string; readonly accountId: string; readonly provider: string; readonly token: string; readonly createdAt: string }
+export interface DefaultMethodRow { readonly methodId: string; readonly provider: string }
+
+/** Microseconds since 1970 have 16 digits until the year 2286, so as texts they sort as in time. */
+const MICROS_DIGITS = 16;
+export const sortableInstant = (instant: string): string => (instant === '' ? '' : String(microsOf(instant)).padStart(MICROS_DIGITS, '0'));
+
+export const methodView: ReadModel<PaymentMethodAttached, MethodRow> = {
+  table: 'payment_methods', version: 1, key: ({ methodId }) => methodId, initial: { id: '', accountId: '', provider: '', token: '', createdAt: '' },
+  on: {
+    PaymentMethodAttached: ({ methodId, accountId, provider, token, attachedAt }) => ({ id: methodId, accountId, provider, token, createdAt: attachedAt }),
+  },
+  columns: { account_id: ({ accountId }) => accountId }, sortBy: ({ createdAt }) => sortableInstant(createdAt),
+};
+
+/** A row per account: which of its methods is charged. */
+export const defaultMethodView: ReadModel<PaymentMethodAttached, DefaultMethodRow> = {
+  table: 'default_methods', version: 1, key: ({ accountId }) => accountId, initial: { methodId: '', provider: '' },
+  on: { PaymentMethodAttached: ({ methodId, provider, default: isDefault }, row) => (isDefault ? { methodId, provider } : row) },
+  sortBy: ({ methodId }) => methodId,
+};
+
+/** The methods of an account are one stream, so that two requests at once cannot make two defaults. */
+export const methodsDecider: DeciderDefinition<AttachMethod, PaymentMethodAttached, { readonly methodIds: readonly string[] }> = {
+  name: 'payment-methods', decider: paymentMethods, stream: ({ accountId }) => `methods-${accountId}`, views: [methodView, defaultMethodView],
+};
+
+/** The default methods of some accounts of a tenant, by account. */
+export const defaultMethods = async (tx: Tx, tenant: string, accountIds: readonly string[]): Promise<ReadonlyMap<string, DefaultMethodRow>> => {
+  const { rows } = await tx.query<{ key: string; row: DefaultMethodRow }>('SELECT key, row FROM default_methods WHERE tenant = $1 AND key = ANY($2)', [tenant, accountIds]);
+  return new Map(rows.map(({ key, row }) => [key, row]));
+};

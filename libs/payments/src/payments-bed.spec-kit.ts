@@ -1,0 +1,165 @@
+import { authFor, CREDENTIALS, digestKeyOf, digestOf, newKeyText, SECRET_SCOPES } from '@valueverse/auth';
+import { BILLING_EVENTS, CLOCK_EVENTS, IDENTITY_EVENTS, type AccountOpened, type ClockCreated, type InvoiceFinalized } from '@valueverse/contracts';
+import { type AnchorStore, type DeciderDefinition, type DomainEvent, PostgresFeed } from '@valueverse/event-log';
+import { addMicros, type Clock } from '@valueverse/kernel';
+import { type ContextShape, createHost, createLogger, HealthRegistry, type Host, Metrics, rowOf, Service, systemClock, systemIds } from '@valueverse/platform';
+import { createTestDatabase, eventually, type TestDatabase } from '@valueverse/testing';
+import { paymentIdOf } from './collection/collector';
+import { type PaymentRow, paymentView } from './collection/payments';
+import { paymentsContext, paymentsShape, type PaymentProvider } from './index';
+import { methodsDecider } from './methods/methods';
+import { type BookEntry, SandboxBank } from './providers/sandbox/sandbox-bank';
+import { SandboxProvider } from './providers/sandbox/sandbox-provider';
+
+const MASTER_KEY = Buffer.alloc(32, 7);
+const NO_ANCHORS: AnchorStore = { append: async () => undefined, read: async () => [] };
+const HOSTED: ContextShape = { name: 'host', definitions: [...CLOCK_EVENTS, ...IDENTITY_EVENTS], readModels: [], migrations: [CREDENTIALS] };
+const BILLING: ContextShape = { name: 'billing', definitions: BILLING_EVENTS, readModels: [], migrations: [], schemas: ['identity'] };
+
+/** Says whatever it is told, so that a spec can speak for billing. */
+interface Say { readonly type: 'Say'; readonly stream: string; readonly event: DomainEvent }
+const speaker: DeciderDefinition<Say, DomainEvent, null> = {
+  name: 'speaker', decider: { initial: null, decide: ({ event }) => [event], evolve: () => null }, stream: ({ stream }) => stream,
+};
+
+const serviceOf = (name: 'billing' | 'payments', databaseUrl: string, feed: PostgresFeed, clock: Clock): Service => new Service({
+  name, databaseUrl, feed, masterKey: MASTER_KEY, clock, logger: createLogger({ service: name, level: 'silent' }), health: new HealthRegistry(), metrics: new Metrics(),
+  anchors: NO_ANCHORS, contexts: [HOSTED, name === 'billing' ? BILLING : paymentsShape],
+});
+const prepare = async (url: string): Promise<void> => {
+  const feed = new PostgresFeed(url);
+  await feed.ensureTopics();
+  for (const name of ['billing', 'payments'] as const) {
+    const service = serviceOf(name, url, feed, systemClock);
+    await service.migrate();
+    await service.database.close();
+  }
+  await feed.close();
+};
+
+/** A wall clock that a spec can put forward. */
+class MovableClock implements Clock {
+  private aheadMicros = 0n;
+  now(): string { return addMicros(systemClock.now(), this.aheadMicros); }
+  putForward(milliseconds: number): void { this.aheadMicros += BigInt(milliseconds) * 1_000n; }
+}
+
+/** One process with payments in it. */
+export class PaymentsProcess {
+  private constructor(readonly service: Service, readonly clock: MovableClock, private readonly feed: PostgresFeed) {}
+
+  static start(url: string, wrap?: (sandbox: PaymentProvider) => PaymentProvider, aheadMs = 0): { process: PaymentsProcess; context: ReturnType<typeof paymentsContext> } {
+    const feed = new PostgresFeed(url);
+    const clock = new MovableClock();
+    clock.putForward(aheadMs);
+    const service = serviceOf('payments', url, feed, clock);
+    const auth = authFor(service, { digestKey: digestKeyOf(MASTER_KEY), operatorToken: 'operator', serviceToken: 'service' });
+    const context = paymentsContext(service, { auth, ...(wrap === undefined ? {} : { providers: [wrap(sandboxOf(service))] }) });
+    service.use([{ consumers: auth.consumers, jobs: [] }, context.parts]);
+    service.start();
+    return { process: new PaymentsProcess(service, clock, feed), context };
+  }
+  private stopping: Promise<void> | undefined;
+  stop(): Promise<void> {
+    return (this.stopping ??= (async () => {
+      await this.service.stop();
+      await this.feed.close();
+    })());
+  }
+}
+const sandboxOf = (service: Service): PaymentProvider => new SandboxProvider(new SandboxBank(service.database, service.clock));
+
+/** Billing that says what a spec wants, payments as it is, and its face. */
+export class PaymentsBed {
+  private readonly stops: (() => Promise<void>)[] = [];
+  private constructor(private readonly test: TestDatabase, private readonly billing: Service) {}
+
+  static async make(): Promise<PaymentsBed> {
+    const test = await createTestDatabase(prepare, 'payments context');
+    const feed = new PostgresFeed(test.url);
+    const billing = serviceOf('billing', test.url, feed, systemClock);
+    billing.use([]);
+    billing.start();
+    const bed = new PaymentsBed(test, billing);
+    bed.stops.push(() => feed.close(), () => billing.stop());
+    return bed;
+  }
+
+  async process(wrap?: (sandbox: PaymentProvider) => PaymentProvider, aheadMs = 0): Promise<PaymentsProcess> {
+    const { process } = PaymentsProcess.start(this.test.url, wrap, aheadMs);
+    this.stops.push(() => process.stop());
+    return process;
+  }
+  /** A process that is also asked over HTTP. */
+  async hosted(): Promise<{ process: PaymentsProcess; host: Host }> {
+    const { process, context } = PaymentsProcess.start(this.test.url);
+    this.stops.push(() => process.stop());
+    const host = await createHost({ service: 'payments', module: context.module, port: 0, cursorSecret: 'of this spec', logger: createLogger({ service: 'payments', level: 'silent' }) });
+    this.stops.push(() => host.close());
+    return { process, host };
+  }
+  /** A new organization with a secret key. */
+  async tenant(process: PaymentsProcess): Promise<{ tenant: string; key: string }> {
+    const organization = systemIds.next('org');
+    const { text, prefix } = newKeyText('test', 'secret');
+    await process.service.database.transaction({ role: 'worker' }, (tx) => tx.query(
+      'INSERT INTO credentials (tenant, key_id, organization_id, environment, kind, prefix, digest, scopes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)',
+      [`${organization}:test`, systemIds.next('key'), organization, 'test', 'secret', prefix, digestOf(digestKeyOf(MASTER_KEY), text), SECRET_SCOPES]));
+    return { tenant: `${organization}:test`, key: text };
+  }
+
+  async say(tenant: string, stream: string, event: DomainEvent, at: string, clockId?: string): Promise<void> {
+    await this.billing.log.executeOne(speaker, { type: 'Say', stream, event }, { tenant, at, actor: 'spec', clockId });
+  }
+  async openClock(tenant: string, now: string): Promise<string> {
+    const clockId = systemIds.next('clk');
+    const created: ClockCreated = { type: 'ClockCreated', clockId, name: 'spec', now };
+    await this.say(tenant, `clock-${clockId}`, created, now, clockId);
+    return clockId;
+  }
+  async openAccount(tenant: string, at: string, clockId?: string): Promise<string> {
+    const accountId = systemIds.next('acc');
+    await this.billing.database.transaction({ role: 'worker' }, (tx) => this.billing.keys.create(tx, tenant, accountId));
+    const opened: AccountOpened = {
+      type: 'AccountOpened', accountId, name: 'Acme', email: 'billing@acme.example', currency: 'USD', timezone: 'UTC', metadata: {}, openedAt: at, ...(clockId === undefined ? {} : { testClockId: clockId }),
+    };
+    await this.say(tenant, `account-${accountId}`, opened, at, clockId);
+    return accountId;
+  }
+  /** Says it as often as it is told, each time as another fact. */
+  async finalize(tenant: string, accountId: string, options: { total: string; at: string; clockId?: string; times?: number }): Promise<string> {
+    const { total, at, clockId, times = 1 } = options;
+    const invoiceId = systemIds.next('inv');
+    const finalized: InvoiceFinalized = {
+      type: 'InvoiceFinalized', invoiceId, accountId, subscriptionId: 'sub_1', number: 'INV-1', currency: 'USD', servicePeriod: { from: at, to: at }, issuedAt: at, dueAt: at,
+      planKey: 'payg', planVersion: 1, rounding: 'half_up', lines: [], subtotal: total, discountTotal: '0.00', taxTotal: '0.00', total, billTo: { name: 'Acme', email: 'billing@acme.example' },
+    };
+    for (let nth = 0; nth < times; nth++) await this.say(tenant, `invoice-${invoiceId}`, finalized, at, clockId);
+    return invoiceId;
+  }
+  async attach(process: PaymentsProcess, tenant: string, accountId: string, token: string): Promise<string> {
+    const methodId = systemIds.next('pm');
+    const at = process.clock.now();
+    await process.service.log.executeOne(methodsDecider, { type: 'AttachMethod', methodId, accountId, provider: 'sandbox', token, makeDefault: true, at }, { tenant, at, actor: 'spec' });
+    return methodId;
+  }
+  /** The payment of an invoice once it has come to one of these. */
+  payment(process: PaymentsProcess, tenant: string, invoiceId: string, ...statuses: string[]): Promise<PaymentRow> {
+    return eventually(`a payment that is ${statuses.join(' or ')}`, async (saw) => {
+      const row = await process.service.database.transaction({ role: 'api', tenant }, (tx) => rowOf<PaymentRow>(tx, paymentView, paymentIdOf(tenant, invoiceId)));
+      saw(row);
+      return row !== undefined && statuses.includes(row.status) ? row : undefined;
+    }, { timeoutMs: 20_000 });
+  }
+  /** The names of the facts of a payment, in order. */
+  facts(process: PaymentsProcess, tenant: string, invoiceId: string): Promise<string[]> {
+    return process.service.database.transaction({ role: 'api', tenant }, async (tx) =>
+      (await process.service.log.store.read(tx, tenant, `payment-${paymentIdOf(tenant, invoiceId)}`)).map(({ event }) => event.type));
+  }
+  book(process: PaymentsProcess, tenant: string): Promise<BookEntry[]> { return new SandboxBank(process.service.database, systemClock).book(tenant, 100); }
+
+  async close(): Promise<void> {
+    for (const stop of this.stops.reverse()) await stop();
+    await this.test.drop();
+  }
+}
