@@ -12,7 +12,9 @@ export const layers = {
   auth: ['kernel', 'contracts', 'event-log', 'platform'],
   context: ['kernel', 'contracts', 'rating', 'event-log', 'platform', 'auth'],
   testing: ['kernel', 'contracts', 'rating', 'event-log', 'platform', 'auth'],
-  app: ['kernel', 'contracts', 'rating', 'event-log', 'platform', 'auth', 'context'],
+  // The only layer that sees all contexts: it makes services of them.
+  hosting: ['kernel', 'contracts', 'rating', 'event-log', 'platform', 'auth', 'context'],
+  app: ['kernel', 'contracts', 'rating', 'event-log', 'platform', 'auth', 'context', 'hosting'],
 };
 
 /** Each folder's layer; a context also has its name, and never imports another one. */
@@ -29,6 +31,7 @@ export const projects = {
   'libs/payments': { layer: 'context', context: 'payments' },
   'libs/notifications': { layer: 'context', context: 'notifications' },
   'libs/identity': { layer: 'context', context: 'identity' },
+  'libs/hosting': { layer: 'hosting' },
   'apps/usage-service': { layer: 'app' },
   'apps/billing-engine': { layer: 'app' },
   'apps/payment-service': { layer: 'app' },

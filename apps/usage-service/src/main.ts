@@ -1,0 +1,4 @@
+import 'reflect-metadata';
+import { runService } from '@valueverse/hosting';
+
+void runService('usage');

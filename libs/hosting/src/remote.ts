@@ -1,0 +1,29 @@
+import type { GroupQuantity, InvoiceDocuments, ServiceName, ServiceReports, UsageReader, UsageSpan } from '@valueverse/contracts';
+import { RemoteReports, ServiceClient } from '@valueverse/auth';
+
+/** Metering in another process, asked over HTTP with a deadline. */
+export class RemoteUsageReader implements UsageReader {
+  constructor(private readonly client: ServiceClient) {}
+
+  async quantities(tenant: string, query: { meterKey: string; usage: readonly UsageSpan[]; groupBy: readonly string[] }): Promise<{ quantities: readonly GroupQuantity[]; asOf: string }> {
+    return (await this.client.post<{ quantities: GroupQuantity[]; asOf: string }>('/internal/v1/usage/quantities', { tenant, ...query }))!;
+  }
+  recompute(tenant: string, statementId: string): Promise<{ quantities: readonly GroupQuantity[]; evidence: string } | undefined> {
+    return this.client.post('/internal/v1/usage/recompute', { tenant, statementId });
+  }
+}
+
+/** Billing's documents from another process. */
+export class RemoteInvoiceDocuments implements InvoiceDocuments {
+  constructor(private readonly client: ServiceClient) {}
+
+  async pdf(tenant: string, invoiceId: string): Promise<{ fileName: string; content: Buffer } | undefined> {
+    const answer = await this.client.bytes(`/internal/v1/invoices/${encodeURIComponent(invoiceId)}/pdf?tenant=${encodeURIComponent(tenant)}`);
+    if (answer === undefined) return undefined;
+    return { fileName: /filename="([^"]+)"/.exec(answer.headers.get('content-disposition') ?? '')?.[1] ?? `${invoiceId}.pdf`, content: answer.content };
+  }
+}
+
+/** The other services' reports, by their addresses. */
+export const remoteReports = (urls: Readonly<Record<ServiceName, string>>, own: ServiceName, serviceToken: string): ServiceReports[] =>
+  (Object.entries(urls) as [ServiceName, string][]).filter(([name]) => name !== own).map(([name, url]) => new RemoteReports(name, new ServiceClient(url, serviceToken)));

@@ -1,0 +1,30 @@
+import type { ServiceName } from '@valueverse/contracts';
+import { defineConfig, list, oneOf, port, secret, text, url, whole, type ConfigOf } from '@valueverse/platform';
+
+const REPLICATION_MAX = 9;
+
+/** The settings of a service that runs as a process of its own. */
+export const serviceConfig = (name: ServiceName, defaultPort: number) => defineConfig({
+  PORT: port(defaultPort, { description: 'The port of the HTTP interface' }),
+  ADDRESS: text({ default: '127.0.0.1', description: 'The address to listen on; a container says 0.0.0.0' }),
+  DATABASE_URL: url({ secret: true, description: `The PostgreSQL database of ${name}` }),
+  FEED: oneOf('postgres', 'kafka')({ default: 'kafka', description: 'Where facts travel between services' }),
+  FEED_DATABASE_URL: url({ optional: true, secret: true, description: 'The database of the feed, where FEED is postgres' }),
+  KAFKA_BROKERS: list({ optional: true, description: 'host:port of brokers, where FEED is kafka' }),
+  KAFKA_REPLICATION: whole(1, REPLICATION_MAX)({ default: 3, description: 'Copies of each record in topics that are made' }),
+  KAFKA_NAMESPACE: text({ optional: true, description: 'Put before the names of topics and groups, where installations share a cluster' }),
+  VV_MASTER_KEY: secret({ description: '32 bytes in base64: wraps the keys of personal data' }),
+  VV_OPERATOR_TOKEN: secret({ description: 'What vv and operators show' }),
+  VV_SERVICE_TOKEN: secret({ description: 'What services show each other' }),
+  VV_ANCHOR_FILE: text({ default: `.valueverse/${name}-anchors.jsonl`, description: 'Where the heads of the hash chain are kept, outside the database' }),
+  USAGE_URL: url({ default: 'http://127.0.0.1:8001' }),
+  BILLING_URL: url({ default: 'http://127.0.0.1:8002' }),
+  PAYMENTS_URL: url({ default: 'http://127.0.0.1:8003' }),
+  NOTIFICATIONS_URL: url({ default: 'http://127.0.0.1:8004' }),
+  SMTP_URL: url({ default: 'smtp://127.0.0.1:1025', secret: true, description: 'Where e-mails are handed over' }),
+  MAIL_FROM: text({ default: 'billing@valueverse.invalid', description: 'The sender of e-mails' }),
+  LOG_LEVEL: oneOf('debug', 'info', 'warn', 'error')({ default: 'info' }),
+});
+export type ServiceConfig = ConfigOf<ReturnType<typeof serviceConfig>>;
+
+export const SERVICE_PORTS: Readonly<Record<ServiceName, number>> = { usage: 8001, billing: 8002, payments: 8003, notifications: 8004 };

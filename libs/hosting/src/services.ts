@@ -1,0 +1,57 @@
+import type { DynamicModule } from '@nestjs/common';
+import { CLOCK_EVENTS, IDENTITY_EVENTS, type InvoiceDocuments, type ServiceName, type UsageReader } from '@valueverse/contracts';
+import { authFor, CREDENTIALS, type ServiceAuth } from '@valueverse/auth';
+import { billingContext, billingShape } from '@valueverse/billing';
+import { identityContext, identityShape } from '@valueverse/identity';
+import { notificationsContext, notificationsShape, type MailTransport } from '@valueverse/notifications';
+import { paymentsContext, paymentsShape } from '@valueverse/payments';
+import { usageContext, usageShape } from '@valueverse/usage';
+import { Service, type ContextParts, type ContextShape } from '@valueverse/platform';
+import { authSecretsOf, type Installation } from './installation';
+
+/** A service with its contexts inside, ready to be migrated and started, and the modules with its controllers. */
+export interface HostedService {
+  readonly service: Service;
+  readonly modules: readonly DynamicModule[];
+  close(): Promise<void>;
+}
+
+/** What every service reads beside the facts of its contexts: who may ask, and what time test clocks have. */
+const COMMON: ContextShape = { name: 'common', definitions: [...IDENTITY_EVENTS, ...CLOCK_EVENTS], readModels: [], migrations: [CREDENTIALS] };
+
+const serviceOf = (installation: Installation, name: ServiceName, contexts: readonly ContextShape[]): { service: Service; auth: ServiceAuth } => {
+  const { feed, clock, logger, health, metrics, anchors, secrets } = installation;
+  const service = new Service({
+    name, databaseUrl: installation.databaseUrl(name), feed, clock, logger, health, metrics, anchors, masterKey: secrets.masterKey, contexts: [COMMON, ...contexts],
+  });
+  return { service, auth: authFor(service, authSecretsOf(secrets)) };
+};
+
+const hosted = (service: Service, auth: ServiceAuth, contexts: readonly { parts: ContextParts; module: DynamicModule }[], close: () => Promise<void> = async () => undefined): HostedService => {
+  service.use([{ consumers: auth.consumers, jobs: [] }, ...contexts.map(({ parts }) => parts)]);
+  return { service, modules: contexts.map(({ module }) => module), close: async () => { await service.stop(); await close(); } };
+};
+
+export const hostUsage = (installation: Installation): HostedService & { reader: UsageReader } => {
+  const { service, auth } = serviceOf(installation, 'usage', [usageShape]);
+  const usage = usageContext(service, { auth, ids: installation.ids });
+  return { ...hosted(service, auth, [usage]), reader: usage.reader };
+};
+
+export const hostBilling = (installation: Installation, usage: UsageReader): HostedService & { documents: InvoiceDocuments } => {
+  const { service, auth } = serviceOf(installation, 'billing', [billingShape, identityShape]);
+  const reports = (): ReturnType<Installation['reports']> => installation.reports();
+  const billing = billingContext(service, { auth, usage, reports });
+  const identity = identityContext(service, { auth, digestKey: authSecretsOf(installation.secrets).digestKey, ids: installation.ids, reports });
+  return { ...hosted(service, auth, [billing, identity], () => identity.close()), documents: billing.documents };
+};
+
+export const hostPayments = (installation: Installation): HostedService => {
+  const { service, auth } = serviceOf(installation, 'payments', [paymentsShape]);
+  return hosted(service, auth, [paymentsContext(service, { auth })]);
+};
+
+export const hostNotifications = (installation: Installation, deps: { transport: MailTransport; documents: InvoiceDocuments }): HostedService => {
+  const { service, auth } = serviceOf(installation, 'notifications', [notificationsShape]);
+  return hosted(service, auth, [notificationsContext(service, { auth, ...deps })]);
+};

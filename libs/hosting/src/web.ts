@@ -1,0 +1,28 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { authFor, OWN_REPORTS, ReportsController } from '@valueverse/auth';
+import type { Service } from '@valueverse/platform';
+import { authSecretsOf, type Installation } from './installation';
+import type { HostedService } from './services';
+
+@Module({})
+class WebModule {}
+@Module({})
+class LinkModule {}
+
+/** The routes by which the other services ask this one. */
+export const linkModule = (service: Service, installation: Installation): DynamicModule => ({
+  module: LinkModule, imports: [authFor(service, authSecretsOf(installation.secrets)).module], controllers: [ReportsController], providers: [{ provide: OWN_REPORTS, useValue: service.reports }],
+});
+
+/** All controllers of a process. */
+export const webModule = (hosted: readonly HostedService[], more: readonly DynamicModule[] = []): DynamicModule => ({ module: WebModule, imports: [...hosted.flatMap(({ modules }) => modules), ...more] });
+
+/** Migrates the services one after the other, then starts them. `progress` is told after each migration. */
+export const startServices = async (installation: Installation, hosted: readonly HostedService[], progress: (text: string) => void = () => undefined): Promise<void> => {
+  await installation.feed.ensureTopics();
+  for (const { service } of hosted) {
+    await service.migrate();
+    progress(service.name);
+  }
+  for (const { service } of hosted) service.start();
+};
