@@ -1,0 +1,82 @@
+import { randomBytes } from 'node:crypto';
+import { createTestDatabase, type TestDatabase } from '@valueverse/testing';
+import { authFor, CREDENTIALS, digestKeyOf, digestOf, newKeyText, type KeyKind } from '@valueverse/auth';
+import { StatementsRequested, type StatementRequest } from '@valueverse/contracts';
+import { PostgresFeed } from '@valueverse/event-log';
+import { createHost, createLogger, HealthRegistry, type Host, Metrics, Service, systemClock, systemIds } from '@valueverse/platform';
+import { usageFace, usageParts, usageShape } from './usage.context';
+
+const MASTER_KEY = Buffer.alloc(32, 7);
+const NO_ANCHORS = { append: async (): Promise<void> => undefined, read: async (): Promise<never[]> => [] };
+const AUTH = { name: 'auth', definitions: [], readModels: [], migrations: [CREDENTIALS] };
+
+const serviceFor = (url: string, feed: PostgresFeed, health = new HealthRegistry()): Service => new Service({
+  name: 'usage', databaseUrl: url, feed, masterKey: MASTER_KEY, clock: systemClock, logger: createLogger({ service: 'usage', level: 'silent' }), health,
+  metrics: new Metrics(), anchors: NO_ANCHORS, contexts: [AUTH, usageShape], connectionsMax: 12,
+});
+const prepare = async (url: string): Promise<void> => {
+  const feed = new PostgresFeed(url);
+  await feed.ensureTopics();
+  const service = serviceFor(url, feed);
+  await service.migrate();
+  await feed.close();
+  await service.database.close();
+};
+
+export interface Answer { readonly status: number; readonly headers: Headers; readonly body: any } // eslint-disable-line @typescript-eslint/no-explicit-any -- what a client sees
+
+/** The usage service as it is hosted, asked by HTTP. */
+export class HostBed {
+  private requested = 0n;
+  private constructor(private readonly test: TestDatabase, private readonly feed: PostgresFeed, readonly service: Service, private readonly host: Host, private readonly url: string) {}
+
+  static async make(): Promise<HostBed> {
+    const test = await createTestDatabase(prepare, 'usage host');
+    const feed = new PostgresFeed(test.url);
+    const health = new HealthRegistry();
+    const service = serviceFor(test.url, feed, health);
+    const auth = authFor(service, { digestKey: digestKeyOf(MASTER_KEY), operatorToken: randomBytes(16).toString('hex'), serviceToken: 'service-token' });
+    const face = usageFace(service, auth, systemIds);
+    service.use([{ consumers: auth.consumers, jobs: [] }, usageParts(service)]);
+    service.start();
+    const host = await createHost({ service: 'usage', module: face.module, port: 0, cursorSecret: 'cursor', logger: createLogger({ service: 'usage', level: 'silent' }), health, docs: { title: 'usage', version: '1' } });
+    return new HostBed(test, feed, service, host, await host.listen());
+  }
+
+  /** A key as its owner has it. */
+  async key(organizationId: string, kind: KeyKind = 'secret', subjects?: readonly string[], environment: 'test' | 'live' = 'test'): Promise<string> {
+    const { text, prefix } = newKeyText(environment, kind);
+    const scopes = kind === 'secret' ? ['usage:write', 'usage:read'] : ['usage:write'];
+    await this.service.database.transaction({ role: 'worker' }, (tx) => tx.query(
+      'INSERT INTO credentials (tenant, key_id, organization_id, environment, kind, prefix, digest, scopes, subjects) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)',
+      [`${organizationId}:${environment}`, `key_${prefix}`, organizationId, environment, kind, prefix, digestOf(digestKeyOf(MASTER_KEY), text), scopes, subjects ?? null]));
+    return text;
+  }
+
+  async ask(method: 'GET' | 'POST', path: string, key: string | undefined, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    const response = await fetch(`${this.url}${path.startsWith('/') ? path : `/api/v1/usage/${path}`}`, {
+      method, headers: { ...(key === undefined ? {} : { authorization: `Bearer ${key}` }), ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) as unknown };
+  }
+  send(key: string, events: readonly object[]): Promise<Answer> { return this.ask('POST', 'events', key, events, { 'content-type': 'application/cloudevents-batch+json' }); }
+
+  /** Puts a fact of billing on its topic, as billing's relay would. */
+  async request(tenant: string, requests: readonly StatementRequest[], at: string): Promise<void> {
+    const previous = this.requested;
+    this.requested += 1n;
+    const value = JSON.stringify({
+      specversion: '1.0', id: `evt_${this.requested}`, source: '/valueverse/billing', type: StatementsRequested.type, subject: 'chunk-1', time: at, datacontenttype: 'application/json', tenant,
+      streamversion: Number(this.requested), actor: 'test', correlationid: 'evt', recordedtime: at, data: { chunkId: 'chunk-1', requests, requestedAt: at },
+    });
+    await this.feed.append('billing.statement-requests', 1, [{ key: 'chunk-1', value, headers: { ce_tenant: tenant, ce_type: StatementsRequested.type }, position: this.requested, previous }]);
+  }
+  async close(): Promise<void> {
+    await this.host.close();
+    await this.service.stop();
+    await this.feed.close();
+    await this.test.drop();
+  }
+}

@@ -1,0 +1,157 @@
+import { eventually } from '@valueverse/testing';
+import { type Answer, HostBed } from './host-bed.spec-kit';
+import { statementIdOf } from './statements/statements';
+
+const TIMEOUT_MS = 60_000;
+const METER = { key: 'prompt_tokens', name: 'Prompt tokens', eventType: 'llm.completion', aggregation: 'sum', valueProperty: '$.promptTokens', groupBy: { model: '$.model' } };
+const completion = (id: string, time: string, promptTokens: unknown, model = 'code', more: object = {}): object =>
+  ({ specversion: '1.0', id, source: 'gateway', type: 'llm.completion', subject: 'acme', time, data: { promptTokens, model }, ...more });
+
+describe('the usage service over HTTP', () => {
+  let bed: HostBed;
+  let key: string;
+  let other: string;
+  beforeAll(async () => {
+    bed = await HostBed.make();
+    [key, other] = [await bed.key('org_1'), await bed.key('org_2')];
+    await bed.ask('POST', 'meters', key, METER);
+    await bed.send(key, [
+      completion('1', '2023-11-16T18:15:46.680Z', 374), completion('2', '2023-11-16T18:20:00Z', 26, 'chat'), completion('3', '2023-11-16T19:00:00Z', 1, 'code'), completion('4', '2023-11-16T19:07:30Z', 2, 'code', { subject: 'beta' }),
+      completion('1', '2023-11-16T18:15:46.680Z', 374), completion('2', '2023-11-16T18:20:00Z', 27, 'chat'), completion('5', '2023-11-16T18:00:00Z', 'many'),
+    ]);
+    await query('from=2023-11-16T00:00:00Z&to=2023-11-17T00:00:00Z', ({ body }) => body.data[0]?.value === '403');
+  }, TIMEOUT_MS);
+  afterAll(() => bed.close(), TIMEOUT_MS);
+
+  /** Asks until metering has counted. */
+  const query = (parameters: string, until: (answer: Answer) => boolean = () => true): Promise<Answer> => eventually(`an answer to ${parameters}`, async (saw) => {
+    const answer = await bed.ask('GET', `meters/prompt_tokens/query?${parameters}`, key);
+    saw(answer.body);
+    return until(answer) ? answer : undefined;
+  });
+  const rows = (answer: Answer): unknown[] => answer.body.data.map(({ windowStart, windowEnd, subject, groupBy, value }: Record<string, unknown>) => [windowStart, windowEnd, subject, groupBy, value]);
+
+  test('a meter is created once, read and listed', async () => {
+    const calls = { key: 'calls', eventType: 'llm.completion', aggregation: 'count', metadata: { team: 'core' } };
+    const made = await bed.ask('POST', 'meters', key, calls);
+    expect([made.status, made.headers.get('location')]).toEqual([201, '/api/v1/usage/meters/calls']);
+    expect(made.body).toEqual({ ...calls, name: 'calls', version: 1, valueProperty: null, groupBy: {}, createdAt: expect.any(String) });
+    expect((await bed.ask('GET', 'meters/calls', key)).body).toEqual(made.body);
+    expect(await bed.ask('POST', 'meters', key, calls)).toMatchObject({ status: 409, body: { code: 'meter_exists' } });
+    const page = await bed.ask('GET', 'meters?limit=1', key);
+    expect(page.body).toMatchObject({ data: [{ key: 'calls' }], hasMore: true });
+    expect((await bed.ask('GET', `meters?limit=1&cursor=${page.body.nextCursor}`, key)).body).toMatchObject({ data: [{ key: 'prompt_tokens' }], hasMore: false, nextCursor: null });
+    expect(await bed.ask('GET', 'meters/none', key)).toMatchObject({ status: 404, body: { code: 'meter_not_found' } });
+    expect((await bed.ask('POST', 'meters', other, METER)).status).toBe(201);
+  });
+
+  test.each([
+    [{ aggregation: 'percentile' }, 'unsupported_aggregation'], [{ valueProperty: '$..tokens' }, 'invalid_json_path'], [{ groupBy: { model: 'model' } }, 'invalid_json_path'], [{ valueProperty: undefined }, 'value_property_missing'],
+    [{ aggregation: 'count' }, 'value_property_not_allowed'], [{ groupBy: { subject: '$.a' } }, 'reserved_dimension'], [{ groupBy: Object.fromEntries(Array.from({ length: 11 }, (_, nth) => [`d${nth}`, '$.a'])) }, 'too_many_dimensions'],
+    [{ groupBy: { 'a b': '$.a' } }, 'invalid_dimension'], [{ key: 'a b' }, 'invalid_request'], [{ colour: 'red' }, 'invalid_request'], [{ groupBy: { model: 5 } }, 'invalid_request'], [{ groupBy: [] }, 'invalid_request'],
+  ])('a meter with %j is refused with %s', async (change, code) => {
+    expect(await bed.ask('POST', 'meters', key, { ...METER, key: 'new', ...change })).toMatchObject({ status: 400, body: { code } });
+  });
+
+  test('a meter that is asked for again with the same key of idempotency is the same', async () => {
+    const ask = (): Promise<Answer> => bed.ask('POST', 'meters', key, { ...METER, key: 'again' }, { 'idempotency-key': 'k-1' });
+    const [first, second] = [await ask(), await ask()];
+    expect(second).toMatchObject({ status: 201, body: first.body });
+    expect(second.headers.get('idempotency-replayed')).toBe('true');
+  });
+
+  test('what comes in is answered item by item', async () => {
+    const answer = await bed.send(key, [completion('x1', 'never', 1), completion('x2', '2020-01-01T00:00:00Z', 1), 5 as never]);
+    expect([answer.status, answer.body]).toEqual([202, { accepted: 1, rejected: [{ index: 0, id: 'x1', code: 'invalid_time', detail: expect.any(String) }, { index: 2, id: null, code: 'object_expected', detail: expect.any(String) }] }]);
+    expect(await bed.send(key, [5 as never])).toMatchObject({ status: 202, body: { accepted: 0 } });
+    const single = (body: string, headers: Record<string, string> = { 'content-type': 'application/cloudevents+json' }): Promise<Answer> => bed.ask('POST', 'events', key, body, headers);
+    expect(await single(JSON.stringify(completion('x3', '2020-01-01T00:00:00Z', 1)))).toMatchObject({ status: 202, body: { accepted: 1, rejected: [] } });
+    expect(await single(JSON.stringify(completion('x4', 'never', 1)))).toMatchObject({ status: 400, body: { code: 'invalid_time' } });
+    expect(await single('{"id":')).toMatchObject({ status: 400, body: { code: 'malformed_json' } });
+    expect(await single('{"promptTokens":1}', { 'ce-specversion': '1.0', 'ce-id': 'x5', 'ce-source': 'gateway', 'ce-type': 'llm.completion', 'ce-subject': 'acme', 'ce-time': '2020-01-01T00:00:00Z' })).toMatchObject({ status: 202 });
+    expect(await single('{"promptTokens":1}', { 'content-type': 'application/json' })).toMatchObject({ status: 400, body: { code: 'not_a_cloud_event' } });
+    expect(await single('{"promptTokens":1234567890123456789}', { 'ce-specversion': '1.0', 'ce-id': 'x6', 'ce-source': 'gateway', 'ce-type': 'llm.completion', 'ce-subject': 'acme' })).toMatchObject({ status: 400, body: { code: 'unsafe_number' } });
+  });
+
+  test('keys: ingest sends for any subject and reads nothing, publishable for its own, none not at all', async () => {
+    const [ingest, publishable] = [await bed.key('org_3', 'ingest'), await bed.key('org_3', 'publishable', ['mine'])];
+    expect(await bed.send(ingest, [completion('1', '2020-01-01T00:00:00Z', 1)])).toMatchObject({ status: 202, body: { accepted: 1 } });
+    expect(await bed.ask('GET', 'meters', ingest)).toMatchObject({ status: 403 });
+    expect(await bed.ask('POST', 'meters', ingest, METER)).toMatchObject({ status: 403 });
+    const sent = await bed.send(publishable, [completion('2', '2020-01-01T00:00:00Z', 1), completion('3', '2020-01-01T00:00:00Z', 1, 'code', { subject: 'mine' })]);
+    expect(sent.body).toMatchObject({ accepted: 1, rejected: [{ index: 0, code: 'subject_not_allowed' }] });
+    expect(await bed.ask('GET', 'meters', undefined)).toMatchObject({ status: 401 });
+    const live = await bed.key('org_3', 'secret', undefined, 'live');
+    expect((await bed.send(live, [completion('4', '2199-01-01T00:00:00Z', 1)])).body).toMatchObject({ rejected: [{ code: 'time_ahead' }] });
+  });
+
+  test('windows, groups, filters and subjects', async () => {
+    const day = 'from=2023-11-16T00:00:00Z&to=2023-11-17T00:00:00Z';
+    const hour = ['2023-11-16T18:00:00Z', '2023-11-16T19:00:00Z', '2023-11-16T20:00:00Z'];
+    expect((await query(day)).body).toMatchObject({ from: '2023-11-16T00:00:00Z', to: '2023-11-17T00:00:00Z', windowSize: null, asOf: expect.stringMatching(/^20/), data: [{ subject: null, groupBy: {}, value: '403' }] });
+    expect(rows(await query(`${day}&windowSize=hour&groupBy=model&subject=acme`))).toEqual([
+      [hour[0], hour[1], 'acme', { model: 'chat' }, '26'], [hour[0], hour[1], 'acme', { model: 'code' }, '374'], [hour[1], hour[2], 'acme', { model: 'code' }, '1']]);
+    expect(rows(await query(`${day}&windowSize=hour&groupBy=subject`))).toEqual([[hour[0], hour[1], 'acme', {}, '400'], [hour[1], hour[2], 'acme', {}, '1'], [hour[1], hour[2], 'beta', {}, '2']]);
+    expect(rows(await query(`${day}&filter.model=chat,none`)).map((row) => (row as unknown[])[4])).toEqual(['26']);
+    expect(rows(await query(`${day}&subject=acme,beta&filter.model=code`)).map((row) => (row as unknown[])[4])).toEqual(['377']);
+    expect(rows(await query('from=2023-11-16T18:15:46.680Z&to=2023-11-16T18:20:00Z'))).toEqual([['2023-11-16T18:15:46.680Z', '2023-11-16T18:20:00Z', null, {}, '374']]);
+    expect(rows(await query('from=2023-11-16T18:15:46.680001Z&to=2023-11-16T18:20:00.000001Z'))).toEqual([['2023-11-16T18:15:46.680001Z', '2023-11-16T18:20:00.000001Z', null, {}, '26']]);
+    expect(rows(await query('from=2023-11-16T18:14:30Z&to=2023-11-16T18:21:00Z&windowSize=minute'))).toEqual([['2023-11-16T18:15:00Z', '2023-11-16T18:16:00Z', null, {}, '374'], ['2023-11-16T18:20:00Z', '2023-11-16T18:21:00Z', null, {}, '26']]);
+    expect(rows(await query('from=2023-11-16T18:00:00Z&to=2023-11-16T19:30:00Z&windowSize=hour&fill=zero&subject=beta'))).toEqual([[hour[0], hour[1], 'beta', {}, '0'], [hour[1], '2023-11-16T19:30:00Z', 'beta', {}, '2']]);
+    expect(rows(await query(`${day}&windowSize=day&timezone=Asia/Kathmandu`))).toEqual([['2023-11-16T18:15:00Z', '2023-11-17T00:00:00Z', null, {}, '403']]);
+    expect(rows(await query('from=2023-10-20T00:00:00Z&to=2023-12-05T00:00:00Z&windowSize=month&timezone=America/New_York&fill=zero')).map((row) => (row as unknown[]).slice(0, 2))).toEqual([
+      ['2023-10-20T00:00:00Z', '2023-11-01T04:00:00Z'], ['2023-11-01T04:00:00Z', '2023-12-01T05:00:00Z'], ['2023-12-01T05:00:00Z', '2023-12-05T00:00:00Z']]);
+  });
+
+  test.each([
+    ['to=2023-11-17T00:00:00Z', 'invalid_request'], ['from=2023-11-17T00:00:00Z&to=2023-11-17T00:00:00Z', 'invalid_period'], ['from=2023-11-16T00:00:00Z&to=2023-11-17T00:00:00Z&windowSize=year', 'invalid_request'],
+    ['from=2023-11-16T00:00:00Z&to=2023-11-17T00:00:00Z&groupBy=colour', 'unknown_dimension'], ['from=2023-11-16T00:00:00Z&to=2023-11-17T00:00:00Z&filter.colour=red', 'unknown_dimension'], ['from=2023-11-16T00:00:00Z&to=2023-11-17T00:00:00Z&colour=red', 'invalid_request'],
+    ['from=2023-01-01T00:00:00Z&to=2023-11-17T00:00:00Z&windowSize=minute', 'too_many_windows'], ['from=2023-11-16T00:00:00Z&to=2023-11-17T00:00:00Z&timezone=Mars/Base', 'invalid_request'], ['from=now&to=2023-11-17T00:00:00Z', 'invalid_request'],
+  ])('the query %s is refused with %s', async (parameters, code) => {
+    expect(await bed.ask('GET', `meters/prompt_tokens/query?${parameters}`, key)).toMatchObject({ status: 400, body: { code } });
+  });
+
+  test('what did not go its usual way is listed with the event, page by page', async () => {
+    const all = await bed.ask('GET', 'exceptions?subject=acme&meterKey=prompt_tokens', key);
+    expect(all.body.data).toMatchObject([{ code: 'invalid_value', id: '5', meterKey: 'prompt_tokens', first: null, event: { data: { promptTokens: 'many' } } }]);
+    const conflicts = await bed.ask('GET', 'exceptions?code=conflict', key);
+    expect(conflicts.body.data).toMatchObject([{ code: 'conflict', id: '2', first: { index: 1 }, event: { data: { promptTokens: 27 } } }]);
+    const first = await bed.ask('GET', 'exceptions?limit=2', key);
+    const second = await bed.ask('GET', `exceptions?limit=2&cursor=${first.body.nextCursor}`, key);
+    const codes = [...first.body.data, ...second.body.data].map(({ code }: { code: string }) => code);
+    expect(codes.filter((code) => code === 'duplicate')).toHaveLength(1);
+    expect(codes.filter((code) => code === 'conflict')).toHaveLength(1);
+    expect((await bed.ask('GET', 'exceptions', other)).body.data).toEqual([]);
+  });
+
+  test('a statement names its buckets and exactly its events, and another tenant has none', async () => {
+    const usage = [{ subject: 'acme', from: '2023-11-16T18:15:46.680Z', to: '2023-11-17T00:00:00Z' }, { subject: 'beta', from: '2023-11-16T00:00:00Z', to: '2023-11-16T19:07:30Z' }];
+    const question = { requestId: 'req_1', subscriptionId: 'sub_1', chargeKey: 'prompt', meterKey: 'prompt_tokens', meterVersion: 1, usage, groupBy: ['model'] };
+    await bed.request('org_1:test', [question], '2023-12-01T00:00:00Z');
+    const id = statementIdOf('org_1:test', 'req_1');
+    const statement = await eventually('the statement', async (saw) => {
+      const answer = await bed.ask('GET', `statements/${id}`, key);
+      saw(answer.body);
+      return answer.status === 200 ? answer.body : undefined;
+    });
+    expect(statement).toMatchObject({ id, subscriptionId: 'sub_1', quantities: [{ groupBy: { model: 'chat' }, value: '26', events: 1 }, { groupBy: { model: 'code' }, value: '375', events: 2 }], buckets: `/api/v1/usage/statements/${id}/buckets`, evidence: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    await bed.send(key, [completion('late', '2023-11-16T18:30:00Z', 1_000)]);
+    await query('from=2023-11-16T18:30:00Z&to=2023-11-16T18:45:00Z', ({ body }) => body.data[0]?.value === '1000');
+    const ids: string[] = [];
+    let cursor = '';
+    do {
+      const { body } = await bed.ask('GET', `statements/${id}/events?limit=1${cursor}`, key);
+      ids.push(...body.data.map((event: { id: string; value: string }) => `${event.id} ${event.value}`));
+      cursor = body.hasMore ? `&cursor=${body.nextCursor}` : '';
+    } while (cursor !== '');
+    expect(ids).toEqual(['1 374', '2 26', '3 1']);
+    expect((await bed.ask('GET', statement.buckets, key)).body.data).toEqual([
+      { subject: 'acme', from: '2023-11-16T18:15:46.680Z', to: '2023-11-16T18:30:00Z', quantities: [{ groupBy: { model: 'chat' }, value: '26', events: 1 }, { groupBy: { model: 'code' }, value: '374', events: 1 }] },
+      { subject: 'acme', from: '2023-11-16T19:00:00Z', to: '2023-11-16T19:15:00Z', quantities: [{ groupBy: { model: 'code' }, value: '1', events: 1 }] }]);
+    expect(await bed.ask('GET', `statements/${id}`, other)).toMatchObject({ status: 404, body: { code: 'statement_not_found' } });
+    expect(await bed.ask('GET', `statements/${id}/events`, other)).toMatchObject({ status: 404 });
+    expect((await bed.ask('GET', `/internal/v1/usage/statements/${id}/recompute?tenant=org_1:test`, 'service-token')).body).toMatchObject({ evidence: statement.evidence });
+    expect((await bed.ask('POST', '/internal/v1/usage/quantities', 'service-token', { tenant: 'org_1:test', meterKey: 'prompt_tokens', usage: [usage[0]], groupBy: [] })).body).toMatchObject({ quantities: [{ group: {}, value: '1401', events: 4 }] });
+    expect(await bed.ask('GET', `/internal/v1/usage/statements/${id}/recompute?tenant=org_1:test`, key)).toMatchObject({ status: 403 });
+  }, TIMEOUT_MS);
+});
