@@ -1,17 +1,5 @@
-import type { GroupQuantity, InvoiceDocuments, ServiceName, ServiceReports, UsageReader, UsageSpan } from '@valueverse/contracts';
+import type { InvoiceDocuments, ServiceName, ServiceReports } from '@valueverse/contracts';
 import { RemoteReports, ServiceClient } from '@valueverse/auth';
-
-/** Metering in another process, asked over HTTP with a deadline. */
-export class RemoteUsageReader implements UsageReader {
-  constructor(private readonly client: ServiceClient) {}
-
-  async quantities(tenant: string, query: { meterKey: string; usage: readonly UsageSpan[]; groupBy: readonly string[] }): Promise<{ quantities: readonly GroupQuantity[]; asOf: string }> {
-    return (await this.client.post<{ quantities: GroupQuantity[]; asOf: string }>('/internal/v1/usage/quantities', { tenant, ...query }))!;
-  }
-  recompute(tenant: string, statementId: string): Promise<{ quantities: readonly GroupQuantity[]; evidence: string } | undefined> {
-    return this.client.post('/internal/v1/usage/recompute', { tenant, statementId });
-  }
-}
 
 /** Billing's documents from another process. */
 export class RemoteInvoiceDocuments implements InvoiceDocuments {

@@ -10,7 +10,7 @@ const RECORDS_PER_READ_MAX = 500;
 const POLL_MS = 100;
 const HEARTBEAT_MS = 1_000;
 /** A member that was silent for this long loses its partitions to the others. */
-const MEMBER_TIMEOUT_MS = 6_000;
+const MEMBER_TIMEOUT_MS = 4_000;
 const ERROR_PAUSE_MS = 500;
 
 const FEED_SCHEMA_SQL = (): string => {

@@ -55,7 +55,7 @@ export const foldInto = async (tx: Tx, model: AnyReadModel, facts: readonly Fact
   const handlers = model.on as Record<string, ((event: unknown, row: unknown) => unknown) | undefined>;
   const relevant = facts.filter(({ event }) => handlers[event.type] !== undefined);
   if (relevant.length === 0) return;
-  const table = ident(options.table ?? tableOf(model));
+  const table = options.table ?? tableOf(model);
   const rows = await lockRows(tx, model, table, relevant);
   for (const fact of relevant) {
     const key = rowKey(fact.tenant, model.key(fact.event as never));
@@ -75,7 +75,7 @@ const lockRows = async (tx: Tx, model: AnyReadModel, table: string, facts: reado
   }
   const wanted = [...rows.values()];
   const stored = await tx.query<{ tenant: string; key: string; stream_version: number; row: unknown }>(
-    `SELECT t.tenant, t.key, t.stream_version, t.row FROM ${table} t
+    `SELECT t.tenant, t.key, t.stream_version, t.row FROM ${ident(table)} t
      JOIN unnest($1::text[], $2::text[]) k(tenant, key) ON t.tenant = k.tenant AND t.key = k.key ORDER BY t.tenant, t.key FOR UPDATE OF t`,
     [wanted.map(({ tenant }) => tenant), wanted.map(({ key }) => key)]);
   for (const row of stored.rows) rows.set(rowKey(row.tenant, row.key), { tenant: row.tenant, key: row.key, streamVersion: row.stream_version, row: row.row });
@@ -84,12 +84,11 @@ const lockRows = async (tx: Tx, model: AnyReadModel, table: string, facts: reado
 
 const upsertRows = async (tx: Tx, model: AnyReadModel, table: string, rows: readonly StoredRow[]): Promise<void> => {
   const columns = Object.entries(model.columns ?? {});
-  const names = columns.map(([name]) => `, ${ident(name)}`).join('');
-  const updates = ['stream_version', 'sort_by', 'row', ...columns.map(([name]) => name)].map((name) => `${ident(name)} = excluded.${ident(name)}`).join(', ');
+  const updated = ['stream_version', 'sort_by', 'row', ...columns.map(([name]) => name)];
   await tx.query(
-    `INSERT INTO ${table} (tenant, key, stream_version, sort_by, row${names})
+    `INSERT INTO ${ident(table)} (tenant, key, stream_version, sort_by, row${columns.map(([name]) => `, ${ident(name)}`).join('')})
      SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::jsonb[]${columns.map((_, index) => `, $${index + 6}::text[]`).join('')})
-     ON CONFLICT (tenant, key) DO UPDATE SET ${updates}`,
+     ON CONFLICT (tenant, key) DO UPDATE SET ${updated.map((name) => `${ident(name)} = excluded.${ident(name)}`).join(', ')}`,
     [rows.map(({ tenant }) => tenant), rows.map(({ key }) => key), rows.map(({ streamVersion }) => streamVersion), rows.map(({ row }) => model.sortBy(row)),
       rows.map(({ row }) => JSON.stringify(row)), ...columns.map(([, value]) => rows.map(({ row }) => value(row)))]);
 };

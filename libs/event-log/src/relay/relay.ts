@@ -7,8 +7,8 @@ import type { EventStore } from '../store/event-store';
 const FACTS_PER_ROUND_MAX = 500;
 const POLL_MS = 100;
 const ERROR_PAUSE_MS = 500;
-const LEASE_MS = 6_000;
-const LEASE_RENEWAL_MS = 2_000;
+const LEASE_MS = 4_000;
+const LEASE_RENEWAL_MS = 1_000;
 
 export interface RelayStatus {
   readonly isOwner: boolean;

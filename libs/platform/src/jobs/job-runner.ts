@@ -13,6 +13,7 @@ const RETRY_MAX_MS = 60_000;
 /** Attempts after which a job that keeps failing is reported as stuck; it is tried on, at the longest pause. */
 const ATTEMPTS_ALARM = 8;
 const FINISH_ATTEMPTS_MAX = 40;
+const RENEW_EVERY_MS = 3_000;
 const MICROS_PER_MS = 1_000n;
 
 /** This runner was too slow and another one took the job: what it would have written is rolled back. */
@@ -24,6 +25,7 @@ export class JobRunner {
   private readonly handlers: ReadonlyMap<string, JobHandler>;
   private readonly running = new Set<Promise<void>>();
   private active = false;
+  private renewing: NodeJS.Timeout | undefined;
   private loop: Promise<void> = Promise.resolve();
   private roused = false;
   private rouse: () => void = () => undefined;
@@ -33,13 +35,19 @@ export class JobRunner {
     if (this.handlers.size !== handlers.length) throw new Error('two handlers for one kind of job');
   }
 
-  start(): void { this.active = true; this.loop = this.run(); }
+  start(): void {
+    this.active = true;
+    this.loop = this.run();
+    this.renewing = setInterval(() => { void this.renew(); }, RENEW_EVERY_MS);
+    this.renewing.unref();
+  }
   wake(): void { this.roused = true; this.rouse(); }
   async stop(): Promise<void> {
     this.active = false;
     this.wake();
     await this.loop;
     await Promise.all(this.running);
+    clearInterval(this.renewing);
   }
 
   private async run(): Promise<void> {
@@ -55,6 +63,13 @@ export class JobRunner {
         await this.rest(ERROR_PAUSE_MS);
       }
     }
+  }
+
+  /** A job that takes long stays ours; one whose renewal fails may run twice, and its effects inside happen once all the same. */
+  private async renew(): Promise<void> {
+    if (this.running.size === 0) return;
+    await this.log.database.transaction({ role: 'worker' }, (tx) => this.table.renew(tx, this.owner, this.log.wallClock()))
+      .catch((error: unknown) => { if (!isTransient(error)) this.reports.error('the leases of running jobs could not be renewed', error); });
   }
 
   private begin(job: Job): void {

@@ -26,8 +26,12 @@ interface JobRow {
   causation: string | null; correlation: string | null; traceparent: string | null; now: string;
 }
 
-const rfc3339 = (column: string): string => `to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
-const LEASE_MS = 60_000;
+const RFC3339 = {
+  DUE_AT: `to_char(j.due_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
+  NOW: `to_char(f.now, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
+};
+/** A runner that is silent for this long has lost its jobs to the others. */
+const LEASE_MS = 10_000;
 
 /** Where jobs wait. A job is written in the transaction that causes it, and ends in the transaction of its effect. */
 export class JobTable implements JobSink {
@@ -60,12 +64,17 @@ export class JobTable implements JobSink {
          WHERE d.not_before <= $2 AND (d.locked_until IS NULL OR d.locked_until < $2) ORDER BY d.due_at, d.id LIMIT $3 FOR UPDATE OF j SKIP LOCKED)
        UPDATE jobs j SET attempt = j.attempt + 1, locked_by = $1, locked_until = $2::timestamptz + $4 * interval '1 ms' FROM free f
        WHERE j.tenant = f.tenant AND j.id = f.id AND j.not_before <= $2 AND (j.locked_until IS NULL OR j.locked_until < $2)
-       RETURNING j.tenant, j.id, j.kind, ${rfc3339('j.due_at')} AS due_at, j.clock, j.payload, j.attempt, j.causation, j.correlation, j.traceparent, ${rfc3339('f.now')} AS now`,
+       RETURNING j.tenant, j.id, j.kind, ${RFC3339.DUE_AT} AS due_at, j.clock, j.payload, j.attempt, j.causation, j.correlation, j.traceparent, ${RFC3339.NOW} AS now`,
       [owner, wallNow, limit, LEASE_MS]);
     return rows.map((row) => ({
       tenant: row.tenant, id: row.id, kind: row.kind, dueAt: row.due_at, payload: JSON.parse(row.payload) as unknown, attempt: row.attempt, now: row.now,
       clockId: row.clock ?? undefined, causationId: row.causation ?? undefined, correlationId: row.correlation ?? undefined, traceparent: row.traceparent ?? undefined,
     })).sort((a, b) => (a.dueAt === b.dueAt ? (a.id < b.id ? -1 : 1) : a.dueAt < b.dueAt ? -1 : 1));
+  }
+
+  /** Says that this runner is still at work on what it holds. */
+  async renew(tx: Tx, owner: string, wallNow: string): Promise<void> {
+    await tx.query(`UPDATE jobs SET locked_until = $2::timestamptz + $3 * interval '1 ms' WHERE locked_by = $1 AND locked_until >= $2`, [owner, wallNow, LEASE_MS]);
   }
 
   /** Ends a job in the transaction of its effect. Answers false when this runner no longer holds it: then nothing may be committed. */

@@ -1,0 +1,48 @@
+/** An answer that is not a success: what the problem document said. */
+export class ApiError extends Error {
+  constructor(readonly status: number, readonly code: string, detail: string, readonly errors: readonly { pointer: string; code: string; detail: string }[]) {
+    super(`${detail} (${status} ${code})${errors.map((fault) => `\n  ${fault.pointer}: ${fault.detail}`).join('')}`);
+  }
+}
+/** Nobody answers at the address. */
+export class Unreachable extends Error {
+  constructor(readonly url: string, cause: unknown) { super(`nothing answers at ${url}`, { cause }); }
+}
+
+interface RequestOptions { readonly headers?: Readonly<Record<string, string>>; readonly contentType?: string }
+
+const DEADLINE_MS = 60_000;
+const RETRIES_MAX = 20;
+const RETRY_PAUSE_MS = 250;
+
+/** The public interface over HTTP. 429 and 503 are tried again after the time that the answer names. */
+export class ApiClient {
+  constructor(readonly url: string, private readonly key: string) {}
+
+  async get<T>(path: string): Promise<T> { return await (await this.send('GET', path)).json() as T; }
+  async post<T>(path: string, body: unknown, options: RequestOptions = {}): Promise<T> { return await (await this.send('POST', path, body, options)).json() as T; }
+  async delete<T>(path: string): Promise<T> { return await (await this.send('DELETE', path)).json() as T; }
+  async bytes(path: string): Promise<Buffer> { return Buffer.from(await (await this.send('GET', path)).arrayBuffer()); }
+
+  private async send(method: string, path: string, body?: unknown, { headers = {}, contentType = 'application/json' }: RequestOptions = {}): Promise<Response> {
+    for (let attempt = 1; ; attempt++) {
+      const response = await this.once(method, path, body, { authorization: `Bearer ${this.key}`, ...(body === undefined ? {} : { 'content-type': contentType }), ...headers });
+      if (response.ok) return response;
+      if ((response.status === 503 || response.status === 429) && attempt < RETRIES_MAX) {
+        await response.arrayBuffer();
+        await new Promise((resolve) => { setTimeout(resolve, Math.max(RETRY_PAUSE_MS, Number(response.headers.get('retry-after') ?? 0) * 1_000)); });
+        continue;
+      }
+      const problem = await response.json().catch(() => ({})) as { code?: string; detail?: string; title?: string; errors?: { pointer: string; code: string; detail: string }[] };
+      throw new ApiError(response.status, problem.code ?? 'unknown', problem.detail ?? problem.title ?? response.statusText, problem.errors ?? []);
+    }
+  }
+
+  private async once(method: string, path: string, body: unknown, headers: Record<string, string>): Promise<Response> {
+    try {
+      return await fetch(new URL(path, this.url), { method, headers, signal: AbortSignal.timeout(DEADLINE_MS), ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    } catch (error) {
+      throw new Unreachable(this.url, error);
+    }
+  }
+}

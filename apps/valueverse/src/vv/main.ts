@@ -1,0 +1,136 @@
+import { writeFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { ApiError, Unreachable } from '../http/api-client';
+import type { Explanation, Invoice } from '../demo/tour';
+import { explanationText } from './explanation-text';
+import { doctor, status } from './operations';
+import { Missing, Session, type GlobalOptions } from './session';
+import { laterBy } from './later';
+
+const WAIT_MS_MAX = 600_000;
+const LOOK_EVERY_MS = 100;
+
+interface Organization { readonly id: string; readonly name: string; readonly createdAt: string; readonly keys?: readonly Key[] }
+interface Key { readonly id: string; readonly key?: string; readonly environment: string; readonly kind: string; readonly name: string; readonly prefix: string; readonly status?: string }
+interface ClockState { readonly id: string; readonly name: string; readonly status: string; readonly now: string; readonly waitingFor?: readonly string[] }
+interface Page<T> { readonly data: readonly T[] }
+
+/** Prints JSON where that was asked for, else the lines. */
+const print = (command: Command, value: unknown, lines: () => readonly string[]): void => {
+  const { json } = command.optsWithGlobals<GlobalOptions>();
+  process.stdout.write(json ? `${JSON.stringify(value)}\n` : `${lines().join('\n')}\n`);
+};
+const sessionOf = (command: Command): Session => new Session(command.optsWithGlobals<GlobalOptions>());
+const keyLine = ({ id, key, environment, kind, name, prefix, status: state }: Key): string => `${id}  ${environment} ${kind.padEnd(11)}  ${key ?? `${prefix}_…`}  ${name}${state === undefined ? '' : `  ${state}`}`;
+
+const addOperations = (program: Command): void => {
+  program.command('status').description('What the installation says of itself').action(async (_, command: Command) => {
+    const found = await status(sessionOf(command));
+    print(command, found, () => [`${String(found['url'])}  ${found['ready'] === true ? 'ready' : 'not ready'}`]);
+    if (found['ready'] !== true) process.exitCode = 1;
+  });
+  program.command('doctor').description('Looks for what is wrong and names the next command').action(async (_, command: Command) => {
+    const findings = await doctor(sessionOf(command));
+    print(command, findings, () => findings.map(({ check, ok, detail, next }) => `${ok ? '✓' : '✗'} ${check}: ${detail}${next === undefined ? '' : `\n    next: ${next}`}`));
+    if (findings.some(({ ok }) => !ok)) process.exitCode = 1;
+  });
+};
+
+const addOrganizations = (program: Command): void => {
+  const organizations = program.command('organizations').description('Who uses this installation');
+  organizations.command('create <name>').description('Makes an organization and prints its keys, once').action(async (name: string, _, command: Command) => {
+    const made = await sessionOf(command).operator().post<Organization>('/api/v1/operator/organizations', { name });
+    print(command, made, () => [`${made.id}  ${made.name}`, ...made.keys!.map(keyLine)]);
+  });
+  organizations.command('list').action(async (_, command: Command) => {
+    const { data } = await sessionOf(command).operator().get<Page<Organization>>('/api/v1/operator/organizations');
+    print(command, data, () => data.map(({ id, name, createdAt }) => `${id}  ${createdAt}  ${name}`));
+  });
+};
+
+const addKeys = (program: Command): void => {
+  const keys = program.command('keys').description('Keys of an organization');
+  keys.command('create <organization>').description('Makes a key and prints it, once')
+    .option('--kind <kind>', 'secret, ingest or publishable', 'secret').option('--environment <environment>', 'test or live', 'test')
+    .option('--name <name>', 'what it is for').option('--subject <subject...>', 'of a publishable key: the subjects it sends usage for')
+    .action(async (organization: string, options: { kind: string; environment: string; name?: string; subject?: string[] }, command: Command) => {
+      const body = { kind: options.kind, environment: options.environment, ...(options.name === undefined ? {} : { name: options.name }), ...(options.subject === undefined ? {} : { subjects: options.subject }) };
+      const made = await sessionOf(command).operator().post<Key>(`/api/v1/operator/organizations/${organization}/keys`, body);
+      print(command, made, () => [keyLine(made)]);
+    });
+  keys.command('list <organization>').action(async (organization: string, _, command: Command) => {
+    const { data } = await sessionOf(command).operator().get<Page<Key>>(`/api/v1/operator/organizations/${organization}/keys`);
+    print(command, data, () => data.map(keyLine));
+  });
+  keys.command('revoke <key>').description('Ends a key for ever').action(async (key: string, _, command: Command) => {
+    const answer = await sessionOf(command).operator().delete<{ id: string; status: string }>(`/api/v1/operator/keys/${key}`);
+    print(command, answer, () => [`${answer.id}  ${answer.status}`]);
+  });
+};
+
+const addClocks = (program: Command): void => {
+  const clock = program.command('clock').description('Test clocks');
+  clock.command('create <name>').requiredOption('--now <instant>', 'where it begins').action(async (name: string, { now }: { now: string }, command: Command) => {
+    const made = await sessionOf(command).tenant().post<ClockState>('/api/v1/billing/clocks', { name, now });
+    print(command, made, () => [`${made.id}  ${made.now}  ${made.name}`]);
+  });
+  clock.command('advance <clock> <to>').description('To an instant, or by 1h, 3d, 2w, 1mo, 1y').action(async (id: string, to: string, _, command: Command) => {
+    const api = sessionOf(command).tenant();
+    const { now } = await api.get<ClockState>(`/api/v1/billing/clocks/${id}`);
+    await api.post(`/api/v1/billing/clocks/${id}/advance`, { to: laterBy(now, to) ?? to });
+    const deadline = performance.now() + WAIT_MS_MAX;
+    for (;;) {
+      const state = await api.get<ClockState>(`/api/v1/billing/clocks/${id}`);
+      if (state.status === 'ready') { print(command, state, () => [`${state.id}  ${state.now}`]); return; }
+      if (performance.now() > deadline) throw new Missing(`the clock stands at ${state.now} and waits for ${state.waitingFor?.join('; ')}`, 'npx vv doctor');
+      await new Promise((resolve) => { setTimeout(resolve, LOOK_EVERY_MS); });
+    }
+  });
+};
+
+const addInvoices = (program: Command): void => {
+  const invoice = program.command('invoice').description('Invoices');
+  const find = async (command: Command, idOrNumber: string): Promise<Invoice> => {
+    const api = sessionOf(command).tenant();
+    if (idOrNumber.startsWith('inv_')) return api.get<Invoice>(`/api/v1/billing/invoices/${idOrNumber}`);
+    const { data } = await api.get<Page<Invoice>>(`/api/v1/billing/invoices?number=${encodeURIComponent(idOrNumber)}`);
+    if (data.length > 1) throw new Missing(`${data.length} invoices have the number ${idOrNumber}, each in the series of its own test clock`, `vv invoice explain ${data[0]!.id}`);
+    if (data[0] === undefined) throw new Missing(`there is no invoice ${idOrNumber}`, 'vv invoice list');
+    return data[0];
+  };
+  invoice.command('list').option('--account <account>').action(async ({ account }: { account?: string }, command: Command) => {
+    const { data } = await sessionOf(command).tenant().get<Page<Invoice>>(`/api/v1/billing/invoices${account === undefined ? '' : `?accountId=${account}`}`);
+    print(command, data, () => data.map(({ id, number, issuedAt, total, currency, paymentStatus }) => `${id}  ${number ?? 'draft'}  ${issuedAt ?? ''}  ${total} ${currency}  ${paymentStatus}`));
+  });
+  invoice.command('explain <invoice>').description('Why it says what it says').action(async (which: string, _, command: Command) => {
+    const api = sessionOf(command).tenant();
+    const found = await find(command, which);
+    const explained = await Promise.all(found.lines.map(async (line) => ({ line, explanation: await api.get<Explanation>(`/api/v1/billing/invoices/${found.id}/lines/${line.id}/explanation`) })));
+    print(command, { invoice: found, lines: explained.map(({ explanation }) => explanation) }, () => [
+      `${found.number}  ${found.total} ${found.currency}  ${found.paymentStatus}`,
+      ...explained.flatMap(({ line, explanation }) => [`\n${line.description}: ${line.amount} ${found.currency}`, ...explanationText(explanation, found.currency).map((text) => `  ${text}`)]),
+    ]);
+  });
+  invoice.command('pdf <invoice>').option('--out <file>').action(async (which: string, { out }: { out?: string }, command: Command) => {
+    const found = await find(command, which);
+    const file = out ?? `${found.number}.pdf`;
+    writeFileSync(file, await sessionOf(command).tenant().bytes(`/api/v1/billing/invoices/${found.id}/pdf`));
+    print(command, { file }, () => [file]);
+  });
+};
+
+/** The operator's command line. It speaks HTTP only. */
+export const main = async (argv: readonly string[]): Promise<void> => {
+  const program = new Command('vv').description('Runs and inspects a ValueVerse installation')
+    .option('--url <url>', 'the installation').option('--data <folder>', 'the data folder of an embedded edition').option('--key <key>', 'a secret key')
+    .option('--operator-token <token>').option('--json', 'print JSON');
+  for (const add of [addOperations, addOrganizations, addKeys, addClocks, addInvoices]) add(program);
+  try {
+    await program.parseAsync([...argv]);
+  } catch (error) {
+    if (!(error instanceof ApiError || error instanceof Unreachable || error instanceof Missing)) throw error;
+    const next = error instanceof Missing ? error.next : error instanceof Unreachable ? 'npm start' : 'npx vv doctor';
+    process.stderr.write(`${error.message}\n  next: ${next}\n`);
+    process.exitCode = 1;
+  }
+};

@@ -1,0 +1,54 @@
+import { ApiError, Unreachable } from '../http/api-client';
+import type { Session } from './session';
+
+interface Health { readonly status: string; readonly info?: Record<string, unknown>; readonly error?: Record<string, unknown>; readonly details?: Record<string, { status: string; reason?: string }> }
+export interface Finding { readonly check: string; readonly ok: boolean; readonly detail: string; readonly next?: string }
+
+const NODE_MAJOR_MIN = 20;
+
+const health = async (url: string, path: string): Promise<{ code: number; body: Health }> => {
+  try {
+    const response = await fetch(new URL(path, url), { signal: AbortSignal.timeout(5_000) });
+    return { code: response.status, body: await response.json() as Health };
+  } catch (error) {
+    throw new Unreachable(url, error);
+  }
+};
+
+/** What the installation says of itself. */
+export const status = async (session: Session): Promise<Record<string, unknown>> => {
+  const { code, body } = await health(session.url, '/health');
+  return { url: session.url, ...(session.dataFolder === undefined ? {} : { dataDir: session.dataFolder }), ready: code === 200, checks: body };
+};
+
+/** Looks for what is wrong, and names the next command for each finding. */
+export const doctor = async (session: Session): Promise<Finding[]> => {
+  const findings: Finding[] = [];
+  const major = Number(process.versions.node.split('.')[0]);
+  findings.push({ check: 'node', ok: major >= NODE_MAJOR_MIN, detail: `Node ${process.versions.node}`, ...(major >= NODE_MAJOR_MIN ? {} : { next: 'install Node 20 or newer, then npm ci' }) });
+  try {
+    const { code, body } = await health(session.url, '/health/ready');
+    findings.push({ check: 'reachable', ok: true, detail: session.url });
+    const details = body.details ?? {};
+    for (const [check, { status: state, reason }] of Object.entries(details)) {
+      findings.push({ check, ok: state === 'up', detail: state === 'up' ? 'up' : reason ?? state, ...(state === 'up' ? {} : { next: 'look at the log of the service; for a stopped reader see docs/ARCHITECTURE.md, "When a reader stops"' }) });
+    }
+    if (code !== 200 && Object.keys(details).length === 0) findings.push({ check: 'ready', ok: false, detail: `answered ${code}`, next: 'wait for the start to end, or look at the log' });
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    findings.push({ check: 'reachable', ok: false, detail: error.message, next: 'npm start' });
+    return findings;
+  }
+  findings.push(await credentials(session));
+  return findings;
+};
+
+const credentials = async (session: Session): Promise<Finding> => {
+  try {
+    await session.operator().get('/api/v1/operator/organizations');
+    return { check: 'operator token', ok: true, detail: 'accepted' };
+  } catch (error) {
+    const detail = error instanceof ApiError ? error.message : (error as Error).message;
+    return { check: 'operator token', ok: false, detail, next: 'give --operator-token or VV_OPERATOR_TOKEN of this installation' };
+  }
+};
