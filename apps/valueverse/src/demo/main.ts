@@ -27,6 +27,7 @@ const main = async (): Promise<void> => {
   const result = await tour(api, (line) => say(`  ✓ ${line} ${seconds()}`));
   if (settings.VV_JSON) process.stdout.write(`${JSON.stringify(result.invoices)}\n`);
   else await summary(api, target, result, say, seconds());
+  if (!settings.switched.has('--exit') && target.edition !== undefined) say('\n  It goes on serving; Ctrl-C stops.');
   if (settings.switched.has('--exit') || target.edition === undefined) {
     await target.edition?.stop();
     process.exit(0);
@@ -75,7 +76,6 @@ const summary = async (api: ApiClient, target: Target, { invoices, messages }: T
   say(`  Keys   secret ${target.secretKey}${target.publishableKey === undefined ? '' : `\n         publishable ${target.publishableKey}`}`);
   say(`  Try    npx vv invoice explain ${last?.number ?? ''}   ·   npx vv status`);
   say(`         curl ${target.url}/api/v1/billing/invoices -H 'Authorization: Bearer ${target.secretKey}'`);
-  if (target.edition !== undefined) say('\n  It goes on serving; Ctrl-C stops.');
 };
 
 main().catch((error: unknown) => {

@@ -1,9 +1,9 @@
 import { createServer } from 'node:net';
 import type { DynamicModule } from '@nestjs/common';
 import type { ServiceReports } from '@valueverse/contracts';
-import { FileAnchors, PostgresFeed } from '@valueverse/event-log';
+import { Database, FileAnchors, PostgresFeed } from '@valueverse/event-log';
 import { cursorSecretOf, hostBilling, hostNotifications, hostPayments, hostUsage, installation, startServices, webModule, type HostedService, type Installation } from '@valueverse/hosting';
-import { inboxModule, smtpTransport, startInbox, type Inbox } from '@valueverse/notifications';
+import { InboxModule, smtpTransport, startInbox } from '@valueverse/notifications';
 import { createHost, createLogger, PortTaken, startEmbeddedPostgres, type EmbeddedPostgres, type Host } from '@valueverse/platform';
 import { DataFolder, type FirstKeys } from './data-folder';
 import { firstKeys } from './first-keys';
@@ -22,6 +22,7 @@ export interface Edition {
 }
 export type Progress = (step: string) => void;
 
+const INBOX_CONNECTIONS_MAX = 2;
 const API_DESCRIPTION = 'Usage into money: events, meters, plans, subscriptions, invoices, payments.';
 
 /** Starts all services in this process, on PostgreSQL from npm or the one of `DATABASE_URL`. What was started is stopped when a later step fails. */
@@ -54,7 +55,7 @@ const start = async (settings: EmbeddedSettings, organization: string, progress:
   reports = hosted.map(({ service }) => service.reports);
   undo.push(async () => { await Promise.all(hosted.map((service) => service.close())); });
   await startServices(shared, hosted, (name) => progress(name));
-  const host = await listen(shared, hosted, settings.VV_PORT, inbox === undefined ? [] : [inboxModule(inbox)]);
+  const host = await listen(shared, hosted, settings.VV_PORT, inbox === undefined ? [] : [InboxModule.of(inbox)]);
   undo.push(() => host.host.close());
   shared.health.markStarted();
   const keys = await firstKeys(folder, host.url, secrets.operatorToken, organization);
@@ -65,14 +66,22 @@ const start = async (settings: EmbeddedSettings, organization: string, progress:
 
 const databaseDirOf = (postgres: EmbeddedPostgres | undefined, folder: DataFolder): string => postgres?.dataDir ?? folder.path;
 
-const compose = async (shared: Installation, settings: EmbeddedSettings, undo: (() => Promise<void>)[]): Promise<{ hosted: HostedService[]; inbox: Inbox | undefined }> => {
+const compose = async (shared: Installation, settings: EmbeddedSettings, undo: (() => Promise<void>)[]): Promise<{ hosted: HostedService[]; inbox: Database | undefined }> => {
   const usage = hostUsage(shared);
   const billing = hostBilling(shared, usage.reader);
   const payments = hostPayments(shared);
-  const inbox = settings.SMTP_URL === undefined ? await startInbox({ databaseUrl: shared.databaseUrl('notifications') }) : undefined;
-  if (inbox !== undefined) undo.push(() => inbox.close());
-  const transport = smtpTransport(settings.SMTP_URL ?? inbox!.smtpUrl, settings.MAIL_FROM);
-  return { hosted: [usage, billing, payments, hostNotifications(shared, { transport, documents: billing.documents })], inbox };
+  const inbox = settings.SMTP_URL === undefined ? await openInbox(shared, undo) : undefined;
+  const transport = smtpTransport(settings.SMTP_URL ?? inbox!.url, settings.MAIL_FROM);
+  return { hosted: [usage, billing, payments, hostNotifications(shared, { transport, documents: billing.documents })], inbox: inbox?.database };
+};
+
+/** A mail server for this machine, on a port that nobody else needs to know. */
+const openInbox = async (shared: Installation, undo: (() => Promise<void>)[]): Promise<{ url: string; database: Database }> => {
+  const database = new Database({ url: shared.databaseUrl('notifications'), schema: 'notifications', connectionsMax: INBOX_CONNECTIONS_MAX });
+  undo.push(() => database.close());
+  const inbox = await startInbox({ database, port: 0 });
+  undo.push(() => inbox.stop());
+  return { url: inbox.url, database };
 };
 
 const listen = async (shared: Installation, hosted: readonly HostedService[], port: number, more: readonly DynamicModule[]): Promise<{ host: Host; url: string }> => {

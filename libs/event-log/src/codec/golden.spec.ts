@@ -5,7 +5,7 @@ import type { EventDefinition } from '@valueverse/contracts';
 import { Codec, type PersonalFields } from './codec';
 
 const FOLDER = join(__dirname, '..', '..', '..', 'contracts', 'golden');
-const definitions = Object.values(contracts).filter((value): value is EventDefinition => value !== null && typeof value === 'object' && 'schema' in value && 'topic' in value);
+const definitions = (Object.values(contracts) as unknown[]).filter((value): value is EventDefinition => value !== null && typeof value === 'object' && 'schema' in value && 'topic' in value);
 /** Reads sealed fields as they are: what a text decodes to must not depend on a key here. */
 const open: PersonalFields = { encrypt: (_tenant, _key, _event, _path, value) => JSON.stringify(value), decrypt: (_tenant, _key, _event, _path, text) => text, fetch: async () => undefined };
 const codec = new Codec('billing', definitions, open);
