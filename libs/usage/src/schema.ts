@@ -7,7 +7,7 @@ const TENANT_TABLES = [
 
 /**
  * The tables of metering in the schema of the usage service, for its migration: to be run after `storeSchemaSql` and
- * `consumerSchemaSql`. Requests may read the rows of their tenant, only consumers and jobs write. Instants are bigint
+ * `consumerSchemaSql`. Keys are compared as bytes: nobody reads them in the order of a language. Requests may read the rows of their tenant, only consumers and jobs write. Instants are bigint
  * microseconds since 1970; a `partition` is one of `usage.events`, a `position` counts the envelopes of metering's copy from 1.
  */
 export const usageSchemaSql = (schema: string): string => {
@@ -17,7 +17,7 @@ export const usageSchemaSql = (schema: string): string => {
 CREATE TABLE ${s}.usage_partitions (partition int PRIMARY KEY, position bigint NOT NULL, link bytea NOT NULL, log_time bigint NOT NULL);
 INSERT INTO ${s}.usage_partitions SELECT p, 0, '\\x'::bytea, 0 FROM generate_series(0, ${USAGE_PARTITIONS - 1}) p;
 CREATE TABLE ${s}.usage_envelopes (
-  tenant text NOT NULL, partition int NOT NULL, position bigint NOT NULL, envelope text NOT NULL, log_time bigint NOT NULL,
+  tenant text COLLATE "C" NOT NULL, partition int NOT NULL, position bigint NOT NULL, envelope text COLLATE "C" NOT NULL, log_time bigint NOT NULL,
   header text NOT NULL, body text, body_hash bytea NOT NULL, link bytea NOT NULL, not_counted int[] NOT NULL,
   PRIMARY KEY (tenant, partition, position), UNIQUE (partition, position), UNIQUE (tenant, envelope));
 DO $$ BEGIN
@@ -25,25 +25,26 @@ DO $$ BEGIN
 EXCEPTION WHEN feature_not_supported THEN NULL;
 END $$;
 CREATE TABLE ${s}.usage_ids (
-  tenant text NOT NULL, source text NOT NULL, id text NOT NULL, subject text NOT NULL, content bytea NOT NULL,
+  tenant text COLLATE "C" NOT NULL, source text COLLATE "C" NOT NULL, id text COLLATE "C" NOT NULL, subject text COLLATE "C" NOT NULL, content bytea NOT NULL,
   partition int NOT NULL, position bigint NOT NULL, nth int NOT NULL, log_time bigint NOT NULL, PRIMARY KEY (tenant, source, id));
 CREATE TABLE ${s}.usage_reused_ids (
-  tenant text NOT NULL, source text NOT NULL, id text NOT NULL, subject text NOT NULL, content bytea NOT NULL,
+  tenant text COLLATE "C" NOT NULL, source text COLLATE "C" NOT NULL, id text COLLATE "C" NOT NULL, subject text COLLATE "C" NOT NULL, content bytea NOT NULL,
   partition int NOT NULL, position bigint NOT NULL, nth int NOT NULL, log_time bigint NOT NULL, PRIMARY KEY (tenant, source, id, subject));
 CREATE TABLE ${s}.usage_buckets (
-  tenant text NOT NULL, meter text NOT NULL, version int NOT NULL, subject text NOT NULL, bucket bigint NOT NULL, group_key bytea NOT NULL,
+  tenant text COLLATE "C" NOT NULL, meter text COLLATE "C" NOT NULL, version int NOT NULL, subject text COLLATE "C" NOT NULL, bucket bigint NOT NULL, group_key bytea NOT NULL,
   groups text NOT NULL, total numeric NOT NULL, events bigint NOT NULL, PRIMARY KEY (tenant, meter, version, subject, bucket, group_key));
 CREATE INDEX usage_buckets_by_time ON ${s}.usage_buckets (tenant, meter, version, bucket);
 CREATE TABLE ${s}.usage_bucket_envelopes (
-  tenant text NOT NULL, subject text NOT NULL, bucket bigint NOT NULL, partition int NOT NULL, position bigint NOT NULL,
+  tenant text COLLATE "C" NOT NULL, subject text COLLATE "C" NOT NULL, bucket bigint NOT NULL, partition int NOT NULL, position bigint NOT NULL,
   PRIMARY KEY (tenant, subject, bucket, position));
 CREATE TABLE ${s}.usage_exceptions (
-  tenant text NOT NULL, code text NOT NULL, partition int NOT NULL, position bigint NOT NULL, nth int NOT NULL, meter text NOT NULL,
-  subject text NOT NULL, source text NOT NULL, id text NOT NULL, occurred_at bigint NOT NULL, log_time bigint NOT NULL,
+  tenant text COLLATE "C" NOT NULL, code text COLLATE "C" NOT NULL, partition int NOT NULL, position bigint NOT NULL, nth int NOT NULL, meter text COLLATE "C" NOT NULL,
+  subject text COLLATE "C" NOT NULL, source text COLLATE "C" NOT NULL, id text COLLATE "C" NOT NULL, occurred_at bigint NOT NULL, log_time bigint NOT NULL,
   first_partition int, first_position bigint, first_nth int, PRIMARY KEY (tenant, partition, position, nth, code, meter));
 CREATE INDEX usage_exceptions_by_time ON ${s}.usage_exceptions (tenant, log_time, partition, position, nth, code, meter);
 CREATE TABLE ${s}.usage_meter_progress (
-  tenant text NOT NULL, meter text NOT NULL, version int NOT NULL, partition int NOT NULL, position bigint, PRIMARY KEY (tenant, meter, version, partition));
+  tenant text COLLATE "C" NOT NULL, meter text COLLATE "C" NOT NULL, version int NOT NULL, partition int NOT NULL, position bigint, PRIMARY KEY (tenant, meter, version, partition));
+CREATE INDEX usage_meter_progress_following ON ${s}.usage_meter_progress (partition, tenant) WHERE position IS NULL;
 COMMENT ON COLUMN ${s}.usage_meter_progress.position IS 'the last envelope that the back-fill has counted; null: the meter follows the head';
 CREATE TABLE ${s}.usage_statement_requests (
   tenant text NOT NULL, request text NOT NULL, chunk text NOT NULL, body text NOT NULL, floor text NOT NULL, at text NOT NULL, clock text,

@@ -3,6 +3,7 @@ import { canonicalJson, microsNumberOfText, partitionOf } from '@valueverse/kern
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import type { FeedRecord, Tx } from '@valueverse/event-log';
 import type { Envelope } from '../ingest/domain/usage-event';
+import { textColumn } from './text-column';
 
 /** Where metering's copy of a partition ends: the last position, the chain up to there, and its log time in microseconds. */
 export interface CopyHead {
@@ -89,10 +90,10 @@ export const writeEnvelopes = async (tx: Tx, head: CopyHead, fresh: readonly Fre
   await tx.query(
     `INSERT INTO usage_envelopes (tenant, partition, position, envelope, log_time, header, body, body_hash, link, not_counted)
      SELECT tenant, $1, position, envelope, log_time, header, body, body_hash, link, not_counted::int[]
-     FROM unnest($2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bytea[], $9::bytea[], $10::text[])
+     FROM unnest($2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], string_to_array($7, E'\\x01'), $8::bytea[], $9::bytea[], $10::text[])
        g(tenant, position, envelope, log_time, header, body, body_hash, link, not_counted)`,
     [head.partition, fresh.map(({ envelope }) => envelope.tenant), fresh.map(({ position }) => position), fresh.map(({ envelope }) => envelope.id),
-      fresh.map(({ logTime }) => logTime), rows.map(({ header }) => header), fresh.map(({ body }) => body), rows.map(({ bodyHash }) => bodyHash),
+      fresh.map(({ logTime }) => logTime), rows.map(({ header }) => header), textColumn(fresh.map(({ body }) => body)), rows.map(({ bodyHash }) => bodyHash),
       rows.map((row) => row.link), fresh.map(({ notCounted }) => `{${notCounted.join(',')}}`)]);
   const last = fresh.at(-1)!;
   return { partition: head.partition, position: last.position, logTime: last.logTime, link };

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { canonicalJson } from '@valueverse/kernel';
 import type { Tx } from '@valueverse/event-log';
 import type { UsageEvent } from '../ingest/domain/usage-event';
+import { textColumn } from './text-column';
 
 /** One event of an envelope, and where it is. */
 export interface Occurrence {
@@ -72,10 +73,11 @@ const remember = async (tx: Tx, candidates: readonly Candidate[]): Promise<void>
   for (const [candidate, known] of await insertReusedIds(tx, reused)) candidate.first = known;
 };
 
-type Columns = [string[], string[], string[], string[], Buffer[], number[], number[], number[]];
+type Columns = readonly [tenants: string, sources: string, ids: string, subjects: string, contents: string, positions: number[], nths: number[], logTimes: number[]];
 const columnsOf = (candidates: readonly Candidate[]): Columns => [
-  candidates.map(({ occurrence }) => occurrence.tenant), candidates.map(({ occurrence }) => occurrence.event.source),
-  candidates.map(({ occurrence }) => occurrence.event.id), candidates.map(({ occurrence }) => occurrence.event.subject), candidates.map(({ content }) => content),
+  textColumn(candidates.map(({ occurrence }) => occurrence.tenant)), textColumn(candidates.map(({ occurrence }) => occurrence.event.source)),
+  textColumn(candidates.map(({ occurrence }) => occurrence.event.id)), textColumn(candidates.map(({ occurrence }) => occurrence.event.subject)),
+  textColumn(candidates.map(({ content }) => content.toString('hex'))),
   candidates.map(({ occurrence }) => occurrence.position), candidates.map(({ occurrence }) => occurrence.nth), candidates.map(({ occurrence }) => occurrence.logTime)];
 
 interface KnownRow { place: bigint; subject: string; content: Buffer; partition: number; position: bigint; nth: number }
@@ -87,13 +89,13 @@ const insertIds = async (tx: Tx, candidates: readonly Candidate[]): Promise<[Can
   // In the order of their keys, so that two partitions do not wait for each other in a circle; of equal ones the first in the log wins.
   const { rowCount } = await tx.query(
     `INSERT INTO usage_ids (tenant, source, id, subject, content, partition, position, nth, log_time)
-     SELECT tenant, source, id, subject, content, $9, position, nth, log_time
-     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::bigint[], $7::int[], $8::bigint[]) g(tenant, source, id, subject, content, position, nth, log_time)
-     ORDER BY tenant, source, id, position, nth ON CONFLICT DO NOTHING`, [...columns, partition]);
+     SELECT tenant, source, id, subject, decode(content, 'hex'), $9, position, nth, log_time
+     FROM unnest(string_to_array($1, E'\\x01'), string_to_array($2, E'\\x01'), string_to_array($3, E'\\x01'), string_to_array($4, E'\\x01'), string_to_array($5, E'\\x01'), $6::bigint[], $7::int[], $8::bigint[]) g(tenant, source, id, subject, content, position, nth, log_time)
+     ORDER BY tenant COLLATE "C", source COLLATE "C", id COLLATE "C", position, nth ON CONFLICT DO NOTHING`, [...columns, partition]);
   if (rowCount === candidates.length) return [];
   const { rows } = await tx.query<KnownRow>(
     `SELECT g.place, k.subject, k.content, k.partition, k.position, k.nth
-     FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::int[]) WITH ORDINALITY g(tenant, source, id, position, nth, place)
+     FROM unnest(string_to_array($1, E'\\x01'), string_to_array($2, E'\\x01'), string_to_array($3, E'\\x01'), $4::bigint[], $5::int[]) WITH ORDINALITY g(tenant, source, id, position, nth, place)
      JOIN usage_ids k ON k.tenant = g.tenant AND k.source = g.source AND k.id = g.id
      WHERE (k.partition, k.position, k.nth) <> ($6, g.position, g.nth)`, [columns[0], columns[1], columns[2], columns[5], columns[6], partition]);
   return rows.map((row) => [candidates[Number(row.place) - 1]!, knownOf(row)]);
@@ -104,13 +106,13 @@ const insertReusedIds = async (tx: Tx, candidates: readonly Candidate[]): Promis
   const columns = columnsOf(candidates);
   const { rowCount } = await tx.query(
     `INSERT INTO usage_reused_ids (tenant, source, id, subject, content, partition, position, nth, log_time)
-     SELECT tenant, source, id, subject, content, $9, position, nth, log_time
-     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::bigint[], $7::int[], $8::bigint[]) g(tenant, source, id, subject, content, position, nth, log_time)
-     ORDER BY tenant, source, id, subject ON CONFLICT DO NOTHING`, [...columns, partition]);
+     SELECT tenant, source, id, subject, decode(content, 'hex'), $9, position, nth, log_time
+     FROM unnest(string_to_array($1, E'\\x01'), string_to_array($2, E'\\x01'), string_to_array($3, E'\\x01'), string_to_array($4, E'\\x01'), string_to_array($5, E'\\x01'), $6::bigint[], $7::int[], $8::bigint[]) g(tenant, source, id, subject, content, position, nth, log_time)
+     ORDER BY tenant COLLATE "C", source COLLATE "C", id COLLATE "C", subject COLLATE "C" ON CONFLICT DO NOTHING`, [...columns, partition]);
   if (rowCount === candidates.length) return [];
   const { rows } = await tx.query<KnownRow>(
     `SELECT g.place, k.subject, k.content, k.partition, k.position, k.nth
-     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::int[]) WITH ORDINALITY g(tenant, source, id, subject, position, nth, place)
+     FROM unnest(string_to_array($1, E'\\x01'), string_to_array($2, E'\\x01'), string_to_array($3, E'\\x01'), string_to_array($4, E'\\x01'), $5::bigint[], $6::int[]) WITH ORDINALITY g(tenant, source, id, subject, position, nth, place)
      JOIN usage_reused_ids k ON k.tenant = g.tenant AND k.source = g.source AND k.id = g.id AND k.subject = g.subject
      WHERE (k.partition, k.position, k.nth) <> ($7, g.position, g.nth)`, [columns[0], columns[1], columns[2], columns[3], columns[5], columns[6], partition]);
   return rows.map((row) => [candidates[Number(row.place) - 1]!, knownOf(row)]);

@@ -1,0 +1,50 @@
+import fc from 'fast-check';
+import { Decimal } from '@valueverse/kernel';
+import { BUCKET_MICROS, raggedEdges, wholeBuckets, type Stretch } from './bucket';
+import { ExactSum } from './exact-sum';
+import { groupsOf, measure, ruleOf } from './measure';
+
+const METER = { meterKey: 'm', version: 1, name: 'm', eventType: 'call', aggregation: 'sum', valueProperty: '$.usage.tokens', groupBy: { region: '$.region', model: '$.model' }, metadata: {}, createdAt: '2026-01-01T00:00:00Z' } as const;
+const rule = ruleOf(METER);
+const valueOf = (tokens: unknown): string | undefined => measure(rule, { usage: { tokens } })?.toString();
+
+describe('buckets and edges', () => {
+  test('the whole buckets and the ragged edges of a stretch are the stretch, each instant once', () => {
+    fc.assert(fc.property(fc.integer({ min: 0, max: 5 * BUCKET_MICROS }), fc.integer({ min: 0, max: 5 * BUCKET_MICROS }), (from, length) => {
+      const stretch: Stretch = { from, to: from + length };
+      const whole = wholeBuckets(stretch);
+      const pieces = [...raggedEdges(stretch), ...(whole.from < whole.to ? [whole] : [])].sort((a, b) => a.from - b.from);
+      let at = from;
+      for (const piece of pieces) {
+        expect(piece.from).toBe(at);
+        at = piece.to;
+      }
+      expect(at).toBe(from + length);
+      for (const edge of raggedEdges(stretch)) expect(edge.to - edge.from).toBeLessThan(2 * BUCKET_MICROS);
+    }), { seed: 1, numRuns: 500 });
+  });
+  test('sums are exact, whatever is added', () => {
+    fc.assert(fc.property(fc.array(fc.oneof(fc.maxSafeInteger(), fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n }).map((n) => Decimal.scaled(n, 9)))), (values) => {
+      const sum = new ExactSum();
+      for (const value of values) sum.add(value);
+      expect(sum.total.toString()).toBe(Decimal.sum(values.map((value) => (typeof value === 'number' ? Decimal.of(value) : value))).toString());
+    }), { seed: 2, numRuns: 300 });
+  });
+});
+
+describe('values and groups', () => {
+  test.each([
+    [5, '5'], [-5, '-5'], [0.1, '0.1'], [1.5e-7, '0.00000015'], ['12.50', '12.5'], ['+3', '3'], ['-0', '0'], ['9'.repeat(32), '9'.repeat(32)], [`0.${'1'.repeat(24)}`, `0.${'1'.repeat(24)}`],
+  ])('%j counts as %s', (value, expected) => { expect(valueOf(value)).toBe(expected); });
+  test.each([[undefined], [null], [''], ['1e3'], ['1,5'], ['NaN'], [true], [[]], [{}], ['9'.repeat(33)], [`0.${'1'.repeat(25)}`], [1e300]])('%j is no value', (value) => { expect(valueOf(value)).toBeUndefined(); });
+  test('data of any shape is no error', () => {
+    for (const data of [undefined, null, {}, { usage: null }, { usage: 5 }, { usage: [] }]) expect(measure(rule, data)).toBeUndefined();
+    expect(measure(ruleOf({ ...METER, valueProperty: '$.constructor.length' }), {})).toBeUndefined();
+  });
+  test('groups are canonical, and what is no value of a dimension is the empty text', () => {
+    expect(groupsOf(rule, { model: 'a"b', region: 7 })).toBe('{"model":"a\\"b","region":"7"}');
+    expect(groupsOf(rule, { region: false, model: null })).toBe('{"model":"","region":"false"}');
+    expect(groupsOf(rule, { region: ['eu'], model: 'x'.repeat(257) })).toBe('{"model":"","region":""}');
+    expect(groupsOf(ruleOf({ ...METER, groupBy: {} }), { model: 'x' })).toBe('{}');
+  });
+});
