@@ -5,7 +5,7 @@ import type { KeyRow, OrganizationRow } from './identity.model';
 interface Stored<Row> { tenant: string; key: string; sortBy: string; row: Row }
 const stored = <Row>(table: string, columns: Record<string, { type: 'text'; name: string }> = {}): EntitySchema<Stored<Row> & Record<string, unknown>> => new EntitySchema({
   name: table, tableName: table,
-  columns: { tenant: { type: 'text', primary: true }, key: { type: 'text', primary: true }, sortBy: { type: 'text', name: 'sort_by' }, row: { type: 'jsonb' }, ...columns } as never,
+  columns: { tenant: { type: 'text', primary: true }, key: { type: 'text', primary: true }, sortBy: { type: 'text', name: 'sort_by' }, row: { type: 'json' }, ...columns } as never,
 });
 const organizations = stored<OrganizationRow>('organizations');
 const keys = stored<KeyRow>('api_keys', { organizationId: { type: 'text', name: 'organization_id' } });

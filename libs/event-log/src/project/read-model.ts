@@ -28,7 +28,7 @@ export const readModelTableSql = (schema: string, model: AnyReadModel, name = ta
   const table = `${ident(schema)}.${ident(name)}`;
   const columns = Object.keys(model.columns ?? {});
   return `CREATE TABLE ${table} (tenant text NOT NULL, key text NOT NULL, stream_version int NOT NULL, sort_by text NOT NULL,
-    ${columns.map((column) => `${ident(column)} text,`).join(' ')} row jsonb NOT NULL, PRIMARY KEY (tenant, key));
+    ${columns.map((column) => `${ident(column)} text,`).join(' ')} row json NOT NULL, PRIMARY KEY (tenant, key));
 CREATE INDEX ON ${table} (tenant, sort_by, key);
 ${columns.map((column) => `CREATE INDEX ON ${table} (tenant, ${ident(column)}, sort_by, key);`).join('\n')}
 ${(model.unique ?? []).map((column) => `CREATE UNIQUE INDEX ${ident(`${name}_${column}`)} ON ${table} (tenant, ${ident(column)});`).join('\n')}
@@ -87,7 +87,7 @@ const upsertRows = async (tx: Tx, model: AnyReadModel, table: string, rows: read
   const updated = ['stream_version', 'sort_by', 'row', ...columns.map(([name]) => name)];
   await tx.query(
     `INSERT INTO ${ident(table)} (tenant, key, stream_version, sort_by, row${columns.map(([name]) => `, ${ident(name)}`).join('')})
-     SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::jsonb[]${columns.map((_, index) => `, $${index + 6}::text[]`).join('')})
+     SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::json[]${columns.map((_, index) => `, $${index + 6}::text[]`).join('')})
      ON CONFLICT (tenant, key) DO UPDATE SET ${updated.map((name) => `${ident(name)} = excluded.${ident(name)}`).join(', ')}`,
     [rows.map(({ tenant }) => tenant), rows.map(({ key }) => key), rows.map(({ streamVersion }) => streamVersion), rows.map(({ row }) => model.sortBy(row)),
       rows.map(({ row }) => JSON.stringify(row)), ...columns.map(([, value]) => rows.map(({ row }) => value(row)))]);

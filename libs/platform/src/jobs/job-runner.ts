@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { addMicros, derivedId, parseInstant } from '@valueverse/kernel';
+import { addMicros, derivedId } from '@valueverse/kernel';
 import { AppendConflict, isTransient, type Instruction, type Log, type Reports } from '@valueverse/event-log';
 import { newContext, runInContext } from '../http/request-context';
 import type { Job, JobHandler, JobResult } from './job';
@@ -105,7 +105,7 @@ export class JobRunner {
           const origin = { causationId: job.causationId, correlationId: job.correlationId, traceparent: job.traceparent, clockId: job.clockId };
           if (jobs.length > 0) await this.table.schedule(tx, jobs.map((next) => ({ ...origin, ...next })));
           const instructions = commands.map(({ decider, command }, index): Instruction => ({ decider, command, context: {
-            ...origin, tenant: job.tenant, at: parseInstant(job.now), actor: `job:${job.kind}`, commandId: derivedId('cmd', job.id, String(index)),
+            ...origin, tenant: job.tenant, at: job.now, actor: `job:${job.kind}`, commandId: derivedId('cmd', job.id, String(index)),
           } }));
           if (instructions.length > 0) await this.log.execute(tx, instructions);
         });

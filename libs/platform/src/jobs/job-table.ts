@@ -1,3 +1,4 @@
+import { compareInstants, parseInstant } from '@valueverse/kernel';
 import { grantSql, ident, tenantPolicySql, type JobSink, type NewJob, type Tx } from '@valueverse/event-log';
 import type { Job } from './job';
 
@@ -67,9 +68,9 @@ export class JobTable implements JobSink {
        RETURNING j.tenant, j.id, j.kind, ${RFC3339.DUE_AT} AS due_at, j.clock, j.payload, j.attempt, j.causation, j.correlation, j.traceparent, ${RFC3339.NOW} AS now`,
       [owner, wallNow, limit, LEASE_MS]);
     return rows.map((row) => ({
-      tenant: row.tenant, id: row.id, kind: row.kind, dueAt: row.due_at, payload: JSON.parse(row.payload) as unknown, attempt: row.attempt, now: row.now,
+      tenant: row.tenant, id: row.id, kind: row.kind, dueAt: parseInstant(row.due_at), payload: JSON.parse(row.payload) as unknown, attempt: row.attempt, now: parseInstant(row.now),
       clockId: row.clock ?? undefined, causationId: row.causation ?? undefined, correlationId: row.correlation ?? undefined, traceparent: row.traceparent ?? undefined,
-    })).sort((a, b) => (a.dueAt === b.dueAt ? (a.id < b.id ? -1 : 1) : a.dueAt < b.dueAt ? -1 : 1));
+    })).sort((a, b) => compareInstants(a.dueAt, b.dueAt) || (a.id < b.id ? -1 : 1));
   }
 
   /** Says that this runner is still at work on what it holds. */

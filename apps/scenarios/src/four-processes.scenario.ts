@@ -1,0 +1,87 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ServiceName } from '@valueverse/contracts';
+import { Database } from '@valueverse/event-log';
+import { startInbox } from '@valueverse/notifications';
+import { createEmptyDatabase, describeOnKafka, eventually, type TestDatabase } from '@valueverse/testing';
+import { startGateway } from './gateway.spec-kit';
+import { freePort, jsonOf, run, type Running } from './process.spec-kit';
+
+const MAINS: Readonly<Record<ServiceName, string>> = {
+  usage: 'apps/usage-service/dist/main.js', billing: 'apps/billing-engine/dist/main.js', payments: 'apps/payment-service/dist/main.js', notifications: 'apps/notification-service/dist/main.js',
+};
+const NAMES = Object.keys(MAINS) as ServiceName[];
+const TIMEOUT_MS = 240_000;
+const OPERATOR_TOKEN = 'operator-token-of-a-test';
+
+/** Four processes, each with its own database; only the feed and the addresses are shared. */
+class FourServices {
+  readonly databases: TestDatabase[] = [];
+  readonly folder = mkdtempSync(join(tmpdir(), 'vv-four-'));
+  readonly processes: Running[] = [];
+  gateway: Server | undefined;
+  url = '';
+  private inbox: Awaited<ReturnType<typeof startInbox>> | undefined;
+  private inboxDatabase: Database | undefined;
+
+  async start(feed: (database: () => Promise<string>) => Promise<Record<string, string>>): Promise<void> {
+    const database = async (): Promise<string> => { const made = await createEmptyDatabase(); this.databases.push(made); return made.url; };
+    const ports = Object.fromEntries(await Promise.all(NAMES.map(async (name) => [name, await freePort()] as const))) as Record<ServiceName, number>;
+    const urls = Object.fromEntries(NAMES.map((name) => [name, `http://127.0.0.1:${ports[name]}`])) as Record<ServiceName, string>;
+    const own = Object.fromEntries(await Promise.all(NAMES.map(async (name) => [name, await database()] as const))) as Record<ServiceName, string>;
+    this.inboxDatabase = new Database({ url: own.notifications, schema: 'notifications', connectionsMax: 2 });
+    this.inbox = await startInbox({ database: this.inboxDatabase, port: 0 });
+    const shared = {
+      ...(await feed(database)), VV_MASTER_KEY: randomBytes(32).toString('base64'), VV_OPERATOR_TOKEN: OPERATOR_TOKEN, VV_SERVICE_TOKEN: 'service-token-of-a-test', SMTP_URL: this.inbox.url,
+      USAGE_URL: urls.usage, BILLING_URL: urls.billing, PAYMENTS_URL: urls.payments, NOTIFICATIONS_URL: urls.notifications, LOG_LEVEL: 'warn',
+    };
+    for (const name of NAMES) {
+      this.processes.push(run(MAINS[name], [], { ...shared, PORT: String(ports[name]), DATABASE_URL: own[name], VV_ANCHOR_FILE: join(this.folder, `${name}.jsonl`) }));
+    }
+    await Promise.all(NAMES.map((name, index) => eventually(`${name} to be ready`, async (saw) => {
+      const { child, output } = this.processes[index]!;
+      if (child.exitCode !== null) throw new Error(output());
+      saw(output());
+      return (await fetch(`${urls[name]}/health/ready`)).status === 200 ? true : undefined;
+    }, { timeoutMs: TIMEOUT_MS, everyMs: 100 })));
+    const port = await freePort();
+    this.gateway = await startGateway(port, ports);
+    this.url = `http://127.0.0.1:${port}`;
+  }
+
+  async stop(): Promise<void> {
+    this.gateway?.closeAllConnections();
+    this.gateway?.close();
+    await Promise.all(this.processes.map((process_) => process_.kill()));
+    await this.inbox?.stop();
+    await this.inboxDatabase?.close();
+    await Promise.all(this.databases.map((database) => database.drop()));
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+const billsTheHour = (feed: (database: () => Promise<string>) => Promise<Record<string, string>>): void => {
+  test('four processes with four databases bill the same hour to the same cent', async () => {
+    const four = new FourServices();
+    try {
+      await four.start(feed);
+      const demo = run('apps/valueverse/dist/demo/main.js', ['--url', four.url, '--json'], { VV_OPERATOR_TOKEN: OPERATOR_TOKEN });
+      if ((await demo.ended) !== 0) throw new Error(`${demo.output()}\n${four.processes.map(({ output }) => output()).join('\n')}`);
+      expect(jsonOf(demo)).toMatchObject([
+        { number: 'INV-000001', total: '49.00', paymentStatus: 'paid' },
+        { number: 'INV-000002', total: '134.84', paymentStatus: 'paid', lines: [{ quantity: '40421844', amount: '85.84' }, { amount: '49.00' }] },
+      ]);
+    } finally {
+      await four.stop();
+    }
+  }, TIMEOUT_MS);
+};
+
+describe('over the feed on PostgreSQL', () => billsTheHour(async (database) => ({ FEED: 'postgres', FEED_DATABASE_URL: await database() })));
+
+describeOnKafka('over the feed on Kafka', (brokers) => billsTheHour(async () => ({
+  FEED: 'kafka', KAFKA_BROKERS: brokers().join(','), KAFKA_REPLICATION: '1', KAFKA_NAMESPACE: `four${randomBytes(4).toString('hex')}.`,
+})));

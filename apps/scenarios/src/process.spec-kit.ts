@@ -1,0 +1,42 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+
+export const ROOT = join(__dirname, '..', '..', '..');
+
+/** A process of ours, with what it wrote. */
+export interface Running {
+  readonly child: ChildProcess;
+  readonly output: () => string;
+  readonly ended: Promise<number | null>;
+  /** As the operating system would: nothing is closed, nothing is said. */
+  kill(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Starts a built main file with Node, its environment and nothing of ours beside. */
+export const run = (main: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Running => {
+  const child = spawn(process.execPath, [join(ROOT, main), ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env } });
+  let text = '';
+  child.stdout.on('data', (chunk: Buffer) => { text += chunk.toString(); });
+  child.stderr.on('data', (chunk: Buffer) => { text += chunk.toString(); });
+  const ended = new Promise<number | null>((resolve) => { child.once('exit', (code) => resolve(code)); });
+  const end = async (signal: NodeJS.Signals): Promise<void> => { if (child.exitCode === null && child.signalCode === null) child.kill(signal); await ended; };
+  return { child, output: () => text, ended, kill: () => end('SIGKILL'), stop: () => end('SIGTERM') };
+};
+
+export const freePort = (): Promise<number> => new Promise((resolve, reject) => {
+  const server = createServer();
+  server.once('error', reject);
+  server.listen(0, '127.0.0.1', () => {
+    const { port } = server.address() as { port: number };
+    server.close(() => resolve(port));
+  });
+});
+
+/** The one line of JSON that a program printed last; fails with all that it printed. */
+export const jsonOf = <T>({ output }: Running): T => {
+  const line = output().split('\n').filter((text) => text.startsWith('[') || text.startsWith('{')).at(-1);
+  if (line === undefined) throw new Error(`no JSON in:\n${output()}`);
+  return JSON.parse(line) as T;
+};
