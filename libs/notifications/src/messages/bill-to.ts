@@ -1,0 +1,48 @@
+import type { InvoiceFinalized } from '@valueverse/contracts';
+import { ERASED, grantSql, ident, tenantPolicySql, type KeyRing, NotYetKnown, type Tx } from '@valueverse/event-log';
+import type { Migration } from '@valueverse/platform';
+
+/** Who gets mail about an invoice, as it was when the invoice was issued. */
+export interface BillTo { readonly accountId: string; readonly number: string; readonly name: string; readonly email: string | undefined }
+
+export const INVOICE_CONTACTS: Migration = {
+  number: 100, name: 'who gets mail about an invoice', sql: (schema) => `
+CREATE TABLE ${ident(schema)}.invoice_contacts (
+  tenant text NOT NULL, invoice_id text NOT NULL, account_id text NOT NULL, number text NOT NULL, sealed text, PRIMARY KEY (tenant, invoice_id));
+${tenantPolicySql(schema, 'invoice_contacts')}
+${grantSql(schema, 'invoice_contacts')}`,
+};
+
+/** A part of the seal: a text that was moved to another invoice does not open. */
+const sealName = (invoiceId: string): string => `contact ${invoiceId}`;
+const PATH = 'billTo';
+
+/** Names and addresses are kept sealed with the customer's own key, so that erasing the key erases them here too. */
+export class BillToCopies {
+  constructor(private readonly keys: KeyRing) {}
+
+  /** Keeps who an invoice was billed to and answers it; `undefined` when the customer was erased. */
+  async keep(tx: Tx, tenant: string, invoice: InvoiceFinalized): Promise<BillTo | undefined> {
+    const { invoiceId, accountId, number } = invoice;
+    // The field of an erased customer reads as a text and not as what it was.
+    const billTo = invoice.billTo as InvoiceFinalized['billTo'] | typeof ERASED;
+    const isErased = billTo === ERASED;
+    if (!isErased) await this.keys.fetch(tx, tenant, accountId);
+    const sealed = isErased ? null : this.keys.encrypt(tenant, accountId, sealName(invoiceId), PATH, { name: billTo.name, email: billTo.email });
+    await tx.query('INSERT INTO invoice_contacts (tenant, invoice_id, account_id, number, sealed) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING',
+      [tenant, invoiceId, accountId, number, sealed]);
+    return isErased ? undefined : { accountId, number, name: billTo.name, email: billTo.email };
+  }
+
+  /** Who an invoice was billed to; `undefined` when the customer was erased. Throws `NotYetKnown` while the invoice itself is still on its way. */
+  async of(tx: Tx, tenant: string, invoiceId: string): Promise<BillTo | undefined> {
+    const { rows } = await tx.query<{ account_id: string; number: string; sealed: string | null }>(
+      'SELECT account_id, number, sealed FROM invoice_contacts WHERE tenant = $1 AND invoice_id = $2', [tenant, invoiceId]);
+    const row = rows[0];
+    if (row === undefined) throw new NotYetKnown(`the invoice ${invoiceId} has not arrived yet`);
+    if (row.sealed === null) return undefined;
+    await this.keys.fetch(tx, tenant, row.account_id);
+    const opened = this.keys.decrypt(tenant, row.account_id, sealName(invoiceId), PATH, row.sealed) as { name: string; email?: string } | typeof ERASED;
+    return opened === ERASED ? undefined : { accountId: row.account_id, number: row.number, name: opened.name, email: opened.email };
+  }
+}

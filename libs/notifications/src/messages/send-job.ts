@@ -1,0 +1,67 @@
+import { parseInstant } from '@valueverse/kernel';
+import type { InvoiceDocuments, MessageQueued } from '@valueverse/contracts';
+import { ERASED, ident, tenantPolicySql, grantSql } from '@valueverse/event-log';
+import { type Job, type JobHandler, type JobResult, type Migration, type Service } from '@valueverse/platform';
+import { MailNotSent, type Mail, type MailTransport } from '../transport/mail-transport';
+import type { MessageCommand, MessageEvent } from './domain/message';
+import { htmlOf } from './domain/templates';
+import { messageDecider, streamOf } from './messages';
+
+export const SEND_MESSAGE = 'notifications.send';
+export interface SendPayload { readonly messageId: string }
+
+export const MAILS_UNDER_WAY: Migration = {
+  number: 101, name: 'mails that were begun', sql: (schema) => `
+CREATE TABLE ${ident(schema)}.mails_under_way (tenant text NOT NULL, message_id text NOT NULL, PRIMARY KEY (tenant, message_id));
+${tenantPolicySql(schema, 'mails_under_way')}
+${grantSql(schema, 'mails_under_way', 'SELECT, INSERT, DELETE')}`,
+};
+
+/** One mailbox, without names, comments or lists: what we put behind `RCPT TO`. */
+const ADDRESS = /^[^\s\u0000-\u001f\u007f@<>(),;:"[\]\\]{1,64}@[^\s\u0000-\u001f\u007f@<>(),;:"[\]\\]{1,255}$/;
+
+/**
+ * Hands a message to the mail server. That it is about to be sent is stored before, and removed where the server surely did not take it: a run that finds the mark
+ * of an earlier one does not know what became of it, and sends nothing, because a customer gets a message once. The mark stays: a runner that slept through
+ * the end of its job finds it too.
+ */
+export const sendJob = ({ service, transport, documents }: { service: Service; transport: MailTransport; documents: InvoiceDocuments }): JobHandler => {
+  const done = (command: MessageCommand): JobResult => ({ outcome: 'done', reaction: { commands: [{ decider: messageDecider, command }] } });
+  const begin = (tenant: string, messageId: string): Promise<boolean> => service.database.transaction({ role: 'api', tenant }, async (tx) =>
+    (await tx.query('INSERT INTO mails_under_way (tenant, message_id) VALUES ($1, $2) ON CONFLICT DO NOTHING', [tenant, messageId])).rowCount === 1);
+  const unmark = (tenant: string, messageId: string): Promise<unknown> => service.database.transaction({ role: 'api', tenant }, (tx) =>
+    tx.query('DELETE FROM mails_under_way WHERE tenant = $1 AND message_id = $2', [tenant, messageId]));
+
+  const run = async (job: Job<SendPayload>): Promise<JobResult> => {
+    const { tenant, payload: { messageId }, attempt } = job;
+    const at = parseInstant(job.now);
+    const failed = (reason: string): JobResult => done({ type: 'RecordFailure', messageId, reason, at });
+    const facts = await service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => service.log.store.read<MessageEvent>(tx, tenant, streamOf(messageId)));
+    const [queued, ...ends] = facts.map(({ event }) => event);
+    if (queued?.type !== 'MessageQueued') throw new Error(`the message ${messageId} is not there`);
+    if (ends.length > 0) return { outcome: 'done' };
+    if (queued.to === ERASED) return failed('erased');
+    if (!ADDRESS.test(queued.to)) return failed('invalid_address');
+    const mail = await mailOf(queued, tenant);
+    if (!(await begin(tenant, messageId))) return failed('answer_lost');
+    try {
+      const { transportId } = await transport.send(mail);
+      return done({ type: 'RecordSent', messageId, transportId, attempt, at });
+    } catch (error) {
+      if (!(error instanceof MailNotSent)) return failed('answer_lost');
+      await unmark(tenant, messageId);
+      if (error.isFinal) return failed('refused');
+      throw error;
+    }
+  };
+
+  const mailOf = async ({ messageId, to, subject, body, template, invoiceId }: MessageQueued, tenant: string): Promise<Mail> => {
+    const document = template === 'invoice_finalized' && invoiceId !== undefined ? await documents.pdf(tenant, invoiceId) : undefined;
+    if (template === 'invoice_finalized' && document === undefined) throw new Error(`the PDF of ${String(invoiceId)} is not there`);
+    return {
+      messageId, to, subject, text: body, html: htmlOf({ subject, body }), sentAt: service.clock.now(),
+      attachments: document === undefined ? [] : [{ ...document, contentType: 'application/pdf' }],
+    };
+  };
+  return { kind: SEND_MESSAGE, run };
+};

@@ -1,0 +1,49 @@
+import { derivedId, type Clock } from '@valueverse/kernel';
+import type { InvoiceFinalized, MessageQueued, PaymentFailed, PaymentSucceeded } from '@valueverse/contracts';
+import type { DomainEvent, Fact, Reacting, Reaction, Reactor } from '@valueverse/event-log';
+import type { BillTo, BillToCopies } from './bill-to';
+import type { QueueMessage, Template } from './domain/message';
+import { invoiceFinalized, paymentFailed, paymentSucceeded, type Written } from './domain/templates';
+import { messageDecider } from './messages';
+import { SEND_MESSAGE, type SendPayload } from './send-job';
+
+/** A message's id follows from what it is about, so that something that is told twice is mailed once. */
+export const messageIdOf = (tenant: string, template: Template, aboutId: string): string => derivedId('msg', tenant, template, aboutId);
+
+interface Addressed { readonly template: Template; readonly aboutId: string; readonly invoiceId: string; readonly billTo: BillTo | undefined; readonly write: (billTo: BillTo) => Written }
+
+/** Writes to customers about their invoices and payments, and hands each message to a job. */
+export const writer = (clock: Clock, copies: BillToCopies): Reactor => {
+  const on = <E extends DomainEvent>(type: E['type'], reacting: Reacting<E>) => ({ [type]: reacting });
+  const queue = ({ tenant, clockId, at }: Fact, { template, aboutId, invoiceId, billTo, write }: Addressed): Reaction => {
+    // Who left no address, or was erased, gets no mail.
+    if (billTo?.email === undefined) return {};
+    const command: QueueMessage = {
+      type: 'QueueMessage', messageId: messageIdOf(tenant, template, aboutId), accountId: billTo.accountId, template, to: billTo.email, ...write(billTo), invoiceId,
+      at: clockId === undefined ? clock.now() : at,
+    };
+    return { commands: [{ decider: messageDecider, command }] };
+  };
+  return {
+    kind: 'reactor', name: 'notifications-writer', topics: ['billing.invoices', 'payments.payments', 'notifications.messages'],
+    on: {
+      ...on<InvoiceFinalized>('InvoiceFinalized', async (invoice, fact, tx) => {
+        const { invoiceId, total: amount, currency, dueAt } = invoice;
+        const billTo = await copies.keep(tx, fact.tenant, invoice);
+        return queue(fact, { template: 'invoice_finalized', aboutId: invoiceId, invoiceId, billTo, write: (to) => invoiceFinalized({ ...to, amount, currency, dueAt }) });
+      }),
+      ...on<PaymentSucceeded>('PaymentSucceeded', async ({ paymentId, invoiceId, amount, currency }, fact, tx) => {
+        const billTo = await copies.of(tx, fact.tenant, invoiceId);
+        return queue(fact, { template: 'payment_succeeded', aboutId: paymentId, invoiceId, billTo, write: (to) => paymentSucceeded({ ...to, amount, currency }) });
+      }),
+      ...on<PaymentFailed>('PaymentFailed', async ({ paymentId, invoiceId, amount, currency, declineCode }, fact, tx) => {
+        const billTo = await copies.of(tx, fact.tenant, invoiceId);
+        return queue(fact, { template: 'payment_failed', aboutId: paymentId, invoiceId, billTo, write: (to) => paymentFailed({ ...to, amount, currency, declineCode }) });
+      }),
+      ...on<MessageQueued>('MessageQueued', ({ messageId }, { id, tenant, at, clockId }) => {
+        const payload: SendPayload = { messageId };
+        return { jobs: [{ id: derivedId('job', SEND_MESSAGE, id), kind: SEND_MESSAGE, tenant, dueAt: at, clockId, payload }] };
+      }),
+    },
+  };
+};
