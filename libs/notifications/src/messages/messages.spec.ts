@@ -127,6 +127,11 @@ test('a run that finds the mark of one that ended in the middle sends nothing', 
     tx.query('INSERT INTO mails_under_way (tenant, message_id) VALUES ($1, $2)', [tenant, messageIdOf(tenant, 'invoice_finalized', invoiceId)]));
   await bed.finalize(tenant, accountId, ACME, 1, invoiceId);
   expect(await bed.messages(key, accountId, 1)).toMatchObject([{ status: 'failed', reason: 'answer_lost' }]);
+  const taken = systemIds.next('inv');
+  await bed.notifications.database.transaction({ role: 'worker' }, (tx) =>
+    tx.query('INSERT INTO mails_under_way (tenant, message_id, transport_id) VALUES ($1, $2, $3)', [tenant, messageIdOf(tenant, 'invoice_finalized', taken), '250 ok']));
+  await bed.finalize(tenant, accountId, ACME, 1, taken);
+  expect((await bed.messages(key, accountId, 2)).map(({ status }) => status).sort()).toEqual(['failed', 'sent']);
   expect(await bed.mails()).toEqual([]);
 }, 60_000);
 

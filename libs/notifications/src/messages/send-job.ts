@@ -12,9 +12,9 @@ export interface SendPayload { readonly messageId: string }
 
 export const MAILS_UNDER_WAY: Migration = {
   number: 101, name: 'mails that were begun', sql: (schema) => `
-CREATE TABLE ${ident(schema)}.mails_under_way (tenant text NOT NULL, message_id text NOT NULL, PRIMARY KEY (tenant, message_id));
+CREATE TABLE ${ident(schema)}.mails_under_way (tenant text NOT NULL, message_id text NOT NULL, transport_id text, PRIMARY KEY (tenant, message_id));
 ${tenantPolicySql(schema, 'mails_under_way')}
-${grantSql(schema, 'mails_under_way', 'SELECT, INSERT, DELETE')}`,
+${grantSql(schema, 'mails_under_way', 'SELECT, INSERT, UPDATE, DELETE')}`,
 };
 
 /** One mailbox, without names, comments or lists: what we put behind `RCPT TO`. */
@@ -23,12 +23,19 @@ const ADDRESS = /^[^\s\u0000-\u001f\u007f@<>(),;:"[\]\\]{1,64}@[^\s\u0000-\u001f
 /**
  * Hands a message to the mail server. That it is about to be sent is stored before, and removed where the server surely did not take it: a run that finds the mark
  * of an earlier one does not know what became of it, and sends nothing, because a customer gets a message once. The mark stays: a runner that slept through
- * the end of its job finds it too.
+ * the end of its job finds it too. What the server answered is written beside it at once, for a run whose end could not be recorded.
  */
 export const sendJob = ({ service, transport, documents }: { service: Service; transport: MailTransport; documents: InvoiceDocuments }): JobHandler => {
   const done = (command: MessageCommand): JobResult => ({ outcome: 'done', reaction: { commands: [{ decider: messageDecider, command }] } });
-  const begin = (tenant: string, messageId: string): Promise<boolean> => service.database.transaction({ role: 'api', tenant }, async (tx) =>
-    (await tx.query('INSERT INTO mails_under_way (tenant, message_id) VALUES ($1, $2) ON CONFLICT DO NOTHING', [tenant, messageId])).rowCount === 1);
+  /** `begun`, or what an earlier run left: what the server answered it, `undefined` where nobody knows. */
+  const begin = (tenant: string, messageId: string): Promise<'begun' | { readonly transportId: string | undefined }> => service.database.transaction({ role: 'api', tenant }, async (tx) => {
+    const { rowCount } = await tx.query('INSERT INTO mails_under_way (tenant, message_id) VALUES ($1, $2) ON CONFLICT DO NOTHING', [tenant, messageId]);
+    if (rowCount === 1) return 'begun';
+    const { rows } = await tx.query<{ transport_id: string | null }>('SELECT transport_id FROM mails_under_way WHERE tenant = $1 AND message_id = $2', [tenant, messageId]);
+    return { transportId: rows[0]?.transport_id ?? undefined };
+  });
+  const keepAnswer = (tenant: string, messageId: string, transportId: string): Promise<unknown> => service.database.transaction({ role: 'api', tenant }, (tx) =>
+    tx.query('UPDATE mails_under_way SET transport_id = $3 WHERE tenant = $1 AND message_id = $2', [tenant, messageId, transportId]));
   const unmark = (tenant: string, messageId: string): Promise<unknown> => service.database.transaction({ role: 'api', tenant }, (tx) =>
     tx.query('DELETE FROM mails_under_way WHERE tenant = $1 AND message_id = $2', [tenant, messageId]));
 
@@ -43,14 +50,24 @@ export const sendJob = ({ service, transport, documents }: { service: Service; t
     if (queued.to === ERASED) return failed('erased');
     if (!ADDRESS.test(queued.to)) return failed('invalid_address');
     const mail = await mailOf(queued, tenant);
-    if (!(await begin(tenant, messageId))) return failed('answer_lost');
+    const sent = (transportId: string): JobResult => done({ type: 'RecordSent', messageId, transportId, attempt, at });
+    const earlier = await begin(tenant, messageId);
+    if (earlier !== 'begun') return earlier.transportId === undefined ? failed('answer_lost') : sent(earlier.transportId);
+    const answer = await handOver(mail, tenant);
+    if (typeof answer === 'string') return failed(answer);
+    // Taken is taken, also when this cannot be written: then the end of the job says it alone.
+    await keepAnswer(tenant, messageId, answer.transportId).catch(() => undefined);
+    return sent(answer.transportId);
+  };
+
+  /** What the server answered, or why the message has failed for good. Throws where it may be tried again. */
+  const handOver = async (mail: Mail, tenant: string): Promise<{ readonly transportId: string } | 'answer_lost' | 'refused'> => {
     try {
-      const { transportId } = await transport.send(mail);
-      return done({ type: 'RecordSent', messageId, transportId, attempt, at });
+      return await transport.send(mail);
     } catch (error) {
-      if (!(error instanceof MailNotSent)) return failed('answer_lost');
-      await unmark(tenant, messageId);
-      if (error.isFinal) return failed('refused');
+      if (!(error instanceof MailNotSent)) return 'answer_lost';
+      await unmark(tenant, mail.messageId);
+      if (error.isFinal) return 'refused';
       throw error;
     }
   };
