@@ -1,4 +1,4 @@
-import { instantFromMicros, microsNumberOfText, partitionOf } from '@valueverse/kernel';
+import { instantFromMicros, microsBetween, partitionOf } from '@valueverse/kernel';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import { partitionName, type Feed, type Tx } from '@valueverse/event-log';
 import { METERING_CONSUMER } from '../metering/metering.projector';
@@ -7,31 +7,50 @@ const TOPIC = 'usage.events';
 const PARTITIONS = Array.from({ length: USAGE_PARTITIONS }, (_, partition) => ({ topic: TOPIC, partition }) as const);
 
 /** Where the feed ended at an instant of the wall clock. */
-export interface FeedEnds { readonly at: string; readonly ends: ReadonlyMap<string, bigint> }
+interface FeedEnds { readonly at: string; readonly ends: ReadonlyMap<string, bigint> }
 
-/** To be read before the snapshot that is compared with it, outside any transaction. */
-export const feedEnds = async (feed: Feed, wallClock: () => string): Promise<FeedEnds> => {
-  const at = wallClock();
-  return { at, ends: await feed.ends(PARTITIONS) };
-};
+/** Looks that are kept are this far apart, and there are so many of them: the last quarter of a minute. */
+const KEPT_EVERY_MICROS = 250_000n;
+const KEPT_MAX = 60;
+
+/**
+ * Remembers where the feed ended when. A partition that is behind says little about up to when an answer is complete; that it has passed an
+ * earlier end of the feed says it exactly.
+ */
+export class FeedHorizon {
+  private kept: FeedEnds[] = [];
+
+  constructor(private readonly feed: Feed, private readonly wallClock: () => string) {}
+
+  /** Looks at the feed now; answers this look and earlier ones, the latest first. To be called before the snapshot that is compared, outside any transaction. */
+  async look(): Promise<readonly FeedEnds[]> {
+    const at = this.wallClock();
+    const now = { at, ends: await this.feed.ends(PARTITIONS) };
+    const looks = [now, ...this.kept];
+    const last = this.kept[0];
+    if (last === undefined || microsBetween(last.at, at) >= KEPT_EVERY_MICROS) this.kept = looks.slice(0, KEPT_MAX);
+    return looks;
+  }
+}
 
 interface Row { partition: number; log_time: bigint; next_offset: bigint | null; follows: boolean | null }
 
+const hasPassed = ({ ends }: FeedEnds, rows: readonly Row[]): boolean =>
+  rows.every(({ partition, next_offset: next }) => (next ?? 0n) >= (ends.get(partitionName({ topic: TOPIC, partition })) ?? 0n));
+
 /**
- * The instant up to which everything that was accepted is in an answer about a meter from this snapshot: the moment at which the ends of the feed were read, or the log
- * time of the partition that is furthest behind. `subjects` narrows it to their partitions. 1970 for a meter that is still being back-filled.
+ * The instant up to which everything that was accepted is in an answer about a meter from this snapshot: of the latest look at the feed that metering has
+ * passed, or else the log time of the partition that is furthest behind. `subjects` narrows it to their partitions. 1970 for a meter that is still being back-filled.
  */
-export const asOfIn = async (tx: Tx, tenant: string, meter: { meterKey: string; version: number }, { at, ends }: FeedEnds, subjects?: readonly string[]): Promise<string> => {
+export const asOfIn = async (tx: Tx, tenant: string, meter: { meterKey: string; version: number }, looks: readonly FeedEnds[], subjects?: readonly string[]): Promise<string> => {
   const wanted = subjects === undefined ? undefined : new Set(subjects.map((subject) => partitionOf(tenant, subject, USAGE_PARTITIONS)));
-  const { rows } = await tx.query<Row>(
+  const found = await tx.query<Row>(
     `SELECT p.partition, p.log_time, c.next_offset, m.position IS NULL AND m.meter IS NOT NULL AS follows FROM usage_partitions p
      LEFT JOIN checkpoints c ON c.consumer = $1 AND c.topic = $2 AND c.partition = p.partition
      LEFT JOIN usage_meter_progress m ON m.tenant = $3 AND m.meter = $4 AND m.version = $5 AND m.partition = p.partition`,
     [METERING_CONSUMER, TOPIC, tenant, meter.meterKey, meter.version]);
-  const instants = rows.filter(({ partition }) => wanted === undefined || wanted.has(partition)).map((row) => {
-    if (!row.follows) return 0;
-    const end = ends.get(partitionName({ topic: TOPIC, partition: row.partition })) ?? 0n;
-    return (row.next_offset ?? 0n) >= end ? Number.MAX_SAFE_INTEGER : Number(row.log_time);
-  });
-  return instantFromMicros(Math.min(microsNumberOfText(at), ...instants));
+  const rows = found.rows.filter(({ partition }) => wanted === undefined || wanted.has(partition));
+  if (!rows.every(({ follows }) => follows)) return instantFromMicros(0);
+  const passed = looks.find((look) => hasPassed(look, rows));
+  return passed?.at ?? instantFromMicros(Math.min(...rows.map((row) => Number(row.log_time))));
 };

@@ -5,7 +5,7 @@ import { Cursors, OneOf, type Page, PageQuery, Text } from '@valueverse/platform
 import { EXCEPTION_CODES, type ExceptionCode } from '../metering/exceptions';
 import { wantedMeter } from '../meters/meters.controller';
 import { UsageHost } from '../usage-host';
-import { asOfIn, feedEnds } from './as-of';
+import { asOfIn } from './as-of';
 import { WINDOW_SIZES } from './domain/windows';
 import { exceptionsAfter, type ExceptionPosition, type ListedException } from './exceptions';
 import { queryMeter } from './meter-query';
@@ -51,12 +51,11 @@ export class QueryController {
   @ApiResponse({ status: 200, type: QueryAnswerDto })
   async query(@Param('key') key: string, @Query() parameters: Record<string, unknown>, @CurrentCaller() { tenant }: Caller): Promise<QueryAnswerDto> {
     const query = readMeterQuery(parameters);
-    const { service } = this.host;
-    const ends = await feedEnds(service.feed, () => service.clock.now());
+    const looks = await this.host.reader.horizon.look();
     return this.host.read(tenant, async (tx) => {
       const meter = await wantedMeter(tx, tenant, key);
       const data = await queryMeter(tx, tenant, meter, query);
-      return { from: query.from, to: query.to, windowSize: query.windowSize ?? null, data, asOf: await asOfIn(tx, tenant, meter, ends, query.subjects) };
+      return { from: query.from, to: query.to, windowSize: query.windowSize ?? null, data, asOf: await asOfIn(tx, tenant, meter, looks, query.subjects) };
     });
   }
 

@@ -5,21 +5,23 @@ import { ruleOf } from '../metering/domain/measure';
 import { meterOf } from '../meters/meters';
 import { answerAgain, answersTo } from '../statements/compute';
 import { statementOf } from '../statements/statements';
-import { asOfIn, feedEnds } from './as-of';
+import { asOfIn, FeedHorizon } from './as-of';
 
 /** What other contexts may ask metering at once. Nothing that is billed comes this way. */
 export class CopyUsageReader implements UsageReader {
-  constructor(private readonly database: Database, private readonly feed: Feed, private readonly wallClock: () => string) {}
+  readonly horizon: FeedHorizon;
+
+  constructor(private readonly database: Database, feed: Feed, wallClock: () => string) { this.horizon = new FeedHorizon(feed, wallClock); }
 
   /** Refuses an unknown meter with `meter_not_found`. */
   async quantities(tenant: string, query: { meterKey: string; usage: readonly UsageSpan[]; groupBy: readonly string[] }): Promise<{ quantities: readonly GroupQuantity[]; asOf: string }> {
-    const ends = await feedEnds(this.feed, this.wallClock);
+    const looks = await this.horizon.look();
     return this.database.transaction({ role: 'api', tenant, isolation: 'repeatable read', readOnly: true }, async (tx) => {
       const meter = await meterOf(tx, tenant, query.meterKey);
       if (meter === undefined) throw new Refused('meter_not_found', `there is no meter ${query.meterKey}`);
       const request = { requestId: '', subscriptionId: '', chargeKey: '', meterVersion: meter.version, ...query };
       const [answer] = await answersTo(tx, tenant, [{ request, rule: ruleOf(meter) }]);
-      return { quantities: answer!.quantities, asOf: await asOfIn(tx, tenant, meter, ends) };
+      return { quantities: answer!.quantities, asOf: await asOfIn(tx, tenant, meter, looks, query.usage.map(({ subject }) => subject)) };
     });
   }
 
