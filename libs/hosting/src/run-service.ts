@@ -8,7 +8,7 @@ import { cursorSecretOf, installation, type Installation, type InstallationSecre
 import { RemoteInvoiceDocuments, remoteReports } from './remote';
 import { serviceConfig, SERVICE_PORTS, type ServiceConfig } from './service-config';
 import { hostBilling, hostNotifications, hostPayments, hostUsage, type HostedService } from './services';
-import { linkModule, startServices, webModule } from './web';
+import { connectServices, linkModule, migrateServices, webModule } from './web';
 
 const MASTER_KEY_BYTES = 32;
 const API_VERSION = '1';
@@ -50,11 +50,12 @@ const serve = async (name: ServiceName, config: ServiceConfig, logger: Logger): 
   const shared = installation({ feed, secrets, logger, anchors: new FileAnchors(config.VV_ANCHOR_FILE), databaseUrl: () => config.DATABASE_URL, reports: () => reports });
   const hosted = hostedService(name, shared, config, urls);
   reports = [hosted.service.reports, ...remoteReports(urls, name, secrets.serviceToken)];
-  await startServices(shared, [hosted]);
+  await migrateServices(shared, [hosted]);
   const host = await createHost({
     service: name, module: webModule([hosted], [linkModule(hosted.service, shared)]), port: config.PORT, address: config.ADDRESS, cursorSecret: cursorSecretOf(secrets),
     logger, health: shared.health, metrics: shared.metrics, clock: shared.clock, ids: shared.ids, docs: { title: `ValueVerse ${name}`, version: API_VERSION },
   });
+  await connectServices(host.app, [hosted]);
   const url = await host.listen();
   shared.health.markStarted();
   logger.info({ url, feed: feed.kind }, `the ${name} service listens`);

@@ -13,6 +13,7 @@ import { authSecretsOf, type Installation } from './installation';
 export interface HostedService {
   readonly service: Service;
   readonly modules: readonly DynamicModule[];
+  /** Closes what the contexts opened for themselves and the connections; its work stops with its application. */
   close(): Promise<void>;
 }
 
@@ -29,7 +30,7 @@ const serviceOf = (installation: Installation, name: ServiceName, contexts: read
 
 const hosted = (service: Service, auth: ServiceAuth, contexts: readonly { parts: ContextParts; module: DynamicModule }[], close: () => Promise<void> = async () => undefined): HostedService => {
   service.use([{ consumers: auth.consumers, jobs: [] }, ...contexts.map(({ parts }) => parts)]);
-  return { service, modules: contexts.map(({ module }) => module), close: async () => { await service.stop(); await close(); } };
+  return { service, modules: contexts.map(({ module }) => module), close: async () => { await close(); await service.stop(); } };
 };
 
 export const hostUsage = (installation: Installation): HostedService & { reader: UsageReader } => {

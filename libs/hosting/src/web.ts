@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { authFor, OWN_REPORTS, ReportsController } from '@valueverse/auth';
-import type { Service } from '@valueverse/platform';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { FeedTransport, type Service } from '@valueverse/platform';
 import { authSecretsOf, type Installation } from './installation';
 import type { HostedService } from './services';
 
@@ -17,12 +18,17 @@ export const linkModule = (service: Service, installation: Installation): Dynami
 /** All controllers of a process. */
 export const webModule = (hosted: readonly HostedService[], more: readonly DynamicModule[] = []): DynamicModule => ({ module: WebModule, imports: [...hosted.flatMap(({ modules }) => modules), ...more] });
 
-/** Migrates the services one after the other, then starts them. `progress` is told after each migration. */
-export const startServices = async (installation: Installation, hosted: readonly HostedService[], progress: (text: string) => void = () => undefined): Promise<void> => {
+/** Migrates the services one after the other. `progress` is told after each. */
+export const migrateServices = async (installation: Installation, hosted: readonly HostedService[], progress: (text: string) => void = () => undefined): Promise<void> => {
   await installation.feed.ensureTopics();
   for (const { service } of hosted) {
     await service.migrate();
     progress(service.name);
   }
-  for (const { service } of hosted) service.start();
+};
+
+/** Connects the reading side of the services to an application and starts it; closing the application stops it. */
+export const connectServices = async (app: NestFastifyApplication, hosted: readonly HostedService[]): Promise<void> => {
+  app.connectMicroservice({ strategy: new FeedTransport(hosted.map(({ service }) => service)) });
+  await app.startAllMicroservices();
 };

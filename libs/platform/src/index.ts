@@ -36,3 +36,4 @@ export * from './service/schema';
 export * from './service/service';
 export * from './http/once';
 export * from './persistence/rows';
+export * from './service/feed-transport';

@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import type { DynamicModule } from '@nestjs/common';
 import type { ServiceReports } from '@valueverse/contracts';
 import { Database, FileAnchors, PostgresFeed } from '@valueverse/event-log';
-import { cursorSecretOf, hostBilling, hostNotifications, hostPayments, hostUsage, installation, startServices, webModule, type HostedService, type Installation } from '@valueverse/hosting';
+import { connectServices, cursorSecretOf, hostBilling, hostNotifications, hostPayments, hostUsage, installation, migrateServices, webModule, type HostedService, type Installation } from '@valueverse/hosting';
 import { InboxModule, smtpTransport, startInbox } from '@valueverse/notifications';
 import { createHost, createLogger, PortTaken, startEmbeddedPostgres, type EmbeddedPostgres, type Host } from '@valueverse/platform';
 import { DataFolder, type FirstKeys } from './data-folder';
@@ -54,7 +54,7 @@ const start = async (settings: EmbeddedSettings, organization: string, progress:
   const { hosted, inbox } = await compose(shared, settings, undo);
   reports = hosted.map(({ service }) => service.reports);
   undo.push(async () => { await Promise.all(hosted.map((service) => service.close())); });
-  await startServices(shared, hosted, (name) => progress(name));
+  await migrateServices(shared, hosted, (name) => progress(name));
   const host = await listen(shared, hosted, settings.VV_PORT, inbox === undefined ? [] : [InboxModule.of(inbox)]);
   undo.push(() => host.host.close());
   shared.health.markStarted();
@@ -90,6 +90,7 @@ const listen = async (shared: Installation, hosted: readonly HostedService[], po
     service: 'valueverse', module: webModule(hosted, more), port, cursorSecret: cursorSecretOf(secrets), logger, health, metrics, clock, ids,
     docs: { title: 'ValueVerse', version: '1', description: API_DESCRIPTION },
   });
+  await connectServices(host.app, hosted);
   return { host, url: await host.listen() };
 };
 

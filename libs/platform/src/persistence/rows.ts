@@ -1,11 +1,6 @@
 import { ident, type AnyReadModel, type Tx } from '@valueverse/event-log';
 import type { Cursors, Page } from '../http/pagination';
 
-const columnOf = (model: AnyReadModel, name: string): string => {
-  if (!(name in (model.columns ?? {}))) throw new Error(`${model.table} has no column ${name}`);
-  return ident(name);
-};
-
 /** One row of a read model by its key; `undefined` when the tenant of the transaction has none. */
 export const rowOf = async <Row>(tx: Tx, model: AnyReadModel, key: string): Promise<Row | undefined> => {
   const { rows } = await tx.query<{ row: Row }>(`SELECT row FROM ${ident(model.table)} WHERE tenant = $1 AND key = $2`, [tx.tenant, key]);
@@ -28,12 +23,14 @@ export const listRows = async <Row, T>(tx: Tx, options: ListOptions<Row, T>): Pr
   const { model, query, cursors, toApi } = options;
   const oldest = options.order === 'oldest';
   const filters = Object.entries(options.filters ?? {}).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  const unknown = filters.find(([name]) => !(name in (model.columns ?? {})));
+  if (unknown !== undefined) throw new Error(`${model.table} has no column ${unknown[0]}`);
   const list = JSON.stringify([model.table, tx.tenant, filters, oldest]);
   const after = cursors.read(query.cursor, list);
-  const values: unknown[] = [tx.tenant, query.limit + 1, ...filters.map(([, value]) => value), ...(after ?? [])];
-  const conditions = ['tenant = $1', ...filters.map(([name], index) => `${columnOf(model, name)} = $${index + 3}`)];
-  if (after !== undefined) conditions.push(`(sort_by, key) ${oldest ? '>' : '<'} ($${filters.length + 3}, $${filters.length + 4})`);
   const { rows } = await tx.query<{ row: Row; key: string; sort_by: string }>(
-    `SELECT row, key, sort_by FROM ${ident(model.table)} WHERE ${conditions.join(' AND ')} ORDER BY sort_by ${oldest ? 'ASC' : 'DESC'}, key ${oldest ? 'ASC' : 'DESC'} LIMIT $2`, values);
+    `SELECT row, key, sort_by FROM ${ident(model.table)} WHERE tenant = $1 ${filters.map(([name], index) => `AND ${ident(name)} = $${index + 5}`).join(' ')}
+     ${after === undefined ? 'AND $3::text IS NULL AND $4::text IS NULL' : oldest ? 'AND (sort_by, key) > ($3, $4)' : 'AND (sort_by, key) < ($3, $4)'}
+     ORDER BY ${oldest ? 'sort_by ASC, key ASC' : 'sort_by DESC, key DESC'} LIMIT $2`,
+    [tx.tenant, query.limit + 1, after?.[0] ?? null, after?.[1] ?? null, ...filters.map(([, value]) => value)]);
   return cursors.page(rows, query, list, ({ sort_by: sortBy, key }) => [sortBy, key], ({ row, key }) => toApi(row, key));
 };

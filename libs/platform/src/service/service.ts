@@ -53,6 +53,7 @@ export class Service {
   private subscription: Subscription | undefined;
   private runner: JobRunner | undefined;
   private anchoring: NodeJS.Timeout | undefined;
+  private stopping: Promise<void> | undefined;
 
   constructor(private readonly options: ServiceOptions) {
     const { name, databaseUrl, contexts, clock, connectionsMax } = options;
@@ -114,13 +115,20 @@ export class Service {
     this.anchoring.unref();
   }
 
-  /** Stops taking work, finishes what is at hand, and keeps the heads of the chain outside the database. */
+  /** Stops taking work, finishes what is at hand, and keeps the heads of the chain outside the database. Requests can still be answered. */
+  stopWork(): Promise<void> { return this.stopping ??= this.endWork(); }
+
+  /** The same, and closes the connections. */
   async stop(): Promise<void> {
+    await this.stopWork();
+    await this.database.close();
+  }
+
+  private async endWork(): Promise<void> {
     clearInterval(this.anchoring);
     await Promise.all([this.subscription?.stop(), this.runner?.stop()]);
     await Promise.all([this.relay?.stop(), this.keyRelay?.stop()]);
     await this.anchor();
-    await this.database.close();
   }
 
   private async anchor(): Promise<void> {
