@@ -1,6 +1,6 @@
 import type { Schema, TypeOf } from './schema';
 
-/** The topics of the log, by name. The record key is the stream id, but for `usage.events`, whose key is the subject. */
+/** The topics of the log, by name. The record key is the stream id; of a usage envelope, which holds many subjects of one partition, its own id. */
 export const TOPICS = {
   'usage.meters': { owner: 'usage', kind: 'facts' },
   'usage.events': { owner: 'usage', kind: 'transport' },

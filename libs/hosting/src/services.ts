@@ -5,7 +5,7 @@ import { billingContext, billingShape } from '@valueverse/billing';
 import { identityContext, identityShape } from '@valueverse/identity';
 import { notificationsContext, notificationsShape, type MailTransport } from '@valueverse/notifications';
 import { paymentsContext, paymentsShape } from '@valueverse/payments';
-import { usageFace, usageParts, usageShape } from '@valueverse/usage';
+import { usageContext, usageShape } from '@valueverse/usage';
 import { Service, type ContextParts, type ContextShape } from '@valueverse/platform';
 import { authSecretsOf, type Installation } from './installation';
 
@@ -35,8 +35,8 @@ const hosted = (service: Service, auth: ServiceAuth, contexts: readonly { parts:
 
 export const hostUsage = (installation: Installation): HostedService & { reader: UsageReader } => {
   const { service, auth } = serviceOf(installation, 'usage', [usageShape]);
-  const { host, module } = usageFace(service, auth, installation.ids);
-  return { ...hosted(service, auth, [{ parts: usageParts(service), module }]), reader: host.reader };
+  const usage = usageContext(service, { auth, ids: installation.ids });
+  return { ...hosted(service, auth, [usage]), reader: usage.reader };
 };
 
 export const hostBilling = (installation: Installation, usage: UsageReader): HostedService & { documents: InvoiceDocuments } => {

@@ -2,8 +2,12 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { authFor, OWN_REPORTS, ReportsController } from '@valueverse/auth';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { FeedTransport, type Service } from '@valueverse/platform';
+import { CLOUD_EVENT_TYPES } from '@valueverse/usage';
 import { authSecretsOf, type Installation } from './installation';
 import type { HostedService } from './services';
+
+/** Bodies that a context reads by itself. */
+export const RAW_CONTENT_TYPES = CLOUD_EVENT_TYPES;
 
 @Module({})
 class WebModule {}

@@ -1,4 +1,4 @@
-/** The day of the ISO 4217 list one (currencies and funds in use) that this table was checked against. */
+/** The day whose state of ISO 4217 (list one) this table describes; a currency that changes later is a new row with dates. */
 export const CURRENCY_TABLE_DATE = '2026-01-01';
 
 /**

@@ -4,7 +4,8 @@ import { authFor, CREDENTIALS, digestKeyOf, digestOf, newKeyText, type KeyKind }
 import { StatementsRequested, type StatementRequest } from '@valueverse/contracts';
 import { PostgresFeed } from '@valueverse/event-log';
 import { createHost, createLogger, HealthRegistry, type Host, Metrics, Service, systemClock, systemIds } from '@valueverse/platform';
-import { usageFace, usageParts, usageShape } from './usage.context';
+import { CLOUD_EVENT_TYPES } from './ingest/cloud-events';
+import { usageContext, usageShape } from './usage.context';
 
 const MASTER_KEY = Buffer.alloc(32, 7);
 const NO_ANCHORS = { append: async (): Promise<void> => undefined, read: async (): Promise<never[]> => [] };
@@ -36,10 +37,10 @@ export class HostBed {
     const health = new HealthRegistry();
     const service = serviceFor(test.url, feed, health);
     const auth = authFor(service, { digestKey: digestKeyOf(MASTER_KEY), operatorToken: randomBytes(16).toString('hex'), serviceToken: 'service-token' });
-    const face = usageFace(service, auth, systemIds);
-    service.use([{ consumers: auth.consumers, jobs: [] }, usageParts(service)]);
+    const usage = usageContext(service, { auth, ids: systemIds });
+    service.use([{ consumers: auth.consumers, jobs: [] }, usage.parts]);
     service.start();
-    const host = await createHost({ service: 'usage', module: face.module, port: 0, cursorSecret: 'cursor', logger: createLogger({ service: 'usage', level: 'silent' }), health, docs: { title: 'usage', version: '1' } });
+    const host = await createHost({ service: 'usage', module: usage.module, port: 0, cursorSecret: 'cursor', logger: createLogger({ service: 'usage', level: 'silent' }), health, rawContentTypes: CLOUD_EVENT_TYPES, docs: { title: 'usage', version: '1' } });
     return new HostBed(test, feed, service, host, await host.listen());
   }
 

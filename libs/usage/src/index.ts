@@ -2,7 +2,7 @@ export * from './usage.context';
 export * from './usage-host';
 export * from './schema';
 export { Ingest, type Environment, type IngestOptions, type IngestResult } from './ingest/ingest';
-export { readCloudEvents, BATCH_EVENTS_MAX, type Item, type RawBody, type Received } from './ingest/cloud-events';
+export { readCloudEvents, BATCH_EVENTS_MAX, CLOUD_EVENT_TYPES, type Item, type RawBody, type Received } from './ingest/cloud-events';
 export { IngestOverloaded } from './ingest/envelope-writer';
 export { METERING_CONSUMER } from './metering/metering.projector';
 export { CopyUsageReader } from './query/usage-reader';

@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { StatementsRequested, USAGE_EVENTS } from '@valueverse/contracts';
+import { StatementsRequested, USAGE_EVENTS, type UsageReader } from '@valueverse/contracts';
 import type { Feed, Log } from '@valueverse/event-log';
 import type { IdSource } from '@valueverse/kernel';
 import type { ServiceAuth } from '@valueverse/auth';
@@ -27,27 +27,21 @@ export const usageShape: ContextShape = {
   migrations: [{ number: 100, name: 'metering', sql: usageSchemaSql }],
 };
 
-/** What metering reads and does: for `service.use([...])`. */
-export const usageParts = ({ log, feed }: { readonly log: Log; readonly feed: Feed }): ContextParts => ({
-  consumers: [meteringProjector, meterBackfill, statementRequests(feed)],
-  jobs: [backfillJob(log.database), answerStatements(log)],
-});
-
 @Module({})
 class UsageModule {}
 
-/** Metering's HTTP face, for the modules of a host. */
-export interface UsageFace {
-  readonly host: UsageHost;
-  readonly module: DynamicModule;
+export interface UsageDeps {
+  readonly auth: Pick<ServiceAuth, 'module'>;
+  readonly ids: IdSource;
 }
 
-/** Makes the controllers of metering for a service. `face.host.reader` is the `UsageReader` of contexts in the same process. */
-export const usageFace = (service: Service, auth: Pick<ServiceAuth, 'module'>, ids: IdSource): UsageFace => {
+/** The metering context of a service: its consumers and jobs, the module with its controllers, and the reader for contexts in the same process. */
+export const usageContext = (service: Service, { auth, ids }: UsageDeps): { parts: ContextParts; module: DynamicModule; reader: UsageReader } => {
   registerUsageRefusals();
   const host = new UsageHost(service, ids);
   return {
-    host,
+    parts: usageParts(service),
+    reader: host.reader,
     module: {
       module: class extends UsageModule {},
       imports: [auth.module],
@@ -56,3 +50,9 @@ export const usageFace = (service: Service, auth: Pick<ServiceAuth, 'module'>, i
     },
   };
 };
+
+/** What metering reads and does. */
+export const usageParts = ({ log, feed }: { readonly log: Log; readonly feed: Feed }): ContextParts => ({
+  consumers: [meteringProjector, meterBackfill, statementRequests(feed)],
+  jobs: [backfillJob(log.database), answerStatements(log)],
+});

@@ -65,6 +65,7 @@ export class Database {
   readonly schema: string;
   private readonly pool: Pool;
   private readonly searchPath: string;
+  private closing: Promise<void> | undefined;
   private readonly inside = new AsyncLocalStorage<string>();
 
   constructor(private readonly options: DatabaseOptions) {
@@ -140,9 +141,8 @@ export class Database {
     }
   }
 
-  async close(): Promise<void> {
-    await this.pool.end();
-  }
+  /** Ends the connections; a second call waits for the first. */
+  close(): Promise<void> { return this.closing ??= this.pool.end(); }
 
   private opening(client: PoolClient, options: TransactionOptions): string {
     // One round trip: what a transaction may see is set before its first statement, and ends with it.

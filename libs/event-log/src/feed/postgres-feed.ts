@@ -7,6 +7,8 @@ import { FeedGap, LATER_MS, partitionName, type Feed, type FeedRecord, type Grou
 const SCHEMA = 'feed';
 const GAP_STATE = 'VV003';
 const RECORDS_PER_READ_MAX = 500;
+/** Of one partition: usage envelopes are large, and a reader may be far behind on all of them. */
+const BYTES_PER_READ_MAX = 1_000_000;
 const POLL_MS = 100;
 const HEARTBEAT_MS = 1_000;
 /** A member that was silent for this long loses its partitions to the others. */
@@ -113,9 +115,11 @@ export class PostgresFeed implements Feed {
         `SELECT r.topic, r.partition, r.record_offset, r.position, r.previous, r.key, r.headers, r.value
          FROM unnest($1::text[], $2::int[], $3::bigint[]) w(topic, partition, next)
          JOIN ends e ON e.topic = w.topic AND e.partition = w.partition AND e.next_offset > w.next
-         JOIN LATERAL (SELECT * FROM records r WHERE r.topic = w.topic AND r.partition = w.partition AND r.record_offset >= w.next ORDER BY r.record_offset LIMIT $4) r ON true
+         JOIN LATERAL (SELECT * FROM (SELECT l.*, sum(octet_length(l.value)) OVER (ORDER BY l.record_offset) - octet_length(l.value) AS bytes_before FROM
+           (SELECT * FROM records r WHERE r.topic = w.topic AND r.partition = w.partition AND r.record_offset >= w.next ORDER BY r.record_offset LIMIT $4) l) s
+           WHERE s.bytes_before < $5) r ON true
          ORDER BY r.topic, r.partition, r.record_offset`,
-        [list.map(({ topic }) => topic), list.map(({ partition }) => partition), list.map(({ next }) => next), limit]);
+        [list.map(({ topic }) => topic), list.map(({ partition }) => partition), list.map(({ next }) => next), limit, BYTES_PER_READ_MAX]);
       return rows.map(toRecord);
     });
   }

@@ -10,7 +10,7 @@ import type { Fact } from '../codec/codec';
 export interface ReadModel<E extends Message, Row> extends Projection<E, Row> {
   /** Columns beside the row, for filters: name in snake_case -> value of a row. */
   readonly columns?: Readonly<Record<string, (row: Row) => string | null>>;
-  /** What lists are sorted by, before the key. */
+  /** What lists are sorted by, before the key: an instant, or a text that sorts as it stands. */
   readonly sortBy: (row: Row) => string;
   /** Fields that two rows of a tenant may not share; null values are not compared. */
   readonly unique?: readonly string[];
@@ -82,6 +82,13 @@ const lockRows = async (tx: Tx, model: AnyReadModel, table: string, facts: reado
   return rows;
 };
 
+const INSTANT = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.(\d{1,6}))?Z$/;
+/** Instants leave out a fraction that is zero; with all six digits they sort as texts. */
+const sortable = (value: string): string => {
+  const [, seconds, fraction = ''] = INSTANT.exec(value) ?? [];
+  return seconds === undefined ? value : `${seconds}.${fraction.padEnd(6, '0')}Z`;
+};
+
 const upsertRows = async (tx: Tx, model: AnyReadModel, table: string, rows: readonly StoredRow[]): Promise<void> => {
   const columns = Object.entries(model.columns ?? {});
   const updated = ['stream_version', 'sort_by', 'row', ...columns.map(([name]) => name)];
@@ -89,7 +96,7 @@ const upsertRows = async (tx: Tx, model: AnyReadModel, table: string, rows: read
     `INSERT INTO ${ident(table)} (tenant, key, stream_version, sort_by, row${columns.map(([name]) => `, ${ident(name)}`).join('')})
      SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::json[]${columns.map((_, index) => `, $${index + 6}::text[]`).join('')})
      ON CONFLICT (tenant, key) DO UPDATE SET ${updated.map((name) => `${ident(name)} = excluded.${ident(name)}`).join(', ')}`,
-    [rows.map(({ tenant }) => tenant), rows.map(({ key }) => key), rows.map(({ streamVersion }) => streamVersion), rows.map(({ row }) => model.sortBy(row)),
+    [rows.map(({ tenant }) => tenant), rows.map(({ key }) => key), rows.map(({ streamVersion }) => streamVersion), rows.map(({ row }) => sortable(model.sortBy(row))),
       rows.map(({ row }) => JSON.stringify(row)), ...columns.map(([, value]) => rows.map(({ row }) => value(row)))]);
 };
 

@@ -167,8 +167,9 @@ function addParsers(adapter: FastifyAdapter, instance: FastifyInstance, options:
     }
     done(null, value);
   };
-  for (const type of JSON_TYPES) adapter.useBodyParser(type, true, limit, parse as never);
-  for (const type of options.rawContentTypes ?? []) {
+  const raw = options.rawContentTypes ?? [];
+  for (const type of JSON_TYPES.filter((name) => !raw.includes(name))) adapter.useBodyParser(type, true, limit, parse as never);
+  for (const type of raw) {
     adapter.useBodyParser(type, true, limit, ((_request: unknown, body: Buffer, done: (error: Error | null, value?: unknown) => void) => done(null, body)) as never);
   }
 }

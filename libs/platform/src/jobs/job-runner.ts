@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { addMicros, derivedId } from '@valueverse/kernel';
 import { AppendConflict, isTransient, type Instruction, type Log, type Reports } from '@valueverse/event-log';
 import { newContext, runInContext } from '../http/request-context';
@@ -13,6 +13,7 @@ const RETRY_MAX_MS = 60_000;
 /** Attempts after which a job that keeps failing is reported as stuck; it is tried on, at the longest pause. */
 const ATTEMPTS_ALARM = 8;
 const FINISH_ATTEMPTS_MAX = 40;
+const FINISH_PAUSE_MS_MAX = 30;
 const RENEW_EVERY_MS = 3_000;
 const MICROS_PER_MS = 1_000n;
 
@@ -111,7 +112,8 @@ export class JobRunner {
         });
         return;
       } catch (error) {
-        if (!(error instanceof AppendConflict) || attempt >= FINISH_ATTEMPTS_MAX) throw error;
+        if (!(error instanceof AppendConflict || isTransient(error)) || attempt >= FINISH_ATTEMPTS_MAX) throw error;
+        await new Promise((resolve) => { setTimeout(resolve, randomInt(1, FINISH_PAUSE_MS_MAX)); });
       }
     }
   }

@@ -1,4 +1,5 @@
 import { microsOf, unixMillisOfId } from '@valueverse/kernel';
+import { partitionsOf, TOPICS } from '@valueverse/contracts';
 import { Problem } from '../problem/problem';
 import type { Service } from './service';
 import type { Tx } from '@valueverse/event-log';
@@ -12,7 +13,7 @@ let waiters = 0;
 
 /**
  * Finds what another context made, waiting while the news of it may still be on its way: 2 s at most, holding no connection.
- * `undefined` when it is not there; refuses with 503 `not_yet_known` when too many wait already.
+ * `undefined` when it is not there; refuses with 503 `not_yet_known` when this service is behind the feed, or too many wait already.
  */
 export const awaitKnown = async <T>(service: Service, tenant: string, idOrKey: string, find: (tx: Tx) => Promise<T | undefined>): Promise<T | undefined> => {
   const look = (): Promise<T | undefined> => service.database.transaction({ role: 'api', tenant, readOnly: true }, find);
@@ -30,8 +31,20 @@ export const awaitKnown = async <T>(service: Service, tenant: string, idOrKey: s
       const later = await look();
       if (later !== undefined) return later;
     }
+    if (await isBehind(service)) throw new Problem(503, 'not_yet_known', `${idOrKey} is not known here yet`, { retryAfterSeconds: 1 });
     return undefined;
   } finally {
     waiters -= 1;
   }
+};
+
+/** Whether anything in the feed has not been read by this service's consumers. */
+const isBehind = async (service: Service): Promise<boolean> => {
+  const partitions = service.reads.topics.filter((topic) => TOPICS[topic].kind === 'facts')
+    .flatMap((topic) => Array.from({ length: partitionsOf(topic) }, (_, partition) => ({ topic, partition })));
+  const ends = await service.feed.ends(partitions);
+  const { rows } = await service.database.transaction({ role: 'worker', readOnly: true }, (tx) => tx.query<{ topic: string; partition: number; read: bigint }>(
+    'SELECT topic, partition, min(next_offset) AS read FROM checkpoints GROUP BY topic, partition'));
+  const read = new Map(rows.map((row) => [`${row.topic}/${row.partition}`, row.read]));
+  return [...ends].some(([name, end]) => end > (read.get(name) ?? 0n));
 };

@@ -21,6 +21,9 @@ export interface Received {
   readonly isBatch: boolean;
   readonly items: readonly Item[];
 }
+/** The content types whose bodies this context reads by itself. */
+export const CLOUD_EVENT_TYPES: readonly string[] = [BATCH_TYPE, STRUCTURED_TYPE];
+
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
 const DETAILS: Readonly<Record<RawFault, string>> = {

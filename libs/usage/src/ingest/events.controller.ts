@@ -5,12 +5,13 @@ import { FeedTimeout, isTransient } from '@valueverse/event-log';
 import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
 import { Problem, requestContext } from '@valueverse/platform';
 import { UsageHost } from '../usage-host';
-import { readCloudEvents, type Received } from './cloud-events';
+import { readCloudEvents, type RawBody, type Received } from './cloud-events';
 import { IngestOverloaded } from './envelope-writer';
 import type { IngestResult } from './ingest';
 
 const RETRY_AFTER_SECONDS = 1;
 const NO_BYTES = new Uint8Array();
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
 const EVENT_SCHEMA = {
   type: 'object', required: ['specversion', 'id', 'source', 'type', 'subject'],
@@ -31,6 +32,19 @@ export class IngestResultDto {
   @ApiProperty({ type: [RejectedDto] }) rejected!: RejectedDto[];
 }
 
+/**
+ * The host hands over the bytes of CloudEvents as they came, so that one event with an odd body costs no other one. Refuses what is no JSON
+ * with `malformed_json`.
+ */
+const bodyOf = ({ body, rawBody }: FastifyRequest & { rawBody?: Buffer }): RawBody => {
+  if (!Buffer.isBuffer(body)) return { value: body, bytes: rawBody ?? NO_BYTES };
+  try {
+    return { value: JSON.parse(UTF8.decode(body)) as unknown, bytes: body };
+  } catch {
+    throw new Problem(400, 'malformed_json', 'the body is not JSON in UTF-8');
+  }
+};
+
 /** Usage events come in here, as CloudEvents 1.0. */
 @ApiTags('usage')
 @Controller('api/v1/usage/events')
@@ -44,7 +58,7 @@ export class EventsController {
   @ApiBody({ schema: { oneOf: [EVENT_SCHEMA, { type: 'array', items: EVENT_SCHEMA, maxItems: 1_000 }] } as object })
   @ApiResponse({ status: 202, type: IngestResultDto })
   async send(@Req() request: FastifyRequest & { rawBody?: Buffer }, @Headers('content-type') contentType: string | undefined, @CurrentCaller() caller: Caller): Promise<IngestResult> {
-    const received = readCloudEvents(contentType ?? '', request.headers, { value: request.body, bytes: request.rawBody ?? NO_BYTES });
+    const received = readCloudEvents(contentType ?? '', request.headers, bodyOf(request));
     const result = await this.accept(received, caller);
     const [only] = result.rejected;
     if (!received.isBatch && only !== undefined) throw new Problem(400, only.code, only.detail);

@@ -3,11 +3,11 @@ import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import { partitionName, type Feed, type Tx } from '@valueverse/event-log';
 import { METERING_CONSUMER } from '../metering/metering.projector';
 
-const TOPIC = 'usage.events';
+export const TOPIC = 'usage.events';
 const PARTITIONS = Array.from({ length: USAGE_PARTITIONS }, (_, partition) => ({ topic: TOPIC, partition }) as const);
 
 /** Where the feed ended at an instant of the wall clock. */
-interface FeedEnds { readonly at: string; readonly ends: ReadonlyMap<string, bigint> }
+export interface FeedEnds { readonly at: string; readonly ends: ReadonlyMap<string, bigint> }
 
 /** Looks that are kept are this far apart, and there are so many of them: the last quarter of a minute. */
 const KEPT_EVERY_MICROS = 250_000n;

@@ -1,11 +1,15 @@
-import { Refused } from '@valueverse/kernel';
-import type { GroupQuantity, UsageReader, UsageSpan } from '@valueverse/contracts';
-import type { Database, Feed } from '@valueverse/event-log';
+import { partitionOf, Refused } from '@valueverse/kernel';
+import { USAGE_PARTITIONS, type GroupQuantity, type UsageReader, type UsageSpan } from '@valueverse/contracts';
+import { partitionName, type Database, type Feed } from '@valueverse/event-log';
 import { ruleOf } from '../metering/domain/measure';
 import { meterOf } from '../meters/meters';
 import { answerAgain, answersTo } from '../statements/compute';
 import { statementOf } from '../statements/statements';
-import { asOfIn, FeedHorizon } from './as-of';
+import { METERING_CONSUMER } from '../metering/metering.projector';
+import { asOfIn, FeedHorizon, TOPIC, type FeedEnds } from './as-of';
+
+const CATCH_UP_MS_MAX = 1_500;
+const LOOK_EVERY_MS = 15;
 
 /** What other contexts may ask metering at once. Nothing that is billed comes this way. */
 export class CopyUsageReader implements UsageReader {
@@ -16,6 +20,7 @@ export class CopyUsageReader implements UsageReader {
   /** Refuses an unknown meter with `meter_not_found`. */
   async quantities(tenant: string, query: { meterKey: string; usage: readonly UsageSpan[]; groupBy: readonly string[] }): Promise<{ quantities: readonly GroupQuantity[]; asOf: string }> {
     const looks = await this.horizon.look();
+    await this.caughtUp(looks[0]!, query.usage.map(({ subject }) => partitionOf(tenant, subject, USAGE_PARTITIONS)));
     return this.database.transaction({ role: 'api', tenant, isolation: 'repeatable read', readOnly: true }, async (tx) => {
       const meter = await meterOf(tx, tenant, query.meterKey);
       if (meter === undefined) throw new Refused('meter_not_found', `there is no meter ${query.meterKey}`);
@@ -23,6 +28,18 @@ export class CopyUsageReader implements UsageReader {
       const [answer] = await answersTo(tx, tenant, [{ request, rule: ruleOf(meter) }]);
       return { quantities: answer!.quantities, asOf: await asOfIn(tx, tenant, meter, looks, query.usage.map(({ subject }) => subject)) };
     });
+  }
+
+  /** Waits a moment for what was accepted before the question; what is still missing then, `asOf` says. */
+  private async caughtUp({ ends }: FeedEnds, partitions: readonly number[]): Promise<void> {
+    const deadline = performance.now() + CATCH_UP_MS_MAX;
+    for (;;) {
+      const { rows } = await this.database.transaction({ role: 'worker', readOnly: true }, (tx) => tx.query<{ partition: number; next_offset: bigint }>(
+        'SELECT partition, next_offset FROM checkpoints WHERE consumer = $1 AND topic = $2 AND partition = ANY($3)', [METERING_CONSUMER, TOPIC, partitions]));
+      const read = new Map(rows.map(({ partition, next_offset: next }) => [partition, next]));
+      if (partitions.every((partition) => (read.get(partition) ?? 0n) >= (ends.get(partitionName({ topic: TOPIC, partition })) ?? 0n)) || performance.now() > deadline) return;
+      await new Promise((resolve) => { setTimeout(resolve, LOOK_EVERY_MS); });
+    }
   }
 
   async recompute(tenant: string, statementId: string): Promise<{ quantities: readonly GroupQuantity[]; evidence: string } | undefined> {
