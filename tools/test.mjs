@@ -41,6 +41,7 @@ const CHECKS = [
   ['typecheck', 'node_modules/typescript7/bin/tsc', '-p', 'tsconfig.json', '--noEmit'],
   ['lint', 'tools/lint.mjs'],
   ['tidy', 'tools/tidy/main.mjs'],
+  ['generated files', 'tools/generate.mjs', '--check'],
 ];
 
 async function main() {

@@ -1,0 +1,50 @@
+import { randomBytes } from 'node:crypto';
+import type { DynamicModule } from '@nestjs/common';
+import { SERVICES, type InvoiceDocuments, type ServiceName, type UsageReader } from '@valueverse/contracts';
+import { FileAnchors, PostgresFeed } from '@valueverse/event-log';
+import { smtpTransport } from '@valueverse/notifications';
+import { buildOpenApi, createHost, createLogger, type ConfigSchema } from '@valueverse/platform';
+import { cursorSecretOf, installation } from './installation';
+import { serviceConfig, SERVICE_PORTS } from './service-config';
+import { hostBilling, hostNotifications, hostPayments, hostUsage, type HostedService } from './services';
+import { webModule } from './web';
+
+const NOWHERE = 'postgres://nobody@127.0.0.1:1/none';
+const DESCRIPTIONS: Readonly<Record<ServiceName, string>> = {
+  usage: 'Usage events, meters, queries and statements.', billing: 'Accounts, plans, subscriptions, invoices, test clocks; organizations and keys.',
+  payments: 'Payment methods and the collection of invoices.', notifications: 'E-mails that went out.',
+};
+
+/** What is generated from the code and committed: path -> content. No database is asked; the applications are made and described, not started. */
+export const generatedFiles = async (): Promise<Record<string, string>> => {
+  const files: Record<string, string> = { 'docs/CONFIGURATION.md': configurationPage() };
+  const unused = <T>(): T => ({}) as T;
+  const shared = installation({
+    feed: new PostgresFeed(NOWHERE), secrets: { masterKey: randomBytes(32), operatorToken: 'operator', serviceToken: 'service' }, logger: createLogger({ service: 'docs', level: 'silent' }),
+    anchors: new FileAnchors('never-written'), databaseUrl: () => NOWHERE, reports: () => [],
+  });
+  const hosted: Readonly<Record<ServiceName, () => HostedService>> = {
+    usage: () => hostUsage(shared), billing: () => hostBilling(shared, unused<UsageReader>()), payments: () => hostPayments(shared),
+    notifications: () => hostNotifications(shared, { transport: smtpTransport('smtp://127.0.0.1:1', 'billing@valueverse.invalid'), documents: unused<InvoiceDocuments>() }),
+  };
+  const all = SERVICES.map((name) => hosted[name]());
+  for (const [index, name] of SERVICES.entries()) files[`docs/openapi/${name}.json`] = await documentOf(name, webModule([all[index]!]), shared);
+  return files;
+};
+
+const documentOf = async (name: ServiceName, module: DynamicModule, shared: ReturnType<typeof installation>): Promise<string> => {
+  const host = await createHost({ service: name, module, port: 0, cursorSecret: cursorSecretOf(shared.secrets), logger: shared.logger });
+  const document = buildOpenApi(host.app, { title: `ValueVerse ${name}`, version: '1', description: DESCRIPTIONS[name] });
+  return `${JSON.stringify(document, null, 2)}\n`;
+};
+
+const configurationPage = (): string => {
+  const sections = SERVICES.map((name) => `## ${name}\n\n${tableOf(serviceConfig(name, SERVICE_PORTS[name]))}`);
+  return `# Settings\n\nGenerated from the schemas in \`libs/hosting/src/service-config.ts\`; \`npm run generate\` writes it again. A secret can also be read from the file that\n\`<NAME>_FILE\` names. \`node apps/<service>/dist/main.js --check\` reads the environment, reports every fault at once and starts nothing.\n\n${sections.join('\n\n')}\n`;
+};
+
+const tableOf = (schema: ConfigSchema): string => [
+  '| variable | kind | default | meaning |', '|---|---|---|---|',
+  ...Object.entries(schema).map(([name, { kind, fallback, optional, secret, description }]) =>
+    `| \`${name}\` | ${kind}${secret ? ', secret' : ''} | ${fallback === undefined ? (optional ? 'not set' : 'required') : `\`${String(fallback)}\``} | ${description} |`),
+].join('\n');
