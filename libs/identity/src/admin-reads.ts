@@ -43,5 +43,11 @@ export class AdminReads {
 
   async close(): Promise<void> { if (this.ready !== undefined) await (await this.ready).destroy(); }
 
-  private open(): Promise<DataSource> { return this.ready ??= this.source.initialize(); }
+  /** A database that does not answer now may answer later: a failure is not kept. */
+  private open(): Promise<DataSource> {
+    return this.ready ??= this.source.initialize().catch((error: unknown) => {
+      this.ready = undefined;
+      throw error;
+    });
+  }
 }

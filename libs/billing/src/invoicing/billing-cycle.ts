@@ -1,6 +1,6 @@
 import { addDuration, derivedId } from '@valueverse/kernel';
 import type { AccountOpened, PaymentSucceeded, StatementIssued, StatementsRequested, SubscriptionStarted } from '@valueverse/contracts';
-import { follow, type DeciderDefinition, type NewJob, type Reaction, type Reactor, type Tx } from '@valueverse/event-log';
+import { follow, ident, tableOf, type DeciderDefinition, type NewJob, type Reaction, type Reactor, type Tx } from '@valueverse/event-log';
 import { rowOf, type Job, type JobHandler, type JobResult } from '@valueverse/platform';
 import { accountStream } from '../accounts/account.model';
 import type { BillingHost } from '../billing-host';
@@ -103,9 +103,12 @@ const closeInvoice = async (host: BillingHost, job: Job<OfInvoice>): Promise<Job
   };
 };
 
-/** Issues an invoice once all its usage is stated. The number is taken in the same transaction, so a failure gives it back. */
+/**
+ * Issues an invoice once all its usage is stated. The number is taken in the same transaction, so a failure gives it back. The row is held
+ * from the first look on: the last two statements of an invoice may come at once, and the second would take a number for nothing.
+ */
 const finalizeIn = async (host: BillingHost, tx: Tx, { tenant, payload: { invoiceId }, clockId, now }: Job<OfInvoice>): Promise<Reaction> => {
-  const { rows } = await tx.query<{ row: InvoiceRow }>('SELECT row FROM invoices WHERE tenant = $1 AND key = $2', [tenant, invoiceId]);
+  const { rows } = await tx.query<{ row: InvoiceRow }>(`SELECT row FROM ${ident(tableOf(invoicesModel))} WHERE tenant = $1 AND key = $2 FOR UPDATE`, [tenant, invoiceId]);
   const row = rows[0]!.row;
   if (row.status === 'finalized' || unstated(row).length > 0) return {};
   const [opened] = await host.service.log.store.read<AccountOpened>(tx, tenant, accountStream(row.accountId));

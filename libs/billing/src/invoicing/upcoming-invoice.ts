@@ -1,4 +1,4 @@
-import { Money } from '@valueverse/kernel';
+import { earlierOf, Money } from '@valueverse/kernel';
 import type { InvoiceUsageStated, UsageReader } from '@valueverse/contracts';
 import { addLines } from '@valueverse/rating';
 import type { PlanVersion } from '../catalog/plan.model';
@@ -14,7 +14,7 @@ export const liveStatements = async (usage: UsageReader, tenant: string, draft: 
   let asOf: string | undefined;
   for (const { requestId, chargeKey, meterKey, usage: spans, groupBy } of draft.requests) {
     const answer = await usage.quantities(tenant, { meterKey, usage: spans, groupBy });
-    asOf = asOf === undefined || answer.asOf < asOf ? answer.asOf : asOf;
+    asOf = asOf === undefined ? answer.asOf : earlierOf(asOf, answer.asOf);
     statements.set(chargeKey, { statementId: requestId, quantities: answer.quantities, asOf: {}, evidence: '' });
   }
   return { statements, asOf };

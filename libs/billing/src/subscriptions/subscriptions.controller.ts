@@ -2,7 +2,7 @@ import { Body, Controller, Get, Inject, Param, Post, Query, Req, Res } from '@ne
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { instruct, type Tx } from '@valueverse/event-log';
-import type { IdSource } from '@valueverse/kernel';
+import { Refused, type IdSource } from '@valueverse/kernel';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
 import {
   answerOnce, created, Cursors, IDS, InstantField, Key, listRows, Metadata, OneOf, PageQuery, Problem, rowOf, Text, TextList, textRule, Whole, type Page,
@@ -12,7 +12,7 @@ import { BillingHost } from '../billing-host';
 import { plansModel, versionOf, type PlanRow } from '../catalog/plan.model';
 import { clockTime } from '../clocks/clock-time';
 import { upcomingInvoice } from '../invoicing/upcoming-invoice';
-import { anchorOf, cyclePeriodAt } from './domain/billing-cycle';
+import { anchorOf, cyclePeriod, cyclePeriodAt } from './domain/billing-cycle';
 import { subscriptionDecider, subscriptionsModel, type SubscriptionRow } from './subscription.model';
 
 const SUBJECTS_MAX = 100;
@@ -34,6 +34,16 @@ class SubscriptionsQuery extends PageQuery {
 }
 
 const refuse = (status: number, code: string, pointer: string, detail: string): Problem => new Problem(status, code, detail, { errors: [{ pointer, code, detail }] });
+
+/** An anchor that is no date, or a period that ends after the last year, would be found only when the first period is billed. */
+const refuseWithoutPeriods = (started: Parameters<typeof cyclePeriod>[0]): void => {
+  try {
+    cyclePeriod(started, 0);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    throw refuse(400, error.code, error.code === 'invalid_local_time' ? '/anchor' : '/startsAt', error.message);
+  }
+};
 
 /** Subscriptions: accounts on plan versions. */
 @ApiTags('billing')
@@ -90,9 +100,11 @@ export class SubscriptionsController {
     const subjects = [...new Set(body.subjects ?? [])];
     await this.takeSubjects(tx, caller.tenant, subjects, subscriptionId);
     const at = await clockTime(tx, service.clock, account.testClockId);
+    const anchor = anchorOf(body.alignment ?? 'anniversary', plan.interval, body.startsAt, account.timezone, body.anchor);
+    refuseWithoutPeriods({ anchor, interval: plan.interval, startsAt: body.startsAt });
     await service.log.execute(tx, [instruct(subscriptionDecider, {
       type: 'StartSubscription', subscriptionId, accountId: account.accountId, planKey: body.planKey, planVersion: plan.version, currency: plan.currency, interval: plan.interval,
-      startsAt: body.startsAt, anchor: anchorOf(body.alignment ?? 'anniversary', plan.interval, body.startsAt, account.timezone, body.anchor), subjects, metadata: body.metadata ?? {}, at,
+      startsAt: body.startsAt, anchor, subjects, metadata: body.metadata ?? {}, at,
     }, contextOfCaller(caller, at, account.testClockId))]);
     return (await rowOf<SubscriptionRow>(tx, subscriptionsModel, subscriptionId))!;
   }

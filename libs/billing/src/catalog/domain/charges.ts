@@ -5,13 +5,17 @@ import { parsePrice, pointerTo, type Fault, type Price } from '@valueverse/ratin
 export const CHARGES_MAX = 100;
 const KEY = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,255}$/;
 const NAME_LENGTH_MAX = 256;
+/** With any quantity that metering can state, an amount still fits into the facts that carry it. */
+const DECIMAL_LENGTH_MAX = 32;
+/** Control characters, zero-width ones, and those that turn the direction of a text: a name is printed on invoices. */
+const UNSEEN = /[\u0000-\u001f\u007f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/;
 const FIELDS = ['key', 'name', 'type', 'timing', 'meterKey', 'price', 'chargeFlatAtZero'];
 /** Prices whose fees are one amount: what a recurring charge can have. */
 const RECURRING_MODELS: readonly string[] = ['flat', 'per_unit'];
 
 /**
  * Reads the charges of a plan and names everything that is wrong with them at once.
- * Codes: those of `parsePrice`, and `duplicate_key`, `unknown_field`, `missing_field`, `invalid_value`, `money_precision`, `unsupported_price`.
+ * Codes: those of `parsePrice`, and `duplicate_key`, `unknown_field`, `missing_field`, `invalid_value`, `money_precision`, `too_long`, `unsupported_price`.
  */
 export const readCharges = (values: readonly unknown[], pointer: string, currency: string): { charges: Charge[] } | { errors: Fault[] } => {
   const errors: Fault[] = [];
@@ -38,13 +42,15 @@ const readCharge = (value: unknown, pointer: string, currency: string, errors: F
   for (const name of ['key', 'name', 'type', 'price']) if (fields[name] === undefined) note(name, 'missing_field', 'is required');
   const { key, name, type, timing, meterKey, chargeFlatAtZero } = fields as Record<string, unknown>;
   if (key !== undefined && (typeof key !== 'string' || !KEY.test(key))) note('key', 'invalid_value', 'letters, digits and ._:- only');
-  if (name !== undefined && (typeof name !== 'string' || name === '' || name.length > NAME_LENGTH_MAX)) note('name', 'invalid_value', `a text of 1 to ${NAME_LENGTH_MAX} characters`);
+  if (name !== undefined && !isName(name)) note('name', 'invalid_value', `a text of 1 to ${NAME_LENGTH_MAX} characters that can be seen`);
   if (type !== undefined && type !== 'recurring' && type !== 'usage') note('type', 'invalid_value', 'recurring or usage');
   if (chargeFlatAtZero !== undefined && typeof chargeFlatAtZero !== 'boolean') note('chargeFlatAtZero', 'invalid_value', 'true or false');
   checkKind({ type, timing, meterKey }, note);
   checkPrice(fields['price'], type, pointerTo(pointer, 'price'), currency, errors);
   return errors.length > before ? undefined : { ...fields, ...(type === 'recurring' && timing === undefined ? { timing: 'in_advance' } : {}) } as unknown as Charge;
 };
+
+const isName = (name: unknown): boolean => typeof name === 'string' && name.trim() !== '' && name.length <= NAME_LENGTH_MAX && !UNSEEN.test(name);
 
 const checkKind = ({ type, timing, meterKey }: Record<string, unknown>, note: (name: string, code: string, detail: string) => void): void => {
   if (timing !== undefined && timing !== 'in_advance' && timing !== 'in_arrears') note('timing', 'invalid_value', 'in_advance or in_arrears');
@@ -62,6 +68,8 @@ const checkPrice = (value: unknown, type: unknown, pointer: string, currency: st
   if (type === 'recurring' && !RECURRING_MODELS.includes(price.model)) {
     errors.push({ pointer: pointerTo(pointer, 'model'), code: 'unsupported_price', detail: `a recurring charge is ${RECURRING_MODELS.join(' or ')}` });
   }
+  const tooLong = decimalsOf(price).filter(({ text }) => text.length > DECIMAL_LENGTH_MAX);
+  errors.push(...tooLong.map(({ name }) => ({ pointer: `${pointer}/${name}`, code: 'too_long', detail: `at most ${DECIMAL_LENGTH_MAX} characters` })));
   for (const { name, amount } of flatAmounts(price)) {
     try {
       Money.parse(amount, currency);
@@ -70,6 +78,13 @@ const checkPrice = (value: unknown, type: unknown, pointer: string, currency: st
       errors.push({ pointer: `${pointer}/${name}`, code: error.code, detail: error.message });
     }
   }
+};
+
+/** Every number of a price, with its place. */
+const decimalsOf = (price: Price): { name: string; text: string }[] => {
+  const of = (fields: object, place: string): { name: string; text: string }[] => Object.entries(fields)
+    .flatMap(([name, value]) => (name !== 'model' && typeof value === 'string' ? [{ name: `${place}${name}`, text: value }] : []));
+  return price.model === 'graduated' ? price.tiers.flatMap((tier, index) => of(tier, `tiers/${index}/`)) : of(price, '');
 };
 
 /** Amounts that are due as they are, so they cannot have more digits than the currency. */

@@ -26,8 +26,10 @@ export const testClock: Decider<ClockCommand, ClockEvent, TestClock> = {
       if (compareInstants(to, now) < 0) throw new Refused('clock_goes_forward', `the clock stands at ${now}`, '/to');
       return [{ type: 'ClockAdvanceRequested', clockId, to }];
     },
-    StepClock: ({ clockId, now }, state) => (state.status === 'advancing' && compareInstants(now, state.now) > 0 ? [{ type: 'ClockStepped', clockId, now }] : []),
-    CompleteAdvance: ({ clockId }, { status, now }) => (status === 'advancing' ? [{ type: 'ClockAdvanced', clockId, now }] : []),
+    // A runner that was held up may come with a step or an end of an advance that is over: it means another one.
+    StepClock: ({ clockId, now }, state) =>
+      (state.status === 'advancing' && compareInstants(now, state.now) > 0 && compareInstants(now, state.target) <= 0 ? [{ type: 'ClockStepped', clockId, now }] : []),
+    CompleteAdvance: ({ clockId }, { status, now, target }) => (status === 'advancing' && compareInstants(now, target) >= 0 ? [{ type: 'ClockAdvanced', clockId, now }] : []),
   }),
   evolve: dispatch<ClockEvent, TestClock, TestClock>({
     ClockCreated: ({ now }) => ({ status: 'ready', now, target: now }),

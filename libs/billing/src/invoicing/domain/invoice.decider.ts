@@ -36,8 +36,8 @@ const finalize = ({ number, billTo, at }: FinalizeInvoice, { drafted, statements
     type: 'InvoiceFinalized', invoiceId, accountId, subscriptionId, number, currency, servicePeriod: periodOf(drafted!), issuedAt: at, dueAt: addDuration(at, DUE_AFTER),
     planKey, planVersion, rounding, lines, subtotal: subtotal.toString(), discountTotal: zero, taxTotal: zero, total: subtotal.toString(), billTo,
   };
-  // Nothing to pay is paid.
-  return subtotal.isZero() ? [finalized, { type: 'InvoicePaid', invoiceId, paidAt: at }] : [finalized];
+  // Nothing to pay is paid, and so is a credit.
+  return !subtotal.isPositive() ? [finalized, { type: 'InvoicePaid', invoiceId, paidAt: at }] : [finalized];
 };
 
 /** From the beginning of what was used to the end of what is paid for. */
@@ -53,8 +53,8 @@ const applyPayment = ({ invoiceId, paymentId, amount, currency, at }: ApplyPayme
   // Money that has come in cannot be refused: what does not fit is kept and understood later.
   if (status !== 'finalized' || owed === undefined) return [unmatched(amount, 'no_invoice')];
   if (currency !== drafted!.currency) return [unmatched(amount, 'wrong_currency')];
-  if (owed.isZero()) return [unmatched(amount, 'nothing_due')];
   const paid = Money.parse(amount, currency);
+  if (!owed.isPositive() || !paid.isPositive()) return [unmatched(amount, 'nothing_due')];
   const fits = paid.min(owed);
   const facts: InvoiceEvent[] = [{ type: 'InvoicePaymentApplied', invoiceId, paymentId, amount: fits.toString(), appliedAt: at }];
   if (fits.equals(owed)) facts.push({ type: 'InvoicePaid', invoiceId, paidAt: at });

@@ -35,7 +35,8 @@ const recurringLine = (charge: Charge, { period, aligned }: Charged, pricing: Pr
   const isWhole = period.from === aligned.from && period.to === aligned.to;
   if (isWhole) return line(charge, period, pricing, { quantity: '1', amount: rated.amount.toString(), steps: closed(rated.steps, roundingStep(rated, rounding)) });
   const sliced = prorateFee({ full: rated.exact, aligned, served: period, granularity: 'day', zone, currency, rounding });
-  return line(charge, period, pricing, { quantity: '1', amount: sliced.amount.toString(), steps: [...rated.steps, ...sliced.steps] });
+  // The steps of the slice name the whole fee; beside its own step they would not add up to the line.
+  return line(charge, period, pricing, { quantity: '1', amount: sliced.amount.toString(), steps: sliced.steps });
 };
 
 const usageLine = (charge: Charge, { period }: Charged, statement: Statement, pricing: Pricing): InvoiceLine => {

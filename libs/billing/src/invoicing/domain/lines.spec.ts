@@ -1,0 +1,80 @@
+import { Decimal } from '@valueverse/kernel';
+import type { Charge, InvoiceLine } from '@valueverse/contracts';
+import { priceLines, rateUsage, totalOf } from './lines';
+import { DECEMBER, draft, NOVEMBER, platform, prompt, statement, usageCharge } from './invoice.spec-kit';
+
+const pricing = (currency: string, zone = 'UTC') => ({ invoiceId: 'inv_1', currency, zone, rounding: 'half_up' as const });
+const usageLine = (charge: Charge, quantity: readonly string[], currency = 'USD'): InvoiceLine =>
+  priceLines(draft([charge], [], currency), new Map([[charge.key, statement(...quantity)]]), pricing(currency))[0]!;
+/** The fee of a first period that begins at `from`, in a whole period from `aligned`. */
+const feeLine = (amount: string, { from, aligned = NOVEMBER, currency = 'USD', zone = 'UTC' }: { from: string; aligned?: { from: string; to: string }; currency?: string; zone?: string }): InvoiceLine =>
+  priceLines({ advance: { period: { from, to: aligned.to }, aligned, charges: [{ ...platform, price: { model: 'flat', amount } }] }, arrears: null }, new Map(), pricing(currency, zone))[0]!;
+const sumOf = ({ steps }: InvoiceLine): string => Decimal.sum(steps.map((step) => Decimal.parse((step as { amount: string }).amount))).toString();
+
+test('graduated prices: each part at its own tier', () => {
+  const line = usageLine(prompt, ['40421844']);
+  // 10,000,000 x 0.0000025 + 30,421,844 x 0.000002 = 25 + 60.843688 = 85.84
+  expect(line).toMatchObject({ quantity: '40421844', amount: '85.84', netAmount: '85.84', taxAmount: '0.00', servicePeriod: NOVEMBER });
+  expect(line.steps).toMatchObject([{ kind: 'tier', quantity: '10000000', amount: '25' }, { kind: 'tier', quantity: '30421844', amount: '60.843688' }, { kind: 'rounding', amount: '-0.003688' }]);
+});
+test('the groups of a statement are one quantity, and the tiers count it once', () => {
+  expect(usageLine(prompt, ['30000000', '10421844'])).toMatchObject({ quantity: '40421844', amount: '85.84' });
+  expect(totalOf([]).toString()).toBe('0');
+});
+test('the bound of a tier belongs to it', () => {
+  expect(usageLine(prompt, ['10000000']).amount).toBe('25.00');
+  expect(usageLine(prompt, ['10000001']).amount).toBe('25.00'); // 25.000002
+});
+test('usage of nothing is a line over nothing; its flat part is due only where the charge says so', () => {
+  const charge: Charge = { ...prompt, price: { model: 'graduated', tiers: [{ upTo: null, unitAmount: '1', flatAmount: '5.00' }] } };
+  expect(usageLine(charge, [])).toMatchObject({ quantity: '0', amount: '0.00', steps: [] });
+  expect(usageLine({ ...charge, chargeFlatAtZero: true }, [])).toMatchObject({ quantity: '0', amount: '5.00' });
+  expect(usageLine(charge, ['2']).amount).toBe('7.00');
+});
+test.each([
+  ['USD', '0.125', '1', '0.13'], ['USD', '0.125', '-1', '-0.13'], ['JPY', '0.5', '1', '1'], ['JPY', '0.5', '-1', '-1'], ['JPY', '0.49', '1', '0'], ['KWD', '0.0005', '1', '0.001'], ['KWD', '0.0004', '1', '0.000'],
+])('a line in %s is rounded once, half away from zero: %s x %s = %s', (currency, unitAmount, quantity, amount) => {
+  const line = usageLine(usageCharge('calls', unitAmount), [quantity], currency);
+  expect(line).toMatchObject({ amount, taxAmount: currency === 'JPY' ? '0' : currency === 'KWD' ? '0.000' : '0.00' });
+  expect(Decimal.parse(sumOf(line)).equals(Decimal.parse(amount))).toBe(true);
+});
+test('many digits stay exact', () => {
+  const line = usageLine(usageCharge('bytes', '0.000000000000000001'), ['123456789012345678901234567890']);
+  expect(line.amount).toBe('123456789012.35');
+  expect(rateUsage(usageCharge('bytes', '0.1'), Decimal.parse('0.2'), { currency: 'USD', rounding: 'half_up' }).exact.toString()).toBe('0.02');
+});
+
+describe('a fee', () => {
+  test('of a whole period is the fee', () => expect(feeLine('49.00', { from: NOVEMBER.from })).toMatchObject({ quantity: '1', amount: '49.00', steps: [{ kind: 'flat' }] }));
+  test.each([
+    // 30 days: from the 16th on 15 are served. 49.00 - round(49.00 x 15/30 = 24.50)
+    ['2023-11-16T00:00:00Z', '24.50'],
+    // The day of the start is served, whatever the hour.
+    ['2023-11-16T10:07:33Z', '24.50'], ['2023-11-16T23:59:59.999999Z', '24.50'], ['2023-11-30T23:00:00Z', '1.63'],
+    // The first day has begun and is served: the whole fee.
+    ['2023-11-01T15:00:00Z', '49.00'],
+  ])('from %s on is %s', (from, amount) => {
+    const line = feeLine('49.00', { from });
+    expect(line.amount).toBe(amount);
+  });
+  test('days are those of the zone', () => {
+    const aligned = { from: '2023-11-01T04:00:00Z', to: '2023-12-01T05:00:00Z' }; // November in New York, with an hour more on the 5th
+    // 03:30 UTC on the 16th is the evening of the 15th: 16 of 30 days.
+    expect(feeLine('30.00', { from: '2023-11-16T03:30:00Z', aligned, zone: 'America/New_York' }).amount).toBe('16.00');
+    expect(feeLine('30.00', { from: '2023-11-16T05:00:00Z', aligned, zone: 'America/New_York' }).amount).toBe('15.00');
+  });
+  test.each([['JPY', '1000', '333'], ['KWD', '10.000', '3.333'], ['USD', '10.00', '3.33']])('of a third of a month in %s: %s gives %s', (currency, full, amount) =>
+    // 10 of 30 days: full - round(full x 20/30)
+    expect(feeLine(full, { from: '2023-11-21T00:00:00Z', currency }).amount).toBe(amount));
+  test('explains itself: its steps add up to what it costs', () => {
+    const line = feeLine('49.00', { from: '2023-11-16T00:00:00Z' });
+    expect(sumOf(line)).toBe('24.5');
+    expect(line.steps).toMatchObject([{ kind: 'proration', numerator: '30', denominator: '30', amount: '49' }, { kind: 'proration', numerator: '15', denominator: '30', amount: '-24.5' }]);
+  });
+});
+
+test('lines stand in the order of the plan, what was used before what is due', () => {
+  const lines = priceLines(draft([{ ...platform, key: 'support', timing: 'in_arrears' }, prompt]), new Map([['prompt', statement('1')]]), pricing('USD'));
+  expect(lines.map(({ chargeKey, servicePeriod }) => [chargeKey, servicePeriod.from])).toEqual([['support', NOVEMBER.from], ['prompt', NOVEMBER.from], ['platform', DECEMBER.from]]);
+  expect(new Set(lines.map(({ lineId }) => lineId)).size).toBe(3);
+});
