@@ -13,7 +13,7 @@ import { connectServices, linkModule, migrateServices, RAW_CONTENT_TYPES, webMod
 const MASTER_KEY_BYTES = 32;
 const API_VERSION = '1';
 
-/** The main function of a service that runs as a process of its own: settings from the environment, `--check` only reads them. */
+/** The main function of a service that runs as a process of its own: settings from the environment. `--check` only reads them, `--migrate` only migrates. */
 export const runService = async (name: ServiceName, argv: readonly string[] = process.argv, env: NodeJS.ProcessEnv = process.env): Promise<void> => {
   const schema = serviceConfig(name, SERVICE_PORTS[name]);
   if (argv.includes('--check')) {
@@ -28,13 +28,14 @@ export const runService = async (name: ServiceName, argv: readonly string[] = pr
     process.exitCode = 1;
     return;
   }
-  await start(name, read.config as ServiceConfig);
+  await start(name, read.config as ServiceConfig, argv.includes('--migrate'));
 };
 
-const start = async (name: ServiceName, config: ServiceConfig): Promise<void> => {
+const start = async (name: ServiceName, config: ServiceConfig, onlyMigrate: boolean): Promise<void> => {
   const logger = createLogger({ service: name, level: config.LOG_LEVEL });
   try {
-    await serve(name, config, logger);
+    if (onlyMigrate) await migrateOnly(name, config, logger);
+    else await serve(name, config, logger);
   } catch (error) {
     logger.fatal({ err: error }, `the ${name} service could not start`);
     process.stderr.write(`the ${name} service could not start: ${(error as Error).message}\n`);
@@ -42,10 +43,23 @@ const start = async (name: ServiceName, config: ServiceConfig): Promise<void> =>
   }
 };
 
+/** Brings the database and the feed up to this release and ends. */
+const migrateOnly = async (name: ServiceName, config: ServiceConfig, logger: Logger): Promise<void> => {
+  const feed = feedOf(name, config);
+  const shared = installation({ feed, secrets: secretsOf(config), logger, anchors: new FileAnchors(config.VV_ANCHOR_FILE), databaseUrl: () => config.DATABASE_URL, reports: () => [] });
+  const hosted = hostedService(name, shared, config, urlsOf(config));
+  await migrateServices(shared, [hosted], (done) => process.stdout.write(`${done} is up to date\n`));
+  await hosted.close();
+  await feed.close();
+};
+
+const urlsOf = (config: ServiceConfig): Readonly<Record<ServiceName, string>> =>
+  ({ usage: config.USAGE_URL, billing: config.BILLING_URL, payments: config.PAYMENTS_URL, notifications: config.NOTIFICATIONS_URL });
+
 const serve = async (name: ServiceName, config: ServiceConfig, logger: Logger): Promise<void> => {
   const secrets = secretsOf(config);
   const feed = feedOf(name, config);
-  const urls = { usage: config.USAGE_URL, billing: config.BILLING_URL, payments: config.PAYMENTS_URL, notifications: config.NOTIFICATIONS_URL };
+  const urls = urlsOf(config);
   let reports: readonly ServiceReports[] = [];
   const shared = installation({ feed, secrets, logger, anchors: new FileAnchors(config.VV_ANCHOR_FILE), databaseUrl: () => config.DATABASE_URL, reports: () => reports });
   const hosted = hostedService(name, shared, config, urls);

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { ApiError, Unreachable } from '../http/api-client';
 import type { Explanation, Invoice } from '../demo/tour';
 import { explanationText } from './explanation-text';
+import { migrateServices } from './migrate';
 import { doctor, status } from './operations';
 import { Missing, Session, type GlobalOptions } from './session';
 import { laterBy } from './later';
@@ -34,6 +35,11 @@ const addOperations = (program: Command): void => {
     print(command, findings, () => findings.map(({ check, ok, detail, next }) => `${ok ? '✓' : '✗'} ${check}: ${detail}${next === undefined ? '' : `\n    next: ${next}`}`));
     if (findings.some(({ ok }) => !ok)) process.exitCode = 1;
   });
+};
+
+const addMigrate = (program: Command): void => {
+  program.command('migrate [service...]').description('Brings the databases of services up to this release, with the settings of each in the environment')
+    .action((services: string[]) => { process.exitCode = migrateServices(services); });
 };
 
 const addOrganizations = (program: Command): void => {
@@ -124,7 +130,7 @@ export const main = async (argv: readonly string[]): Promise<void> => {
   const program = new Command('vv').description('Runs and inspects a ValueVerse installation')
     .option('--url <url>', 'the installation').option('--data <folder>', 'the data folder of an embedded edition').option('--key <key>', 'a secret key')
     .option('--operator-token <token>').option('--json', 'print JSON');
-  for (const add of [addOperations, addOrganizations, addKeys, addClocks, addInvoices]) add(program);
+  for (const add of [addOperations, addMigrate, addOrganizations, addKeys, addClocks, addInvoices]) add(program);
   try {
     await program.parseAsync([...argv]);
   } catch (error) {
