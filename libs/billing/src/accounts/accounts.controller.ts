@@ -38,6 +38,14 @@ class AccountsQuery extends PageQuery {
   @Text({ optional: true }) externalId?: string;
 }
 
+const UNIQUE_VIOLATION = '23505';
+const isTaken = (error: unknown): boolean => {
+  const { code, constraint } = error as { code?: string; constraint?: string };
+  return code === UNIQUE_VIOLATION && constraint?.endsWith('_external_id') === true;
+};
+const externalIdTaken = (externalId: string | undefined): Problem =>
+  new Problem(409, 'external_id_taken', `another account has the externalId ${externalId}`, { errors: [{ pointer: '/externalId', code: 'external_id_taken', detail: 'is taken' }] });
+
 /** Accounts: the ones who are billed. */
 @ApiTags('billing')
 @Controller('api/v1/billing/accounts')
@@ -48,7 +56,7 @@ export class AccountsController {
   @Allow('billing:write')
   open(@Body() body: OpenAccountDto, @CurrentCaller() caller: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
     const { service } = this.host;
-    return answerOnce(service, { tenant: caller.tenant, route: 'POST /api/v1/billing/accounts', request, reply }, async (tx) => {
+    const opened = answerOnce(service, { tenant: caller.tenant, route: 'POST /api/v1/billing/accounts', request, reply }, async (tx) => {
       const accountId = this.ids.next('acc');
       const at = await clockTime(tx, service.clock, body.testClockId);
       await this.refuseTaken(tx, body.externalId);
@@ -58,6 +66,8 @@ export class AccountsController {
       await service.log.execute(tx, [instruct(accountDecider, command, contextOfCaller(caller, at, body.testClockId))]);
       return created(`/api/v1/billing/accounts/${accountId}`, await this.account(tx, accountId));
     });
+    // Of two that come at once the table's key decides.
+    return opened.catch((error: unknown) => { throw isTaken(error) ? externalIdTaken(body.externalId) : error; });
   }
 
   @Get()
@@ -91,6 +101,6 @@ export class AccountsController {
   private async refuseTaken(tx: Tx, externalId: string | undefined): Promise<void> {
     if (externalId === undefined) return;
     const { rowCount } = await tx.query('SELECT FROM accounts WHERE tenant = $1 AND external_id = $2', [tx.tenant, externalId]);
-    if (rowCount !== 0) throw new Problem(409, 'external_id_taken', `another account has the externalId ${externalId}`, { errors: [{ pointer: '/externalId', code: 'external_id_taken', detail: 'is taken' }] });
+    if (rowCount !== 0) throw externalIdTaken(externalId);
   }
 }
