@@ -1,0 +1,91 @@
+// `npm run bench -- start|demo`: figures of the embedded edition, with their floors. Nothing here runs in `npm test`.
+//   start   warm start in milliseconds (median of 5), and the memory of all its processes (PSS)
+//   demo    from nothing to two paid invoices, in seconds
+import { spawn, execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, readdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const FLOORS = { warmStartMs: 5_000, pssMb: 600, demoS: 60 };
+const STARTS = 5;
+
+const freePort = () => new Promise((resolve) => {
+  const server = createServer();
+  server.listen(0, '127.0.0.1', () => { const { port } = server.address(); server.close(() => resolve(port)); });
+});
+const ended = (child) => new Promise((resolve) => { if (child.exitCode !== null) resolve(child.exitCode); else child.once('exit', resolve); });
+
+/** Starts the edition and answers when it is ready. */
+async function start(folder) {
+  const port = await freePort();
+  const began = performance.now();
+  const child = spawn(process.execPath, [join(root, 'apps/valueverse/dist/main.js'), '--data', folder, '--port', String(port), '--json'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await new Promise((resolve, reject) => {
+    child.stdout.on('data', (text) => { if (String(text).includes('secretKey')) resolve(); });
+    child.once('exit', (code) => reject(new Error(`the edition ended with ${code}`)));
+  });
+  return { child, milliseconds: performance.now() - began };
+}
+
+/** The processes that descend from one, by /proc. */
+function family(pid) {
+  const parents = new Map();
+  for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try { parents.set(Number(entry), Number(readFileSync(`/proc/${entry}/stat`, 'utf8').split(') ')[1].split(' ')[1])); } catch { /* it has just ended */ }
+  }
+  const found = [pid];
+  for (const parent of found) for (const [child, of] of parents) if (of === parent) found.push(child);
+  return found;
+}
+const pssMbOf = (pid) => family(pid).reduce((sum, process_) => {
+  try { return sum + Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${process_}/smaps_rollup`, 'utf8'))[1]) / 1_024; } catch { return sum; }
+}, 0);
+
+const report = (name, value, floor, unit) => {
+  process.stdout.write(`${name}: ${value} ${unit} (has to be at most ${floor})\n`);
+  if (value > floor) process.exitCode = 1;
+};
+
+async function benchStart() {
+  const folder = mkdtempSync(join(tmpdir(), 'vv-bench-'));
+  try {
+    const first = await start(folder);
+    first.child.kill('SIGTERM');
+    await ended(first.child);
+    const times = [];
+    let pss = 0;
+    for (let nth = 0; nth < STARTS; nth++) {
+      const { child, milliseconds } = await start(folder);
+      times.push(milliseconds);
+      await new Promise((resolve) => { setTimeout(resolve, 1_000); });
+      pss = Math.max(pss, pssMbOf(child.pid));
+      child.kill('SIGTERM');
+      await ended(child);
+    }
+    report('warm start, median', Math.round(times.sort((a, b) => a - b)[Math.floor(STARTS / 2)]), FLOORS.warmStartMs, 'ms');
+    report('memory of all processes (PSS), greatest', Math.round(pss), FLOORS.pssMb, 'MB');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function benchDemo() {
+  const folder = mkdtempSync(join(tmpdir(), 'vv-bench-'));
+  const began = performance.now();
+  try {
+    execFileSync(process.execPath, [join(root, 'apps/valueverse/dist/demo/main.js'), '--data', folder, '--port', String(await freePort()), '--json', '--exit'], { stdio: ['ignore', 'ignore', 'inherit'] });
+    report('demo, from nothing to two paid invoices', Number(((performance.now() - began) / 1_000).toFixed(1)), FLOORS.demoS, 's');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const benches = { start: benchStart, demo: benchDemo };
+const wanted = process.argv.slice(2);
+for (const name of wanted.length === 0 ? Object.keys(benches) : wanted) {
+  if (!(name in benches)) { process.stderr.write(`there is no bench ${name}; there are ${Object.keys(benches).join(', ')}\n`); process.exit(2); }
+  await benches[name]();
+}
