@@ -28,7 +28,7 @@ export const generatedFiles = async (): Promise<Record<string, string>> => {
     notifications: () => hostNotifications(shared, { transport: smtpTransport('smtp://127.0.0.1:1', 'billing@valueverse.invalid'), documents: unused<InvoiceDocuments>() }),
   };
   const all = SERVICES.map((name) => hosted[name]());
-  for (const [index, name] of SERVICES.entries()) files[`docs/openapi/${name}.json`] = await documentOf(name, webModule([all[index]!]), shared);
+  for (const [index, name] of SERVICES.entries()) files[`docs/openapi/${name}.json`] = await documentOf(name, webModule(shared, [all[index]!]), shared);
   return files;
 };
 

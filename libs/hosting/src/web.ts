@@ -4,6 +4,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { FeedTransport, type Service } from '@valueverse/platform';
 import { CLOUD_EVENT_TYPES } from '@valueverse/usage';
 import { authSecretsOf, type Installation } from './installation';
+import { LOG_ANCHORS, LOG_SERVICES, LogController } from './log.controller';
 import type { HostedService } from './services';
 
 /** Bodies that a context reads by itself. */
@@ -13,14 +14,23 @@ export const RAW_CONTENT_TYPES = CLOUD_EVENT_TYPES;
 class WebModule {}
 @Module({})
 class LinkModule {}
+@Module({})
+class LogModule {}
 
 /** The routes by which the other services ask this one. */
 export const linkModule = (service: Service, installation: Installation): DynamicModule => ({
   module: LinkModule, imports: [authFor(service, authSecretsOf(installation.secrets)).module], controllers: [ReportsController], providers: [{ provide: OWN_REPORTS, useValue: service.reports }],
 });
 
-/** All controllers of a process. */
-export const webModule = (hosted: readonly HostedService[], more: readonly DynamicModule[] = []): DynamicModule => ({ module: WebModule, imports: [...hosted.flatMap(({ modules }) => modules), ...more] });
+/** All controllers of a process: those of its contexts, and the operator's view of its log. */
+export const webModule = (installation: Installation, hosted: readonly HostedService[], more: readonly DynamicModule[] = []): DynamicModule => ({
+  module: WebModule, imports: [...hosted.flatMap(({ modules }) => modules), logModule(installation, hosted.map(({ service }) => service)), ...more],
+});
+
+const logModule = (installation: Installation, services: readonly Service[]): DynamicModule => ({
+  module: LogModule, imports: [authFor(services[0]!, authSecretsOf(installation.secrets)).module], controllers: [LogController],
+  providers: [{ provide: LOG_SERVICES, useValue: services }, { provide: LOG_ANCHORS, useValue: installation.anchors }],
+});
 
 /** Migrates the services one after the other. `progress` is told after each. */
 export const migrateServices = async (installation: Installation, hosted: readonly HostedService[], progress: (text: string) => void = () => undefined): Promise<void> => {

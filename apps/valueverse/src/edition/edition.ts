@@ -87,7 +87,7 @@ const openInbox = async (shared: Installation, undo: (() => Promise<void>)[]): P
 const listen = async (shared: Installation, hosted: readonly HostedService[], port: number, more: readonly DynamicModule[]): Promise<{ host: Host; url: string }> => {
   const { secrets, logger, health, metrics, clock, ids } = shared;
   const host = await createHost({
-    service: 'valueverse', module: webModule(hosted, more), port, cursorSecret: cursorSecretOf(secrets), rawContentTypes: RAW_CONTENT_TYPES, logger, health, metrics, clock, ids,
+    service: 'valueverse', module: webModule(shared, hosted, more), port, cursorSecret: cursorSecretOf(secrets), rawContentTypes: RAW_CONTENT_TYPES, logger, health, metrics, clock, ids,
     docs: { title: 'ValueVerse', version: '1', description: API_DESCRIPTION },
   });
   await connectServices(host.app, hosted);

@@ -37,6 +37,21 @@ const addOperations = (program: Command): void => {
   });
 };
 
+interface Verified { readonly service: string; readonly intact: boolean; readonly facts: number; readonly faults: readonly { partition: number; position: string; reason: string }[] }
+
+const addLog = (program: Command): void => {
+  program.command('log').description('The event log').command('verify [service...]').description('Recomputes the hash chains and compares them with their anchors')
+    .action(async (services: string[], _, command: Command) => {
+      const api = sessionOf(command).operator();
+      const wanted = services.length === 0 ? ['usage', 'billing', 'payments', 'notifications'] : services;
+      const verified: Verified[] = [];
+      for (const service of wanted) verified.push(await api.post<Verified>(`/api/v1/operator/log/${service}/verify`, {}));
+      print(command, verified, () => verified.flatMap(({ service, intact, facts, faults }) => [
+        `${intact ? '✓' : '✗'} ${service}: ${facts} facts`, ...faults.map(({ partition, position, reason }) => `    partition ${partition} position ${position}: ${reason}`)]));
+      if (verified.some(({ intact }) => !intact)) process.exitCode = 1;
+    });
+};
+
 const addMigrate = (program: Command): void => {
   program.command('migrate [service...]').description('Brings the databases of services up to this release, with the settings of each in the environment')
     .action((services: string[]) => { process.exitCode = migrateServices(services); });
@@ -130,7 +145,7 @@ export const main = async (argv: readonly string[]): Promise<void> => {
   const program = new Command('vv').description('Runs and inspects a ValueVerse installation')
     .option('--url <url>', 'the installation').option('--data <folder>', 'the data folder of an embedded edition').option('--key <key>', 'a secret key')
     .option('--operator-token <token>').option('--json', 'print JSON');
-  for (const add of [addOperations, addMigrate, addOrganizations, addKeys, addClocks, addInvoices]) add(program);
+  for (const add of [addOperations, addMigrate, addLog, addOrganizations, addKeys, addClocks, addInvoices]) add(program);
   try {
     await program.parseAsync([...argv]);
   } catch (error) {
