@@ -1,14 +1,14 @@
 import type { ServiceName, ServiceReports } from '@valueverse/contracts';
-import { FileAnchors, KafkaFeed, PostgresFeed, type Feed } from '@valueverse/event-log';
+import { FileAnchors, KafkaFeed, PostgresFeed, RolesMissing, type Feed } from '@valueverse/event-log';
 import { ServiceClient } from '@valueverse/auth';
 import { smtpTransport } from '@valueverse/notifications';
 import { RemoteUsageReader } from '@valueverse/usage';
-import { checkConfig, createHost, createLogger, faultsReport, readConfig, stopOnSignals, type Logger } from '@valueverse/platform';
+import { createHost, createLogger, faultsReport, PortTaken, printConfig, readConfig, stopOnSignals, type ConfigFault, type Logger } from '@valueverse/platform';
 import { cursorSecretOf, installation, type Installation, type InstallationSecrets } from './installation';
 import { RemoteInvoiceDocuments, remoteReports } from './remote';
 import { serviceConfig, SERVICE_PORTS, type ServiceConfig } from './service-config';
 import { hostBilling, hostNotifications, hostPayments, hostUsage, type HostedService } from './services';
-import { connectServices, linkModule, migrateServices, RAW_CONTENT_TYPES, webModule } from './web';
+import { connectServices, FeedNotReady, linkModule, migrateServices, RAW_CONTENT_TYPES, webModule } from './web';
 
 const MASTER_KEY_BYTES = 32;
 const API_VERSION = '1';
@@ -16,20 +16,23 @@ const API_VERSION = '1';
 /** The main function of a service that runs as a process of its own: settings from the environment. `--check` only reads them, `--migrate` only migrates. */
 export const runService = async (name: ServiceName, argv: readonly string[] = process.argv, env: NodeJS.ProcessEnv = process.env): Promise<void> => {
   const schema = serviceConfig(name, SERVICE_PORTS[name]);
-  if (argv.includes('--check')) {
-    const { exitCode, report } = checkConfig(schema, env);
-    process.stdout.write(`${report}\n`);
-    process.exitCode = exitCode;
-    return;
-  }
   const read = readConfig(schema, env);
-  if ('faults' in read) {
-    process.stderr.write(`${faultsReport(read.faults)}\n`);
+  const faults = 'faults' in read ? read.faults : combinationFaults(read.config);
+  if ('faults' in read || faults.length > 0) {
+    process.stderr.write(`${faultsReport(faults)}\n  next: see docs/CONFIGURATION.md\n`);
     process.exitCode = 1;
     return;
   }
-  await start(name, read.config as ServiceConfig, argv.includes('--migrate'));
+  if (argv.includes('--check')) process.stdout.write(`${printConfig(schema, read.config)}\n`);
+  else await start(name, read.config, argv.includes('--migrate'));
 };
+
+/** What is wrong with settings that are each well formed. */
+const combinationFaults = (config: ServiceConfig): ConfigFault[] => [
+  ...(config.FEED === 'kafka' && config.KAFKA_BROKERS === undefined ? [{ name: 'KAFKA_BROKERS', detail: 'is required where FEED is kafka' }] : []),
+  ...(config.FEED === 'postgres' && config.FEED_DATABASE_URL === undefined ? [{ name: 'FEED_DATABASE_URL', detail: 'is required where FEED is postgres' }] : []),
+  ...(Buffer.from(config.VV_MASTER_KEY, 'base64').length === MASTER_KEY_BYTES ? [] : [{ name: 'VV_MASTER_KEY', detail: `has to be ${MASTER_KEY_BYTES} bytes in base64; make one with: openssl rand -base64 ${MASTER_KEY_BYTES}` }]),
+];
 
 const start = async (name: ServiceName, config: ServiceConfig, onlyMigrate: boolean): Promise<void> => {
   const logger = createLogger({ service: name, level: config.LOG_LEVEL });
@@ -37,10 +40,23 @@ const start = async (name: ServiceName, config: ServiceConfig, onlyMigrate: bool
     if (onlyMigrate) await migrateOnly(name, config, logger);
     else await serve(name, config, logger);
   } catch (error) {
-    logger.fatal({ err: error }, `the ${name} service could not start`);
-    process.stderr.write(`the ${name} service could not start: ${(error as Error).message}\n`);
+    logger.debug({ err: error }, 'the start failed');
+    const { sentence, next } = startFailure(error, config);
+    process.stderr.write(`the ${name} service could not start: ${sentence}\n  next: ${next}\n`);
     process.exit(1);
   }
+};
+
+const startFailure = (error: unknown, config: ServiceConfig): { sentence: string; next: string } => {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof FeedNotReady) {
+    return config.FEED === 'kafka'
+      ? { sentence: `Kafka at ${config.KAFKA_BROKERS?.join(', ')} is not ready: ${message}`, next: 'start the brokers, or check KAFKA_BROKERS' }
+      : { sentence: `the database of the feed is not ready: ${message}`, next: 'start it, or check FEED_DATABASE_URL' };
+  }
+  if (error instanceof RolesMissing) return { sentence: `the user of DATABASE_URL may not create roles; an administrator has to run this once:\n\n${error.sql}\n`, next: 'start the service again' };
+  if (error instanceof PortTaken) return { sentence: `port ${error.port} is taken by another process`, next: 'set PORT to another one' };
+  return { sentence: message, next: 'check DATABASE_URL, or look closer with LOG_LEVEL=debug' };
 };
 
 /** Brings the database and the feed up to this release and ends. */
@@ -90,18 +106,10 @@ const hostedService = (name: ServiceName, shared: Installation, config: ServiceC
   }
 };
 
-const secretsOf = (config: ServiceConfig): InstallationSecrets => {
-  const masterKey = Buffer.from(config.VV_MASTER_KEY, 'base64');
-  if (masterKey.length !== MASTER_KEY_BYTES) throw new Error(`VV_MASTER_KEY has to be ${MASTER_KEY_BYTES} bytes in base64; make one with: openssl rand -base64 ${MASTER_KEY_BYTES}`);
-  return { masterKey, operatorToken: config.VV_OPERATOR_TOKEN, serviceToken: config.VV_SERVICE_TOKEN };
-};
+const secretsOf = (config: ServiceConfig): InstallationSecrets =>
+  ({ masterKey: Buffer.from(config.VV_MASTER_KEY, 'base64'), operatorToken: config.VV_OPERATOR_TOKEN, serviceToken: config.VV_SERVICE_TOKEN });
 
 const feedOf = (name: ServiceName, config: ServiceConfig): Feed => {
-  if (config.FEED === 'postgres') {
-    if (config.FEED_DATABASE_URL === undefined) throw new Error('FEED is postgres and FEED_DATABASE_URL is not set');
-    return new PostgresFeed(config.FEED_DATABASE_URL);
-  }
-  if (config.KAFKA_BROKERS === undefined) throw new Error('FEED is kafka and KAFKA_BROKERS is not set');
-  return new KafkaFeed({ brokers: config.KAFKA_BROKERS, clientId: `valueverse-${name}`, replication: config.KAFKA_REPLICATION, ...(config.KAFKA_NAMESPACE === undefined ? {} : { namespace: config.KAFKA_NAMESPACE }) });
+  if (config.FEED === 'postgres') return new PostgresFeed(config.FEED_DATABASE_URL!);
+  return new KafkaFeed({ brokers: config.KAFKA_BROKERS!, clientId: `valueverse-${name}`, replication: config.KAFKA_REPLICATION, ...(config.KAFKA_NAMESPACE === undefined ? {} : { namespace: config.KAFKA_NAMESPACE }) });
 };
-

@@ -32,9 +32,16 @@ const logModule = (installation: Installation, services: readonly Service[]): Dy
   providers: [{ provide: LOG_SERVICES, useValue: services }, { provide: LOG_ANCHORS, useValue: installation.anchors }],
 });
 
+/** The feed does not answer, or its topics are not what they have to be. */
+export class FeedNotReady extends Error {}
+
 /** Migrates the services one after the other. `progress` is told after each. */
 export const migrateServices = async (installation: Installation, hosted: readonly HostedService[], progress: (text: string) => void = () => undefined): Promise<void> => {
-  await installation.feed.ensureTopics();
+  try {
+    await installation.feed.ensureTopics();
+  } catch (cause) {
+    throw new FeedNotReady(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
   for (const { service } of hosted) {
     await service.migrate();
     progress(service.name);
