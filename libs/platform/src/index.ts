@@ -11,6 +11,7 @@ export * from './http/validation';
 export * from './idempotency/idempotency';
 export * from './logging/logger';
 export * from './metrics/metrics';
+export * from './openapi/answers';
 export * from './openapi/openapi';
 export * from './platform.module';
 export * from './postgres/data-folder';

@@ -4,7 +4,8 @@ import { Allow, type Caller, CurrentCaller } from '@valueverse/auth';
 import { Refused } from '@valueverse/kernel';
 import type { MessageQueued } from '@valueverse/contracts';
 import { streamName, type Tx } from '@valueverse/event-log';
-import { Cursors, listRows, type Page, PageQuery, rowOf, Service, Text } from '@valueverse/platform';
+import { Answers, AnswersPage, Cursors, listRows, type Page, PageQuery, rowOf, Service, Text } from '@valueverse/platform';
+import { instant, object, oneOf, optional, text } from '@valueverse/contracts';
 import { NOTIFICATIONS_SERVICE } from '../tokens';
 import { type MessageRow, messageView, streamOf } from './messages';
 
@@ -14,8 +15,13 @@ class MessagesQuery extends PageQuery {
 /** A message as it is answered. `to` and `subject` read `[erased]` when the customer was erased. */
 interface MessageAnswer extends MessageRow { readonly to: string; readonly subject: string }
 
+const MESSAGE = object({
+  id: text(), accountId: text(), template: text(), to: text(), subject: text(), status: oneOf('queued', 'sent', 'failed'), invoiceId: optional(text()), queuedAt: instant(), sentAt: optional(instant()),
+  reason: optional(text()),
+});
+
 /** What was written to customers. */
-@ApiTags('Notifications')
+@ApiTags('notifications')
 @Controller('api/v1/notifications/messages')
 @Allow('notifications:read')
 export class MessagesController {
@@ -23,6 +29,7 @@ export class MessagesController {
 
   /** Newest first. */
   @Get()
+  @AnswersPage(MESSAGE)
   list(@CurrentCaller() { tenant }: Caller, @Query() query: MessagesQuery): Promise<Page<MessageAnswer>> {
     return this.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
       const page = await listRows<MessageRow, MessageRow>(tx, {
@@ -34,6 +41,7 @@ export class MessagesController {
 
   /** Refuses with `message_not_found`. */
   @Get(':id')
+  @Answers(MESSAGE)
   one(@CurrentCaller() { tenant }: Caller, @Param('id') id: string): Promise<MessageAnswer> {
     return this.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
       const row = await rowOf<MessageRow>(tx, messageView, id);

@@ -2,7 +2,8 @@ import { Body, Controller, Get, Inject, Param, Post, Query, Req, Res } from '@ne
 import { ApiTags } from '@nestjs/swagger';
 import { Allow, type Caller, contextOfCaller, CurrentCaller } from '@valueverse/auth';
 import { type IdSource, Refused } from '@valueverse/kernel';
-import { answerOnce, created, Cursors, Flag, IDS, listRows, type Page, PageQuery, rowOf, Service, Text } from '@valueverse/platform';
+import { answerOnce, Answers, AnswersPage, created, Cursors, Flag, IDS, listRows, type Page, PageQuery, rowOf, Service, Text } from '@valueverse/platform';
+import { flag, instant, object, text } from '@valueverse/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { accountOf } from '../accounts/known-accounts';
 import { Providers } from '../providers/provider';
@@ -23,13 +24,15 @@ class MethodsQuery extends PageQuery {
 /** A method as it is answered. `tokenHint` is the end of the token: enough to tell two apart, not enough to charge. */
 interface Method { readonly id: string; readonly accountId: string; readonly provider: string; readonly tokenHint: string; readonly default: boolean; readonly createdAt: string }
 
+const METHOD = object({ id: text(), accountId: text(), provider: text(), tokenHint: text(), default: flag(), createdAt: instant() });
+
 const HINT_LENGTH_MAX = 4;
 const hintOf = (token: string): string => `…${token.slice(token.length - Math.min(HINT_LENGTH_MAX, Math.floor(token.length / 3)))}`;
 const toMethod = ({ token, ...row }: MethodRow, isDefault: boolean): Method =>
   ({ id: row.id, accountId: row.accountId, provider: row.provider, tokenHint: hintOf(token), default: isDefault, createdAt: row.createdAt });
 
 /** How the customers of a tenant pay. */
-@ApiTags('Payments')
+@ApiTags('payments')
 @Controller('api/v1/payments/methods')
 export class MethodsController {
   constructor(
@@ -40,6 +43,7 @@ export class MethodsController {
   /** Refuses with `unknown_provider`, `unknown_token` and `account_not_found`. */
   @Post()
   @Allow('payments:write')
+  @Answers(METHOD, 201)
   async attach(@CurrentCaller() caller: Caller, @Body() body: NewMethod, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
     const { tenant } = caller;
     const provider = this.providers.find(body.provider);
@@ -59,6 +63,7 @@ export class MethodsController {
 
   @Get()
   @Allow('payments:read')
+  @AnswersPage(METHOD)
   list(@CurrentCaller() { tenant }: Caller, @Query() query: MethodsQuery): Promise<Page<Method>> {
     return this.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
       const page = await listRows<MethodRow, MethodRow>(tx, {
@@ -72,6 +77,7 @@ export class MethodsController {
   /** Refuses with `payment_method_not_found`. */
   @Get(':id')
   @Allow('payments:read')
+  @Answers(METHOD)
   one(@CurrentCaller() { tenant }: Caller, @Param('id') id: string): Promise<Method> {
     return this.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
       const row = await rowOf<MethodRow>(tx, methodView, id);

@@ -1,7 +1,8 @@
 import { Controller, Get, Inject, Param, Query } from '@nestjs/common';
 import { ApiProperty, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
-import { Cursors, OneOf, type Page, PageQuery, Text } from '@valueverse/platform';
+import { AnswersPage, Cursors, OneOf, type Page, PageQuery, Text } from '@valueverse/platform';
+import { anything, instant, nullable, object, oneOf, text, whole } from '@valueverse/contracts';
 import { EXCEPTION_CODES, type ExceptionCode } from '../metering/exceptions';
 import { wantedMeter } from '../meters/meters.controller';
 import { UsageHost } from '../usage-host';
@@ -32,6 +33,11 @@ class ExceptionsQuery extends PageQuery {
   @Text({ optional: true, description: 'Events that this meter left out' }) meterKey?: string;
 }
 
+const PLACE = object({ envelope: text(), partition: whole(), position: text(), index: whole() });
+const EXCEPTION = object({
+  code: oneOf(...EXCEPTION_CODES), meterKey: nullable(text()), subject: text(), source: text(), id: text(), time: instant(), recordedAt: instant(), place: PLACE, first: nullable(PLACE), event: nullable(anything()),
+});
+
 /** What was used: the quantities of meters, and the events that did not go their usual way. */
 @ApiTags('usage')
 @Controller('api/v1/usage')
@@ -61,6 +67,7 @@ export class QueryController {
 
   @Get('exceptions')
   @Allow('usage:read')
+  @AnswersPage(EXCEPTION)
   async exceptions(@Query() query: ExceptionsQuery, @CurrentCaller() { tenant }: Caller): Promise<Page<ListedException>> {
     const { code, subject, meterKey } = query;
     const list = JSON.stringify(['exceptions', tenant, code, subject, meterKey]);

@@ -2,7 +2,8 @@ import { Controller, Get, Inject, Param, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { Tx } from '@valueverse/event-log';
 import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
-import { Cursors, type Page, PageQuery, Problem } from '@valueverse/platform';
+import { Answers, AnswersPage, Cursors, type Page, PageQuery, Problem } from '@valueverse/platform';
+import { anything, decimal, instant, list, mapOf, nullable, object, text, usageSpan, whole } from '@valueverse/contracts';
 import type { UsageEvent } from '../ingest/domain/usage-event';
 import { type MeterRule, ruleOf } from '../metering/domain/measure';
 import { wantedMeter } from '../meters/meters.controller';
@@ -36,6 +37,17 @@ const statementToApi = (statement: StatementData): unknown => ({
   buckets: `/api/v1/usage/statements/${statement.statementId}/buckets`, events: `/api/v1/usage/statements/${statement.statementId}/events`,
 });
 
+const QUANTITY = object({ groupBy: mapOf(text()), value: decimal(), events: whole() });
+const STATEMENT = object({
+  id: text(), requestId: text(), subscriptionId: text(), chargeKey: text(), meterKey: text(), meterVersion: whole(1), usage: list(usageSpan), groupBy: list(text()),
+  quantities: list(QUANTITY), asOf: mapOf(text()), evidence: text(), issuedAt: instant(), buckets: text(), events: text(),
+});
+const BUCKET = object({ subject: text(), from: instant(), to: instant(), quantities: list(QUANTITY) });
+const EVENT = object({
+  id: text(), source: text(), type: text(), subject: text(), time: instant(), data: anything(), value: nullable(decimal()), groupBy: mapOf(text()),
+  place: object({ envelope: text(), partition: whole(), position: text(), index: whole() }),
+});
+
 /** Statements: what was billed, and every event behind it. */
 @ApiTags('usage')
 @Controller('api/v1/usage/statements')
@@ -44,18 +56,21 @@ export class StatementsController {
 
   @Get(':id')
   @Allow('usage:read')
+  @Answers(STATEMENT)
   get(@Param('id') id: string, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
     return this.host.read(tenant, async (tx) => statementToApi(await this.wanted(tx, tenant, id)));
   }
 
   @Get(':id/buckets')
   @Allow('usage:read')
+  @AnswersPage(BUCKET)
   buckets(@Param('id') id: string, @Query() query: PageQuery, @CurrentCaller() { tenant }: Caller): Promise<Page<BucketDto>> {
     return this.behind('buckets', tenant, id, query, bucketsBehind, bucketToApi);
   }
 
   @Get(':id/events')
   @Allow('usage:read')
+  @AnswersPage(EVENT)
   events(@Param('id') id: string, @Query() query: PageQuery, @CurrentCaller() { tenant }: Caller): Promise<Page<EventDto>> {
     return this.behind('events', tenant, id, query, eventsBehind, eventToApi);
   }
