@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { createEmptyDatabase, type TestDatabase } from '@valueverse/testing';
+import { createEmptyDatabase, eventually, type TestDatabase } from '@valueverse/testing';
 import { Edition, type Json } from './edition.spec-kit';
 
 const TIMEOUT_MS = 120_000;
@@ -202,4 +202,16 @@ test('1 November, a subscription that nobody uses, and one without subjects: inv
     expect(await paymentsOf(invoice)).toEqual([]);
     expect(await verified(invoice)).toEqual([true]);
   }
+}, TIMEOUT_MS);
+
+test('40 days ago by the wall clock, twelve subscriptions that close at once: their numbers have no gap', async () => {
+  const account = (await edition.post('/api/v1/billing/accounts', { name: 'Acme', currency: 'USD', timezone: 'UTC' })).id as string;
+  const startsAt = new Date(Date.now() - 40 * 86_400_000).toISOString();
+  await Promise.all(Array.from({ length: 12 }, (_, nth) => edition.post('/api/v1/billing/subscriptions', { accountId: account, planKey: 'models', startsAt, subjects: [`numbers-${nth}`] })));
+  const numbers = await eventually('two invoices of each', async (saw) => {
+    const issued = (await invoicesOf({ account, clock: '', subject: '' })).filter(({ status }) => status === 'finalized');
+    saw(issued.length);
+    return issued.length < 24 ? undefined : issued.map(({ number }) => number as string).sort();
+  }, { timeoutMs: TIMEOUT_MS });
+  expect(numbers).toEqual(Array.from({ length: 24 }, (_, index) => `INV-${String(index + 1).padStart(6, '0')}`));
 }, TIMEOUT_MS);
