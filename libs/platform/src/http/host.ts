@@ -74,6 +74,7 @@ export const BODY_BYTES_MAX = 5 * 1024 * 1024;
 const PATH_PART_LENGTH_MAX = 1024;
 const REQUEST_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
+const TOO_LARGE = 413;
 const CLOSE_TIMEOUT_MS = 20_000;
 const JSON_TYPES = ['application/json', 'application/merge-patch+json', 'application/cloudevents+json', 'application/cloudevents-batch+json'];
 const QUIET_PATHS = /^\/(health|metrics)(\/|$)/;
@@ -141,6 +142,12 @@ function addHooks(instance: FastifyInstance, logger: Logger, metrics: Metrics, h
   instance.addHook('onSend', (_request, reply, payload, done) => {
     if (health.isDraining) reply.header('Connection', 'close');
     done(null, payload);
+  });
+  // Closing at once would reset the connection under a client that is still sending, and it would never read the answer. Kept open, the rest
+  // of the body is read and thrown away; the timeout of requests bounds that.
+  instance.addHook('onSend', (_request, reply, _payload, done) => {
+    if (reply.statusCode === TOO_LARGE) reply.removeHeader('connection');
+    done();
   });
   instance.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
