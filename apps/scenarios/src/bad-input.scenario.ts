@@ -270,6 +270,13 @@ test('an Idempotency-Key gives the same answer once more, refuses another payloa
   expect(await counts()).toEqual(before);
   const theirs = await edition.ask(ACCOUNTS, { body: { ...ACCOUNT, name: 'Once' }, headers, key: stranger });
   expect([theirs.status, theirs.headers.get('idempotency-replayed'), theirs.body.id === first.body.id]).toEqual([201, null, false]);
+  // So does whoever runs the installation; the keys in the answer are the same, and work.
+  const organization = (name: string): Promise<Answer> => edition.ask(ORGANIZATIONS, { body: { name }, key: edition.operatorToken, headers: { 'idempotency-key': 'org-1' } });
+  const [made, found] = [await organization('Once'), await organization('Once')];
+  expect([made.status, found.status, found.headers.get('idempotency-replayed'), found.headers.get('location')]).toEqual([201, 201, 'true', made.headers.get('location')]);
+  expect(found.body).toEqual(made.body);
+  expect((await edition.get(PLANS, found.body.keys[0].key)).data).toEqual([]);
+  expectProblem(await organization('Twice'), 422, 'idempotency_key_reused');
   // Ten at once open one account.
   const race = await Promise.all(Array.from({ length: 10 }, () => edition.ask(ACCOUNTS, { body: { ...ACCOUNT, externalId: 'raced' }, headers: { 'idempotency-key': 'race' } })));
   expect(new Set(race.filter(({ status }) => status === 201).map(({ body }) => body.id)).size).toBe(1);

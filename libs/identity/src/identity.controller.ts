@@ -1,10 +1,10 @@
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
-import { OneOf, Problem, Text, TextList, textRule } from '@valueverse/platform';
+import { fingerprintOf, OneOf, Problem, readIdempotencyKey, Text, TextList, textRule } from '@valueverse/platform';
 import { AdminReads } from './admin-reads';
-import { IdentityService, type Made, type NewKey } from './identity.service';
+import { IdentityService, type Made, type NewKey, type Repeatable } from './identity.service';
 import type { KeyRow, OrganizationRow } from './identity.model';
 
 const SUBJECTS_MAX = 100;
@@ -33,9 +33,9 @@ export class IdentityController {
 
   /** The texts of the keys are shown here and never again. 202 when a service has not heard of them yet. */
   @Post('organizations')
-  async createOrganization(@Body() { name }: CreateOrganizationDto, @CurrentCaller() caller: Caller, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
-    const { made, status } = await this.identity.createOrganization(name, caller.actor);
-    answer(reply, status, `/api/v1/operator/organizations/${made.id}`);
+  async createOrganization(@Body() { name }: CreateOrganizationDto, @CurrentCaller() caller: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
+    const { made, status, replayed } = await this.identity.createOrganization(name, caller.actor, repeatableOf(request, 'POST /api/v1/operator/organizations'));
+    answer(reply, { status, replayed }, `/api/v1/operator/organizations/${made.id}`);
     return { id: made.id, name: made.name, status, keys: made.keys.map(newKeyToApi) };
   }
 
@@ -49,12 +49,13 @@ export class IdentityController {
   }
 
   @Post('organizations/:id/keys')
-  async createKey(@Param('id') id: string, @Body() body: CreateKeyDto, @CurrentCaller() caller: Caller, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
+  async createKey(@Param('id') id: string, @Body() body: CreateKeyDto, @CurrentCaller() caller: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
     await this.find(id);
     const { environment, kind, name = `${kind} key`, subjects } = body;
     if (kind !== 'publishable' && subjects !== undefined) throw new Problem(400, 'invalid_request', 'only a publishable key has subjects', { errors: [{ pointer: '/subjects', code: 'invalid_value', detail: 'only a publishable key has subjects' }] });
-    const { made, status }: Made<NewKey> = await this.identity.createKey({ organizationId: id, environment, kind, name, ...(kind === 'publishable' ? { subjects: subjects ?? [] } : {}) }, caller.actor);
-    answer(reply, status, `/api/v1/operator/organizations/${id}/keys`);
+    const wanted = { organizationId: id, environment, kind, name, ...(kind === 'publishable' ? { subjects: subjects ?? [] } : {}) };
+    const { made, status, replayed } = await this.identity.createKey(wanted, caller.actor, repeatableOf(request, 'POST /api/v1/operator/organizations/{id}/keys'));
+    answer(reply, { status, replayed }, `/api/v1/operator/organizations/${id}/keys`);
     return { ...(newKeyToApi(made) as object), status };
   }
 
@@ -71,6 +72,13 @@ export class IdentityController {
   }
 }
 
-const answer = (reply: FastifyReply, status: Made<unknown>['status'], location: string): void => {
+const repeatableOf = (request: FastifyRequest, route: string): Repeatable => {
+  const key = readIdempotencyKey(request.headers['idempotency-key']);
+  const { rawBody } = request as FastifyRequest & { rawBody?: Buffer };
+  return key === undefined ? undefined : { route, key, fingerprint: fingerprintOf({ method: request.method, url: request.url, ...(rawBody === undefined ? {} : { rawBody }) }) };
+};
+
+const answer = (reply: FastifyReply, { status, replayed }: Pick<Made<unknown>, 'status' | 'replayed'>, location: string): void => {
   void reply.code(status === 'ready' ? 201 : 202).header('Location', location);
+  if (replayed) void reply.header('Idempotency-Replayed', 'true');
 };
