@@ -25,15 +25,15 @@ afterAll(async () => {
   await (database as TestDatabase | undefined)?.drop();
 }, TIMEOUT_MS);
 
-interface Customer { readonly clock: string; readonly account: string; readonly subject: string }
+interface Customer { readonly clock: string; readonly account: string; readonly subject: string; readonly subscription?: string }
 let customers = 0;
 const customer = async (now: string, { planKey, startsAt = now, timezone = 'UTC', token = 'tok_ok', subjects, ...more }: { planKey: string; startsAt?: string; timezone?: string; token?: string; subjects?: string[]; anchor?: string; alignment?: string }): Promise<Customer> => {
   const subject = `subject-${++customers}`;
   const clock = (await edition.post('/api/v1/billing/clocks', { name: subject, now })).id as string;
   const account = (await edition.post('/api/v1/billing/accounts', { name: 'Acme', email: 'billing@acme.example', currency: 'USD', timezone, testClockId: clock })).id as string;
   await edition.post('/api/v1/payments/methods', { accountId: account, provider: 'sandbox', token, default: true });
-  await edition.post('/api/v1/billing/subscriptions', { accountId: account, planKey, startsAt, subjects: subjects ?? [subject], ...more });
-  return { clock, account, subject };
+  const { id } = await edition.post('/api/v1/billing/subscriptions', { accountId: account, planKey, startsAt, subjects: subjects ?? [subject], ...more });
+  return { clock, account, subject, subscription: id as string };
 };
 let events = 0;
 const used = ({ subject }: Pick<Customer, 'subject'>, time: string, data: object, type = 'model.call'): object => ({ specversion: '1.0', id: `event-${++events}`, source: 'gateway', type, subject, time, data });
@@ -187,9 +187,14 @@ test('1 November, a meter that is made after its events: they are counted', asyn
 test('16 November 10:07:33, on the calendar: half a fee, and usage from this very moment on', async () => {
   const acme = await customer('2023-11-16T10:07:33Z', { planKey: 'models', alignment: 'calendar' });
   await send(used(acme, '2023-11-16T10:07:32.999999Z', { prompts: 5_000 }), used(acme, '2023-11-16T10:07:33Z', { prompts: 10 }), used(acme, '2023-11-16T10:14:59Z', { prompts: 1 }));
+  const upcoming = await edition.get(`/api/v1/billing/subscriptions/${acme.subscription}/upcoming-invoice`);
   await edition.advance(acme.clock, '2023-12-01T02:00:00Z');
   // 15 of 30 days: 24.50; then 11 x 0.01 and the whole fee
-  expect((await invoicesOf(acme)).map(({ total }) => total)).toEqual(['24.50', '49.11']);
+  const invoices = await invoicesOf(acme);
+  expect(invoices.map(({ total }) => total)).toEqual(['24.50', '49.11']);
+  // The preview was this very invoice.
+  const priced = ({ total, lines }: Json): unknown => ({ total, lines: lines.map(({ chargeKey, quantity, amount, servicePeriod }: Json) => ({ chargeKey, quantity, amount, servicePeriod })) });
+  expect(priced(upcoming)).toEqual(priced(invoices[1]));
   for (const invoice of await invoicesOf(acme)) expect(await verified(invoice)).not.toContain(false);
 }, TIMEOUT_MS);
 
@@ -215,3 +220,9 @@ test('40 days ago by the wall clock, twelve subscriptions that close at once: th
   }, { timeoutMs: TIMEOUT_MS });
   expect(numbers).toEqual(Array.from({ length: 24 }, (_, index) => `INV-${String(index + 1).padStart(6, '0')}`));
 }, TIMEOUT_MS);
+
+test('nothing of all this was set aside', async () => {
+  for (const schema of ['billing', 'payments', 'usage', 'notifications']) {
+    expect([schema, (await client.query(`SELECT FROM ${schema}.parked_streams`)).rowCount, (await client.query(`SELECT FROM ${schema}.parked_records`)).rowCount]).toEqual([schema, 0, 0]);
+  }
+});
