@@ -5,7 +5,7 @@ import { eventually } from '@valueverse/testing';
 import { freePort, jsonOf, run, type Running } from './process.spec-kit';
 
 const START = 'apps/valueverse/dist/main.js';
-const START_TIMEOUT_MS = 120_000;
+const START_TIMEOUT_MS = 60_000;
 const CLOCK_TIMEOUT_MS = 120_000;
 
 /** What came back: the status, the body read as JSON where it is some, and the headers. */
@@ -21,11 +21,15 @@ export class Edition {
   static async start(env: Readonly<Record<string, string>> = {}): Promise<Edition> {
     const folder = mkdtempSync(join(tmpdir(), 'vv-scenario-'));
     const process_ = run(START, ['--data', folder, '--port', String(await freePort()), '--json'], { LOG_LEVEL: 'error', ...env });
-    const { url, secretKey, publishableKey, dataDir } = await eventually('the edition to start', (saw) => {
+    const started = eventually('the edition to start', (saw) => {
       saw(process_.output());
-      if (process_.child.exitCode !== null) throw new Error(process_.output());
       return process_.output().includes('secretKey') ? jsonOf<{ url: string; secretKey: string; publishableKey: string; dataDir: string }>(process_) : undefined;
     }, { timeoutMs: START_TIMEOUT_MS });
+    // A process that ends before it is ready is not waited for.
+    const died = process_.ended.then((code): never => { throw new Error(`the edition ended with ${code}:\n${process_.output()}`); });
+    died.catch(() => undefined);
+    started.catch(() => undefined);
+    const { url, secretKey, publishableKey, dataDir } = await Promise.race([started, died]);
     const { operatorToken } = JSON.parse(readFileSync(join(dataDir, 'secrets.json'), 'utf8')) as { operatorToken: string };
     return new Edition(url, secretKey, publishableKey, operatorToken, process_, folder);
   }
