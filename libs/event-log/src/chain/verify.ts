@@ -44,7 +44,7 @@ const verifyPartition = async (database: Database, head: ChainHead, anchors: rea
   for (;;) {
     const page = await database.transaction({ role: 'worker', readOnly: true }, async (tx) => {
       const links = await tx.query<{ first_position: bigint; last_position: bigint; link: Buffer }>(
-        'SELECT first_position, last_position, link FROM links WHERE partition = $1 AND last_position > $2 ORDER BY last_position LIMIT $3', [partition, position, FACTS_PER_PAGE]);
+        'SELECT first_position, last_position, link FROM links WHERE partition = $1 AND last_position > $2 AND last_position <= $4 ORDER BY last_position LIMIT $3', [partition, position, FACTS_PER_PAGE, head.position]);
       const last = links.rows.at(-1)?.last_position ?? position;
       const events = await tx.query<{ position: bigint; body: string; hash: Buffer }>(
         'SELECT position, body, hash FROM events WHERE partition = $1 AND position > $2 AND position <= $3 ORDER BY position', [partition, position, last]);

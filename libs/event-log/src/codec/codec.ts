@@ -33,6 +33,8 @@ export interface EncodedFact {
   readonly clock: string | null;
   readonly body: string;
   readonly hash: Buffer;
+  /** The event as every later reader of the text will see it. */
+  readonly event: DomainEvent;
 }
 
 /** A fact as it was read: what the domain needs, and what came with it. */
@@ -127,6 +129,7 @@ export class Codec {
     return {
       tenant: context.tenant, stream, version, partition: partitionOf(context.tenant, stream, STORE_PARTITIONS), topic: definition.topic,
       type: definition.type, id, clock: context.clockId ?? null, body, hash: createHash('sha256').update(body).digest(),
+      event: { ...plain, type: name },
     };
   }
 
@@ -136,6 +139,7 @@ export class Codec {
     const match = EVENT_TYPE.exec(raw.type);
     const compiled = this.byFamily.get(match?.[1] ?? '');
     if (match === null || compiled === undefined) throw new UnknownFact(`no definition reads ${raw.type}`);
+    if (Number(match[2]) > compiled.definition.version) throw new UnknownFact(`${raw.type} is newer than this release`);
     let data = raw.data;
     for (const older of compiled.definition.history ?? []) {
       if (older.version >= Number(match[2])) data = older.upcast(data);
@@ -162,6 +166,17 @@ export class Codec {
       }
     }
     return facts;
+  }
+
+  /** Makes the text of a fact as `encode` does, fetching the personal key through the transaction where it is not in memory. */
+  async encodeIn(tx: Tx, ...[event, stream, version, context, recordedAt]: Parameters<Codec['encode']>): Promise<EncodedFact> {
+    try {
+      return this.encode(event, stream, version, context, recordedAt);
+    } catch (error) {
+      if (!(error instanceof PersonalKeyMissing)) throw error;
+      await this.fields().fetch(tx, error.tenant, error.keyId);
+      return this.encode(event, stream, version, context, recordedAt);
+    }
   }
 
   private sealed(compiled: Compiled, tenant: string, id: string, data: Tree): Tree {

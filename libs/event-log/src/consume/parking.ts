@@ -28,7 +28,8 @@ export class Parking {
 
   /** Keeps back the records of parked streams and answers the others. */
   async setAside(tx: Tx, consumer: string, records: readonly FeedRecord[]): Promise<readonly FeedRecord[]> {
-    const { rows } = await tx.query<{ tenant: string; stream: string }>('SELECT tenant, stream FROM parked_streams WHERE consumer = $1', [consumer]);
+    // The lock lets a retry that is under way end first: what came while it worked must not be set aside behind its back.
+    const { rows } = await tx.query<{ tenant: string; stream: string }>('SELECT tenant, stream FROM parked_streams WHERE consumer = $1 ORDER BY tenant, stream FOR SHARE', [consumer]);
     if (rows.length === 0) return records;
     const parked = new Set(rows.map(({ tenant, stream }) => `${tenant}\n${stream}`));
     const isParked = (record: FeedRecord): boolean => parked.has(`${tenantOf(record)}\n${record.key}`);

@@ -16,6 +16,8 @@ const ATTEMPTS_MAX = 5;
 const RETRY_PAUSE_MS = 50;
 /** Attempts at a conflict or a failure of the moment, which say nothing about the record. */
 const TRANSIENT_ATTEMPTS_MAX = 40;
+/** A cause that has not come for this long is an alarm, though it is waited for on. */
+const WAIT_ALARM_MS = 60_000;
 
 export interface SubscriptionOptions {
   /** The name of the service: its readers share one group. */
@@ -26,6 +28,7 @@ export interface SubscriptionOptions {
   readonly jobs: JobSink;
   readonly wallClock: WallClock;
   readonly reports: Reports;
+  readonly waitAlarmMs?: number;
 }
 
 /** Everything a service reads from the feed: each record is fetched once and given to each consumer of its topic, which has a checkpoint of its own. */
@@ -34,6 +37,8 @@ export class Subscription {
   private readonly checkpoints: Checkpoints;
   private readonly parking: Parking;
   private readonly held = new Map<string, Checkpoint>();
+  /** Since when a reader waits at which offset, and whether that was reported. */
+  private readonly waiting = new Map<string, { offset: bigint; sinceMs: number; reported: boolean }>();
   private membership: GroupMembership | undefined;
 
   constructor(private readonly options: SubscriptionOptions) {
@@ -91,6 +96,7 @@ export class Subscription {
 
   private async deliver(partition: TopicPartition, records: readonly FeedRecord[]): Promise<Delivery> {
     const nexts: bigint[] = [];
+    let waits = false;
     for (const consumer of this.consumersOf(partition.topic)) {
       const checkpoint = this.held.get(heldName(consumerName(consumer), partition));
       if (checkpoint === undefined) return 'reassign';
@@ -98,13 +104,15 @@ export class Subscription {
       try {
         await this.deliverTo(consumer, checkpoint, records.filter(({ offset }) => offset >= checkpoint.nextOffset));
       } catch (error) {
-        if (isWaiting(error)) return 'later';
+        // What it waits for may be what the readers after it do with the same records.
+        if (isWaiting(error)) { waits = true; this.noteWaiting(checkpoint, error as Error); continue; }
         if (!(error instanceof Fenced)) throw error;
         this.held.delete(heldName(consumerName(consumer), partition));
         return 'reassign';
       }
       if (checkpoint.halted === null) nexts.push(checkpoint.nextOffset);
     }
+    if (waits) return 'later';
     if (nexts.length === 0) return 'halt';
     return { next: nexts.reduce((least, next) => (next < least ? next : least)) };
   }
@@ -134,7 +142,9 @@ export class Subscription {
       } catch (error) {
         if (error instanceof Fenced) throw error;
         if ((error instanceof AppendConflict || isTransient(error)) && attempt < TRANSIENT_ATTEMPTS_MAX) { await pause(Math.min(attempt, 10) * 5); continue; }
-        if (isTransient(error) || error instanceof AppendConflict || isWaiting(error)) throw error;
+        if (isTransient(error) || error instanceof AppendConflict) throw error;
+        if (isWaiting(error) && records.length === 1) throw error;
+        // One by one: those before the one that fails, or waits, are not held up by it.
         if (records.length > 1) {
           for (const record of records) await this.deliverTo(consumer, checkpoint, [record]);
           return;
@@ -198,6 +208,16 @@ export class Subscription {
     }
     if (jobs.length > 0) await this.options.jobs.schedule(tx, jobs);
     return instructions;
+  }
+
+  private noteWaiting(checkpoint: Checkpoint, cause: Error): void {
+    const name = heldName(checkpoint.consumer, checkpoint);
+    const known = this.waiting.get(name);
+    const waiting = known?.offset === checkpoint.nextOffset ? known : { offset: checkpoint.nextOffset, sinceMs: performance.now(), reported: false };
+    this.waiting.set(name, waiting);
+    if (waiting.reported || performance.now() - waiting.sinceMs < (this.options.waitAlarmMs ?? WAIT_ALARM_MS)) return;
+    waiting.reported = true;
+    this.options.reports.alarm(`${checkpoint.consumer} waits at ${partitionName(checkpoint)} offset ${checkpoint.nextOffset}: ${cause.message}`);
   }
 
   /** Counts a failure of one record; after the last attempt its stream is parked. Answers whether it was. */

@@ -3,7 +3,7 @@ import { createTestDatabase, type TestDatabase } from '@valueverse/testing';
 import { Codec } from '../codec/codec';
 import type { Consumer, JobSink } from '../consume/consumers';
 import { consumerSchemaSql } from '../consume/schema';
-import { Subscription } from '../consume/subscription';
+import { Subscription, type SubscriptionOptions } from '../consume/subscription';
 import { Database, ident, roleName } from '../database/database';
 import { ensureRoles } from '../database/roles';
 import type { Feed } from '../feed/feed';
@@ -58,8 +58,10 @@ export class Bed {
     this.closing.push(() => relay.stop());
     return relay;
   }
-  subscription(log: Log, feed: Feed, ...consumers: Consumer[]): Subscription {
-    const subscription = new Subscription({ group: this.group, store: log.store, feed, consumers, jobs: noJobs, wallClock, reports: this.reports() });
+  subscription(log: Log, feed: Feed, ...given: (Consumer | Partial<SubscriptionOptions>)[]): Subscription {
+    const consumers = given.filter((one): one is Consumer => 'kind' in one);
+    const options = given.filter((one): one is Partial<SubscriptionOptions> => !('kind' in one));
+    const subscription = new Subscription(Object.assign({ group: this.group, store: log.store, feed, consumers, jobs: noJobs, wallClock, reports: this.reports() }, ...options) as SubscriptionOptions);
     this.closing.push(() => subscription.stop());
     return subscription;
   }

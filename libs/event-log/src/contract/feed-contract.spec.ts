@@ -56,7 +56,6 @@ const contract = (makeFeed: () => MakeFeed, killedAt: readonly number[] | 'every
         } else {
           await log.transact({ role: 'worker' }, async (tx) => {
             if (writer % 5 === 0) await tx.query('SELECT pg_sleep(0.004)');
-            
             const instruction = { decider: parcel, command: scan(`p${writer % 6}`), context: { tenant: TENANT, at: '2026-01-01T00:00:00Z', actor: 'test' } };
             await log.execute(tx, [instruction]);
           });
@@ -257,12 +256,22 @@ describe('the feed on PostgreSQL', () => {
 describeOnKafka('the feed on Kafka', (brokers) => {
   contract(() => (bed) => new KafkaFeed({ brokers: brokers(), clientId: 'contract', namespace: `${bed.group}.` }), [2, 5, 7]);
 
+  test('takes a backlog and a fact that are larger than the usual request of a broker, in order', async () => {
+    const feed = new KafkaFeed({ brokers: brokers(), clientId: 'contract', namespace: `n${randomBytes(4).toString('hex')}.` });
+    await feed.ensureTopics();
+    const sizes = [...Array.from({ length: 300 }, () => 10_000), 2_500_000, 1];
+    await feed.append('billing.plans', 3, sizes.map((size, nth) => ({ key: String(nth), value: randomBytes(size / 2).toString('hex'), headers: {} })));
+    const records = await feed.read({ topic: 'billing.plans', partition: 3 }, 0n, sizes.length);
+    expect(records.map(({ key }) => key)).toEqual(sizes.map((_, nth) => String(nth)));
+    await feed.close();
+  }, TIMEOUT_MS);
+
   test('refuses to start on a topic that could lose facts', async () => {
     const { Kafka } = await import('kafkajs');
     const namespace = `n${randomBytes(4).toString('hex')}.`;
     const admin = new Kafka({ clientId: 'admin', brokers: [...brokers()] }).admin();
     await admin.connect();
-    await admin.createTopics({ waitForLeaders: false, topics: [{ topic: `${namespace}billing.invoices`, numPartitions: 16, configEntries: [{ name: 'retention.ms', value: '1000' }] }] });
+    await admin.createTopics({ waitForLeaders: false, topics: [{ topic: `${namespace}billing.invoices`, numPartitions: 16, configEntries: [{ name: 'retention.ms', value: '1000' }, { name: 'max.message.bytes', value: '20000000' }] }] });
     await admin.disconnect();
     const feed = new KafkaFeed({ brokers: brokers(), clientId: 'contract', namespace });
     await expect(feed.ensureTopics()).rejects.toThrow(/billing.invoices: retention.ms/);

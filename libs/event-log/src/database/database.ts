@@ -17,6 +17,8 @@ export interface Tx {
   query<R extends QueryResultRow = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<QueryResult<R>>;
   /** Wake-ups only: what is registered here may be lost with the process, so nothing may rest on it. */
   afterCommit(wake: () => void): void;
+  /** Undoes what was changed in memory for this transaction, when it is rolled back or its end is not known. */
+  afterRollback(undo: () => void): void;
   readonly role: DatabaseRole;
   readonly tenant: string | undefined;
 }
@@ -30,6 +32,14 @@ export interface DatabaseOptions {
   readonly connectionsMax?: number;
   /** Called before each statement; a test throws from here to end a process at any point. */
   readonly beforeStatement?: (text: string) => void;
+}
+
+/**
+ * The connection was lost while the transaction was being committed: it may have happened or not. Who repeats it needs an id under which
+ * the first one would be found.
+ */
+export class CommitUnknown extends Error {
+  readonly code = 'commit_unknown';
 }
 
 const CONNECTIONS_MAX_DEFAULT = 8;
@@ -94,26 +104,33 @@ export class Database {
     const onError = (error: Error): void => { broken = error; };
     client.on('error', onError);
     const wakes: (() => void)[] = [];
+    const undoes: (() => void)[] = [];
+    let ended = false;
     try {
       this.options.beforeStatement?.('BEGIN');
       await client.query(this.opening(client, options));
       const tx: Tx = {
         query: async (text, values) => {
+          // A branch of the work that outlives it would write outside any transaction, or into the next one of this connection.
+          if (ended) throw new Error('a statement after the end of its transaction');
           this.options.beforeStatement?.(text);
           return client.query(text, values as unknown[]);
         },
         afterCommit: (wake) => { wakes.push(wake); },
+        afterRollback: (undo) => { undoes.push(undo); },
         role: options.role,
         tenant: options.tenant,
       };
       const result = await this.inside.run(this.schema, () => work(tx));
+      ended = true;
       this.options.beforeStatement?.('COMMIT');
-      await client.query('COMMIT');
-      this.options.beforeStatement?.('AFTER COMMIT');
+      await this.commit(client);
       for (const wake of wakes) wake();
       return result;
     } catch (error) {
+      ended = true;
       await client.query('ROLLBACK').catch((cause: Error) => { broken = cause; });
+      for (const undo of undoes) undo();
       throw error;
     } finally {
       client.off('error', onError);
@@ -124,11 +141,15 @@ export class Database {
   /** A connection of the owner role outside any transaction, for migrations and advisory locks. */
   async withOwner<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     const client = await this.pool.connect();
+    let broken: Error | undefined;
+    const onError = (error: Error): void => { broken = error; };
+    client.on('error', onError);
     try {
       return await work(client);
     } finally {
-      await client.query('RESET ALL').catch(() => undefined);
-      client.release();
+      await client.query('RESET ALL').catch((cause: Error) => { broken = cause; });
+      client.off('error', onError);
+      client.release(broken);
     }
   }
 
@@ -143,6 +164,19 @@ export class Database {
 
   /** Ends the connections; a second call waits for the first. */
   close(): Promise<void> { return this.closing ??= this.pool.end(); }
+
+  private async commit(client: PoolClient): Promise<void> {
+    let answer: string;
+    try {
+      answer = (await client.query('COMMIT')).command;
+      this.options.beforeStatement?.('AFTER COMMIT');
+    } catch (error) {
+      if (!isConnectionLost(error)) throw error;
+      throw new CommitUnknown('the connection was lost while a transaction was being committed', { cause: error });
+    }
+    // A statement failed and the work went on all the same: the server has rolled everything back and says so only here.
+    if (answer !== 'COMMIT') throw new Error('nothing was committed: a statement of the transaction had failed');
+  }
 
   private opening(client: PoolClient, options: TransactionOptions): string {
     // One round trip: what a transaction may see is set before its first statement, and ends with it.
@@ -162,10 +196,14 @@ export class Database {
 /** SQL states after which the same transaction can simply be tried again. */
 const TRANSIENT_STATES = new Set(['40001', '40P01', '55P03', '57P01', '57P02', '57P03', '08000', '08003', '08006', '25P03', '57014']);
 
+const isConnectionLost = (error: unknown): boolean => {
+  const { code, message } = error as { code?: string; message?: string };
+  return code === 'ECONNRESET' || code === 'ECONNREFUSED' || code === 'EPIPE' || code === 'ETIMEDOUT' || /^(08|57P)/.test(code ?? '')
+    || /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(message ?? '');
+};
+
 /** True for failures of the moment (serialization, deadlock, lock timeout, lost connection), false for bugs and bad data. */
 export const isTransient = (error: unknown): boolean => {
-  const { code, message } = error as { code?: string; message?: string };
-  if (code !== undefined && TRANSIENT_STATES.has(code)) return true;
-  return code === 'ECONNRESET' || code === 'ECONNREFUSED' || code === 'EPIPE'
-    || /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(message ?? '');
+  const { code } = error as { code?: string };
+  return (code !== undefined && TRANSIENT_STATES.has(code)) || isConnectionLost(error) || error instanceof CommitUnknown;
 };

@@ -1,8 +1,9 @@
+import type { PoolClient } from 'pg';
 import type { Database, DatabaseRole } from './database';
 import { ident, roleName } from './database';
 
 const ROLES: readonly DatabaseRole[] = ['owner', 'worker', 'api'];
-/** One lock for everything that creates roles, which belong to the whole cluster. */
+/** One lock for everything in this database that creates roles. They belong to the whole server, so others may still be at it. */
 const ROLES_LOCK = 7_305_001;
 
 /** The user in the database URL may not create what is missing; `sql` is what an administrator has to run once. */
@@ -12,10 +13,30 @@ export class RolesMissing extends Error {
   }
 }
 
-const roleSql = (schema: string): string[] => [
-  ...ROLES.map((role) => `CREATE ROLE ${ident(roleName(schema, role))} NOLOGIN`),
-  ...ROLES.map((role) => `GRANT ${ident(roleName(schema, role))} TO CURRENT_USER`),
-];
+/** Somebody made or changed the same role at the same moment, from another database of the server. */
+const ROLE_RACES = new Set(['42710', '23505', 'XX000']);
+const ROLE_ATTEMPTS_MAX = 20;
+
+interface Standing { user: string; database: string; able: boolean; creates: boolean; roles: { rolname: string; member: boolean }[]; schemas: string[] }
+
+const standing = async (client: PoolClient, wanted: readonly string[], schemas: readonly string[]): Promise<Standing> => {
+  const { rows: [who] } = await client.query<{ user: string; database: string; able: boolean; creates: boolean }>(
+    `SELECT quote_ident(current_user) AS user, quote_ident(current_database()) AS database, rolcreaterole OR rolsuper AS able,
+       has_database_privilege(current_database(), 'CREATE') AS creates FROM pg_roles WHERE rolname = current_user`);
+  const { rows: roles } = await client.query<{ rolname: string; member: boolean }>(
+    `SELECT rolname, pg_has_role(current_user, oid, 'MEMBER') AS member FROM pg_roles WHERE rolname = ANY($1)`, [wanted]);
+  const { rows: found } = await client.query<{ nspname: string }>('SELECT nspname FROM pg_namespace WHERE nspname = ANY($1)', [schemas]);
+  return { ...who!, roles, schemas: found.map(({ nspname }) => nspname) };
+};
+
+/** What is missing, as SQL, for the user by name: an administrator runs it as somebody else. */
+const missingSql = (schema: string, schemas: readonly string[], { user, roles, schemas: found }: Standing): { roles: string[]; schemas: string[] } => ({
+  roles: ROLES.map((role) => roleName(schema, role)).flatMap((name) => [
+    ...(roles.some(({ rolname }) => rolname === name) ? [] : [`CREATE ROLE ${ident(name)} NOLOGIN`]),
+    ...(roles.some(({ rolname, member }) => rolname === name && member) ? [] : [`GRANT ${ident(name)} TO ${user}`]),
+  ]),
+  schemas: schemas.filter((name) => !found.includes(name)).map((name) => `CREATE SCHEMA ${ident(name)} AUTHORIZATION ${ident(roleName(schema, 'owner'))}`),
+});
 
 /**
  * Makes the schema and the three roles of a service, as far as they are missing.
@@ -28,20 +49,19 @@ export const ensureRoles = async (database: Database, schemas: readonly string[]
     await client.query('SELECT pg_advisory_lock($1)', [ROLES_LOCK]);
     try {
       const wanted = ROLES.map((role) => roleName(schema, role));
-      const { rows } = await client.query<{ rolname: string; member: boolean }>(
-        `SELECT rolname, pg_has_role(current_user, oid, 'MEMBER') AS member FROM pg_roles WHERE rolname = ANY($1)`, [wanted]);
-      const missing = ROLES.filter((role) => !rows.some((row) => row.rolname === roleName(schema, role) && row.member));
-      if (missing.length > 0) {
-        const privilege = await client.query<{ able: boolean }>('SELECT rolcreaterole OR rolsuper AS able FROM pg_roles WHERE rolname = current_user');
-        if (!privilege.rows[0]?.able) throw new RolesMissing(`${roleSql(schema).join(';\n')};`);
-        for (const role of missing) {
-          if (!rows.some((row) => row.rolname === roleName(schema, role))) await client.query(`CREATE ROLE ${ident(roleName(schema, role))} NOLOGIN`);
-          await client.query(`GRANT ${ident(roleName(schema, role))} TO CURRENT_USER`);
+      for (let attempt = 1; ; attempt++) {
+        const now = await standing(client, wanted, schemas);
+        const missing = missingSql(schema, schemas, now);
+        if ((missing.roles.length > 0 && !now.able) || (missing.schemas.length > 0 && !now.creates)) throw new RolesMissing([...missing.roles, ...missing.schemas].map((text) => `${text};`).join('\n'));
+        try {
+          for (const text of [...missing.roles, ...missing.schemas]) await client.query(text);
+          break;
+        } catch (error) {
+          if (attempt === ROLE_ATTEMPTS_MAX || !ROLE_RACES.has((error as { code?: string }).code ?? '')) throw error;
         }
       }
       await client.query(`ALTER ROLE ${ident(roleName(schema, 'worker'))} BYPASSRLS`).catch(() => undefined);
       for (const name of schemas) {
-        await client.query(`CREATE SCHEMA IF NOT EXISTS ${ident(name)} AUTHORIZATION ${ident(roleName(schema, 'owner'))}`);
         await client.query(`GRANT USAGE ON SCHEMA ${ident(name)} TO ${ident(roleName(schema, 'worker'))}, ${ident(roleName(schema, 'api'))}`);
       }
     } finally {

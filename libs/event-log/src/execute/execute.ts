@@ -2,7 +2,7 @@ import type { Decider, Message } from '@valueverse/kernel';
 import { fingerprintOf, type DomainEvent, type EncodedFact, type Fact, type FactContext } from '../codec/codec';
 import type { Tx } from '../database/database';
 import { foldInto, type AnyReadModel } from '../project/read-model';
-import { streamName, type EventStore, type Position, type RecordedCommand } from '../store/event-store';
+import { CommandConflict, streamName, type EventStore, type Position, type RecordedCommand } from '../store/event-store';
 
 /** A decider, the stream that each of its commands belongs to, and the rows that are written together with its facts. */
 export interface DeciderDefinition<C extends Message, E extends Message, S> {
@@ -34,7 +34,7 @@ export interface Outcome {
   readonly repeated: boolean;
 }
 
-interface OpenStream { readonly facts: Fact[]; readonly fresh: Fact[]; state: unknown; version: number }
+interface OpenStream { readonly facts: Fact[]; readonly fresh: Fact[]; readonly states: Map<AnyDecider, { value: unknown; version: number }>; version: number }
 
 /** Makes wall time for `recordedAt`. */
 export type WallClock = () => string;
@@ -50,28 +50,28 @@ export const executeIn = async (store: EventStore, tx: Tx, instructions: readonl
   const streams = await openStreams(store, tx, instructions);
   const outcomes: (Outcome & { encoded: EncodedFact[] })[] = [];
   const commands: RecordedCommand[] = [];
-  const given = new Map<string, number>();
-  for (const [index, { decider, command, context }] of instructions.entries()) {
+  const given = new Map<string, { readonly fingerprint: Buffer; readonly facts: readonly Fact[] }>();
+  for (const { decider, command, context } of instructions) {
     const fingerprint = context.commandId === undefined ? undefined : fingerprintOf({ decider: decider.name, command: withoutTime(command) });
     const commandKey = `${context.tenant}\n${context.commandId}`;
     if (fingerprint !== undefined) {
       const earlier = given.get(commandKey);
-      const repeated = earlier === undefined ? await store.findCommand(tx, context.tenant, context.commandId!, fingerprint) : outcomes[earlier]!.facts;
+      if (earlier !== undefined && !earlier.fingerprint.equals(fingerprint)) throw new CommandConflict(context.commandId!);
+      const repeated = earlier?.facts ?? await store.findCommand(tx, context.tenant, context.commandId!, fingerprint);
       if (repeated !== undefined) { outcomes.push({ facts: repeated, positions: [], repeated: true, encoded: [] }); continue; }
-      given.set(commandKey, index);
     }
     const stream = decider.stream(command);
     const open = streams.get(streamName({ tenant: context.tenant, stream }))!;
-    if (open.state === undefined) open.state = open.facts.reduce((state: unknown, { event }) => decider.decider.evolve(event, state), decider.decider.initial);
-    const decided = decider.decider.decide(command, open.state) as readonly DomainEvent[];
+    const decided = decider.decider.decide(command, stateOf(open, decider)) as readonly DomainEvent[];
     const first = open.version + 1;
-    const encoded = decided.map((event, nth) => store.codec.encode(event, stream, first + nth, context, wallClock()));
-    const facts = encoded.map((fact, nth) => factOf(decided[nth]!, fact, context));
+    const encoded: EncodedFact[] = [];
+    for (const event of decided) encoded.push(await store.codec.encodeIn(tx, event, stream, first + encoded.length, context, wallClock()));
+    const facts = encoded.map((fact) => factOf(fact, context));
     open.version += facts.length;
     open.fresh.push(...facts);
-    open.state = decided.reduce((state: unknown, event) => decider.decider.evolve(event, state), open.state);
     outcomes.push({ facts, positions: [], repeated: false, encoded });
     if (fingerprint !== undefined) {
+      given.set(commandKey, { fingerprint, facts });
       commands.push({ tenant: context.tenant, commandId: context.commandId!, fingerprint, stream, firstVersion: first, lastVersion: open.version });
     }
   }
@@ -86,7 +86,15 @@ export const executeIn = async (store: EventStore, tx: Tx, instructions: readonl
 const openStreams = async (store: EventStore, tx: Tx, instructions: readonly Instruction[]): Promise<Map<string, OpenStream>> => {
   const keys = instructions.map(({ decider, command, context }) => ({ tenant: context.tenant, stream: decider.stream(command) }));
   const read = await store.readMany(tx, keys);
-  return new Map([...read].map(([name, facts]) => [name, { facts, fresh: [], state: undefined, version: facts.at(-1)?.version ?? 0 }]));
+  return new Map([...read].map(([name, facts]) => [name, { facts, fresh: [], states: new Map(), version: facts.at(-1)?.version ?? 0 }]));
+};
+
+/** What a decider knows of a stream: each one folds for itself, what is new included. */
+const stateOf = ({ facts, fresh, states, version }: OpenStream, definition: AnyDecider): unknown => {
+  const known = states.get(definition) ?? { value: definition.decider.initial as unknown, version: 0 };
+  const value = [...facts, ...fresh].slice(known.version).reduce((state: unknown, { event }) => definition.decider.evolve(event, state), known.value);
+  states.set(definition, { value, version });
+  return value;
 };
 
 const writeViews = async (tx: Tx, instructions: readonly Instruction[], streams: Map<string, OpenStream>): Promise<void> => {
@@ -102,8 +110,8 @@ const writeViews = async (tx: Tx, instructions: readonly Instruction[], streams:
   }
 };
 
-const factOf = (event: DomainEvent, fact: EncodedFact, context: FactContext): Fact => ({
-  event, id: fact.id, tenant: fact.tenant, stream: fact.stream, version: fact.version, at: context.at, recordedAt: '', actor: context.actor,
+const factOf = (fact: EncodedFact, context: FactContext): Fact => ({
+  event: fact.event, id: fact.id, tenant: fact.tenant, stream: fact.stream, version: fact.version, at: context.at, recordedAt: '', actor: context.actor,
   clockId: context.clockId, causationId: context.causationId, correlationId: context.correlationId ?? fact.id, traceparent: context.traceparent,
 });
 

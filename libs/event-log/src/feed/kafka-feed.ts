@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { ConfigResourceTypes, Kafka, logLevel, type Admin, type Consumer as KafkaConsumer, type EachBatchPayload, type IHeaders, type KafkaMessage, type Producer } from 'kafkajs';
 import { partitionsOf, TOPICS, type Topic, type TopicKind } from '@valueverse/contracts';
-import { FeedTimeout, LATER_MS, partitionName, type Feed, type FeedRecord, type GroupMember, type GroupMembership, type NewRecord, type TopicPartition } from './feed';
+import { FeedTimeout, LATER_MS, partitionName, type Delivery, type Feed, type FeedRecord, type GroupMember, type GroupMembership, type NewRecord, type TopicPartition } from './feed';
 
 const APPEND_DEADLINE_MS = 30_000;
 const SESSION_TIMEOUT_MS = 10_000;
@@ -13,6 +13,10 @@ const TRANSPORT_RETENTION_MS = 7 * DAY_MS;
 const TRANSPORT_RETENTION_MIN_MS = 3 * DAY_MS;
 const KEY_COMPACTION_LAG_MAX_MS = DAY_MS;
 const PARTITIONS_AT_ONCE = 4;
+/** A request is one batch of the broker. Records are sent in requests of about this size, so that a backlog is never too large to be taken. */
+const REQUEST_BYTES_MAX = 750_000;
+/** A single fact may be as large as this. */
+const RECORD_BYTES_MAX = 16 * 1024 * 1024;
 const READ_DEADLINE_MS = 30_000;
 const SETTLING_ATTEMPTS_MAX = 50;
 const SETTLING_PAUSE_MS = 100;
@@ -27,6 +31,7 @@ export interface KafkaFeedOptions {
 }
 
 const topicConfig = (kind: TopicKind, replication: number): { name: string; value: string }[] => [
+  { name: 'max.message.bytes', value: String(RECORD_BYTES_MAX) },
   { name: 'min.insync.replicas', value: String(Math.min(2, replication)) },
   { name: 'unclean.leader.election.enable', value: 'false' },
   ...(kind === 'keys'
@@ -37,6 +42,7 @@ const topicConfig = (kind: TopicKind, replication: number): { name: string; valu
 /** What a topic's settings must not be, because facts or keys would be lost. */
 const topicFault = (topic: Topic, settings: ReadonlyMap<string, string>): string | undefined => {
   const { kind } = TOPICS[topic];
+  if (Number(settings.get('max.message.bytes')) < RECORD_BYTES_MAX) return `max.message.bytes has to be at least ${RECORD_BYTES_MAX}: a larger fact would stop its relay`;
   if (kind === 'keys') {
     if (settings.get('cleanup.policy') !== 'compact') return 'cleanup.policy has to be compact';
     return Number(settings.get('max.compaction.lag.ms')) > KEY_COMPACTION_LAG_MAX_MS ? `max.compaction.lag.ms has to be at most ${KEY_COMPACTION_LAG_MAX_MS}` : undefined;
@@ -59,6 +65,22 @@ const settled = async <T>(ask: () => Promise<T>): Promise<T> => {
       await new Promise((resolve) => { setTimeout(resolve, SETTLING_PAUSE_MS); });
     }
   }
+};
+
+const bytesOf = ({ key, value, headers }: NewRecord): number =>
+  Buffer.byteLength(value) + key.length + Object.entries(headers).reduce((sum, [name, text]) => sum + name.length + text.length, 0);
+
+/** Splits records, in their order, into requests that a broker takes. */
+const requestsOf = (records: readonly NewRecord[]): NewRecord[][] => {
+  const requests: NewRecord[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const record of records) {
+    const size = bytesOf(record);
+    if (bytes + size > REQUEST_BYTES_MAX) { requests.push([]); bytes = 0; }
+    requests.at(-1)!.push(record);
+    bytes += size;
+  }
+  return requests;
 };
 
 const textOf = (value: IHeaders[string]): string => (Array.isArray(value) ? String(value[0]) : String(value ?? ''));
@@ -120,7 +142,9 @@ export class KafkaFeed implements Feed {
   append(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {
     const name = partitionName({ topic, partition });
     const before = this.queues.get(name) ?? Promise.resolve();
-    const mine = before.catch(() => undefined).then(() => this.send(topic, partition, records));
+    const mine = before.catch(() => undefined).then(async () => {
+      for (const request of requestsOf(records)) await this.send(topic, partition, request);
+    });
     this.queues.set(name, mine);
     return mine;
   }
@@ -224,12 +248,14 @@ export class KafkaFeed implements Feed {
   }
 
   private connectedAdmin(): Promise<Admin> {
-    this.admin ??= (async () => {
+    const connecting = this.admin ??= (async () => {
       const admin = this.kafka.admin();
       await admin.connect();
       return admin;
     })();
-    return this.admin;
+    // A failure is not kept: the next one who asks tries again.
+    connecting.catch(() => { if (this.admin === connecting) this.admin = undefined; });
+    return connecting;
   }
 }
 
@@ -301,7 +327,11 @@ class KafkaMembership {
     const beat = setInterval(() => { void heartbeat().catch(() => undefined); }, HEARTBEAT_MS);
     try {
       const records = batch.messages.map((message) => toRecord(partition.topic, partition.partition, message));
-      const answer = await this.member.onRecords(partition, records);
+      const answer = await this.member.onRecords(partition, records).catch((error: unknown): Delivery => {
+        // Whatever it is, it must not end the client's own loop, which would stop reading without a word.
+        this.member.onError(error);
+        return 'later';
+      });
       if (typeof answer === 'object') {
         const last = BigInt(batch.lastOffset());
         if (answer.next === last + 1n) resolveOffset(batch.lastOffset());

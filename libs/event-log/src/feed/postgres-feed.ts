@@ -198,6 +198,7 @@ class PostgresMembership {
 
   private async deliver(): Promise<boolean> {
     const now = performance.now();
+    const asked = new Map(this.owned);
     const records = await this.feed.readMany(new Map([...this.owned].filter(([, { notBeforeMs }]) => notBeforeMs <= now)));
     const runs = new Map<string, FeedRecord[]>();
     for (const record of records) {
@@ -207,7 +208,8 @@ class PostgresMembership {
     }
     for (const [name, run] of runs) {
       const owned = this.owned.get(name);
-      if (owned === undefined || !this.running) continue;
+      // Given away while this round was at work, and perhaps taken again from another offset: what was read is of the past.
+      if (owned === undefined || owned !== asked.get(name) || !this.running) continue;
       if (run[0]!.offset !== owned.next && TOPICS[owned.topic].kind === 'transport') {
         this.halted.add(name);
         this.owned.delete(name);

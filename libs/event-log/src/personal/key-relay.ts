@@ -16,7 +16,8 @@ export class KeyRelay {
   private rouse: () => void = () => undefined;
   private roused = false;
 
-  constructor(private readonly database: Database, private readonly feed: Feed, private readonly reports: Reports) {}
+  /** `isOwner`: whether this process holds the lease of the store's relay. An old record of a key that comes after its erasure would outlive it. */
+  constructor(private readonly database: Database, private readonly feed: Feed, private readonly reports: Reports, private readonly isOwner: () => boolean = () => true) {}
 
   start(): void { this.running = true; this.loop = this.run(); }
   wake(): void { this.roused = true; this.rouse(); }
@@ -38,7 +39,7 @@ export class KeyRelay {
       await this.feed.append('identity.personal-keys', partition, keys.map((row) => ({
         key: `${row.tenant}/${row.key_id}`, value: JSON.stringify(keyRecordOf(row)), headers: { 'content-type': 'application/json', ce_tenant: row.tenant }, position: row.position,
       })));
-      // Keys are idempotent: two relays that publish the same one do no harm, so this mark needs no fence.
+      // A key says its position and its readers keep the latest, so this mark needs no fence.
       await this.database.transaction({ role: 'worker' }, (tx) => tx.query('UPDATE personal_key_heads SET relayed = $2 WHERE partition = $1 AND relayed < $2', [partition, keys.at(-1)!.position]));
     }
     return rows.length;
@@ -48,7 +49,7 @@ export class KeyRelay {
     while (this.running) {
       try {
         this.roused = false;
-        if ((await this.publish()) > 0) continue;
+        if (this.isOwner() && (await this.publish()) > 0) continue;
       } catch (error) {
         if (!isTransient(error)) this.reports.error('the personal keys could not be published; it is tried again', error);
       }

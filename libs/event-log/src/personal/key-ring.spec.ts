@@ -92,3 +92,37 @@ test('a key of another tenant is not there', async () => {
   await origin.transaction(api, (tx) => ring.create(tx, TENANT, 'acc_1'));
   await expect(origin.transaction({ role: 'api', tenant: 'org_2:test' }, (tx) => new KeyRing(masterKey).fetch(tx, TENANT, 'acc_1'))).rejects.toThrow(PersonalKeyMissing);
 });
+
+test('a key of a transaction that was rolled back is never used', async () => {
+  const ring = new KeyRing(masterKey);
+  await origin.transaction(api, async (tx) => { await ring.create(tx, TENANT, 'acc_1'); throw new Error('given up'); }).catch(() => undefined);
+  expect(() => ring.encrypt(TENANT, 'acc_1', 'evt_1', 'name', 'Ann')).toThrow(PersonalKeyMissing);
+  // Another process makes it; what is sealed here reads there.
+  const other = new KeyRing(masterKey);
+  await origin.transaction(api, (tx) => other.create(tx, TENANT, 'acc_1'));
+  await origin.transaction(api, (tx) => ring.fetch(tx, TENANT, 'acc_1'));
+  expect(other.decrypt(TENANT, 'acc_1', 'evt_1', 'name', ring.encrypt(TENANT, 'acc_1', 'evt_1', 'name', 'Ann'))).toBe('Ann');
+});
+
+test('an erasure that was rolled back erases nothing', async () => {
+  const ring = new KeyRing(masterKey);
+  await origin.transaction(api, (tx) => ring.create(tx, TENANT, 'acc_1'));
+  const sealed = ring.encrypt(TENANT, 'acc_1', 'evt_1', 'name', 'Ann');
+  await origin.transaction(api, async (tx) => { await ring.erase(tx, TENANT, 'acc_1'); throw new Error('given up'); }).catch(() => undefined);
+  await origin.transaction(api, (tx) => ring.fetch(tx, TENANT, 'acc_1'));
+  expect(ring.decrypt(TENANT, 'acc_1', 'evt_1', 'name', sealed)).toBe('Ann');
+});
+
+test('a process that did not hear of an erasure forgets the key soon all the same', async () => {
+  let nowMs = 0;
+  const ring = new KeyRing(masterKey);
+  const deaf = new KeyRing(masterKey, () => nowMs);
+  await origin.transaction(api, (tx) => ring.create(tx, TENANT, 'acc_1'));
+  await origin.transaction(api, (tx) => deaf.fetch(tx, TENANT, 'acc_1'));
+  const sealed = deaf.encrypt(TENANT, 'acc_1', 'evt_1', 'name', 'Ann');
+  await origin.transaction(api, (tx) => ring.erase(tx, TENANT, 'acc_1'));
+  nowMs = 30_001;
+  expect(() => deaf.decrypt(TENANT, 'acc_1', 'evt_1', 'name', sealed)).toThrow(PersonalKeyMissing);
+  await origin.transaction(api, (tx) => deaf.fetch(tx, TENANT, 'acc_1'));
+  expect(deaf.decrypt(TENANT, 'acc_1', 'evt_1', 'name', sealed)).toBe('[erased]');
+});

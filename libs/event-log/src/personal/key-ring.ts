@@ -12,6 +12,9 @@ const PREFIX = 'personal:v1:';
 /** Data keys held in memory; older ones are read again from the database. */
 const KEYS_IN_MEMORY_MAX = 50_000;
 
+/** How long a process believes what it read of a key: the bound on an erasure in another process. */
+const REMEMBERED_MS = 30_000;
+
 /** AES-256-GCM: nonce, tag, ciphertext. */
 const seal = (key: Buffer, aad: string, plain: Buffer): Buffer => {
   const nonce = randomBytes(NONCE_BYTES);
@@ -32,9 +35,10 @@ interface KeyRecord { readonly tenant: string; readonly keyId: string; readonly 
  * makes every text that it sealed unreadable, wherever a copy of the log may be.
  */
 export class KeyRing implements PersonalFields {
-  private readonly keys = new Map<string, Buffer | 'erased'>();
+  private readonly keys = new Map<string, { key: Buffer | 'erased'; untilMs: number }>();
 
-  constructor(private readonly masterKey: Buffer) {
+  /** `nowMs` only has to grow; a test gives its own. */
+  constructor(private readonly masterKey: Buffer, private readonly nowMs: () => number = () => performance.now()) {
     if (masterKey.length !== KEY_BYTES) throw new Error(`the master key has to have ${KEY_BYTES} bytes`);
   }
 
@@ -48,6 +52,7 @@ export class KeyRing implements PersonalFields {
     await tx.query(`INSERT INTO personal_keys (tenant, key_id, wrapped, state, partition, position) VALUES ($1, $2, $3, 'active', $4, $5)`,
       [tenant, keyId, seal(this.masterKey, `${tenant}|${keyId}`, key), partition, position]);
     this.remember(tenant, keyId, key);
+    tx.afterRollback(() => this.forget(tenant, keyId));
   }
 
   /** Destroys a key. What it sealed reads as `[erased]` from then on, here and, through the topic, everywhere. */
@@ -55,18 +60,17 @@ export class KeyRing implements PersonalFields {
     const position = await nextPosition(tx, partitionOf(tenant, keyId, FACT_PARTITIONS));
     await tx.query(`UPDATE personal_keys SET wrapped = NULL, state = 'erased', position = $3 WHERE tenant = $1 AND key_id = $2`, [tenant, keyId, position]);
     this.remember(tenant, keyId, 'erased');
+    tx.afterRollback(() => this.forget(tenant, keyId));
   }
 
   encrypt(tenant: string, keyId: string, eventId: string, path: string, value: unknown): string {
-    const key = this.keys.get(`${tenant}|${keyId}`);
-    if (key === undefined) throw new PersonalKeyMissing(tenant, keyId);
+    const key = this.known(tenant, keyId);
     if (key === 'erased') throw new Error(`the personal key ${keyId} was destroyed`);
     return PREFIX + seal(key, `${tenant}|${keyId}|${eventId}|${path}`, Buffer.from(JSON.stringify(value))).toString('base64');
   }
 
   decrypt(tenant: string, keyId: string, eventId: string, path: string, text: string): unknown {
-    const key = this.keys.get(`${tenant}|${keyId}`);
-    if (key === undefined) throw new PersonalKeyMissing(tenant, keyId);
+    const key = this.known(tenant, keyId);
     if (key === 'erased') return ERASED;
     return JSON.parse(open(key, `${tenant}|${keyId}|${eventId}|${path}`, Buffer.from(text.slice(PREFIX.length), 'base64')).toString());
   }
@@ -88,16 +92,25 @@ export class KeyRing implements PersonalFields {
             `INSERT INTO personal_keys AS k (tenant, key_id, wrapped, state, partition, position) VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (tenant, key_id) DO UPDATE SET wrapped = excluded.wrapped, state = excluded.state, position = excluded.position WHERE k.position < excluded.position`,
             [key.tenant, key.keyId, key.wrapped === undefined ? null : Buffer.from(key.wrapped, 'base64'), key.state, key.partition, key.position]);
-          this.keys.delete(`${key.tenant}|${key.keyId}`);
+          // After the commit: who reads the key again before it would find, and remember, the old one.
+          tx.afterCommit(() => this.forget(key.tenant, key.keyId));
         }
       },
     };
   }
 
+  private known(tenant: string, keyId: string): Buffer | 'erased' {
+    const known = this.keys.get(`${tenant}|${keyId}`);
+    if (known === undefined || known.untilMs < this.nowMs()) throw new PersonalKeyMissing(tenant, keyId);
+    return known.key;
+  }
+
   private remember(tenant: string, keyId: string, key: Buffer | 'erased'): void {
     if (this.keys.size >= KEYS_IN_MEMORY_MAX) this.keys.delete(this.keys.keys().next().value!);
-    this.keys.set(`${tenant}|${keyId}`, key);
+    this.keys.set(`${tenant}|${keyId}`, { key, untilMs: this.nowMs() + REMEMBERED_MS });
   }
+
+  private forget(tenant: string, keyId: string): void { this.keys.delete(`${tenant}|${keyId}`); }
 }
 
 const nextPosition = async (tx: Tx, partition: number): Promise<bigint> => {

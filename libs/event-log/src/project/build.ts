@@ -2,8 +2,10 @@ import type { Database, Tx } from '../database/database';
 import { ident } from '../database/database';
 import type { EventStore } from '../store/event-store';
 import { STORE_PARTITIONS } from '../store/schema';
-import { foldInto, hashOfTable, readModelTableSql, readModelViewSql, tableOf, type AnyReadModel } from './read-model';
+import { foldInto, hashOfTable, readModelTableSql, readModelUniqueSql, readModelViewSql, tableOf, type AnyReadModel } from './read-model';
 
+/** With the hash of the schema: one process at a time builds the views of a service. */
+const BUILD_LOCK = 7_305_004;
 const FACTS_PER_PAGE = 1_000;
 /** Below this many facts the rest is folded while the heads are held. */
 const CATCH_UP_BELOW = 2_000n;
@@ -13,10 +15,17 @@ const CATCH_UP_BELOW = 2_000n;
  * and swapped in one transaction that holds the heads, so no fact is missed and readers see the old rows until then.
  */
 export const ensureStreamViews = async (store: EventStore, schema: string, models: readonly AnyReadModel[]): Promise<void> => {
-  for (const model of models) {
-    const exists = await store.database.transaction({ role: 'owner' }, (tx) => tableExists(tx, schema, tableOf(model)));
-    if (!exists) await buildAndSwap(store, schema, model, tableOf(model));
-  }
+  await store.database.withOwner(async (client) => {
+    await client.query('SELECT pg_advisory_lock($1, hashtext($2))', [BUILD_LOCK, schema]);
+    try {
+      for (const model of models) {
+        const exists = await store.database.transaction({ role: 'owner' }, (tx) => tableExists(tx, schema, tableOf(model)));
+        if (!exists) await buildAndSwap(store, schema, model, tableOf(model));
+      }
+    } finally {
+      await client.query('SELECT pg_advisory_unlock($1, hashtext($2))', [BUILD_LOCK, schema]);
+    }
+  });
 };
 
 /** Builds a view anew in a table of another name and answers both hashes; the live table stays as it is. */
@@ -50,6 +59,7 @@ const buildAndSwap = async (store: EventStore, schema: string, model: AnyReadMod
     await lockHeads(tx);
     await fillTo(store, tx, model, building, from);
     await tx.query(`ALTER TABLE ${ident(schema)}.${ident(building)} RENAME TO ${ident(name)}`);
+    await tx.query(readModelUniqueSql(schema, model));
     await tx.query(readModelViewSql(schema, model, name));
   });
 };

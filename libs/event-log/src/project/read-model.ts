@@ -31,10 +31,16 @@ export const readModelTableSql = (schema: string, model: AnyReadModel, name = ta
     ${columns.map((column) => `${ident(column)} text,`).join(' ')} row json NOT NULL, PRIMARY KEY (tenant, key));
 CREATE INDEX ON ${table} (tenant, sort_by, key);
 ${columns.map((column) => `CREATE INDEX ON ${table} (tenant, ${ident(column)}, sort_by, key);`).join('\n')}
-${(model.unique ?? []).map((column) => `CREATE UNIQUE INDEX ${ident(`${name}_${column}`)} ON ${table} (tenant, ${ident(column)});`).join('\n')}
 ${tenantPolicySql(schema, name)}
 GRANT SELECT, INSERT, UPDATE, DELETE ON ${table} TO ${ident(roleName(owner, 'worker'))}, ${ident(roleName(owner, 'api'))};`;
 };
+
+/**
+ * SQL of the constraints of a model's version. Made when its rows are complete: while they are built partition by partition, a value may
+ * stand in the row that gave it up and in the row that has it now.
+ */
+export const readModelUniqueSql = (schema: string, model: AnyReadModel): string => (model.unique ?? [])
+  .map((column) => `CREATE UNIQUE INDEX ${ident(`${tableOf(model)}_${column}`)} ON ${ident(schema)}.${ident(tableOf(model))} (tenant, ${ident(column)});`).join('\n');
 
 /** SQL that points the model's public name at one of its tables. */
 export const readModelViewSql = (schema: string, model: AnyReadModel, name = tableOf(model)): string => {

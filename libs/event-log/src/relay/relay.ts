@@ -57,7 +57,7 @@ export class Relay {
   /** Publishes what is there now; answers how many facts. Answers 0 when another relay holds the lease. */
   async publish(): Promise<number> {
     if (!(await this.holdLease())) return 0;
-    const { facts, tails, from } = await this.store.database.transaction({ role: 'worker', readOnly: true }, (tx) => this.next(tx));
+    const { facts, tails, from } = await this.store.database.transaction({ role: 'worker', isolation: 'repeatable read', readOnly: true }, (tx) => this.next(tx));
     if (facts.length === 0) return 0;
     const lasts = new Map<number, bigint>(from);
     const runs = new Map<string, { topic: Topic; partition: number; records: NewRecord[] }>();

@@ -90,6 +90,18 @@ describe('the chain', () => {
     await fill();
     expect(await verifyChain(log.database, await chainHeads(log.database))).toMatchObject({ facts: 5, faults: [] });
   });
+  test('verifies while facts are appended', async () => {
+    await fill();
+    const before = await bed.facts(log);
+    // A fact is appended after each look that the check takes.
+    const { faults } = await verifyChain({ transaction: async (options: never, work: never) => {
+      const result = await log.database.transaction(options, work);
+      await bed.scan(log, 'a');
+      return result;
+    } } as unknown as typeof log.database);
+    expect(faults).toEqual([]);
+    expect(await bed.facts(log)).toBeGreaterThan(before);
+  }, TIMEOUT_MS);
   test('finds a changed text', async () => {
     await fill();
     await superuser((query) => query(`UPDATE events SET body = replace(body, '"scan":3', '"scan":4') WHERE version = 3`));

@@ -108,8 +108,8 @@ BEGIN
 
   -- The heads are held now, so nobody can append to these streams between this look and the insert.
   SELECT i.stream INTO v_conflict
-    FROM (SELECT f.tenant, f.stream, min(f.version) AS wanted FROM unnest(p_tenants, p_streams, p_versions) AS f(tenant, stream, version) GROUP BY 1, 2) i
-    WHERE i.wanted <> 1 + coalesce((SELECT max(e.version) FROM events e WHERE e.tenant = i.tenant AND e.stream = i.stream), 0) LIMIT 1;
+    FROM (SELECT f.tenant, f.stream, CASE WHEN max(f.version) - min(f.version) + 1 = count(*) THEN min(f.version) END AS wanted FROM unnest(p_tenants, p_streams, p_versions) AS f(tenant, stream, version) GROUP BY 1, 2) i
+    WHERE i.wanted IS DISTINCT FROM 1 + coalesce((SELECT max(e.version) FROM events e WHERE e.tenant = i.tenant AND e.stream = i.stream), 0) LIMIT 1;
   IF v_conflict IS NOT NULL THEN
     RAISE EXCEPTION 'stream % has moved on', v_conflict USING ERRCODE = '${APPEND_CONFLICT_STATE}', DETAIL = v_conflict;
   END IF;

@@ -1,0 +1,122 @@
+import { createEmptyDatabase, type TestDatabase } from '@valueverse/testing';
+import { Client } from 'pg';
+import { Bed, NOW, TENANT } from '../contract/bed.spec-kit';
+import { parcel, scan } from '../contract/parcels.spec-kit';
+import type { Log } from '../log';
+import { CommitUnknown, Database, ident } from './database';
+import { ensureRoles, RolesMissing, tenantPolicySql } from './roles';
+
+const TIMEOUT_MS = 30_000;
+
+describe('a transaction', () => {
+  let bed: Bed;
+  let log: Log;
+  beforeEach(async () => { bed = await Bed.make(); log = bed.open(); }, TIMEOUT_MS);
+  afterEach(() => bed.close(), TIMEOUT_MS);
+  const effect = `INSERT INTO effects (consumer, stream, version) VALUES ('recorder', 's', 1)`;
+  const context = (commandId?: string): Parameters<Log['executeOne']>[2] => ({ tenant: TENANT, at: NOW, actor: 'test', commandId });
+
+  test('whose failed statement was swallowed is not reported as committed', async () => {
+    await expect(log.database.transaction({ role: 'worker' }, async (tx) => {
+      await tx.query(effect);
+      await tx.query('SELECT 1 / 0').catch(() => undefined);
+      return 'done';
+    })).rejects.toThrow(/nothing was committed/);
+    expect(await bed.effects(log)).toEqual([]);
+  });
+
+  test('takes no statement after its end, neither when it was committed nor when it was rolled back', async () => {
+    let late: (() => Promise<unknown>) | undefined;
+    await log.database.transaction({ role: 'worker' }, async (tx) => { late = () => tx.query(effect); });
+    await expect(late!()).rejects.toThrow(/after the end/);
+    await expect(log.database.transaction({ role: 'worker' }, async (tx) => { late = () => tx.query(effect); throw new Error('given up'); })).rejects.toThrow('given up');
+    await expect(late!()).rejects.toThrow(/after the end/);
+    expect(await bed.effects(log)).toEqual([]);
+  });
+
+  test('whose commit is not known is repeated only if it would find itself', async () => {
+    let cut = true;
+    const cutAfterCommit = (text: string): void => {
+      if (text === 'AFTER COMMIT' && cut) { cut = false; throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }); }
+    };
+    const cutLog = bed.open(cutAfterCommit);
+    await expect(cutLog.executeOne(parcel, scan('a'), context())).rejects.toThrow(CommitUnknown);
+    expect(await bed.facts(log)).toBe(1);
+    cut = true;
+    expect((await cutLog.executeOne(parcel, scan('a'), context('c1'))).repeated).toBe(true);
+    expect(await bed.facts(log)).toBe(2);
+  });
+
+  test('undoes what it changed in memory when it is rolled back, and only then', async () => {
+    const undone: string[] = [];
+    await log.database.transaction({ role: 'worker' }, async (tx) => { tx.afterRollback(() => undone.push('first')); });
+    await log.database.transaction({ role: 'worker' }, async (tx) => { tx.afterRollback(() => undone.push('second')); throw new Error('given up'); }).catch(() => undefined);
+    expect(undone).toEqual(['second']);
+  });
+});
+
+describe('the roles of a service', () => {
+  const LOGIN = 'vv_spec_login';
+  const SCHEMA = 'spec_roles';
+  let test_: TestDatabase;
+  let admin: Client;
+  const asLogin = (): Database => {
+    const url = new URL(test_.url);
+    url.username = LOGIN;
+    url.password = 'spec';
+    return new Database({ url: url.href, schema: SCHEMA });
+  };
+  const dropRoles = async (): Promise<void> => {
+    for (const name of [LOGIN, ...['owner', 'worker', 'api'].map((role) => `vv_${SCHEMA}_${role}`)]) {
+      const { rowCount } = await admin.query('SELECT FROM pg_roles WHERE rolname = $1', [name]);
+      if (rowCount === 1) await admin.query(`DROP OWNED BY ${ident(name)}; DROP ROLE ${ident(name)}`);
+    }
+  };
+  beforeEach(async () => {
+    test_ = await createEmptyDatabase();
+    admin = new Client({ connectionString: test_.url });
+    await admin.connect();
+    await dropRoles();
+    await admin.query(`CREATE ROLE ${ident(LOGIN)} LOGIN PASSWORD 'spec' NOCREATEROLE NOSUPERUSER`);
+  }, TIMEOUT_MS);
+  afterEach(async () => {
+    await dropRoles();
+    await admin.end();
+    await test_.drop();
+  }, TIMEOUT_MS);
+
+  test('a user that may not make them is given SQL that then works; its worker sees every tenant by the policies', async () => {
+    const database = asLogin();
+    const missing = await ensureRoles(database, [SCHEMA]).catch((error: unknown) => error);
+    expect(missing).toBeInstanceOf(RolesMissing);
+    await admin.query((missing as RolesMissing).sql);
+    await ensureRoles(database, [SCHEMA]);
+    await ensureRoles(database, [SCHEMA]);
+    await database.transaction({ role: 'owner' }, (tx) => tx.query(
+      `CREATE TABLE ${SCHEMA}.things (tenant text NOT NULL, n int); ${tenantPolicySql(SCHEMA, 'things')} GRANT SELECT, INSERT ON ${SCHEMA}.things TO vv_${SCHEMA}_worker, vv_${SCHEMA}_api`));
+    for (const tenant of ['a', 'b']) await database.transaction({ role: 'api', tenant }, (tx) => tx.query('INSERT INTO things VALUES ($1, 1)', [tenant]));
+    await expect(database.transaction({ role: 'api', tenant: 'a' }, (tx) => tx.query(`INSERT INTO things VALUES ('b', 1)`))).rejects.toThrow(/row-level security/);
+    const { rows } = await admin.query<{ rolbypassrls: boolean }>(`SELECT rolbypassrls FROM pg_roles WHERE rolname = 'vv_${SCHEMA}_worker'`);
+    expect(rows).toEqual([{ rolbypassrls: false }]);
+    const seen = async (options: Parameters<Database['transaction']>[0]): Promise<number | null> => database.transaction(options, async (tx) => (await tx.query('SELECT FROM things')).rowCount);
+    expect([await seen({ role: 'worker' }), await seen({ role: 'api', tenant: 'a' })]).toEqual([2, 1]);
+    await database.close();
+  }, TIMEOUT_MS);
+
+  test('one that is half made is completed', async () => {
+    await admin.query(`CREATE ROLE vv_${SCHEMA}_owner NOLOGIN`);
+    const database = asLogin();
+    const missing = await ensureRoles(database, [SCHEMA]).catch((error: unknown) => error);
+    await admin.query((missing as RolesMissing).sql);
+    await ensureRoles(database, [SCHEMA]);
+    await database.close();
+  }, TIMEOUT_MS);
+
+  test('two databases of one server make them at the same moment', async () => {
+    const other = await createEmptyDatabase();
+    const databases = [test_.url, other.url, test_.url, other.url].map((url) => new Database({ url, schema: SCHEMA }));
+    await Promise.all(databases.map((database) => ensureRoles(database, [SCHEMA])));
+    await Promise.all(databases.map((database) => database.close()));
+    await other.drop();
+  }, TIMEOUT_MS);
+});
