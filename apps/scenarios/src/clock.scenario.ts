@@ -226,3 +226,14 @@ test('nothing of all this was set aside', async () => {
     expect([schema, (await client.query(`SELECT FROM ${schema}.parked_streams`)).rowCount, (await client.query(`SELECT FROM ${schema}.parked_records`)).rowCount]).toEqual([schema, 0, 0]);
   }
 });
+
+test('the log of every service is what it was; a fact cannot be changed, and where somebody did it all the same it is found', async () => {
+  const intact = async (service: string): Promise<boolean> => (await edition.post(`/api/v1/operator/log/${service}/verify`, {}, edition.operatorToken)).intact as boolean;
+  const services = ['usage', 'billing', 'payments', 'notifications'];
+  expect(await Promise.all(services.map(intact))).toEqual([true, true, true, true]);
+  const change = (): Promise<{ rowCount: number | null }> => client.query(`UPDATE billing.events SET body = replace(body, '"total":"60.51"', '"total":"00.51"') WHERE body LIKE '%"total":"60.51"%'`);
+  await expect(change()).rejects.toThrow('facts are never changed or deleted');
+  await client.query('SET session_replication_role = replica'); // as a superuser who switches triggers off
+  expect((await change()).rowCount).toBe(2);
+  expect(await Promise.all(services.map(intact))).toEqual([true, false, true, true]);
+}, TIMEOUT_MS);
