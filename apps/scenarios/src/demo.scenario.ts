@@ -1,12 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { eventually } from '@valueverse/testing';
+import * as fc from 'fast-check';
+import { eventually, isNightly, runs } from '@valueverse/testing';
 import { freePort, jsonOf, run, type Running } from './process.spec-kit';
 
 const DEMO = 'apps/valueverse/dist/demo/main.js';
 const START = 'apps/valueverse/dist/main.js';
 const TIMEOUT_MS = 180_000;
+const KILLS = 2;
+const KILLS_AT_NIGHT = 20;
+const LOOKS_MAX = 600;
 
 interface Invoice { number: string; total: string; paymentStatus: string; currency: string; lines: { chargeKey: string; quantity: string; amount: string }[] }
 interface Ready { url: string; secretKey: string; publishableKey: string; dataDir: string }
@@ -55,6 +59,19 @@ test('killed with -9 again and again while it runs, the demo ends with the same 
   }
   expect(await finished(await demo(port))).toMatchObject(EXPECTED);
 }, TIMEOUT_MS * 2);
+
+test('killed with -9 at random moments, the demo ends with the same invoices', async () => {
+  const port = await freePort();
+  // The moment is a number of looks at the process, so that it may fall anywhere; the seed is in the name of the run.
+  const random = fc.sample(fc.integer({ min: 1, max: LOOKS_MAX }), { seed: runs(20_231_116, 1).seed, numRuns: isNightly() ? KILLS_AT_NIGHT : KILLS });
+  for (const looks of random) {
+    const process_ = start(DEMO, '--data', folder, '--port', String(port), '--exit');
+    let seen = 0;
+    await eventually(`look ${looks}`, () => (++seen >= looks || process_.child.exitCode !== null ? true : undefined), { timeoutMs: TIMEOUT_MS, everyMs: 10 });
+    await process_.kill();
+  }
+  expect(await finished(await demo(port))).toMatchObject(EXPECTED);
+}, TIMEOUT_MS * 4);
 
 test('a second start finds the data of the first; two at once are told apart in a sentence', async () => {
   const port = await freePort();

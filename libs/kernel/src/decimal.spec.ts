@@ -1,5 +1,6 @@
 import OracleDecimal from 'decimal.js';
 import * as fc from 'fast-check';
+import { runs } from '@valueverse/testing';
 import { Decimal, DECIMAL_DIGITS_MAX } from './decimal';
 import { type Rounding, ROUNDINGS } from './rounding';
 
@@ -11,7 +12,7 @@ const ORACLE_ROUNDING: Record<Rounding, OracleDecimal.Rounding> = {
 const decimalText = fc
   .tuple(fc.bigInt({ min: -(10n ** 24n), max: 10n ** 24n }), fc.integer({ min: 0, max: 18 }))
   .map(([coefficient, scale]) => Decimal.scaled(coefficient, scale).toString());
-const seeded = { seed: 20240131, numRuns: 400 };
+const seeded = runs(20240131, 400);
 const codeOf = (act: () => unknown): string => {
   try {
     act();

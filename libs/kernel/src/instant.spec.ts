@@ -1,4 +1,5 @@
 import * as fc from 'fast-check';
+import { runs } from '@valueverse/testing';
 import { Temporal } from 'temporal-polyfill';
 import {
   addDuration, compareInstants, durationMicros, earlierOf, instantFromMicros, INSTANT_TEXT_LENGTH_MAX, isBefore, laterOf, microsBetween, microsNumberOfText,
@@ -6,7 +7,7 @@ import {
 } from './instant';
 import { fixedClock } from './clock';
 
-const seeded = { seed: 1970, numRuns: 1000 };
+const seeded = runs(1970, 1000);
 const refused = (code: string) => expect.objectContaining({ code, name: 'Refused' });
 const MICROS_MAX = microsNumberOfText('2200-12-31T23:59:59.999999Z');
 const micros = fc.integer({ min: 0, max: MICROS_MAX });

@@ -1,10 +1,11 @@
 import * as fc from 'fast-check';
+import { runs } from '@valueverse/testing';
 import { currencies, currency, isCurrencyInUse } from './currency';
 import { Decimal } from './decimal';
 import { Refused } from './decider';
 import { Money } from './money';
 
-const seeded = { seed: 49, numRuns: 400 };
+const seeded = runs(49, 400);
 const refused = (code: string) => expect.objectContaining({ code, name: 'Refused' });
 const usd = (text: string): Money => Money.parse(text, 'USD');
 

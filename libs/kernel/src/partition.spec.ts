@@ -1,4 +1,5 @@
 import * as fc from 'fast-check';
+import { runs } from '@valueverse/testing';
 import { HASH_NAME, partitionHash, partitionOf } from './partition';
 
 test('the hash is the one that is written down', () => {
@@ -28,7 +29,7 @@ test('the bytes hashed are those of UTF-8, lone surrogates too', () =>
       hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
       expect(partitionHash(tenant, `${key}\ud800`)).toBe((hash ^ (hash >>> 16)) >>> 0);
     }),
-    { seed: 32, numRuns: 300 },
+    runs(32, 300),
   ));
 
 test('keys that differ in one digit spread over all partitions evenly', () => {

@@ -1,4 +1,5 @@
 import * as fc from 'fast-check';
+import { runs } from '@valueverse/testing';
 import { addMicros, compareInstants, instantFromMicros, microsBetween, microsNumberOfText } from './instant';
 import {
   anchorAt, type BillingAnchor, calendarAnchor, elapsedByDay, elapsedBySecond, intersection, type Interval, type IntervalUnit, periodAt, periodContaining,
@@ -6,7 +7,6 @@ import {
 } from './period';
 import { localOf } from './zone';
 
-const seeded = { seed: 31, numRuns: 60 };
 const ZONES = ['Europe/Berlin', 'America/New_York', 'Asia/Kolkata', 'Australia/Lord_Howe', 'Pacific/Apia', 'America/Juneau'];
 const MONTHLY: Interval = { unit: 'month', count: 1 };
 const refused = (code: string) => expect.objectContaining({ code, name: 'Refused' });
@@ -34,7 +34,7 @@ test.each<[IntervalUnit, number]>([['month', 120], ['quarter', 40], ['year', 10]
           expect(periodAt(anchor, interval, n + 1).from).toBe(to);
         }
       }),
-      { ...seeded, numRuns: unit === 'week' ? 6 : 20 },
+      runs(31, unit === 'week' ? 6 : 20),
     ),
 );
 
@@ -54,7 +54,7 @@ test('every instant is in exactly the period that is said to contain it, before 
         expect(periodContaining(anchor, { unit, count }, addMicros(period.to, -1n)).period).toEqual(period);
       },
     ),
-    { ...seeded, numRuns: 400 },
+    runs(31, 400),
   ));
 
 test('an anchor on the 31st is clamped in short months and comes back', () => {

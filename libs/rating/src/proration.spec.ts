@@ -1,10 +1,11 @@
 import { type BillingAnchor, Decimal, type Fraction, instantFromMicros, type Interval, microsNumberOfText, Money, periodAt, type Period, ROUNDINGS } from '@valueverse/kernel';
 import * as fc from 'fast-check';
+import { runs } from '@valueverse/testing';
 import { type Granularity, prorateFee, sliceAmount, sliceFee } from './proration';
 import { sumOfSteps } from './step';
 import { addLines } from './totals';
 
-const seeded = { seed: 3, numRuns: 300 };
+const seeded = runs(3, 300);
 const MONTHLY: Interval = { unit: 'month', count: 1 };
 const monthOf = (local: string, zone = 'UTC'): Period => periodAt({ local, zone } satisfies BillingAnchor, MONTHLY, 0);
 const fee = (full: string, aligned: Period, from: string, to: string, granularity: Granularity = 'day', zone = 'UTC', currency = 'USD') =>

@@ -1,11 +1,12 @@
 import { Decimal, type Rounding } from '@valueverse/kernel';
 import * as fc from 'fast-check';
+import { runs } from '@valueverse/testing';
 import type { Tier } from './models/tiers';
 import { parsePrice, type Price } from './price';
 import { rateCharge, roundingStep } from './rate';
 import { sumOfSteps } from './step';
 
-const seeded = { seed: 404, numRuns: 500 };
+const seeded = runs(404, 500);
 const priceOf = (value: unknown): Price => {
   const parsed = parsePrice(value, '');
   if ('errors' in parsed) throw new Error(JSON.stringify(parsed.errors));

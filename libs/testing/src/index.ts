@@ -4,3 +4,4 @@ export { describeOnKafka, kafkaForTests, type KafkaForTests } from './kafka';
 export { noteNotRun } from './not-run';
 export { createEmptyDatabase, createTestDatabase, type TestDatabase } from './postgres';
 export { eventually, type ProbeOptions } from './probe';
+export { isNightly, runs } from './runs';

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { runs } from '@valueverse/testing';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import { partitionOf } from '@valueverse/kernel';
 import { AT, Bed, NOW, QUARTER, SECOND, TENANT } from '../bed.spec-kit';
@@ -119,7 +120,7 @@ describe('metering', () => {
         await bed.project([sent], plain);
         await bed.project(envelopes, shuffled);
         expect(await bed.buckets(shuffled)).toEqual(await bed.buckets(plain));
-      }), { seed: 20260301, numRuns: 12 });
+      }), runs(20260301, 12));
   }, TIMEOUT_MS);
 
   test('a meter that comes later counts what was there before, and nothing twice', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { Refused } from '@valueverse/kernel';
-import { given } from '@valueverse/testing';
+import { given, runs } from '@valueverse/testing';
 import { payment, type PaymentCommand, type PaymentEvent, type RecordDecline, type RecordLoss, type RecordSuccess, type RequestPayment, type StartAttempt } from './payment';
 
 const AT = '2023-12-01T01:00:00Z';
@@ -81,5 +81,5 @@ test('any order and repetition of what a provider says ends in one outcome, and 
     expect(facts.filter(({ type }) => type === 'PaymentSucceeded' || type === 'PaymentFailed').at(-1)?.type).toBe(hadSuccess ? 'PaymentSucceeded' : 'PaymentFailed');
     expect(count(facts, 'PaymentRequested')).toBe(1);
     expect(count(facts, 'PaymentAttemptStarted')).toBe(1);
-  }), { seed: 20231201, numRuns: 500 });
+  }), runs(20231201, 500));
 });

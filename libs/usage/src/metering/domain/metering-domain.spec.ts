@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { runs } from '@valueverse/testing';
 import { Decimal } from '@valueverse/kernel';
 import { BUCKET_MICROS, raggedEdges, wholeBuckets, type Stretch } from './bucket';
 import { ExactSum } from './exact-sum';
@@ -21,14 +22,14 @@ describe('buckets and edges', () => {
       }
       expect(at).toBe(from + length);
       for (const edge of raggedEdges(stretch)) expect(edge.to - edge.from).toBeLessThan(2 * BUCKET_MICROS);
-    }), { seed: 1, numRuns: 500 });
+    }), runs(1, 500));
   });
   test('sums are exact, whatever is added', () => {
     fc.assert(fc.property(fc.array(fc.oneof(fc.maxSafeInteger(), fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n }).map((n) => Decimal.scaled(n, 9)))), (values) => {
       const sum = new ExactSum();
       for (const value of values) sum.add(value);
       expect(sum.total.toString()).toBe(Decimal.sum(values.map((value) => (typeof value === 'number' ? Decimal.of(value) : value))).toString());
-    }), { seed: 2, numRuns: 300 });
+    }), runs(2, 300));
   });
 });
 

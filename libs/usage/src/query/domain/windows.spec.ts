@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { runs } from '@valueverse/testing';
 import { instantFromMicros, microsNumberOfText } from '@valueverse/kernel';
 import { windowAt, WINDOW_SIZES, type WindowSize, windowsOf } from './windows';
 
@@ -22,5 +23,5 @@ test('windows are the period, each instant in one of them, wherever it is cut', 
     for (let nth = 1; nth < windows.length; nth++) expect(windows[nth]!.from).toBe(windows[nth - 1]!.to);
     expect(windowAt(windows, windows.at(-1)!.from)).toBe(windows.length - 1);
     expect(windowAt(windows, to)).toBe(-1);
-  }), { seed: 3, numRuns: 60 });
+  }), runs(3, 60));
 });
