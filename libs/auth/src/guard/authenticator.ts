@@ -25,6 +25,8 @@ const isEqual = (left: string, right: string): boolean =>
 export class Authenticator {
   private readonly remembered = new Map<string, { caller: Caller; untilMs: number }>();
 
+  private looking: Promise<boolean> | undefined;
+
   constructor(private readonly service: Service, private readonly secrets: AuthSecrets) {}
 
   /** Forgets what it remembers, because a credential has changed. */
@@ -64,7 +66,15 @@ export class Authenticator {
     return stored;
   }
 
-  private async isBehind(): Promise<boolean> {
+  /** Many unknown keys at once are one look at the feed. A feed that does not answer may hold the key. */
+  private isBehind(): Promise<boolean> {
+    return this.looking ??= this.look().catch((error: unknown) => {
+      this.service.logger.warn({ err: error }, 'the feed could not be asked how far the credentials are');
+      return true;
+    }).finally(() => { this.looking = undefined; });
+  }
+
+  private async look(): Promise<boolean> {
     const partitions = Array.from({ length: partitionsOf('identity.credentials') }, (_, partition) => ({ topic: 'identity.credentials' as const, partition }));
     const ends = await this.service.feed.ends(partitions);
     const { rows } = await this.service.database.transaction({ role: 'worker', readOnly: true }, (tx) => tx.query<{ partition: number; next_offset: bigint }>(

@@ -18,6 +18,9 @@ export class DatabaseReports implements ServiceReports {
       const jobs = await tx.query<{ id: string; kind: string; waits_for: string | null; due: boolean; due_at: string }>(
         `SELECT id, kind, waits_for, due_at <= $3::timestamptz AS due, to_char(due_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS due_at
          FROM jobs WHERE tenant = $1 AND clock = $2 ORDER BY due_at, id`, [tenant, clockId, now ?? '-infinity']);
+      // What was set aside is not on its way, but it is not handled either: the clock must not pass it as if it were.
+      const parked = await tx.query<{ consumer: string; stream: string }>(
+        `SELECT DISTINCT consumer, stream FROM parked_records WHERE tenant = $1 AND position($2 IN value) > 0 ORDER BY 1, 2`, [tenant, `"clockid":${JSON.stringify(clockId)}`]);
       const open = jobs.rows.filter(({ due }) => due);
       const next = jobs.rows.find(({ due }) => !due);
       return {
@@ -27,7 +30,10 @@ export class DatabaseReports implements ServiceReports {
         relayed: Object.fromEntries(relayed.rows.map(({ partition, position }) => [partition, String(position)])),
         consumed: Object.fromEntries(consumed.rows.map(({ topic, partition, position }) => [`${topic}/${partition}`, String(position)])),
         openJobs: open.length,
-        waitingFor: open.map(({ id, kind, waits_for: reason }) => `${this.service}: ${kind} ${id}${reason === null ? '' : ` (${reason})`}`),
+        waitingFor: [
+          ...open.map(({ id, kind, waits_for: reason }) => `${this.service}: ${kind} ${id}${reason === null ? '' : ` (${reason})`}`),
+          ...parked.rows.map(({ consumer, stream }) => `${this.service}: ${consumer} could not handle ${stream}, which is parked`),
+        ],
         ...(next === undefined ? {} : { nextDue: parseInstant(next.due_at) }),
       };
     });

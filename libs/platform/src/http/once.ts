@@ -21,7 +21,7 @@ export const answerOnce = async (service: Service, options: OnceOptions, work: (
   const { tenant, route, request, reply } = options;
   const header = request.headers['idempotency-key'];
   const key = options.keyRequired ? readIdempotencyKey(header, true) : readIdempotencyKey(header);
-  const answer = await service.log.transact({ role: 'api', tenant }, async (tx) => {
+  const answer = await service.log.transact({ role: 'api', tenant, repeatable: key !== undefined }, async (tx) => {
     if (key === undefined) return work(tx);
     const { rawBody } = request as FastifyRequest & { rawBody?: Buffer };
     const fingerprint = fingerprintOf({ method: request.method, url: request.url, ...(rawBody === undefined ? {} : { rawBody }) });

@@ -1,5 +1,5 @@
 import { randomInt, randomUUID } from 'node:crypto';
-import { addMicros, derivedId } from '@valueverse/kernel';
+import { derivedId } from '@valueverse/kernel';
 import { AppendConflict, isTransient, type Instruction, type Log, type Reports } from '@valueverse/event-log';
 import { newContext, runInContext } from '../http/request-context';
 import type { Job, JobHandler, JobResult } from './job';
@@ -15,7 +15,6 @@ const ATTEMPTS_ALARM = 8;
 const FINISH_ATTEMPTS_MAX = 40;
 const FINISH_PAUSE_MS_MAX = 30;
 const RENEW_EVERY_MS = 3_000;
-const MICROS_PER_MS = 1_000n;
 
 /** This runner was too slow and another one took the job: what it would have written is rolled back. */
 class JobLost extends Error {}
@@ -69,7 +68,7 @@ export class JobRunner {
   /** A job that takes long stays ours; one whose renewal fails may run twice, and its effects inside happen once all the same. */
   private async renew(): Promise<void> {
     if (this.running.size === 0) return;
-    await this.log.database.transaction({ role: 'worker' }, (tx) => this.table.renew(tx, this.owner, this.log.wallClock()))
+    await this.log.database.transaction({ role: 'worker' }, (tx) => this.table.renew(tx, this.owner))
       .catch((error: unknown) => { if (!isTransient(error)) this.reports.error('the leases of running jobs could not be renewed', error); });
   }
 
@@ -119,8 +118,7 @@ export class JobRunner {
   }
 
   private async putBack(job: Job, afterMs: number, reason: string, failed: boolean): Promise<void> {
-    const notBefore = addMicros(this.log.wallClock(), BigInt(Math.round(afterMs)) * MICROS_PER_MS);
-    await this.log.database.transaction({ role: 'worker' }, (tx) => this.table.putBack(tx, job, this.owner, notBefore, reason, failed));
+    await this.log.database.transaction({ role: 'worker' }, (tx) => this.table.putBack(tx, job, this.owner, { afterMs, reason, failed }));
     if (afterMs < POLL_MS) setTimeout(() => this.wake(), afterMs + 1);
   }
 

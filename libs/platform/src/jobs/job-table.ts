@@ -47,12 +47,16 @@ export class JobTable implements JobSink {
        WHERE NOT EXISTS (SELECT FROM jobs_done d WHERE d.tenant = j.tenant AND d.id = j.id) ON CONFLICT DO NOTHING`,
       [jobs.map((j) => j.tenant), jobs.map((j) => j.id), jobs.map((j) => j.kind), jobs.map((j) => j.dueAt), jobs.map((j) => j.clockId ?? null), jobs.map((j) => JSON.stringify(j.payload)),
         jobs.map((j) => j.causationId ?? null), jobs.map((j) => j.correlationId ?? null), jobs.map((j) => j.traceparent ?? null)]);
+    // A job that was being ended at this moment: the insert waited for its end, and only now it can be seen.
+    await tx.query('DELETE FROM jobs j USING jobs_done d WHERE d.tenant = j.tenant AND d.id = j.id AND (j.tenant, j.id) IN (SELECT * FROM unnest($1::text[], $2::text[]))',
+      [jobs.map((j) => j.tenant), jobs.map((j) => j.id)]);
     tx.afterCommit(this.wake);
   }
 
   /**
    * Takes jobs that are due, in (due, id) order, and counts the attempt before it begins. Of each test clock only the first one is
-   * taken, so that what falls due on one clock happens in order; `wallNow` decides for the others.
+   * taken, so that what falls due on one clock happens in order; `wallNow` decides for the others. Leases and pauses are measured by the
+   * database's clock: those of two hosts may differ by more than a lease.
    */
   async claim(tx: Tx, owner: string, wallNow: string, limit: number): Promise<Job[]> {
     const { rows } = await tx.query<JobRow>(
@@ -62,9 +66,9 @@ export class JobTable implements JobSink {
          SELECT f.tenant, f.id, f.due_at, c.now, f.not_before, f.locked_until FROM clocks c JOIN LATERAL
            (SELECT * FROM jobs j WHERE j.tenant = c.tenant AND j.clock = c.clock AND j.due_at <= c.now ORDER BY j.due_at, j.id LIMIT 1) f ON true),
        free AS (SELECT j.tenant, j.id, d.now FROM due d JOIN jobs j ON j.tenant = d.tenant AND j.id = d.id
-         WHERE d.not_before <= $2 AND (d.locked_until IS NULL OR d.locked_until < $2) ORDER BY d.due_at, d.id LIMIT $3 FOR UPDATE OF j SKIP LOCKED)
-       UPDATE jobs j SET attempt = j.attempt + 1, locked_by = $1, locked_until = $2::timestamptz + $4 * interval '1 ms' FROM free f
-       WHERE j.tenant = f.tenant AND j.id = f.id AND j.not_before <= $2 AND (j.locked_until IS NULL OR j.locked_until < $2)
+         WHERE d.not_before <= clock_timestamp() AND (d.locked_until IS NULL OR d.locked_until < clock_timestamp()) ORDER BY d.due_at, d.id LIMIT $3 FOR UPDATE OF j SKIP LOCKED)
+       UPDATE jobs j SET attempt = j.attempt + 1, locked_by = $1, locked_until = clock_timestamp() + $4 * interval '1 ms' FROM free f
+       WHERE j.tenant = f.tenant AND j.id = f.id AND j.not_before <= clock_timestamp() AND (j.locked_until IS NULL OR j.locked_until < clock_timestamp())
        RETURNING j.tenant, j.id, j.kind, ${RFC3339.DUE_AT} AS due_at, j.clock, j.payload, j.attempt, j.causation, j.correlation, j.traceparent, ${RFC3339.NOW} AS now`,
       [owner, wallNow, limit, LEASE_MS]);
     return rows.map((row) => ({
@@ -74,21 +78,22 @@ export class JobTable implements JobSink {
   }
 
   /** Says that this runner is still at work on what it holds. */
-  async renew(tx: Tx, owner: string, wallNow: string): Promise<void> {
-    await tx.query(`UPDATE jobs SET locked_until = $2::timestamptz + $3 * interval '1 ms' WHERE locked_by = $1 AND locked_until >= $2`, [owner, wallNow, LEASE_MS]);
+  async renew(tx: Tx, owner: string): Promise<void> {
+    await tx.query(`UPDATE jobs SET locked_until = clock_timestamp() + $2 * interval '1 ms' WHERE locked_by = $1 AND locked_until >= clock_timestamp()`, [owner, LEASE_MS]);
   }
 
   /** Ends a job in the transaction of its effect. Answers false when this runner no longer holds it: then nothing may be committed. */
   async finish(tx: Tx, job: Job, owner: string): Promise<boolean> {
     const { rowCount } = await tx.query('DELETE FROM jobs WHERE tenant = $1 AND id = $2 AND locked_by = $3 AND attempt = $4', [job.tenant, job.id, owner, job.attempt]);
-    if (rowCount === 1) await tx.query('INSERT INTO jobs_done VALUES ($1, $2)', [job.tenant, job.id]);
+    if (rowCount === 1) await tx.query('INSERT INTO jobs_done VALUES ($1, $2) ON CONFLICT DO NOTHING', [job.tenant, job.id]);
     return rowCount === 1;
   }
 
   /** Puts a job back, to be offered again after some wall time. `attempt` counts only runs that failed. */
-  async putBack(tx: Tx, job: Job, owner: string, notBefore: string, reason: string, failed: boolean): Promise<void> {
+  async putBack(tx: Tx, job: Job, owner: string, { afterMs, reason, failed }: { afterMs: number; reason: string; failed: boolean }): Promise<void> {
     await tx.query(
-      'UPDATE jobs SET locked_by = NULL, locked_until = NULL, not_before = $4, waits_for = $5, attempt = attempt - $6::int WHERE tenant = $1 AND id = $2 AND locked_by = $3',
-      [job.tenant, job.id, owner, notBefore, reason, failed ? 0 : 1]);
+      `UPDATE jobs SET locked_by = NULL, locked_until = NULL, not_before = clock_timestamp() + $4 * interval '1 ms', waits_for = $5, attempt = attempt - $6::int
+       WHERE tenant = $1 AND id = $2 AND locked_by = $3 AND attempt = $7`,
+      [job.tenant, job.id, owner, afterMs, reason, failed ? 0 : 1, job.attempt]);
   }
 }

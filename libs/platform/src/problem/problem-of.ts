@@ -1,4 +1,5 @@
 import { HttpException } from '@nestjs/common';
+import { AppendConflict, CommitUnknown, isTransient } from '@valueverse/event-log';
 import { Refused } from '@valueverse/kernel';
 import { Problem } from './problem';
 import { problemOfRefusal } from './refusals';
@@ -30,6 +31,12 @@ export interface Understood {
 export function problemOf(error: unknown): Understood {
   if (error instanceof Problem) return { problem: error, unexpected: error.status === 500 };
   if (error instanceof Refused) return { problem: problemOfRefusal(error), unexpected: false };
+  if (error instanceof CommitUnknown) {
+    return { problem: new Problem(503, 'outcome_unknown', 'the database was lost while this was being written: look whether it is there before you send it again', { retryAfterSeconds: 1, cause: error }), unexpected: true };
+  }
+  if (error instanceof AppendConflict || isTransient(error)) {
+    return { problem: new Problem(503, 'unavailable', 'nothing was written; send the request again', { retryAfterSeconds: 1, cause: error }), unexpected: true };
+  }
   const fastify = FASTIFY[(error as { code?: string } | undefined)?.code ?? ''];
   if (fastify) return { problem: new Problem(...fastify), unexpected: false };
   if (error instanceof HttpException) return ofHttpException(error);

@@ -7,6 +7,7 @@ import {
 import { clockProjector } from '../clock/clock-projector';
 import { DatabaseReports } from '../clock/reports';
 import type { HealthRegistry } from '../health/registry';
+import { pruneIdempotencyKeys } from '../idempotency/idempotency';
 import { JobRunner } from '../jobs/job-runner';
 import { JobTable } from '../jobs/job-table';
 import type { Logger } from '../logging/logger';
@@ -31,6 +32,7 @@ export interface ServiceOptions {
 }
 
 const ANCHOR_EVERY_MS = 60_000;
+const PRUNE_EVERY_MS = 3_600_000;
 /** The service whose database holds the schema of identity, where personal keys are made. */
 const KEY_ORIGIN: ServiceName = 'billing';
 
@@ -52,7 +54,7 @@ export class Service {
   private keyRelay: KeyRelay | undefined;
   private subscription: Subscription | undefined;
   private runner: JobRunner | undefined;
-  private anchoring: NodeJS.Timeout | undefined;
+  private readonly timers: NodeJS.Timeout[] = [];
   private stopping: Promise<void> | undefined;
 
   constructor(private readonly options: ServiceOptions) {
@@ -92,7 +94,8 @@ export class Service {
     this.consumers = [clockProjector(() => this.runner?.wake()), ...keyCopy, ...parts.flatMap(({ consumers }) => consumers)];
     this.relay = new Relay(this.store, feed, this.reporting);
     if (name === KEY_ORIGIN) {
-      const keyRelay = new KeyRelay(this.database, feed, this.reporting);
+      const { relay } = this;
+      const keyRelay = new KeyRelay(this.database, feed, this.reporting, () => relay.status().isOwner);
       this.store.onCommit(() => keyRelay.wake());
       this.keyRelay = keyRelay;
     }
@@ -111,8 +114,7 @@ export class Service {
     this.keyRelay?.start();
     this.subscription!.start();
     this.runner!.start();
-    this.anchoring = setInterval(() => { void this.anchor(); }, ANCHOR_EVERY_MS);
-    this.anchoring.unref();
+    this.timers.push(setInterval(() => { void this.anchor(); }, ANCHOR_EVERY_MS).unref(), setInterval(() => { void this.prune(); }, PRUNE_EVERY_MS).unref());
   }
 
   /** Stops taking work, finishes what is at hand, and keeps the heads of the chain outside the database. Requests can still be answered. */
@@ -125,10 +127,18 @@ export class Service {
   }
 
   private async endWork(): Promise<void> {
-    clearInterval(this.anchoring);
+    this.timers.forEach((timer) => clearInterval(timer));
     await Promise.all([this.subscription?.stop(), this.runner?.stop()]);
     await Promise.all([this.relay?.stop(), this.keyRelay?.stop()]);
     await this.anchor();
+  }
+
+  private async prune(): Promise<void> {
+    try {
+      while ((await this.database.transaction({ role: 'worker' }, (tx) => pruneIdempotencyKeys(tx))) > 0);
+    } catch (error) {
+      this.reporting.error('old answers could not be forgotten', error);
+    }
   }
 
   private async anchor(): Promise<void> {
