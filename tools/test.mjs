@@ -9,11 +9,12 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const nightly = process.argv.includes('--nightly');
 const paths = process.argv.slice(2).filter((argument) => argument !== '--nightly');
+const DAY_MS = 86_400_000;
 const SILENCE_MAX_MS = 30_000;
 const folder = mkdtempSync(join(tmpdir(), 'vv-npm-test-'));
 const notRunFile = join(folder, 'not-run.jsonl');
 const resultFile = join(folder, 'jest.json');
-const environment = { ...process.env, VV_NOT_RUN_FILE: notRunFile, ...(nightly ? { VV_NIGHTLY: '1' } : {}) };
+const environment = { ...process.env, VV_NOT_RUN_FILE: notRunFile, ...(nightly ? { VV_NIGHTLY: '1', VV_SEED: process.env.VV_SEED ?? String(Math.floor(Date.now() / DAY_MS)) } : {}) };
 
 const say = (text) => process.stdout.write(`${text}\n`);
 
@@ -46,6 +47,7 @@ const CHECKS = [
 
 async function main() {
   const failed = [];
+  if (nightly) say(`nightly, VV_SEED=${environment.VV_SEED}`);
   let passed = 0;
   for (const [name, ...command] of CHECKS) {
     if (await run(name, ...command)) passed++;

@@ -46,13 +46,6 @@ const verified = async (invoice: Json): Promise<unknown[]> => Promise.all(invoic
 
 /** What differs as ids do: where metering stood, what the provider calls its charge, and what is sealed with a customer's own key. */
 const DIFFERENT = ['asOf', 'evidence', 'providerReference', 'providerKey'];
-/** The statements of an invoice come from different partitions: at one moment, in any order. */
-const inOrder = (facts: readonly string[]): string[] => {
-  const isStatement = (fact: string | undefined): boolean => fact?.includes('invoice.usage_stated') === true;
-  const first = facts.findIndex(isStatement);
-  const last = facts.findLastIndex(isStatement) + 1;
-  return first === -1 ? [...facts] : [...facts.slice(0, first), ...facts.slice(first, last).sort(), ...facts.slice(last)];
-};
 /** What a clock's facts say, stream by stream, without ids: those of the one who moves it aside. */
 const factsOf = async ({ clock, subject }: Customer): Promise<string[]> => {
   const streams = new Map<string, string[]>();
@@ -64,7 +57,7 @@ const factsOf = async ({ clock, subject }: Customer): Promise<string[]> => {
       streams.set(`${schema}/${stream}`, [...(streams.get(`${schema}/${stream}`) ?? []), text.replaceAll(subject, 'subject').replaceAll(/\b([a-z]+)_[0-9a-z]{26}\b/g, '$1_*')]);
     }
   }
-  return [...streams.values()].map((facts) => inOrder(facts).join('\n')).sort();
+  return [...streams.values()].map((facts) => facts.join('\n')).sort();
 };
 const messagesOf = async ({ account }: Customer): Promise<string[]> => (await edition.get(`/api/v1/notifications/messages?accountId=${account}&limit=100`)).data
   .map((message: Json) => JSON.stringify(message).replaceAll(/\b([a-z]+)_[0-9a-z]{26}\b/g, '$1_*')).sort();

@@ -9,7 +9,8 @@ export const BILLING_SCHEMA: Migration = {
     return `
 CREATE TABLE ${s}.subjects (tenant text NOT NULL, subject text NOT NULL, subscription_id text NOT NULL, PRIMARY KEY (tenant, subject));
 CREATE TABLE ${s}.number_series (tenant text NOT NULL, series text NOT NULL, last bigint NOT NULL, PRIMARY KEY (tenant, series));
-CREATE TABLE ${s}.invoice_requests (tenant text NOT NULL, request_id text NOT NULL, invoice_id text NOT NULL, charge_key text NOT NULL, PRIMARY KEY (tenant, request_id));
+CREATE TABLE ${s}.invoice_requests (tenant text NOT NULL, request_id text NOT NULL, invoice_id text NOT NULL, nth int NOT NULL, answer text, PRIMARY KEY (tenant, request_id));
+CREATE INDEX ON ${s}.invoice_requests (tenant, invoice_id);
 CREATE TABLE ${s}.known_meters (tenant text NOT NULL, meter_key text NOT NULL, version int NOT NULL, PRIMARY KEY (tenant, meter_key));
 ${tables.map((table) => `${tenantPolicySql(schema, table)}\n${grantSql(schema, table)}`).join('\n')}`;
   },

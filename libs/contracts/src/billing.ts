@@ -76,7 +76,8 @@ export const InvoiceFinalized = defineEvent({
   name: 'InvoiceFinalized', topic: 'billing.invoices', fact: 'invoice.finalized', personalKey: 'accountId',
   data: object({
     invoiceId: text(), accountId: text(), subscriptionId: text(), number: text(64), currency: text(3), servicePeriod: period, issuedAt: instant(), dueAt: instant(),
-    planKey: text(256), planVersion: whole(1), rounding: oneOf('half_up', 'half_even'),
+    /** The zone of the subscription: local dates on the document are in it. */
+    zone: optional(text(64)), planKey: text(256), planVersion: whole(1), rounding: oneOf('half_up', 'half_even'),
     lines: list(invoiceLine), subtotal: decimal(), discountTotal: decimal(), taxTotal: decimal(), total: decimal(),
     /** The one billed, as it was at the moment of issue. */
     billTo: personal(object({ name: text(256), email: optional(text(320)), address: optional(postalAddress) })),
@@ -91,7 +92,7 @@ export const InvoicePaymentApplied = defineEvent({
 /** Money that came in and does not fit the invoice that it was meant for. It is kept and understood later. */
 export const InvoicePaymentUnmatched = defineEvent({
   name: 'InvoicePaymentUnmatched', topic: 'billing.invoices', fact: 'invoice.payment_unmatched',
-  data: object({ invoiceId: text(), paymentId: text(), amount: decimal(), reason: oneOf('no_invoice', 'nothing_due', 'over_paid', 'wrong_currency'), unmatchedAt: instant() }),
+  data: object({ invoiceId: text(), paymentId: text(), amount: decimal(), currency: optional(text(3)), reason: oneOf('no_invoice', 'nothing_due', 'over_paid', 'wrong_currency'), unmatchedAt: instant() }),
 });
 export const InvoicePaid = defineEvent({ name: 'InvoicePaid', topic: 'billing.invoices', fact: 'invoice.paid', data: object({ invoiceId: text(), paidAt: instant() }) });
 export type InvoicePaymentApplied = EventOf<typeof InvoicePaymentApplied>;

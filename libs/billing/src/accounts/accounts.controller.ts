@@ -1,12 +1,12 @@
-import { Body, Controller, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { AccountOpened } from '@valueverse/contracts';
+import { type AccountOpened, anyOf, instant, mapOf, object, optional, postalAddress, text } from '@valueverse/contracts';
 import { instruct, type Tx } from '@valueverse/event-log';
 import type { IdSource } from '@valueverse/kernel';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
 import {
-  answerOnce, created, CurrencyField, Cursors, IDS, listRows, Metadata, Nested, PageQuery, Problem, rowOf, Text, ZoneField, type Page,
+  answerOnce, Answers, AnswersPage, created, CurrencyField, Cursors, IDS, listRows, Metadata, Nested, ok, type Page, PageQuery, Problem, rowOf, Text, ZoneField,
 } from '@valueverse/platform';
 import { BillingHost } from '../billing-host';
 import { clockTime } from '../clocks/clock-time';
@@ -46,6 +46,11 @@ const isTaken = (error: unknown): boolean => {
 const externalIdTaken = (externalId: string | undefined): Problem =>
   new Problem(409, 'external_id_taken', `another account has the externalId ${externalId}`, { errors: [{ pointer: '/externalId', code: 'external_id_taken', detail: 'is taken' }] });
 
+const ACCOUNT = object({
+  id: text(), name: text(), email: optional(text()), address: optional(anyOf(postalAddress, text())), currency: text(3), timezone: text(), testClockId: optional(text()), externalId: optional(text()),
+  metadata: mapOf(text()), createdAt: instant(),
+});
+
 /** Accounts: the ones who are billed. */
 @ApiTags('billing')
 @Controller('api/v1/billing/accounts')
@@ -54,6 +59,7 @@ export class AccountsController {
 
   @Post()
   @Allow('billing:write')
+  @Answers(ACCOUNT, 201)
   open(@Body() body: OpenAccountDto, @CurrentCaller() caller: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
     const { service } = this.host;
     const opened = answerOnce(service, { tenant: caller.tenant, route: 'POST /api/v1/billing/accounts', request, reply }, async (tx) => {
@@ -72,6 +78,7 @@ export class AccountsController {
 
   @Get()
   @Allow('billing:read')
+  @AnswersPage(ACCOUNT)
   list(@Query() query: AccountsQuery, @CurrentCaller() caller: Caller): Promise<Page<unknown>> {
     return this.host.service.database.transaction({ role: 'api', tenant: caller.tenant, readOnly: true }, async (tx) => {
       const page = await listRows<AccountRow, AccountRow>(tx, { model: accountsModel, query, cursors: this.cursors, filters: { external_id: query.externalId }, toApi: (row) => row });
@@ -81,8 +88,26 @@ export class AccountsController {
 
   @Get(':id')
   @Allow('billing:read')
+  @Answers(ACCOUNT)
   get(@Param('id') id: string, @CurrentCaller() caller: Caller): Promise<unknown> {
     return this.host.service.database.transaction({ role: 'api', tenant: caller.tenant, readOnly: true }, (tx) => this.account(tx, id));
+  }
+
+  /**
+   * Destroys the key of the account's personal data: name, e-mail and address read `[erased]` from then on, here and in every other service, in every copy of the
+   * log. Amounts and numbers stay. It cannot be undone.
+   */
+  @Post(':id/erase-personal-data')
+  @HttpCode(200)
+  @Allow('billing:write')
+  @Answers(ACCOUNT)
+  erase(@Param('id') id: string, @CurrentCaller() caller: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
+    const { service } = this.host;
+    return answerOnce(service, { tenant: caller.tenant, route: 'POST /api/v1/billing/accounts/{id}/erase-personal-data', request, reply }, async (tx) => {
+      await this.account(tx, id);
+      await service.keys.erase(tx, caller.tenant, id);
+      return ok(await this.account(tx, id));
+    });
   }
 
   private async account(tx: Tx, accountId: string): Promise<unknown> {

@@ -1,11 +1,11 @@
 import { Body, Controller, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Charge } from '@valueverse/contracts';
+import { billingInterval, charge, type Charge, instant, list, mapOf, object, text, whole } from '@valueverse/contracts';
 import { instruct } from '@valueverse/event-log';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
 import {
-  answerOnce, awaitKnown, created, CurrencyField, Cursors, Free, invalidRequest, Key, listRows, Metadata, Nested, OneOf, PageQuery, Problem, rowOf, Text, Whole, type Page,
+  answerOnce, Answers, AnswersPage, awaitKnown, created, CurrencyField, Cursors, Free, invalidRequest, Key, listRows, Metadata, Nested, OneOf, type Page, PageQuery, Problem, rowOf, Text, Whole,
 } from '@valueverse/platform';
 import { BillingHost } from '../billing-host';
 import { readCharges } from './domain/charges';
@@ -32,6 +32,10 @@ const toApi = (row: PlanRow): unknown => {
   return { key: row.planKey, version, name, currency, interval, charges, metadata, createdAt };
 };
 
+const PLAN = object({
+  key: text(), version: whole(1), name: text(), currency: text(3), interval: billingInterval, charges: list(charge), metadata: mapOf(text()), createdAt: instant(),
+});
+
 /** The catalogue: plans and their versions. */
 @ApiTags('billing')
 @Controller('api/v1/billing/plans')
@@ -40,6 +44,7 @@ export class PlansController {
 
   @Post()
   @Allow('billing:write')
+  @Answers(PLAN, 201)
   async create(@Body() body: CreatePlanDto, @CurrentCaller() caller: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
     const { service } = this.host;
     const { key, name, currency, interval, metadata = {} } = body;
@@ -57,12 +62,14 @@ export class PlansController {
 
   @Get()
   @Allow('billing:read')
+  @AnswersPage(PLAN)
   list(@Query() query: PageQuery, @CurrentCaller() { tenant }: Caller): Promise<Page<unknown>> {
     return this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => listRows(tx, { model: plansModel, query, cursors: this.cursors, order: 'oldest', toApi }));
   }
 
   @Get(':key')
   @Allow('billing:read')
+  @Answers(PLAN)
   async get(@Param('key') key: string, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
     const row = await this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => rowOf<PlanRow>(tx, plansModel, key));
     if (row === undefined) throw new Problem(404, 'plan_not_found', `there is no plan ${key}`);

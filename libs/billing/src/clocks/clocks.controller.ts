@@ -1,10 +1,13 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { instant, list, object, oneOf, optional, text } from '@valueverse/contracts';
 import { instruct } from '@valueverse/event-log';
 import type { IdSource } from '@valueverse/kernel';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
-import { accepted, answerOnce, created, Cursors, IDS, InstantField, listRows, PageQuery, Problem, rowOf, Text, type Page } from '@valueverse/platform';
+import {
+  accepted, answerOnce, Answers, AnswersPage, created, Cursors, IDS, InstantField, listRows, type Page, PageQuery, Problem, rowOf, Text,
+} from '@valueverse/platform';
 import { BillingHost } from '../billing-host';
 import { clockDecider, clocksModel, type ClockRow } from './clock.model';
 import { waitsFor } from './domain/quiet';
@@ -22,6 +25,8 @@ const refuseLive = ({ environment }: Caller): void => {
   if (environment === 'live') throw new Problem(403, 'clock_in_live', 'test clocks exist in the test environment only');
 };
 
+const CLOCK = object({ id: text(), name: text(), status: oneOf('ready', 'advancing'), now: instant(), target: optional(instant()), waitingFor: optional(list(text())) });
+
 /** Test clocks: time that a test moves. */
 @ApiTags('billing')
 @Controller('api/v1/billing/clocks')
@@ -30,6 +35,7 @@ export class ClocksController {
 
   @Post()
   @Allow('billing:write')
+  @Answers(CLOCK, 201)
   create(@Body() body: CreateClockDto, @CurrentCaller() caller: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
     refuseLive(caller);
     const { service } = this.host;
@@ -42,6 +48,7 @@ export class ClocksController {
 
   @Get()
   @Allow('billing:read')
+  @AnswersPage(CLOCK)
   list(@Query() query: PageQuery, @CurrentCaller() caller: Caller): Promise<Page<unknown>> {
     return this.host.service.database.transaction({ role: 'api', tenant: caller.tenant, readOnly: true }, (tx) => listRows(tx, { model: clocksModel, query, cursors: this.cursors, toApi }));
   }
@@ -49,6 +56,7 @@ export class ClocksController {
   /** While a clock is on its way `waitingFor` says what for. */
   @Get(':id')
   @Allow('billing:read')
+  @Answers(CLOCK)
   async get(@Param('id') id: string, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
     const row = await this.find(tenant, id);
     if (row.status === 'ready') return toApi(row);
@@ -58,6 +66,7 @@ export class ClocksController {
 
   @Post(':id/advance')
   @HttpCode(202)
+  @Answers(CLOCK, 202)
   @Allow('billing:write')
   async advance(@Param('id') id: string, @Body() { to }: AdvanceClockDto, @CurrentCaller() caller: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
     refuseLive(caller);

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import PDFDocument from 'pdfkit';
+import { localDateOf } from '@valueverse/kernel';
 import type { InvoiceFinalized } from '@valueverse/contracts';
 
 const FONTS = join(__dirname, 'fonts');
@@ -14,7 +15,8 @@ const COLUMNS = { description: MARGIN, quantity: 330, amount: 440 } as const;
 
 type Pdf = InstanceType<typeof PDFDocument>;
 
-const dateOf = (instant: string): string => instant.slice(0, 10);
+/** The local date of an instant in the zone of the subscription. */
+const dateIn = (zone: string) => (instant: string): string => localDateOf(instant, zone);
 /** "1234567.5" -> "1,234,567.5": for people only. */
 const grouped = (decimal: string): string => {
   const [whole = '', fraction] = decimal.split('.');
@@ -24,7 +26,7 @@ const grouped = (decimal: string): string => {
 
 /**
  * An issued invoice as a PDF, A4, with an embedded font. Everything on it comes from the fact, its creation date too, so the same invoice
- * gives the same document. Dates are those of the instants in UTC.
+ * gives the same document. Dates are local to the zone of the subscription.
  */
 export const invoicePdf = (invoice: InvoiceFinalized): Promise<Buffer> => new Promise((resolve, reject) => {
   const pdf = new PDFDocument({
@@ -43,7 +45,8 @@ export const invoicePdf = (invoice: InvoiceFinalized): Promise<Buffer> => new Pr
   pdf.end();
 });
 
-const head = (pdf: Pdf, { number, issuedAt, dueAt, servicePeriod, billTo }: InvoiceFinalized): void => {
+const head = (pdf: Pdf, { number, issuedAt, dueAt, servicePeriod, billTo, zone = 'UTC' }: InvoiceFinalized): void => {
+  const dateOf = dateIn(zone);
   pdf.font('bold').fontSize(22).fillColor(BLACK).text('Invoice', MARGIN, MARGIN);
   const facts = [['Number', number], ['Issued', dateOf(issuedAt)], ['Due', dateOf(dueAt)], ['Period', `${dateOf(servicePeriod.from)} to ${dateOf(servicePeriod.to)}`]] as const;
   let y = 90;
@@ -69,6 +72,7 @@ const tableHead = (pdf: Pdf): void => {
 };
 
 const lines = (pdf: Pdf, invoice: InvoiceFinalized): void => {
+  const dateOf = dateIn(invoice.zone ?? 'UTC');
   tableHead(pdf);
   for (const line of invoice.lines) {
     if (pdf.y > PAGE_BOTTOM - 40) { pdf.addPage(); pdf.y = MARGIN; tableHead(pdf); }

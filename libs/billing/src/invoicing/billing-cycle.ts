@@ -8,6 +8,7 @@ import { plansModel, versionOf, type PlanRow } from '../catalog/plan.model';
 import { meterVersionOf } from '../catalog/known-meters';
 import { cyclePeriod } from '../subscriptions/domain/billing-cycle';
 import { subscriptionsModel, type SubscriptionRow } from '../subscriptions/subscription.model';
+import type { StateUsage } from './domain/invoice.decider';
 import { statementRequests, type RequestStatements } from './domain/statement-request.decider';
 import { draftOf, GRACE_PERIOD } from './draft';
 import { invoiceDecider, invoicesModel, unstated, type InvoiceRow } from './invoice.model';
@@ -33,18 +34,25 @@ export const billingCycle: Reactor = {
   on: { SubscriptionStarted: ({ subscriptionId, startsAt }: SubscriptionStarted, { tenant }) => ({ jobs: [billPeriodJob(tenant, subscriptionId, 0, startsAt)] }) },
 };
 
-/** Takes metering's answers into the invoices that asked for them. */
+/**
+ * Takes metering's answers into the invoices that asked for them. Answers come by partition, in any order: they are kept until the last one is there
+ * and then stated in the order of the requests, so that the facts of an invoice do not depend on chance.
+ */
 export const takeStatements: Reactor = {
   kind: 'reactor', name: 'take-statements', topics: ['usage.statements'],
   on: {
     StatementIssued: async ({ requestId, chargeKey, statementId, quantities, asOf, evidence, issuedAt }: StatementIssued, { tenant }, tx) => {
-      const { rows } = await tx.query<{ invoice_id: string }>('SELECT invoice_id FROM invoice_requests WHERE tenant = $1 AND request_id = $2', [tenant, requestId]);
-      const invoiceId = rows[0]?.invoice_id;
+      const asked = await tx.query<{ invoice_id: string }>('SELECT invoice_id FROM invoice_requests WHERE tenant = $1 AND request_id = $2', [tenant, requestId]);
+      const invoiceId = asked.rows[0]?.invoice_id;
       if (invoiceId === undefined) return {};
-      return {
-        commands: [follow(invoiceDecider, { type: 'StateUsage', invoiceId, requestId, chargeKey, statement: { statementId, quantities, asOf, evidence }, at: issuedAt })],
-        jobs: [finalizeJob(tenant, invoiceId, requestId, issuedAt)],
-      };
+      // All requests of the invoice are held: of two last answers that come at once, the second sees the first.
+      const { rows } = await tx.query<{ request_id: string; answer: string | null }>(
+        'SELECT request_id, answer FROM invoice_requests WHERE tenant = $1 AND invoice_id = $2 ORDER BY nth FOR UPDATE', [tenant, invoiceId]);
+      const command: StateUsage = { type: 'StateUsage', invoiceId, requestId, chargeKey, statement: { statementId, quantities, asOf, evidence }, at: issuedAt };
+      await tx.query('UPDATE invoice_requests SET answer = $3 WHERE tenant = $1 AND request_id = $2', [tenant, requestId, JSON.stringify(command)]);
+      const answers = rows.map(({ request_id: id, answer }) => (id === requestId ? command : answer === null ? undefined : JSON.parse(answer) as StateUsage));
+      if (answers.includes(undefined)) return {};
+      return { commands: answers.map((answer) => follow(invoiceDecider, answer!)), jobs: [finalizeJob(tenant, invoiceId, issuedAt)] };
     },
   },
 };
@@ -58,8 +66,8 @@ export const applyPayments: Reactor = {
   },
 };
 
-const finalizeJob = (tenant: string, invoiceId: string, cause: string, dueAt: string): NewJob =>
-  ({ id: derivedId('job', FINALIZE_INVOICE, invoiceId, cause), kind: FINALIZE_INVOICE, tenant, dueAt, payload: { invoiceId } satisfies OfInvoice });
+const finalizeJob = (tenant: string, invoiceId: string, dueAt: string): NewJob =>
+  ({ id: derivedId('job', FINALIZE_INVOICE, invoiceId), kind: FINALIZE_INVOICE, tenant, dueAt, payload: { invoiceId } satisfies OfInvoice });
 
 /** The jobs of the billing cycle: a period begins, an invoice closes, an invoice is issued. */
 export const billingCycleJobs = (host: BillingHost): JobHandler[] => [
@@ -97,15 +105,15 @@ const closeInvoice = async (host: BillingHost, job: Job<OfInvoice>): Promise<Job
     outcome: 'done',
     reaction: { commands: [follow(statementRequestDecider, { type: 'RequestStatements', chunkId: derivedId('chk', invoiceId), requests, at: now })] },
     write: async (tx) => {
-      await tx.query('INSERT INTO invoice_requests SELECT $1, r.request_id, $2, r.charge_key FROM unnest($3::text[], $4::text[]) r(request_id, charge_key) ON CONFLICT DO NOTHING',
-        [tenant, invoiceId, requests.map(({ requestId }) => requestId), requests.map(({ chargeKey }) => chargeKey)]);
+      await tx.query('INSERT INTO invoice_requests (tenant, request_id, invoice_id, nth) SELECT $1, r.request_id, $2, r.nth FROM unnest($3::text[]) WITH ORDINALITY r(request_id, nth) ON CONFLICT DO NOTHING',
+        [tenant, invoiceId, requests.map(({ requestId }) => requestId)]);
     },
   };
 };
 
 /**
  * Issues an invoice once all its usage is stated. The number is taken in the same transaction, so a failure gives it back. The row is held
- * from the first look on: the last two statements of an invoice may come at once, and the second would take a number for nothing.
+ * from the first look on: two runs of this job that overlap would otherwise each take a number.
  */
 const finalizeIn = async (host: BillingHost, tx: Tx, { tenant, payload: { invoiceId }, clockId, now }: Job<OfInvoice>): Promise<Reaction> => {
   const { rows } = await tx.query<{ row: InvoiceRow }>(`SELECT row FROM ${ident(tableOf(invoicesModel))} WHERE tenant = $1 AND key = $2 FOR UPDATE`, [tenant, invoiceId]);

@@ -3,11 +3,12 @@ import { ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { InvoiceLine } from '@valueverse/contracts';
 import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
-import { Cursors, listRows, OneOf, PageQuery, Problem, rowOf, Text, type Page } from '@valueverse/platform';
+import { Answers, AnswersPage, Cursors, listRows, OneOf, type Page, PageQuery, Problem, rowOf, Text } from '@valueverse/platform';
 import { BillingHost } from '../billing-host';
 import { InvoicePdfs } from '../documents/invoice-pdfs';
 import { explanationOf, verifyLine, type Proof } from './explanation';
 import { invoiceToApi, lineToApi } from './invoice-api';
+import { EXPLANATION, INVOICE, LINE, PROOF } from './invoice-schema';
 import { invoicesModel, type InvoiceRow } from './invoice.model';
 
 class InvoicesQuery extends PageQuery {
@@ -26,6 +27,7 @@ export class InvoicesController {
 
   @Get()
   @Allow('billing:read')
+  @AnswersPage(INVOICE)
   async list(@Query() query: InvoicesQuery, @CurrentCaller() { tenant }: Caller): Promise<Page<unknown>> {
     const filters = { account_id: query.accountId, subscription_id: query.subscriptionId, number: query.number, status: query.status, payment_status: query.paymentStatus };
     const page = await this.host.service.database.transaction({ role: 'api', tenant, readOnly: true },
@@ -35,12 +37,14 @@ export class InvoicesController {
 
   @Get(':id')
   @Allow('billing:read')
+  @Answers(INVOICE)
   async get(@Param('id') id: string, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
     return invoiceToApi(await this.find(tenant, id), tenant, this.host.usage);
   }
 
   @Get(':id/lines')
   @Allow('billing:read')
+  @AnswersPage(LINE)
   async lines(@Param('id') id: string, @Query() query: PageQuery, @CurrentCaller() { tenant }: Caller): Promise<Page<unknown>> {
     const { issued } = await this.find(tenant, id);
     const list = JSON.stringify(['lines', tenant, id]);
@@ -51,6 +55,7 @@ export class InvoicesController {
 
   @Get(':id/lines/:lineId/explanation')
   @Allow('billing:read')
+  @Answers(EXPLANATION)
   async explain(@Param('id') id: string, @Param('lineId') lineId: string, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
     const row = await this.find(tenant, id);
     return explanationOf(row, lineOf(row, lineId));
@@ -60,6 +65,7 @@ export class InvoicesController {
   @Post(':id/lines/:lineId/verify')
   @HttpCode(200)
   @Allow('billing:read')
+  @Answers(PROOF)
   async verify(@Param('id') id: string, @Param('lineId') lineId: string, @CurrentCaller() { tenant }: Caller): Promise<Proof> {
     const row = await this.find(tenant, id);
     const proof = await verifyLine({ ...row.drafted, type: 'InvoiceDrafted' }, lineOf(row, lineId), tenant, this.host.usage);

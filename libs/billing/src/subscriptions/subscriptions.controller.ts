@@ -1,16 +1,18 @@
 import { Body, Controller, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { billingInterval, instant, list, mapOf, object, oneOf, optional, period, text, whole } from '@valueverse/contracts';
 import { instruct, type Tx } from '@valueverse/event-log';
 import { Refused, type IdSource } from '@valueverse/kernel';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
 import {
-  answerOnce, created, Cursors, IDS, InstantField, Key, listRows, Metadata, OneOf, PageQuery, Problem, rowOf, Text, TextList, textRule, Whole, type Page,
+  answerOnce, Answers, AnswersPage, created, Cursors, IDS, InstantField, Key, listRows, Metadata, OneOf, type Page, PageQuery, Problem, rowOf, Text, TextList, textRule, Whole,
 } from '@valueverse/platform';
 import { accountsModel, type AccountRow } from '../accounts/account.model';
 import { BillingHost } from '../billing-host';
 import { plansModel, versionOf, type PlanRow } from '../catalog/plan.model';
 import { clockTime } from '../clocks/clock-time';
+import { UPCOMING_INVOICE } from '../invoicing/invoice-schema';
 import { upcomingInvoice } from '../invoicing/upcoming-invoice';
 import { anchorOf, cyclePeriod, cyclePeriodAt } from './domain/billing-cycle';
 import { subscriptionDecider, subscriptionsModel, type SubscriptionRow } from './subscription.model';
@@ -45,6 +47,11 @@ const refuseWithoutPeriods = (started: Parameters<typeof cyclePeriod>[0]): void 
   }
 };
 
+const SUBSCRIPTION = object({
+  id: text(), status: oneOf('scheduled', 'active'), accountId: text(), planKey: text(), planVersion: whole(1), currency: text(3), interval: billingInterval, startsAt: instant(),
+  anchor: object({ local: text(), zone: text() }), subjects: list(text()), metadata: mapOf(text()), currentPeriod: optional(period), createdAt: instant(),
+});
+
 /** Subscriptions: accounts on plan versions. */
 @ApiTags('billing')
 @Controller('api/v1/billing/subscriptions')
@@ -53,6 +60,7 @@ export class SubscriptionsController {
 
   @Post()
   @Allow('billing:write')
+  @Answers(SUBSCRIPTION, 201)
   start(@Body() body: StartSubscriptionDto, @CurrentCaller() caller: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
     return answerOnce(this.host.service, { tenant: caller.tenant, route: 'POST /api/v1/billing/subscriptions', request, reply }, async (tx) => {
       const row = await this.startIn(tx, body, caller);
@@ -62,6 +70,7 @@ export class SubscriptionsController {
 
   @Get()
   @Allow('billing:read')
+  @AnswersPage(SUBSCRIPTION)
   list(@Query() query: SubscriptionsQuery, @CurrentCaller() { tenant }: Caller): Promise<Page<unknown>> {
     return this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
       const page = await listRows<SubscriptionRow, SubscriptionRow>(tx, { model: subscriptionsModel, query, cursors: this.cursors, filters: { account_id: query.accountId }, toApi: (row) => row });
@@ -71,6 +80,7 @@ export class SubscriptionsController {
 
   @Get(':id')
   @Allow('billing:read')
+  @Answers(SUBSCRIPTION)
   get(@Param('id') id: string, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
     return this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => this.toApi(tx, await this.find(tx, id)));
   }
@@ -78,6 +88,7 @@ export class SubscriptionsController {
   /** The invoice that the present period would end in, by the same function as the real one; nothing is stored. */
   @Get(':id/upcoming-invoice')
   @Allow('billing:read')
+  @Answers(UPCOMING_INVOICE)
   async upcoming(@Param('id') id: string, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
     const { service, usage } = this.host;
     const known = await service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {

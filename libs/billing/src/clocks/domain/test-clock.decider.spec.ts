@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { compareInstants, Refused } from '@valueverse/kernel';
 import type { ClockEvent } from '@valueverse/contracts';
-import { given } from '@valueverse/testing';
+import { given, runs } from '@valueverse/testing';
 import { testClock, type ClockCommand } from './test-clock.decider';
 
 const clockId = 'clk_1';
@@ -58,5 +58,5 @@ test('in any order of commands its time only grows, and it rests at what was ask
       if (before.status !== 'absent') expect(compareInstants(state.now, before.now)).toBeGreaterThanOrEqual(0);
       if (state.status === 'ready') expect(state.now).toBe(state.target);
     }
-  }), { seed: 7, numRuns: 500 });
+  }), runs(7, 500));
 });

@@ -34,7 +34,7 @@ const finalize = ({ number, billTo, at }: FinalizeInvoice, { drafted, statements
   const zero = Money.zero(currency).toString();
   const finalized: InvoiceFinalized = {
     type: 'InvoiceFinalized', invoiceId, accountId, subscriptionId, number, currency, servicePeriod: periodOf(drafted!), issuedAt: at, dueAt: addDuration(at, DUE_AFTER),
-    planKey, planVersion, rounding, lines, subtotal: subtotal.toString(), discountTotal: zero, taxTotal: zero, total: subtotal.toString(), billTo,
+    zone, planKey, planVersion, rounding, lines, subtotal: subtotal.toString(), discountTotal: zero, taxTotal: zero, total: subtotal.toString(), billTo,
   };
   // Nothing to pay is paid, and so is a credit.
   return !subtotal.isPositive() ? [finalized, { type: 'InvoicePaid', invoiceId, paidAt: at }] : [finalized];
@@ -49,7 +49,7 @@ const periodOf = ({ advance, arrears }: InvoiceDrafted): Period => {
 
 const applyPayment = ({ invoiceId, paymentId, amount, currency, at }: ApplyPayment, { status, owed, payments, drafted }: Invoice): readonly InvoiceEvent[] => {
   if (payments.includes(paymentId)) return []; // The provider told us twice.
-  const unmatched = (sum: string, reason: InvoicePaymentUnmatched['reason']): InvoicePaymentUnmatched => ({ type: 'InvoicePaymentUnmatched', invoiceId, paymentId, amount: sum, reason, unmatchedAt: at });
+  const unmatched = (sum: string, reason: InvoicePaymentUnmatched['reason']): InvoicePaymentUnmatched => ({ type: 'InvoicePaymentUnmatched', invoiceId, paymentId, amount: sum, currency, reason, unmatchedAt: at });
   // Money that has come in cannot be refused: what does not fit is kept and understood later.
   if (status !== 'finalized' || owed === undefined) return [unmatched(amount, 'no_invoice')];
   if (currency !== drafted!.currency) return [unmatched(amount, 'wrong_currency')];

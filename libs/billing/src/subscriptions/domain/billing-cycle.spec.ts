@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { Interval } from '@valueverse/kernel';
-import { given } from '@valueverse/testing';
+import { given, runs } from '@valueverse/testing';
 import { anchorOf, cyclePeriod, cyclePeriodAt } from './billing-cycle';
 import { subscription } from './subscription.decider';
 
@@ -50,7 +50,7 @@ test('periods follow each other without gap or overlap, in any zone, from any st
       expect(period.served).toEqual(period.aligned);
       expect(Date.parse(period.aligned.to)).toBeGreaterThan(Date.parse(period.aligned.from));
       expect(cyclePeriodAt(started, period.served.from)).toEqual(period);
-    }), { seed: 31, numRuns: 500 });
+    }), runs(31, 500));
 });
 
 test('a subscription is started once', () => {
