@@ -55,7 +55,7 @@ export interface Fact<E extends DomainEvent = DomainEvent> {
 
 /** Encrypts and decrypts the fields that a schema marks `x-personal`. */
 export interface PersonalFields {
-  /** Throws when the key is not there. */
+  /** Answers `ERASED` when the key was destroyed. Throws `PersonalKeyMissing` when it is not there. */
   encrypt(tenant: string, keyId: string, eventId: string, path: string, value: unknown): string;
   /** Answers `ERASED` when the key was destroyed; throws `PersonalKeyMissing` when it has not come yet. */
   decrypt(tenant: string, keyId: string, eventId: string, path: string, text: string): unknown;

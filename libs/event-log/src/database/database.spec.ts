@@ -3,7 +3,7 @@ import { Client } from 'pg';
 import { Bed, NOW, TENANT } from '../contract/bed.spec-kit';
 import { parcel, scan } from '../contract/parcels.spec-kit';
 import type { Log } from '../log';
-import { CommitUnknown, Database, ident } from './database';
+import { CommitUnknown, Database, ident, isTransient } from './database';
 import { ensureRoles, RolesMissing, tenantPolicySql } from './roles';
 
 const TIMEOUT_MS = 30_000;
@@ -46,6 +46,8 @@ describe('a transaction', () => {
     expect((await cutLog.executeOne(parcel, scan('a'), context('c1'))).repeated).toBe(true);
     expect(await bed.facts(log)).toBe(2);
   });
+
+  test.each(['40001', '53100', '53300', '57P01'])('that failed with %s says nothing about what it was about', (code) => expect(isTransient(Object.assign(new Error('x'), { code }))).toBe(true));
 
   test('undoes what it changed in memory when it is rolled back, and only then', async () => {
     const undone: string[] = [];

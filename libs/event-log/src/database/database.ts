@@ -194,7 +194,7 @@ export class Database {
 }
 
 /** SQL states after which the same transaction can simply be tried again. */
-const TRANSIENT_STATES = new Set(['40001', '40P01', '55P03', '57P01', '57P02', '57P03', '08000', '08003', '08006', '25P03', '57014']);
+const TRANSIENT_STATES = new Set(['40001', '40P01', '55P03', '57P01', '57P02', '57P03', '08000', '08003', '08006', '25P03', '57014', '53000', '53100', '53200', '53300', '53400']);
 
 const isConnectionLost = (error: unknown): boolean => {
   const { code, message } = error as { code?: string; message?: string };
@@ -202,7 +202,7 @@ const isConnectionLost = (error: unknown): boolean => {
     || /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(message ?? '');
 };
 
-/** True for failures of the moment (serialization, deadlock, lock timeout, lost connection), false for bugs and bad data. */
+/** True for failures of the moment (serialization, deadlock, lock timeout, lost connection, a full disk, no room for one more connection), false for bugs and bad data. */
 export const isTransient = (error: unknown): boolean => {
   const { code } = error as { code?: string };
   return (code !== undefined && TRANSIENT_STATES.has(code)) || isConnectionLost(error) || error instanceof CommitUnknown;

@@ -84,6 +84,9 @@ test('keys travel by their topic; an erased one reads as erased everywhere, and 
   await copy.transaction(api, (tx) => reader.fetch(tx, TENANT, 'acc_1'));
   expect(reader.decrypt(TENANT, 'acc_1', 'evt_1', 'name', sealed)).toBe('[erased]');
   expect(ring.decrypt(TENANT, 'acc_1', 'evt_1', 'name', sealed)).toBe('[erased]');
+  // Nothing personal can be written under it any more, and what writes goes on.
+  expect(ring.encrypt(TENANT, 'acc_1', 'evt_2', 'name', 'Ann')).toBe('[erased]');
+  expect(reader.decrypt(TENANT, 'acc_1', 'evt_2', 'name', '[erased]')).toBe('[erased]');
   await feed.close();
 }, TIMEOUT_MS);
 

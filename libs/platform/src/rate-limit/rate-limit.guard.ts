@@ -11,6 +11,17 @@ const POLICY = Symbol('rate limit policy');
 /** The policy of a controller or route that is guarded by {@link RateLimitGuard}. */
 export const RateLimit = (policy: RateLimitPolicy): ReturnType<typeof SetMetadata> => SetMetadata(POLICY, policy);
 
+/** Takes one request from a bucket and says in the headers what is left. Refuses with 429 `rate_limited`. */
+export const countRequest = async (limiter: RateLimiter, key: string, policy: RateLimitPolicy, reply: Pick<FastifyReply, 'headers'>): Promise<void> => {
+  const { allowed, remaining, waitSeconds } = await limiter.take(key, policy);
+  const headers = {
+    'RateLimit-Policy': `"${policy.name}";q=${policy.quota};w=${policy.windowSeconds}`,
+    'RateLimit': `"${policy.name}";r=${remaining};t=${waitSeconds}`,
+  };
+  if (!allowed) throw new Problem(429, 'rate_limited', `more than ${policy.quota} requests in ${policy.windowSeconds} s`, { headers, retryAfterSeconds: waitSeconds });
+  void reply.headers(headers);
+};
+
 /**
  * Refuses with 429 `rate_limited` what exceeds the policy of the route; routes without a policy pass. It counts per
  * tenant and actor where a guard before it has found out who asks, else per address.
@@ -26,13 +37,7 @@ export class RateLimitGuard implements CanActivate {
     const request = http.getRequest<FastifyRequest>();
     const { tenant, actor } = contextOf(request);
     const key = tenant === undefined ? `address ${request.ip}` : `tenant ${tenant} ${actor ?? ''}`;
-    const { allowed, remaining, waitSeconds } = await this.limiter.take(key, policy);
-    const headers = {
-      'RateLimit-Policy': `"${policy.name}";q=${policy.quota};w=${policy.windowSeconds}`,
-      'RateLimit': `"${policy.name}";r=${remaining};t=${waitSeconds}`,
-    };
-    if (!allowed) throw new Problem(429, 'rate_limited', `more than ${policy.quota} requests in ${policy.windowSeconds} s`, { headers, retryAfterSeconds: waitSeconds });
-    void http.getResponse<FastifyReply>().headers(headers);
+    await countRequest(this.limiter, key, policy, http.getResponse<FastifyReply>());
     return true;
   }
 }
