@@ -230,3 +230,44 @@ test('the log of every service is what it was; a fact cannot be changed, and whe
   expect((await change()).rowCount).toBe(2);
   expect(await Promise.all(services.map(intact))).toEqual([true, false, true, true]);
 }, TIMEOUT_MS);
+
+test('10 January: an account whose personal data was erased is billed on, without a name, and gets no mail', async () => {
+  const erased = await customer('2024-01-01T00:00:00Z', { planKey: 'models' });
+  await edition.advance(erased.clock, '2024-01-10T00:00:00Z');
+  expect(await edition.get(`/api/v1/notifications/messages?accountId=${erased.account}`)).toMatchObject({ data: [{ to: 'billing@acme.example' }, { to: 'billing@acme.example' }] });
+  expect(await edition.post(`/api/v1/billing/accounts/${erased.account}/erase-personal-data`, {})).toMatchObject({ name: '[erased]', email: '[erased]' });
+  await edition.advance(erased.clock, '2024-02-01T12:00:00Z');
+  // The fee of January, and the fee of February.
+  const invoices = await invoicesOf(erased);
+  expect(invoices).toMatchObject([{ total: '49.00', paymentStatus: 'paid' }, { total: '49.00', paymentStatus: 'paid' }]);
+  const { data } = await eventually('the erased key to reach notifications', async (saw) => {
+    const messages = await edition.get(`/api/v1/notifications/messages?accountId=${erased.account}`);
+    saw(messages);
+    return messages.data.every(({ to }: Json) => to === '[erased]') ? messages : undefined;
+  });
+  expect(data).toHaveLength(2); // the two of before; none was written since
+  for (const { id } of invoices) expect((await edition.ask(`/api/v1/billing/invoices/${id}/pdf`)).status).toBe(200);
+  for (const schema of ['billing', 'payments', 'notifications']) {
+    const { rows } = await client.query<{ count: string }>(`SELECT count(*) FROM ${schema}.events WHERE clock = $1 AND body LIKE '%billing@acme.example%'`, [erased.clock]);
+    expect(rows).toEqual([{ count: '0' }]);
+  }
+}, TIMEOUT_MS);
+
+test('a trace goes from the request through the facts of every service that follow from it', async () => {
+  const trace = '4bf92f3577b34da6a3ce929d0e0e4736';
+  const acme = await customer('2024-01-01T00:00:00Z', { planKey: 'usage-only' });
+  const { status } = await edition.ask('/api/v1/billing/subscriptions', {
+    method: 'POST', headers: { traceparent: `00-${trace}-00f067aa0ba902b7-01` }, body: { accountId: acme.account, planKey: 'models', startsAt: '2024-01-01T00:00:00Z' },
+  });
+  expect(status).toBe(201);
+  const follows = ['billing.subscription.started', 'billing.invoice.drafted', 'billing.invoice.finalized', 'payments.payment.requested', 'payments.payment.succeeded', 'billing.invoice.paid', 'notifications.message.sent'];
+  await eventually('the whole way under one trace', async (saw) => {
+    const found: string[] = [];
+    for (const schema of ['billing', 'payments', 'notifications']) {
+      const { rows } = await client.query<{ type: string }>(`SELECT type FROM ${schema}.events WHERE body LIKE '%' || $1 || '%'`, [trace]);
+      found.push(...rows.map(({ type }) => type.slice('dev.valueverse.'.length, -'.v1'.length)));
+    }
+    saw(found);
+    return follows.every((type) => found.includes(type)) ? true : undefined;
+  });
+}, TIMEOUT_MS);

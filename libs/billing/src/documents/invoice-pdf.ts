@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import PDFDocument from 'pdfkit';
 import { localDateOf } from '@valueverse/kernel';
 import type { InvoiceFinalized } from '@valueverse/contracts';
+import { ERASED } from '@valueverse/event-log';
 
 const FONTS = join(__dirname, 'fonts');
 const MARGIN = 50;
@@ -54,8 +55,9 @@ const head = (pdf: Pdf, { number, issuedAt, dueAt, servicePeriod, billTo, zone =
     pdf.font('text').fontSize(9).fillColor(GREY).text(name, MARGIN, y).fillColor(BLACK).text(value, MARGIN + 60, y);
     y += 14;
   }
-  const { address } = billTo;
-  const receiver = [billTo.name, address?.line1, address?.line2, [address?.postalCode, address?.city].filter(Boolean).join(' '), [address?.state, address?.country].filter(Boolean).join(', '), billTo.email];
+  // Of someone who was erased the whole field reads so.
+  const { name, address, email } = (billTo as unknown) === ERASED ? { name: ERASED } as InvoiceFinalized['billTo'] : billTo;
+  const receiver = [name, address?.line1, address?.line2, [address?.postalCode, address?.city].filter(Boolean).join(' '), [address?.state, address?.country].filter(Boolean).join(', '), email];
   pdf.fontSize(9).fillColor(GREY).text('Billed to', 330, 90);
   pdf.fillColor(BLACK);
   let line = 104;

@@ -1,6 +1,6 @@
 import { addDuration, derivedId } from '@valueverse/kernel';
 import type { AccountOpened, PaymentSucceeded, StatementIssued, StatementsRequested, SubscriptionStarted } from '@valueverse/contracts';
-import { follow, ident, tableOf, type DeciderDefinition, type NewJob, type Reaction, type Reactor, type Tx } from '@valueverse/event-log';
+import { ERASED, follow, ident, tableOf, type DeciderDefinition, type NewJob, type Reaction, type Reactor, type Tx } from '@valueverse/event-log';
 import { rowOf, type Job, type JobHandler, type JobResult } from '@valueverse/platform';
 import { accountStream } from '../accounts/account.model';
 import type { BillingHost } from '../billing-host';
@@ -121,7 +121,8 @@ const finalizeIn = async (host: BillingHost, tx: Tx, { tenant, payload: { invoic
   if (row.status === 'finalized' || unstated(row).length > 0) return {};
   const [opened] = await host.service.log.store.read<AccountOpened>(tx, tenant, accountStream(row.accountId));
   const { name, email, address } = opened!.event;
-  const billTo = { name, ...(email === undefined ? {} : { email }), ...(address === undefined ? {} : { address }) };
+  // Who was erased is billed without a name; what is owed stays.
+  const billTo = name === ERASED ? { name } : { name, ...(email === undefined ? {} : { email }), ...(address === undefined ? {} : { address }) };
   const number = await nextNumber(tx, tenant, clockId);
   return { commands: [follow(invoiceDecider, { type: 'FinalizeInvoice', invoiceId, number, billTo, at: now })] };
 };
