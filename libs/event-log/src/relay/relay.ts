@@ -70,8 +70,14 @@ export class Relay {
       tails.set(name, fact.position);
       runs.set(name, run);
     }
-    await Promise.all([...runs.values()].map(({ topic, partition, records }) => this.feed.append(topic, partition, records)));
-    await this.mark(from, lasts, [...runs.values()]);
+    const all = [...runs.values()];
+    const ends = await Promise.allSettled(all.map(({ topic, partition, records }) => this.feed.append(topic, partition, records)));
+    const causes = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
+    // What is in the feed is marked though another partition failed: else it would be sent again and again, and one sick partition would stop all.
+    const sick = new Set(all.filter((_, nth) => ends[nth]!.status === 'rejected').map(({ partition }) => partition));
+    const healthy = new Map([...from].filter(([partition]) => !sick.has(partition)));
+    if (healthy.size > 0) await this.mark(healthy, lasts, all.filter(({ partition }) => !sick.has(partition)));
+    if (causes.length > 0) throw causes.find((cause) => cause instanceof FeedGap) ?? causes[0];
     return facts.length;
   }
 
