@@ -2,6 +2,7 @@ import { eventually } from '@valueverse/testing';
 import type { Service } from '../service/service';
 import { remind, reminded, ServiceBed, TENANT, worker } from '../service/service-bed.spec-kit';
 import type { Job } from './job';
+import { JobTable } from './job-table';
 
 const TIMEOUT_MS = 30_000;
 const CLOCK = 'clk_1';
@@ -150,21 +151,14 @@ describe('runners', () => {
   }, TIMEOUT_MS);
 
   test('hosts whose wall clocks differ do not take each other for dead', async () => {
-    let release: () => void = () => undefined;
-    const held = new Promise<void>((resolve) => { release = resolve; });
-    let runs = 0;
-    const run = async (job: Job<{ parcelId: string }>): Promise<ReturnType<typeof reminded>> => { if (job.payload.parcelId === 'a') { runs += 1; await held; } return reminded(job); };
-    const service = bed.jobs(run);
+    const service = bed.open('payments');
     await schedule(service, remind('a', bed.clock.at));
-    await eventually('the first to be at work', () => (runs > 0 ? true : undefined));
-    bed.clock.at = '2026-01-01T00:01:30Z';
-    const ahead = bed.jobs(run);
-    await schedule(ahead, remind('b', bed.clock.at));
-    await remindersOf(ahead, 1);
-    release();
-    await remindersOf(ahead, 2);
-    expect(runs).toBe(1);
-  }, TIMEOUT_MS);
+    const claim = (owner: string, wallNow: string): Promise<Job[]> => service.database.transaction({ role: 'worker' }, (tx) => new JobTable().claim(tx, owner, wallNow, 10));
+    expect(await claim('one', bed.clock.at)).toHaveLength(1);
+    expect(await claim('ahead', '2026-01-01T00:01:30Z')).toEqual([]);
+    await timePasses(service);
+    expect(await claim('ahead', '2026-01-01T00:01:30Z')).toHaveLength(1);
+  });
 
   test('commands of a job that is run again are found and not made again', async () => {
     const service = bed.jobs(async (job) => reminded(job));
