@@ -1,7 +1,7 @@
 import { authFor, CREDENTIALS, digestKeyOf, digestOf, newKeyText, SECRET_SCOPES } from '@valueverse/auth';
 import { BILLING_EVENTS, CLOCK_EVENTS, IDENTITY_EVENTS, type AccountOpened, type ClockCreated, type InvoiceFinalized } from '@valueverse/contracts';
 import { type AnchorStore, type DeciderDefinition, type DomainEvent, PostgresFeed } from '@valueverse/event-log';
-import { addMicros, type Clock } from '@valueverse/kernel';
+import type { Clock } from '@valueverse/kernel';
 import { type ContextShape, createHost, createLogger, HealthRegistry, type Host, Metrics, rowOf, Service, systemClock, systemIds } from '@valueverse/platform';
 import { createTestDatabase, eventually, type TestDatabase } from '@valueverse/testing';
 import { paymentIdOf } from './collection/collector';
@@ -37,21 +37,13 @@ const prepare = async (url: string): Promise<void> => {
   await feed.close();
 };
 
-/** A wall clock that a spec can put forward. */
-class MovableClock implements Clock {
-  private aheadMicros = 0n;
-  now(): string { return addMicros(systemClock.now(), this.aheadMicros); }
-  putForward(milliseconds: number): void { this.aheadMicros += BigInt(milliseconds) * 1_000n; }
-}
-
 /** One process with payments in it. */
 export class PaymentsProcess {
-  private constructor(readonly service: Service, readonly clock: MovableClock, private readonly feed: PostgresFeed) {}
+  private constructor(readonly service: Service, readonly clock: Clock, private readonly feed: PostgresFeed) {}
 
-  static start(url: string, wrap?: (sandbox: PaymentProvider) => PaymentProvider, aheadMs = 0): { process: PaymentsProcess; context: ReturnType<typeof paymentsContext> } {
+  static start(url: string, wrap?: (sandbox: PaymentProvider) => PaymentProvider): { process: PaymentsProcess; context: ReturnType<typeof paymentsContext> } {
     const feed = new PostgresFeed(url);
-    const clock = new MovableClock();
-    clock.putForward(aheadMs);
+    const clock = systemClock;
     const service = serviceOf('payments', url, feed, clock);
     const auth = authFor(service, { digestKey: digestKeyOf(MASTER_KEY), operatorToken: 'operator', serviceToken: 'service' });
     const context = paymentsContext(service, { auth, ...(wrap === undefined ? {} : { providers: [wrap(sandboxOf(service))] }) });
@@ -85,8 +77,8 @@ export class PaymentsBed {
     return bed;
   }
 
-  async process(wrap?: (sandbox: PaymentProvider) => PaymentProvider, aheadMs = 0): Promise<PaymentsProcess> {
-    const { process } = PaymentsProcess.start(this.test.url, wrap, aheadMs);
+  async process(wrap?: (sandbox: PaymentProvider) => PaymentProvider): Promise<PaymentsProcess> {
+    const { process } = PaymentsProcess.start(this.test.url, wrap);
     this.stops.push(() => process.stop());
     return process;
   }

@@ -5,7 +5,7 @@ import { FileAnchors } from '../chain/anchors';
 import { instruct } from '../execute/execute';
 import { rebuildAndCompare } from '../project/build';
 import type { Log } from '../log';
-import { mkdtempSync } from 'node:fs';
+import { appendFileSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -119,11 +119,15 @@ describe('the chain', () => {
   });
   test('finds a tail that was cut together with its links and head, by the anchor outside', async () => {
     await fill();
-    const anchors = new FileAnchors(join(mkdtempSync(join(tmpdir(), 'anchors-')), 'anchors.jsonl'));
+    const anchorFile = join(mkdtempSync(join(tmpdir(), 'anchors-')), 'anchors.jsonl');
+    const anchors = new FileAnchors(anchorFile);
     await anchors.append('billing', await chainHeads(log.database), NOW);
     await superuser((query) => query(
       `DELETE FROM events WHERE version = 5; DELETE FROM links WHERE last_position = 5; UPDATE heads h SET position = 4, link = l.link FROM links l WHERE l.partition = h.partition AND l.last_position = 4`));
     expect(await faultOf()).toBeUndefined();
+    // A line that a crash tore does not hide what the others say.
+    appendFileSync(anchorFile, '{"service":"billing","heads":[{"par');
+    await anchors.append('usage', [], NOW);
     expect(await faultOf(await anchors.read('billing'))).toBe('the tail was cut: position 5 was anchored');
   });
 });

@@ -36,8 +36,7 @@ const LEASE_MS = 10_000;
 
 /** Where jobs wait. A job is written in the transaction that causes it, and ends in the transaction of its effect. */
 export class JobTable implements JobSink {
-  /** `leaseNow` measures leases where a service was given a clock of its own; `null` is the database's. */
-  constructor(private readonly wake: () => void = () => undefined, private readonly leaseNow: () => string | null = () => null) {}
+  constructor(private readonly wake: () => void = () => undefined) {}
 
   /** Writes jobs; one whose id was given before, done or not, is the same job and is not written again. */
   async schedule(tx: Tx, jobs: readonly NewJob[]): Promise<void> {
@@ -67,11 +66,11 @@ export class JobTable implements JobSink {
          SELECT f.tenant, f.id, f.due_at, c.now, f.not_before, f.locked_until FROM clocks c JOIN LATERAL
            (SELECT * FROM jobs j WHERE j.tenant = c.tenant AND j.clock = c.clock AND j.due_at <= c.now ORDER BY j.due_at, j.id LIMIT 1) f ON true),
        free AS (SELECT j.tenant, j.id, d.now FROM due d JOIN jobs j ON j.tenant = d.tenant AND j.id = d.id
-         WHERE d.not_before <= clock_timestamp() AND (d.locked_until IS NULL OR d.locked_until < coalesce($5::timestamptz, clock_timestamp())) ORDER BY d.due_at, d.id LIMIT $3 FOR UPDATE OF j SKIP LOCKED)
-       UPDATE jobs j SET attempt = j.attempt + 1, locked_by = $1, locked_until = coalesce($5::timestamptz, clock_timestamp()) + $4 * interval '1 ms' FROM free f
-       WHERE j.tenant = f.tenant AND j.id = f.id AND j.not_before <= clock_timestamp() AND (j.locked_until IS NULL OR j.locked_until < coalesce($5::timestamptz, clock_timestamp()))
+         WHERE d.not_before <= clock_timestamp() AND (d.locked_until IS NULL OR d.locked_until < clock_timestamp()) ORDER BY d.due_at, d.id LIMIT $3 FOR UPDATE OF j SKIP LOCKED)
+       UPDATE jobs j SET attempt = j.attempt + 1, locked_by = $1, locked_until = clock_timestamp() + $4 * interval '1 ms' FROM free f
+       WHERE j.tenant = f.tenant AND j.id = f.id AND j.not_before <= clock_timestamp() AND (j.locked_until IS NULL OR j.locked_until < clock_timestamp())
        RETURNING j.tenant, j.id, j.kind, ${RFC3339.DUE_AT} AS due_at, j.clock, j.payload, j.attempt, j.causation, j.correlation, j.traceparent, ${RFC3339.NOW} AS now`,
-      [owner, wallNow, limit, LEASE_MS, this.leaseNow()]);
+      [owner, wallNow, limit, LEASE_MS]);
     return rows.map((row) => ({
       tenant: row.tenant, id: row.id, kind: row.kind, dueAt: parseInstant(row.due_at), payload: JSON.parse(row.payload) as unknown, attempt: row.attempt, now: parseInstant(row.now),
       clockId: row.clock ?? undefined, causationId: row.causation ?? undefined, correlationId: row.correlation ?? undefined, traceparent: row.traceparent ?? undefined,
@@ -80,8 +79,8 @@ export class JobTable implements JobSink {
 
   /** Says that this runner is still at work on what it holds. */
   async renew(tx: Tx, owner: string): Promise<void> {
-    await tx.query(`UPDATE jobs SET locked_until = coalesce($3::timestamptz, clock_timestamp()) + $2 * interval '1 ms' WHERE locked_by = $1 AND locked_until >= coalesce($3::timestamptz, clock_timestamp())`,
-      [owner, LEASE_MS, this.leaseNow()]);
+    await tx.query(`UPDATE jobs SET locked_until = clock_timestamp() + $2 * interval '1 ms' WHERE locked_by = $1 AND locked_until >= clock_timestamp()`,
+      [owner, LEASE_MS]);
   }
 
   /** Ends a job in the transaction of its effect. Answers false when this runner no longer holds it: then nothing may be committed. */

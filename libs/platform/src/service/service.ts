@@ -13,7 +13,6 @@ import { JobTable } from '../jobs/job-table';
 import type { Logger } from '../logging/logger';
 import type { Metrics } from '../metrics/metrics';
 import { migrate } from '../persistence/migrate';
-import { systemClock } from '../system-clock';
 import type { ContextParts, ContextShape } from './context';
 import { PERSONAL_KEY_COPY, PERSONAL_KEY_ORIGIN, SERVICE_MIGRATIONS } from './schema';
 import { watchService } from './watch';
@@ -70,7 +69,7 @@ export class Service {
     const definitions = [...new Set(contexts.flatMap((context) => context.definitions))];
     this.store = new EventStore(this.database, new Codec(name, definitions, this.keys));
     this.log = new Log(this.store, () => clock.now());
-    this.jobTable = new JobTable(() => this.runner?.wake(), () => (clock === systemClock ? null : clock.now()));
+    this.jobTable = new JobTable(() => this.runner?.wake());
     const alarms = options.metrics.counter({ subsystem: 'log', what: 'alarms', help: 'Consumers and relays that stopped, streams that were parked, jobs that keep failing', labels: ['service'] });
     this.reporting = {
       error: (message, cause) => this.logger.error({ err: cause }, message),
