@@ -27,3 +27,9 @@ export const parcel: DeciderDefinition<ScanParcel, ParcelScanned, { scans: numbe
   name: 'parcel', decider, stream: ({ parcelId }) => `parcel-${parcelId}`, views: [parcelView],
 };
 export const scan = (parcelId: string): ScanParcel => ({ type: 'ScanParcel', parcelId });
+
+/** Rows that fold the facts of many streams: how many scans there were of all parcels whose names begin alike. */
+export const scansByLetter: ReadModel<ParcelScanned, { letter: string; scans: number }> = {
+  table: 'scans_by_letter', version: 1, key: ({ parcelId }) => parcelId.slice(0, 1), initial: { letter: '', scans: 0 },
+  on: { ParcelScanned: ({ parcelId }, { scans }) => ({ letter: parcelId.slice(0, 1), scans: scans + 1 }) }, sortBy: ({ letter }) => letter,
+};
