@@ -17,6 +17,7 @@ export * from './project/build';
 export * from './chain/verify';
 export * from './chain/anchors';
 export * from './log';
+export * from './loop';
 export * from './personal/schema';
 export * from './personal/key-ring';
 export * from './personal/key-relay';

@@ -230,7 +230,7 @@ const contract = (makeFeed: () => MakeFeed, killedAt: readonly number[] | 'every
     for (let nth = 0; nth < 40; nth++) await bed.scan(log, `${'abc'[nth % 3]}${nth % 7}`);
     const scans = (table: string): Promise<number> => log.database.transaction({ role: 'worker' }, async (tx) =>
       Number((await tx.query<{ scans: string | null }>(`SELECT sum((row->>'scans')::int) AS scans FROM ${ident(table)}`)).rows[0]!.scans ?? 0));
-    const whole = (table: string): Promise<true> => eventually(`40 scans in ${table}`, async (saw) => { const count = await scans(table); saw(count); return count === 40 ? true : undefined; }, { timeoutMs: TIMEOUT_MS });
+    const whole = (table: string): Promise<true> => eventually(`40 scans in ${table}`, async (saw) => { const count = await scans(table); saw(count); return count === 40 ? true : undefined; }, { timeoutMs: TIMEOUT_MS / 2 });
     await whole('scans_live');
     await live.stop();
     // A new version has a checkpoint of its own, so it reads everything from the beginning, in silence.

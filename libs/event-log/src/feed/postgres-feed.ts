@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { partitionsOf, TOPICS, type Topic } from '@valueverse/contracts';
 import { Database, ident, roleName } from '../database/database';
 import { ensureRoles } from '../database/roles';
+import { Loop } from '../loop';
 import { FeedGap, LATER_MS, partitionName, type Feed, type FeedRecord, type GroupMember, type GroupMembership, type NewRecord, type TopicPartition } from './feed';
 
 const SCHEMA = 'feed';
@@ -143,35 +144,23 @@ class PostgresMembership {
   private readonly id = randomUUID();
   private readonly owned = new Map<string, TopicPartition & { next: bigint; notBeforeMs: number }>();
   private readonly halted = new Set<string>();
-  private running = true;
-  private loop: Promise<void> = Promise.resolve();
-  private rouse: () => void = () => undefined;
-  private roused = false;
+  private readonly loop = new Loop(() => this.turn(), (error) => { this.member.onError(error); return ERROR_PAUSE_MS; });
   private nextHeartbeatMs = 0;
 
   constructor(private readonly feed: PostgresFeed, private readonly database: Database, private readonly group: string, private readonly topics: readonly Topic[], private readonly member: GroupMember) {}
 
-  start(): void { this.loop = this.run(); }
-  wake(): void { this.roused = true; this.rouse(); }
+  start(): void { this.loop.start(); }
+  wake(): void { this.loop.wake(); }
 
   async stop(): Promise<void> {
-    this.running = false;
-    this.wake();
-    await this.loop;
+    await this.loop.stop();
     await this.database.transaction({ role: 'worker' }, (tx) => tx.query('DELETE FROM members WHERE group_name = $1 AND member = $2', [this.group, this.id])).catch(() => undefined);
   }
 
-  private async run(): Promise<void> {
-    while (this.running) {
-      try {
-        if (performance.now() >= this.nextHeartbeatMs) await this.takePart();
-        this.roused = false;
-        if (!(await this.deliver())) await this.rest(this.isWaiting() ? LATER_MS : POLL_MS);
-      } catch (error) {
-        this.member.onError(error);
-        await this.rest(ERROR_PAUSE_MS);
-      }
-    }
+  private async turn(): Promise<number> {
+    if (performance.now() >= this.nextHeartbeatMs) await this.takePart();
+    if (await this.deliver()) return 0;
+    return this.isWaiting() ? LATER_MS : POLL_MS;
   }
 
   private async takePart(): Promise<void> {
@@ -209,7 +198,7 @@ class PostgresMembership {
     for (const [name, run] of runs) {
       const owned = this.owned.get(name);
       // Given away while this round was at work, and perhaps taken again from another offset: what was read is of the past.
-      if (owned === undefined || owned !== asked.get(name) || !this.running) continue;
+      if (owned === undefined || owned !== asked.get(name) || !this.loop.isRunning) continue;
       if (run[0]!.offset !== owned.next && TOPICS[owned.topic].kind === 'transport') {
         this.halted.add(name);
         this.owned.delete(name);
@@ -228,12 +217,4 @@ class PostgresMembership {
   }
 
   private isWaiting(): boolean { return [...this.owned.values()].some(({ notBeforeMs }) => notBeforeMs > performance.now()); }
-
-  private async rest(milliseconds: number): Promise<void> {
-    if (this.roused || !this.running) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
-      this.rouse = () => { clearTimeout(timer); resolve(); };
-    });
-  }
 }

@@ -1,6 +1,7 @@
 import type { Database } from '../database/database';
 import { isTransient } from '../database/database';
 import type { Feed } from '../feed/feed';
+import { Loop } from '../loop';
 import type { Reports } from '../relay/relay';
 import { keyRecordOf } from './key-ring';
 
@@ -11,17 +12,17 @@ interface KeyRow { tenant: string; key_id: string; wrapped: Buffer | null; state
 
 /** Publishes new and erased keys to `identity.personal-keys`, the one topic that keeps only the latest record of a key. */
 export class KeyRelay {
-  private running = false;
-  private loop: Promise<void> = Promise.resolve();
-  private rouse: () => void = () => undefined;
-  private roused = false;
+  private readonly loop = new Loop(async () => (this.isOwner() && (await this.publish()) > 0 ? 0 : POLL_MS), (error) => {
+    if (!isTransient(error)) this.reports.error('the personal keys could not be published; it is tried again', error);
+    return POLL_MS;
+  });
 
   /** `isOwner`: whether this process holds the lease of the store's relay. An old record of a key that comes after its erasure would outlive it. */
   constructor(private readonly database: Database, private readonly feed: Feed, private readonly reports: Reports, private readonly isOwner: () => boolean = () => true) {}
 
-  start(): void { this.running = true; this.loop = this.run(); }
-  wake(): void { this.roused = true; this.rouse(); }
-  async stop(): Promise<void> { this.running = false; this.wake(); await this.loop; }
+  start(): void { this.loop.start(); }
+  wake(): void { this.loop.wake(); }
+  stop(): Promise<void> { return this.loop.stop(); }
 
   /** Keys that are not in the feed yet. */
   async behind(): Promise<bigint> {
@@ -43,21 +44,5 @@ export class KeyRelay {
       await this.database.transaction({ role: 'worker' }, (tx) => tx.query('UPDATE personal_key_heads SET relayed = $2 WHERE partition = $1 AND relayed < $2', [partition, keys.at(-1)!.position]));
     }
     return rows.length;
-  }
-
-  private async run(): Promise<void> {
-    while (this.running) {
-      try {
-        this.roused = false;
-        if (this.isOwner() && (await this.publish()) > 0) continue;
-      } catch (error) {
-        if (!isTransient(error)) this.reports.error('the personal keys could not be published; it is tried again', error);
-      }
-      if (this.roused || !this.running) continue;
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, POLL_MS);
-        this.rouse = () => { clearTimeout(timer); resolve(); };
-      });
-    }
   }
 }

@@ -62,6 +62,7 @@ export const foldInto = async (tx: Tx, model: AnyReadModel, facts: readonly Fact
   const relevant = facts.filter(({ event }) => handlers[event.type] !== undefined);
   if (relevant.length === 0) return;
   const table = options.table ?? tableOf(model);
+  if (!options.ownStream) await oneAtATime(tx, table, relevant);
   const rows = await lockRows(tx, model, table, relevant);
   for (const fact of relevant) {
     const key = rowKey(fact.tenant, model.key(fact.event as never));
@@ -71,6 +72,14 @@ export const foldInto = async (tx: Tx, model: AnyReadModel, facts: readonly Fact
     rows.set(key, { ...current, row, streamVersion: options.ownStream ? fact.version : current.streamVersion + 1 });
   }
   await upsertRows(tx, model, table, [...rows.values()]);
+};
+
+/**
+ * Partitions are read side by side, and a row that folds many streams is fed from several of them: a row that is not there yet cannot be
+ * locked, so folds of one tenant into one table follow each other.
+ */
+const oneAtATime = async (tx: Tx, table: string, facts: readonly Fact[]): Promise<void> => {
+  await tx.query('SELECT pg_advisory_xact_lock(hashtextextended(k.name, 0)) FROM (SELECT DISTINCT n AS name FROM unnest($1::text[]) n ORDER BY 1) k', [facts.map(({ tenant }) => `${table} ${tenant}`)]);
 };
 
 const lockRows = async (tx: Tx, model: AnyReadModel, table: string, facts: readonly Fact[]): Promise<Map<string, StoredRow>> => {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Topic } from '@valueverse/contracts';
 import { isTransient, type Tx } from '../database/database';
 import { FeedGap, type Feed, type NewRecord } from '../feed/feed';
+import { Loop } from '../loop';
 import type { EventStore } from '../store/event-store';
 
 const FACTS_PER_ROUND_MAX = 500;
@@ -35,21 +36,16 @@ export class Relay {
   private leaseUntilMs = 0;
   private behind = 0n;
   private halted: string | undefined;
-  private running = false;
-  private loop: Promise<void> = Promise.resolve();
-  private rouse: () => void = () => undefined;
-  private roused = false;
+  private readonly loop = new Loop(async () => ((await this.publish()) === 0 ? POLL_MS : 0), (error) => this.failed(error));
 
   constructor(private readonly store: EventStore, private readonly feed: Feed, private readonly reports: Reports) {
     store.onCommit(() => this.wake());
   }
 
-  start(): void { this.running = true; this.loop = this.run(); }
-  wake(): void { this.roused = true; this.rouse(); }
+  start(): void { this.loop.start(); }
+  wake(): void { this.loop.wake(); }
   async stop(): Promise<void> {
-    this.running = false;
-    this.wake();
-    await this.loop;
+    await this.loop.stop();
     await this.store.database.transaction({ role: 'worker' }, (tx) => tx.query(`UPDATE relay_lease SET owner = NULL, lease_until = '-infinity' WHERE owner = $1`, [this.id])).catch(() => undefined);
   }
   status(): RelayStatus { return { isOwner: performance.now() < this.leaseUntilMs, epoch: this.epoch, behind: this.behind, halted: this.halted }; }
@@ -123,28 +119,16 @@ export class Relay {
     });
   }
 
-  private async run(): Promise<void> {
-    while (this.running && this.halted === undefined) {
-      try {
-        this.roused = false;
-        if ((await this.publish()) === 0) await this.rest(POLL_MS);
-      } catch (error) {
-        if (error instanceof RelayFenced) this.leaseUntilMs = 0;
-        else if (error instanceof FeedGap) { this.halted = error.message; this.reports.alarm(`the relay stopped: ${error.message}`); }
-        else {
-          if (!isTransient(error)) this.reports.error('the relay could not publish; it tries again', error);
-          await this.rest(ERROR_PAUSE_MS);
-        }
-      }
+  private failed(error: unknown): number {
+    if (error instanceof RelayFenced) { this.leaseUntilMs = 0; return 0; }
+    if (error instanceof FeedGap) {
+      this.halted = error.message;
+      this.loop.end();
+      this.reports.alarm(`the relay stopped: ${error.message}`);
+      return 0;
     }
-  }
-
-  private async rest(milliseconds: number): Promise<void> {
-    if (this.roused || !this.running) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
-      this.rouse = () => { clearTimeout(timer); resolve(); };
-    });
+    if (!isTransient(error)) this.reports.error('the relay could not publish; it tries again', error);
+    return ERROR_PAUSE_MS;
   }
 }
 

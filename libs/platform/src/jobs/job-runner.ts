@@ -1,6 +1,6 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { derivedId } from '@valueverse/kernel';
-import { AppendConflict, isTransient, type Instruction, type Log, type Reports } from '@valueverse/event-log';
+import { AppendConflict, Loop, isTransient, type Instruction, type Log, type Reports } from '@valueverse/event-log';
 import { newContext, runInContext } from '../http/request-context';
 import type { Job, JobHandler, JobResult } from './job';
 import type { JobTable } from './job-table';
@@ -24,11 +24,11 @@ export class JobRunner {
   private readonly owner = randomUUID();
   private readonly handlers: ReadonlyMap<string, JobHandler>;
   private readonly running = new Set<Promise<void>>();
-  private active = false;
   private renewing: NodeJS.Timeout | undefined;
-  private loop: Promise<void> = Promise.resolve();
-  private roused = false;
-  private rouse: () => void = () => undefined;
+  private readonly loop = new Loop(() => this.turn(), (error) => {
+    if (!isTransient(error)) this.reports.error('jobs could not be taken; it is tried again', error);
+    return ERROR_PAUSE_MS;
+  });
 
   constructor(private readonly log: Log, private readonly table: JobTable, handlers: readonly JobHandler[], private readonly reports: Reports) {
     this.handlers = new Map(handlers.map((handler) => [handler.kind, handler]));
@@ -36,33 +36,22 @@ export class JobRunner {
   }
 
   start(): void {
-    this.active = true;
-    this.loop = this.run();
+    this.loop.start();
     this.renewing = setInterval(() => { void this.renew(); }, RENEW_EVERY_MS);
     this.renewing.unref();
   }
-  wake(): void { this.roused = true; this.rouse(); }
+  wake(): void { this.loop.wake(); }
   async stop(): Promise<void> {
-    this.active = false;
-    this.wake();
-    await this.loop;
+    await this.loop.stop();
     await Promise.all(this.running);
     clearInterval(this.renewing);
   }
 
-  private async run(): Promise<void> {
-    while (this.active) {
-      try {
-        this.roused = false;
-        const room = JOBS_AT_ONCE - this.running.size;
-        const jobs = room === 0 ? [] : await this.log.database.transaction({ role: 'worker' }, (tx) => this.table.claim(tx, this.owner, this.log.wallClock(), room));
-        for (const job of jobs) this.begin(job);
-        if (jobs.length === 0) await this.rest(POLL_MS);
-      } catch (error) {
-        if (!isTransient(error)) this.reports.error('jobs could not be taken; it is tried again', error);
-        await this.rest(ERROR_PAUSE_MS);
-      }
-    }
+  private async turn(): Promise<number> {
+    const room = JOBS_AT_ONCE - this.running.size;
+    const jobs = room === 0 ? [] : await this.log.database.transaction({ role: 'worker' }, (tx) => this.table.claim(tx, this.owner, this.log.wallClock(), room));
+    for (const job of jobs) this.begin(job);
+    return jobs.length === 0 ? POLL_MS : 0;
   }
 
   /** A job that takes long stays ours; one whose renewal fails may run twice, and its effects inside happen once all the same. */
@@ -120,13 +109,5 @@ export class JobRunner {
   private async putBack(job: Job, afterMs: number, reason: string, failed: boolean): Promise<void> {
     await this.log.database.transaction({ role: 'worker' }, (tx) => this.table.putBack(tx, job, this.owner, { afterMs, reason, failed }));
     if (afterMs < POLL_MS) setTimeout(() => this.wake(), afterMs + 1);
-  }
-
-  private async rest(milliseconds: number): Promise<void> {
-    if (this.roused || !this.active) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
-      this.rouse = () => { clearTimeout(timer); resolve(); };
-    });
   }
 }
