@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { REACHABLE_HOME } from './binaries';
@@ -103,7 +103,11 @@ export function passwordOf(dataDir: string, user: OsUser | undefined): { passwor
 export async function endOrphan(cluster: string): Promise<void> {
   const lock = join(cluster, 'postmaster.pid');
   const pid = existsSync(lock) ? Number.parseInt(readFileSync(lock, 'utf8'), 10) : NaN;
-  if (!Number.isInteger(pid) || pid <= 0 || !isAlive(pid)) return;
+  if (!Number.isInteger(pid) || pid <= 0) return;
+  if (!isAlive(pid)) {
+    await forgetZombie(pid, cluster, lock);
+    return;
+  }
   if (!servesCluster(pid, cluster)) {
     rmSync(lock, { force: true });
     return;
@@ -114,6 +118,20 @@ export async function endOrphan(cluster: string): Promise<void> {
     if (performance.now() > deadline) throw new Error(`the orphaned PostgreSQL ${pid} does not stop`);
     await pause(POLL_MS);
   }
+}
+
+/**
+ * A server that was killed and that nobody has waited for still has its number, and PostgreSQL would take it for a running one. Its lock is
+ * removed once none of its children is at work in the cluster.
+ */
+async function forgetZombie(pid: number, cluster: string, lock: string): Promise<void> {
+  if (procStat(pid)?.state !== 'Z') return;
+  const deadline = performance.now() + ORPHAN_STOP_TIMEOUT_MS;
+  while (readdirSync('/proc').some((entry) => /^\d+$/.test(entry) && servesCluster(Number(entry), cluster))) {
+    if (performance.now() > deadline) throw new Error(`processes of the killed PostgreSQL ${pid} do not end`);
+    await pause(POLL_MS);
+  }
+  rmSync(lock, { force: true });
 }
 
 /** Whether a process with this number runs; a zombie does not. */

@@ -4,9 +4,9 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { noteNotRun } from '@valueverse/testing';
+import { eventually, noteNotRun } from '@valueverse/testing';
 import { Client } from 'pg';
-import { DataFolderInUse, DataFolderNotWritable, isAlive } from './data-folder';
+import { DataFolderInUse, DataFolderNotWritable, endOrphan, isAlive } from './data-folder';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres';
 import { canReach, serverUser } from './os-user';
 
@@ -101,6 +101,24 @@ test('a lock file whose number belongs to a stranger does not stop a start', asy
   const second = await start();
   expect(second.pid).not.toBe(process.pid);
 }, TIMEOUT_MS);
+
+test('a killed server that nobody has waited for does not stop a start', async () => {
+  if (process.platform !== 'linux') { noteNotRun('zombies', 'they are told apart on Linux only'); return; }
+  const folder = mkdtempSync(join(tmpdir(), 'vv-zombie-'));
+  mkdirSync(join(folder, 'cluster'));
+  // The shell becomes a sleep, which never waits for its child: the child stays a zombie.
+  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 30'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  try {
+    const zombie = await new Promise<number>((resolve) => { parent.stdout.once('data', (text: Buffer) => resolve(Number(text.toString()))); });
+    await eventually('the zombie', () => (isAlive(zombie) ? undefined : true));
+    writeFileSync(join(folder, 'cluster', 'postmaster.pid'), `${zombie}\n`);
+    await endOrphan(join(folder, 'cluster'));
+    expect(existsSync(join(folder, 'cluster', 'postmaster.pid'))).toBe(false);
+  } finally {
+    parent.kill('SIGKILL');
+    rmSync(folder, { recursive: true });
+  }
+});
 
 test('an initialisation that was cut off is done again', async () => {
   mkdirSync(join(dataDir, 'cluster.new', 'base'), { recursive: true });
