@@ -126,13 +126,14 @@ describe('runners', () => {
       if (failures-- > 0) throw new Error('the provider is down');
     } }));
     await schedule(service, remind('a', bed.clock.at));
-    const pauses: number[] = [];
+    const putBack = jest.spyOn(JobTable.prototype, 'putBack');
     for (const attempt of [1, 2, 3]) {
-      pauses.push(await eventually(`failure ${attempt}`, async () => (await waiting(service)).find((job) => job.attempt === attempt && job.waits_for === 'Error: the provider is down')?.pause));
+      await eventually(`failure ${attempt}`, async () => (await waiting(service)).find((job) => job.attempt === attempt && job.waits_for === 'Error: the provider is down'));
       await timePasses(service);
     }
     await remindersOf(service, 1);
-    expect(pauses.every((pause, nth) => pause > (0.2 * 2 ** nth) - 0.15 && pause <= 0.2 * 2 ** nth)).toBe(true);
+    expect(putBack.mock.calls.map(([, , , { afterMs }]) => afterMs)).toEqual([200, 400, 800]);
+    putBack.mockRestore();
     expect(bed.logged.filter((line) => line.includes('failed at attempt'))).toHaveLength(3);
     expect(await worker(service, `SELECT id FROM jobs_done WHERE id LIKE 'run%'`)).toEqual([{ id: 'run 0' }]);
   }, TIMEOUT_MS);
