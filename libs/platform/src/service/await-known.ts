@@ -8,12 +8,13 @@ const WAIT_MAX_MS = 2_000;
 const LOOK_EVERY_MS = 20;
 /** An id of ours that is older than this has arrived everywhere or never existed. */
 const YOUNG_ID_MS = 10_000;
-const WAITERS_MAX = 200;
-let waiters = 0;
+/** Waiters of one tenant: what one does must not be felt by another. */
+const WAITERS_PER_TENANT_MAX = 20;
+const waiters = new Map<string, number>();
 
 /**
  * Finds what another context made, waiting while the news of it may still be on its way: 2 s at most, holding no connection.
- * `undefined` when it is not there; refuses with 503 `not_yet_known` when this service is behind the feed, or too many wait already.
+ * `undefined` when it is not there; refuses with 503 `not_yet_known` when this service is behind the feed, or too many requests of the tenant wait already.
  */
 export const awaitKnown = async <T>(service: Service, tenant: string, idOrKey: string, find: (tx: Tx) => Promise<T | undefined>): Promise<T | undefined> => {
   const look = (): Promise<T | undefined> => service.database.transaction({ role: 'api', tenant, readOnly: true }, find);
@@ -22,8 +23,9 @@ export const awaitKnown = async <T>(service: Service, tenant: string, idOrKey: s
   const madeAt = unixMillisOfId(idOrKey);
   const wallMs = Number(microsOf(service.clock.now()) / 1000n);
   if (madeAt !== undefined && wallMs - madeAt > YOUNG_ID_MS) return undefined;
-  if (waiters >= WAITERS_MAX) throw new Problem(503, 'not_yet_known', `${idOrKey} is not known here yet`, { retryAfterSeconds: 1 });
-  waiters += 1;
+  const waiting = waiters.get(tenant) ?? 0;
+  if (waiting >= WAITERS_PER_TENANT_MAX) throw new Problem(503, 'not_yet_known', `${idOrKey} is not known here yet`, { retryAfterSeconds: 1 });
+  waiters.set(tenant, waiting + 1);
   try {
     const deadline = performance.now() + WAIT_MAX_MS;
     while (performance.now() < deadline) {
@@ -34,7 +36,9 @@ export const awaitKnown = async <T>(service: Service, tenant: string, idOrKey: s
     if (await isBehind(service)) throw new Problem(503, 'not_yet_known', `${idOrKey} is not known here yet`, { retryAfterSeconds: 1 });
     return undefined;
   } finally {
-    waiters -= 1;
+    const left = waiters.get(tenant)! - 1;
+    if (left === 0) waiters.delete(tenant);
+    else waiters.set(tenant, left);
   }
 };
 
@@ -44,7 +48,8 @@ const isBehind = async (service: Service): Promise<boolean> => {
     .flatMap((topic) => Array.from({ length: partitionsOf(topic) }, (_, partition) => ({ topic, partition })));
   const ends = await service.feed.ends(partitions);
   const { rows } = await service.database.transaction({ role: 'worker', readOnly: true }, (tx) => tx.query<{ topic: string; partition: number; read: bigint }>(
-    'SELECT topic, partition, min(next_offset) AS read FROM checkpoints GROUP BY topic, partition'));
+    // Checkpoints of readers that this release no longer has stand still for ever.
+    'SELECT topic, partition, min(next_offset) AS read FROM checkpoints WHERE consumer = ANY($1) GROUP BY topic, partition', [service.readers]));
   const read = new Map(rows.map((row) => [`${row.topic}/${row.partition}`, row.read]));
   return [...ends].some(([name, end]) => end > (read.get(name) ?? 0n));
 };

@@ -129,6 +129,26 @@ describe('what another context has made', () => {
     expect(performance.now() - before).toBeLessThan(1_000);
   }, TIMEOUT_MS);
 
+  test('asked for too often by one tenant is refused to that tenant, and to no other', async () => {
+    const usage = bed.open('usage');
+    usage.use([]);
+    usage.start();
+    const ask = (tenant: string): Promise<unknown> => awaitKnown(usage, tenant, 'nothing', (tx) => rowOf(tx, sending.views![0]!, 'nothing'));
+    const patient = Array.from({ length: 20 }, () => ask(TENANT));
+    await eventually('the tenant to be refused', () => ask(TENANT).then(() => undefined, (error: { status: number }) => (error.status === 503 ? true : undefined)));
+    expect(await ask('org_2:test')).toBeUndefined();
+    expect(await Promise.all(patient)).toEqual(Array.from({ length: 20 }, () => undefined));
+  }, TIMEOUT_MS);
+
+  test('is not waited for because of a reader that this release no longer has', async () => {
+    const usage = bed.open('usage');
+    usage.use([]);
+    usage.start();
+    await fromBilling(`clock-${CLOCK}`, ['2025-01-15T00:00:00Z']);
+    await worker(usage, `INSERT INTO checkpoints (consumer, topic, partition) SELECT 'retired@1', 'platform.clocks', p FROM generate_series(0, 15) p`);
+    await eventually('this service to have read everything', () => known(usage, 'a').then((found) => found === undefined, () => undefined));
+  }, TIMEOUT_MS);
+
   test('may still come while this service is behind the feed', async () => {
     const usage = bed.open('usage');
     usage.use([]);

@@ -1,7 +1,7 @@
-import { type Clock } from '@valueverse/kernel';
+import type { Clock } from '@valueverse/kernel';
 import type { ServiceName } from '@valueverse/contracts';
 import {
-  chainHeads, Codec, Database, ensureStreamViews, EventStore, KeyRelay, KeyRing, Log, Relay, Subscription,
+  chainHeads, Codec, consumerName, Database, ensureStreamViews, EventStore, KeyRelay, KeyRing, Log, Relay, Subscription,
   type AnchorStore, type Consumer, type Feed, type Reports,
 } from '@valueverse/event-log';
 import { clockProjector } from '../clock/clock-projector';
@@ -106,6 +106,8 @@ export class Service {
 
   /** What this service says about clocks and about what it has read. */
   get reports(): DatabaseReports { return new DatabaseReports(this.name, this.database, this.consumers); }
+  /** The names of its consumers, as their checkpoints have them. */
+  get readers(): readonly string[] { return this.consumers.map(consumerName); }
   get jobs(): JobTable { return this.jobTable; }
   get reads(): Subscription { return this.subscription!; }
 

@@ -30,6 +30,6 @@ export const watchService = ({ service, relay, health, metrics }: { service: Ser
 
 const haltedReaders = async (service: Service): Promise<string[]> => {
   const { rows } = await service.database.transaction({ role: 'worker', readOnly: true }, (tx) => tx.query<{ consumer: string; topic: string; partition: number; halted: string }>(
-    'SELECT consumer, topic, partition, halted FROM checkpoints WHERE halted IS NOT NULL ORDER BY 1, 2, 3 LIMIT 10'));
+    'SELECT consumer, topic, partition, halted FROM checkpoints WHERE halted IS NOT NULL AND consumer = ANY($1) ORDER BY 1, 2, 3 LIMIT 10', [service.readers]));
   return rows.map(({ consumer, topic, partition, halted }) => `${consumer} stopped at ${topic}/${partition}: ${halted}`);
 };
