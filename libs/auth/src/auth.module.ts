@@ -17,9 +17,10 @@ class AuthModule {}
 
 export const authFor = (service: Service, secrets: AuthSecrets): ServiceAuth => {
   const authenticator = new Authenticator(service, secrets);
+  service.fanOut.listen('credentials', authenticator.forget);
   return {
     authenticator,
-    consumers: [credentialProjector(authenticator.forget)],
+    consumers: [credentialProjector(() => service.fanOut.tell('credentials'))],
     module: { module: class extends AuthModule {}, providers: [{ provide: Authenticator, useValue: authenticator }, AuthGuard], exports: [Authenticator, AuthGuard] },
   };
 };

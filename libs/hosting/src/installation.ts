@@ -3,7 +3,7 @@ import type { Clock, IdSource } from '@valueverse/kernel';
 import type { ServiceName, ServiceReports } from '@valueverse/contracts';
 import type { AnchorStore, Feed } from '@valueverse/event-log';
 import { digestKeyOf, type AuthSecrets } from '@valueverse/auth';
-import { HealthRegistry, Metrics, systemClock, systemIds, type Logger } from '@valueverse/platform';
+import { HealthRegistry, localShared, Metrics, systemClock, systemIds, type Logger, type Shared } from '@valueverse/platform';
 
 /** The secrets of an installation; the same for all of its services and replicas. */
 export interface InstallationSecrets {
@@ -23,15 +23,16 @@ export interface Installation {
   readonly ids: IdSource;
   readonly health: HealthRegistry;
   readonly metrics: Metrics;
+  readonly shared: Shared;
   databaseUrl(service: ServiceName): string;
   /** Every service's word on clocks and credentials, from wherever it runs. */
   reports(): readonly ServiceReports[];
 }
 
-export const installation = (given: Pick<Installation, 'feed' | 'secrets' | 'logger' | 'anchors' | 'databaseUrl' | 'reports'>): Installation => {
+export const installation = (given: Pick<Installation, 'feed' | 'secrets' | 'logger' | 'anchors' | 'databaseUrl' | 'reports'> & Partial<Pick<Installation, 'shared'>>): Installation => {
   const metrics = new Metrics();
   metrics.collectProcess();
-  return { clock: systemClock, ids: systemIds, health: new HealthRegistry(), metrics, ...given };
+  return { clock: systemClock, ids: systemIds, health: new HealthRegistry(), metrics, shared: localShared(), ...given };
 };
 
 export const authSecretsOf = ({ masterKey, operatorToken, serviceToken }: InstallationSecrets): AuthSecrets => ({ digestKey: digestKeyOf(masterKey), operatorToken, serviceToken });

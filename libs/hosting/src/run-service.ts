@@ -3,7 +3,7 @@ import { FileAnchors, KafkaFeed, PostgresFeed, RolesMissing, type Feed } from '@
 import { ServiceClient } from '@valueverse/auth';
 import { smtpTransport } from '@valueverse/notifications';
 import { RemoteUsageReader } from '@valueverse/usage';
-import { createHost, createLogger, faultsReport, PortTaken, printConfig, readConfig, stopOnSignals, type ConfigFault, type Logger } from '@valueverse/platform';
+import { createHost, createLogger, faultsReport, localShared, PortTaken, printConfig, readConfig, redisShared, stopOnSignals, type ConfigFault, type Logger } from '@valueverse/platform';
 import { cursorSecretOf, installation, type Installation, type InstallationSecrets } from './installation';
 import { RemoteInvoiceDocuments, remoteReports } from './remote';
 import { serviceConfig, SERVICE_PORTS, type ServiceConfig } from './service-config';
@@ -77,13 +77,14 @@ const serve = async (name: ServiceName, config: ServiceConfig, logger: Logger): 
   const feed = feedOf(name, config);
   const urls = urlsOf(config);
   let reports: readonly ServiceReports[] = [];
-  const shared = installation({ feed, secrets, logger, anchors: new FileAnchors(config.VV_ANCHOR_FILE), databaseUrl: () => config.DATABASE_URL, reports: () => reports });
+  const between = config.REDIS_URL === undefined ? localShared() : redisShared({ url: config.REDIS_URL, namespace: config.KAFKA_NAMESPACE ?? 'main', logger });
+  const shared = installation({ feed, secrets, logger, anchors: new FileAnchors(config.VV_ANCHOR_FILE), databaseUrl: () => config.DATABASE_URL, reports: () => reports, shared: between });
   const hosted = hostedService(name, shared, config, urls);
   reports = [hosted.service.reports, ...remoteReports(urls, name, secrets.serviceToken)];
   await migrateServices(shared, [hosted]);
   const host = await createHost({
     service: name, module: webModule(shared, [hosted], [linkModule(hosted.service, shared)]), port: config.PORT, address: config.ADDRESS, cursorSecret: cursorSecretOf(secrets), rawContentTypes: RAW_CONTENT_TYPES,
-    logger, health: shared.health, metrics: shared.metrics, clock: shared.clock, ids: shared.ids, docs: { title: `ValueVerse ${name}`, version: API_VERSION },
+    logger, cache: between.cache, rateLimiter: between.rateLimiter, health: shared.health, metrics: shared.metrics, clock: shared.clock, ids: shared.ids, docs: { title: `ValueVerse ${name}`, version: API_VERSION },
   });
   await connectServices(host.app, [hosted]);
   const url = await host.listen();
@@ -93,6 +94,7 @@ const serve = async (name: ServiceName, config: ServiceConfig, logger: Logger): 
     await host.close();
     await hosted.close();
     await feed.close();
+    await between.close();
   });
 };
 

@@ -13,6 +13,7 @@ export const serviceConfig = (name: ServiceName, defaultPort: number) => defineC
   KAFKA_BROKERS: list({ optional: true, description: 'host:port of brokers, where FEED is kafka' }),
   KAFKA_REPLICATION: whole(1, REPLICATION_MAX)({ default: 3, description: 'Copies of each record in topics that are made' }),
   KAFKA_NAMESPACE: text({ optional: true, description: 'Put before the names of topics and groups, where installations share a cluster' }),
+  REDIS_URL: url({ optional: true, secret: true, description: 'Redis, shared by the processes of an installation: rate limits, a cache, hints. Without it each process has its own' }),
   VV_MASTER_KEY: secret({ description: '32 bytes in base64: wraps the keys of personal data' }),
   VV_OPERATOR_TOKEN: secret({ description: 'What vv and operators show' }),
   VV_SERVICE_TOKEN: secret({ description: 'What services show each other' }),

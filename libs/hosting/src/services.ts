@@ -21,9 +21,9 @@ export interface HostedService {
 const COMMON: ContextShape = { name: 'common', definitions: [...IDENTITY_EVENTS, ...CLOCK_EVENTS], readModels: [], migrations: [CREDENTIALS] };
 
 const serviceOf = (installation: Installation, name: ServiceName, contexts: readonly ContextShape[]): { service: Service; auth: ServiceAuth } => {
-  const { feed, clock, logger, health, metrics, anchors, secrets } = installation;
+  const { feed, clock, logger, health, metrics, anchors, secrets, shared } = installation;
   const service = new Service({
-    name, databaseUrl: installation.databaseUrl(name), feed, clock, logger, health, metrics, anchors, masterKey: secrets.masterKey, contexts: [COMMON, ...contexts],
+    name, databaseUrl: installation.databaseUrl(name), feed, clock, logger, health, metrics, anchors, fanOut: shared.fanOut, masterKey: secrets.masterKey, contexts: [COMMON, ...contexts],
   });
   return { service, auth: authFor(service, authSecretsOf(secrets)) };
 };

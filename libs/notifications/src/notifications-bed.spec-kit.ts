@@ -1,7 +1,7 @@
 import { authFor, CREDENTIALS, digestKeyOf, digestOf, newKeyText, SECRET_SCOPES } from '@valueverse/auth';
 import { BILLING_EVENTS, CLOCK_EVENTS, IDENTITY_EVENTS, PAYMENT_EVENTS, type InvoiceDocuments, type InvoiceFinalized, type ServiceName } from '@valueverse/contracts';
 import { type AnchorStore, type DeciderDefinition, type DomainEvent, PostgresFeed } from '@valueverse/event-log';
-import { type ContextShape, createHost, createLogger, HealthRegistry, type Host, Metrics, Service, systemClock, systemIds } from '@valueverse/platform';
+import { type ContextShape, createHost, createLogger, HealthRegistry, type Host, LocalFanOut, Metrics, Service, systemClock, systemIds } from '@valueverse/platform';
 import { createTestDatabase, eventually, type TestDatabase } from '@valueverse/testing';
 import { InboxModule, notificationsContext, notificationsShape, smtpTransport, startInbox, type Inbox, type MailTransport } from './index';
 import { type InboxMail, MailBook } from './inbox/mail-book';
@@ -26,7 +26,7 @@ const speaker: DeciderDefinition<Say, DomainEvent, null> = {
 
 const serviceOf = (name: Exclude<ServiceName, 'usage'>, databaseUrl: string, feed: PostgresFeed): Service => new Service({
   name, databaseUrl, feed, masterKey: MASTER_KEY, clock: systemClock, logger: createLogger({ service: name, level: 'silent' }), health: new HealthRegistry(), metrics: new Metrics(),
-  anchors: NO_ANCHORS, contexts: [HOSTED, CONTEXTS[name]],
+  fanOut: new LocalFanOut(), anchors: NO_ANCHORS, contexts: [HOSTED, CONTEXTS[name]],
 });
 const prepare = async (url: string): Promise<void> => {
   const feed = new PostgresFeed(url);

@@ -2,7 +2,7 @@ import { authFor, CREDENTIALS, digestKeyOf, digestOf, newKeyText, SECRET_SCOPES 
 import { BILLING_EVENTS, CLOCK_EVENTS, IDENTITY_EVENTS, type AccountOpened, type ClockCreated, type InvoiceFinalized } from '@valueverse/contracts';
 import { type AnchorStore, type DeciderDefinition, type DomainEvent, PostgresFeed } from '@valueverse/event-log';
 import type { Clock } from '@valueverse/kernel';
-import { type ContextShape, createHost, createLogger, HealthRegistry, type Host, Metrics, rowOf, Service, systemClock, systemIds } from '@valueverse/platform';
+import { type ContextShape, createHost, createLogger, HealthRegistry, type Host, LocalFanOut, Metrics, rowOf, Service, systemClock, systemIds } from '@valueverse/platform';
 import { createTestDatabase, eventually, type TestDatabase } from '@valueverse/testing';
 import { paymentIdOf } from './collection/collector';
 import { type PaymentRow, paymentView } from './collection/payments';
@@ -24,7 +24,7 @@ const speaker: DeciderDefinition<Say, DomainEvent, null> = {
 
 const serviceOf = (name: 'billing' | 'payments', databaseUrl: string, feed: PostgresFeed, clock: Clock): Service => new Service({
   name, databaseUrl, feed, masterKey: MASTER_KEY, clock, logger: createLogger({ service: name, level: 'silent' }), health: new HealthRegistry(), metrics: new Metrics(),
-  anchors: NO_ANCHORS, contexts: [HOSTED, name === 'billing' ? BILLING : paymentsShape],
+  fanOut: new LocalFanOut(), anchors: NO_ANCHORS, contexts: [HOSTED, name === 'billing' ? BILLING : paymentsShape],
 });
 const prepare = async (url: string): Promise<void> => {
   const feed = new PostgresFeed(url);

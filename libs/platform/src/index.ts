@@ -1,4 +1,6 @@
 export * from './cache/cache';
+export * from './fan-out/fan-out';
+export * from './redis/between-processes';
 export * from './config/config';
 export * from './health/registry';
 export * from './http/field-rules';

@@ -3,7 +3,7 @@ import { createTestDatabase, type TestDatabase } from '@valueverse/testing';
 import { authFor, CREDENTIALS, digestKeyOf, digestOf, newKeyText, type KeyKind } from '@valueverse/auth';
 import { StatementsRequested, type StatementRequest } from '@valueverse/contracts';
 import { PostgresFeed } from '@valueverse/event-log';
-import { createHost, createLogger, HealthRegistry, type Host, Metrics, Service, systemClock, systemIds } from '@valueverse/platform';
+import { createHost, createLogger, HealthRegistry, type Host, LocalFanOut, Metrics, Service, systemClock, systemIds } from '@valueverse/platform';
 import { CLOUD_EVENT_TYPES } from './ingest/cloud-events';
 import { usageContext, usageShape } from './usage.context';
 
@@ -13,7 +13,7 @@ const AUTH = { name: 'auth', definitions: [], readModels: [], migrations: [CREDE
 
 const serviceFor = (url: string, feed: PostgresFeed, health = new HealthRegistry()): Service => new Service({
   name: 'usage', databaseUrl: url, feed, masterKey: MASTER_KEY, clock: systemClock, logger: createLogger({ service: 'usage', level: 'silent' }), health,
-  metrics: new Metrics(), anchors: NO_ANCHORS, contexts: [AUTH, usageShape], connectionsMax: 12,
+  metrics: new Metrics(), fanOut: new LocalFanOut(), anchors: NO_ANCHORS, contexts: [AUTH, usageShape], connectionsMax: 12,
 });
 const prepare = async (url: string): Promise<void> => {
   const feed = new PostgresFeed(url);

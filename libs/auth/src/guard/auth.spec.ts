@@ -2,7 +2,7 @@ import { Controller, Get, Module, UseGuards } from '@nestjs/common';
 import { createTestDatabase, eventually, type TestDatabase } from '@valueverse/testing';
 import { IDENTITY_EVENTS, type CredentialIssued, type CredentialRevoked } from '@valueverse/contracts';
 import { Codec, PostgresFeed } from '@valueverse/event-log';
-import { createHost, createLogger, HealthRegistry, Metrics, Service, systemClock, type Host, type RateLimiter } from '@valueverse/platform';
+import { createHost, createLogger, HealthRegistry, LocalFanOut, Metrics, Service, systemClock, type Host, type RateLimiter } from '@valueverse/platform';
 import { authFor, type ServiceAuth } from '../auth.module';
 import type { Caller } from '../caller';
 import { CREDENTIALS } from '../keys/credential-table';
@@ -39,7 +39,7 @@ const limiter: RateLimiter = { take: async (key) => { taken.push(key); return { 
 
 const serviceOn = (url: string): Service => new Service({
   name: 'payments', databaseUrl: url, feed, masterKey: MASTER_KEY, clock: systemClock, logger: createLogger({ service: 'payments', level: 'silent' }), health: new HealthRegistry(),
-  metrics: new Metrics(), anchors: { append: async () => undefined, read: async () => [] }, contexts: [{ name: 'auth', definitions: [...IDENTITY_EVENTS], readModels: [], migrations: [CREDENTIALS] }],
+  metrics: new Metrics(), fanOut: new LocalFanOut(), anchors: { append: async () => undefined, read: async () => [] }, contexts: [{ name: 'auth', definitions: [...IDENTITY_EVENTS], readModels: [], migrations: [CREDENTIALS] }],
 });
 const hostFor = ({ module }: ServiceAuth): Promise<Host> => {
   @Module({ imports: [module], controllers: [ThingsController, TwiceController] })

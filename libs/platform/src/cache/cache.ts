@@ -9,7 +9,7 @@ export interface Cache {
   delete(key: CacheKey): Promise<void>;
 }
 
-const ENTRIES_MAX_DEFAULT = 10_000;
+const ENTRIES_MAX_DEFAULT = 1_000;
 
 /** One text for one key: two lists of parts never make the same one. */
 export const cacheKeyText = (key: CacheKey): string => JSON.stringify(key);

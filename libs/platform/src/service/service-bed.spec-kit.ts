@@ -5,6 +5,7 @@ import { follow, PostgresFeed, type CommandContext, type DeciderDefinition, type
 import { HealthRegistry } from '../health/registry';
 import type { Job, JobHandler, JobResult } from '../jobs/job';
 import { createLogger } from '../logging/logger';
+import { LocalFanOut } from '../fan-out/fan-out';
 import { Metrics } from '../metrics/metrics';
 import type { ContextParts } from './context';
 import { Service } from './service';
@@ -74,7 +75,7 @@ export class ServiceBed {
     const logger = createLogger({ service: name, level: 'warn', destination: { write: (line) => { this.logged.push(line); } } });
     const service = new Service({
       name, databaseUrl: this.test.url, feed: this.feed, masterKey: MASTER_KEY, clock: this.clock, logger, health: new HealthRegistry(), metrics: new Metrics(), connectionsMax: 12,
-      anchors: { append: async () => undefined, read: async () => [] },
+      fanOut: new LocalFanOut(), anchors: { append: async () => undefined, read: async () => [] },
       contexts: [{ name, definitions: [...definitions, ClockCreated, ClockStepped], readModels: name === 'usage' ? [...sending.views!] : [], migrations: [] }],
     });
     this.services.push(service);

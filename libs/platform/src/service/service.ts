@@ -6,6 +6,7 @@ import {
 } from '@valueverse/event-log';
 import { clockProjector } from '../clock/clock-projector';
 import { DatabaseReports } from '../clock/reports';
+import type { FanOut } from '../fan-out/fan-out';
 import type { HealthRegistry } from '../health/registry';
 import { pruneIdempotencyKeys } from '../idempotency/idempotency';
 import { JobRunner } from '../jobs/job-runner';
@@ -27,6 +28,7 @@ export interface ServiceOptions {
   readonly health: HealthRegistry;
   readonly metrics: Metrics;
   readonly anchors: AnchorStore;
+  readonly fanOut: FanOut;
   readonly contexts: readonly ContextShape[];
   readonly connectionsMax?: number;
 }
@@ -45,6 +47,7 @@ export class Service {
   readonly feed: Feed;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly fanOut: FanOut;
   private readonly schemas: readonly string[];
   private readonly store: EventStore;
   private readonly jobTable: JobTable;
@@ -62,6 +65,7 @@ export class Service {
     this.name = name;
     this.feed = options.feed;
     this.clock = clock;
+    this.fanOut = options.fanOut;
     this.logger = options.logger.child({ service: name });
     this.schemas = [name, ...contexts.flatMap(({ schemas }) => schemas ?? [])];
     this.database = new Database({ url: databaseUrl, schema: name, schemas: this.schemas.slice(1), ...(connectionsMax === undefined ? {} : { connectionsMax }) });
@@ -92,16 +96,19 @@ export class Service {
     const { name, feed } = this.options;
     const keyCopy = name === KEY_ORIGIN ? [] : [this.keys.projector()];
     this.consumers = [clockProjector(() => this.runner?.wake()), ...keyCopy, ...parts.flatMap(({ consumers }) => consumers)];
-    this.relay = new Relay(this.store, feed, this.reporting);
+    const relay = new Relay(this.store, feed, this.reporting);
+    this.relay = relay;
+    // The relay of this store may be another process.
+    this.store.onCommit(() => this.fanOut.tell(`store ${name}`));
+    this.fanOut.listen(`store ${name}`, () => relay.wake());
     if (name === KEY_ORIGIN) {
-      const { relay } = this;
       const keyRelay = new KeyRelay(this.database, feed, this.reporting, () => relay.status().isOwner);
       this.store.onCommit(() => keyRelay.wake());
       this.keyRelay = keyRelay;
     }
     this.runner = new JobRunner(this.log, this.jobTable, parts.flatMap(({ jobs }) => jobs), this.reporting);
     this.subscription = new Subscription({ group: name, store: this.store, feed, consumers: this.consumers, jobs: this.jobTable, wallClock: () => this.clock.now(), reports: this.reporting });
-    watchService({ service: this, relay: this.relay, health: this.options.health, metrics: this.options.metrics });
+    watchService({ service: this, relay, health: this.options.health, metrics: this.options.metrics });
   }
 
   /** What this service says about clocks and about what it has read. */

@@ -1,15 +1,15 @@
 import { Controller, Get, Inject, Param, Query } from '@nestjs/common';
 import { ApiProperty, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
-import { AnswersPage, Cursors, OneOf, type Page, PageQuery, Text } from '@valueverse/platform';
+import { AnswersPage, CACHE, type Cache, Cursors, OneOf, type Page, PageQuery, Text } from '@valueverse/platform';
 import { anything, instant, nullable, object, oneOf, text, whole } from '@valueverse/contracts';
 import { EXCEPTION_CODES, type ExceptionCode } from '../metering/exceptions';
 import { wantedMeter } from '../meters/meters.controller';
 import { UsageHost } from '../usage-host';
 import { asOfIn } from './as-of';
+import { cachedQuery } from './cached-query';
 import { WINDOW_SIZES } from './domain/windows';
 import { exceptionsAfter, type ExceptionPosition, type ListedException } from './exceptions';
-import { queryMeter } from './meter-query';
 import { readMeterQuery } from './query-parameters';
 
 export class QueryRowDto {
@@ -42,7 +42,7 @@ const EXCEPTION = object({
 @ApiTags('usage')
 @Controller('api/v1/usage')
 export class QueryController {
-  constructor(@Inject(UsageHost) private readonly host: UsageHost, @Inject(Cursors) private readonly cursors: Cursors) {}
+  constructor(@Inject(UsageHost) private readonly host: UsageHost, @Inject(Cursors) private readonly cursors: Cursors, @Inject(CACHE) private readonly cache: Cache) {}
 
   @Get('meters/:key/query')
   @Allow('usage:read')
@@ -60,7 +60,7 @@ export class QueryController {
     const looks = await this.host.reader.horizon.look();
     return this.host.read(tenant, async (tx) => {
       const meter = await wantedMeter(tx, tenant, key);
-      const data = await queryMeter(tx, tenant, meter, query);
+      const data = await cachedQuery(this.cache, tx, tenant, meter, query);
       return { from: query.from, to: query.to, windowSize: query.windowSize ?? null, data, asOf: await asOfIn(tx, tenant, meter, looks, query.subjects) };
     });
   }

@@ -1,0 +1,28 @@
+import { type Cache, MemoryCache } from '../cache/cache';
+import { RedisCache } from '../cache/redis-cache';
+import { type FanOut, LocalFanOut } from '../fan-out/fan-out';
+import { RedisFanOut } from '../fan-out/redis-fan-out';
+import { MemoryRateLimiter, type RateLimiter } from '../rate-limit/rate-limiter';
+import { RedisRateLimiter } from '../rate-limit/redis-rate-limiter';
+import { RedisLink, type RedisOptions } from './redis-link';
+
+/** What the processes of an installation share to be faster or fairer, and never to be right. */
+export interface Shared {
+  readonly cache: Cache;
+  readonly rateLimiter: RateLimiter;
+  readonly fanOut: FanOut;
+  close(): Promise<void>;
+}
+
+/** For one process: memory. */
+export const localShared = (): Shared => ({ cache: new MemoryCache(), rateLimiter: new MemoryRateLimiter(), fanOut: new LocalFanOut(), close: async () => undefined });
+
+/** For several processes: Redis, which may be absent for a while. */
+export const redisShared = (options: RedisOptions): Shared => {
+  const link = new RedisLink(options);
+  const fanOut = new RedisFanOut(link);
+  return {
+    cache: new RedisCache(link), rateLimiter: new RedisRateLimiter(link), fanOut,
+    close: async () => { fanOut.close(); await link.close(); },
+  };
+};
