@@ -4,4 +4,5 @@ export { describeOnKafka, kafkaForTests, type KafkaForTests } from './kafka';
 export { noteNotRun } from './not-run';
 export { createEmptyDatabase, createTestDatabase, type TestDatabase } from './postgres';
 export { eventually, type ProbeOptions } from './probe';
+export { describeOnRedis, redisForTests, type RedisForTests } from './redis';
 export { isNightly, runs } from './runs';

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { isAlive, procStat, startMark } from '../parts/processes';
 import { REACHABLE_HOME } from './binaries';
 import { canReach, type OsUser } from './os-user';
 
@@ -134,43 +135,11 @@ async function forgetZombie(pid: number, cluster: string, lock: string): Promise
   rmSync(lock, { force: true });
 }
 
-/** Whether a process with this number runs; a zombie does not. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-  return procStat(pid)?.state !== 'Z';
-}
-
 function servesCluster(pid: number, cluster: string): boolean {
   try {
     if (process.platform === 'linux') return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(cluster);
     return execFileSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' }).includes(cluster);
   } catch {
     return false;
-  }
-}
-
-/** Tells two processes apart that had the same number one after the other. */
-function startMark(pid: number): string {
-  const stat = procStat(pid);
-  if (stat) return stat.start;
-  try {
-    return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim();
-  } catch {
-    return 'unknown';
-  }
-}
-
-function procStat(pid: number): { state: string; start: string } | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name in the second field may hold spaces, so the fields are counted behind its closing bracket.
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return { state: fields[0] ?? '', start: fields[19] ?? '' };
-  } catch {
-    return undefined;
   }
 }

@@ -6,7 +6,8 @@ import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { eventually, noteNotRun } from '@valueverse/testing';
 import { Client } from 'pg';
-import { DataFolderInUse, DataFolderNotWritable, endOrphan, isAlive } from './data-folder';
+import { isAlive } from '../parts/processes';
+import { DataFolderInUse, DataFolderNotWritable, endOrphan } from './data-folder';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres';
 import { canReach, serverUser } from './os-user';
 

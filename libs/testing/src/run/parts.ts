@@ -8,7 +8,11 @@ import { Client } from 'pg';
 // Jest loads this file without its module map, so the neighbour is named by its place.
 // eslint-disable-next-line @nx/enforce-module-boundaries
 import { startEmbeddedPostgres } from '../../../platform/src/postgres/embedded-postgres';
-import { findKafka, type KafkaBroker, startKafka } from './kafka-broker';
+// eslint-disable-next-line @nx/enforce-module-boundaries
+import { findKafka } from '../../../platform/src/parts/kafka';
+// eslint-disable-next-line @nx/enforce-module-boundaries
+import { findRedis } from '../../../platform/src/parts/redis';
+import { startKafka, startRedisPart, type Broker, type Cache } from './real-parts';
 
 const RUN_ID_BYTES = 5;
 
@@ -20,10 +24,12 @@ export class TestParts {
   private readonly folder = mkdtempSync(join(tmpdir(), 'vv-test-run-'));
   private readonly runId = randomBytes(RUN_ID_BYTES).toString('hex');
   private readonly kafkaFound = findKafka();
+  private readonly redisFound = findRedis();
   private readonly stops: (() => Promise<void>)[] = [];
   private readonly notRunFile = process.env['VV_NOT_RUN_FILE'] ?? join(this.folder, 'not-run.jsonl');
   private postgresUrl: Promise<string> | undefined;
-  private kafka: Promise<KafkaBroker> | undefined;
+  private kafka: Promise<Broker> | undefined;
+  private redis: Promise<Cache> | undefined;
   private server: Server | undefined;
 
   async open(): Promise<void> {
@@ -37,6 +43,7 @@ export class TestParts {
     process.env['VV_TEST_PARTS'] = `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
     process.env['VV_TEST_RUN'] = this.runId;
     process.env['VV_TEST_KAFKA'] = this.kafkaFound.how === 'none' ? this.kafkaFound.reason : '';
+    process.env['VV_TEST_REDIS'] = this.redisFound.how === 'none' ? this.redisFound.reason : '';
     process.env['VV_NOT_RUN_FILE'] = this.notRunFile;
   }
 
@@ -44,7 +51,7 @@ export class TestParts {
     this.server?.closeAllConnections();
     this.server?.close();
     if (process.env['TEST_DATABASE_URL'] && this.postgresUrl) await this.dropDatabases(await this.postgresUrl);
-    await Promise.allSettled([this.postgresUrl, this.kafka]);
+    await Promise.allSettled([this.postgresUrl, this.kafka, this.redis]);
     await Promise.all(this.stops.map((stop) => stop()));
     this.tellNotRun();
     rmSync(this.folder, { recursive: true, force: true });
@@ -53,6 +60,7 @@ export class TestParts {
   private async part(path: string): Promise<unknown> {
     if (path === '/postgres') return { url: await (this.postgresUrl ??= this.startPostgres()) };
     if (path === '/kafka') return { brokers: (await (this.kafka ??= this.startBroker())).brokers };
+    if (path === '/redis') return { url: (await (this.redis ??= this.startCache())).url };
     throw new Error(`there is no part ${path}`);
   }
 
@@ -66,10 +74,16 @@ export class TestParts {
     return server.url;
   }
 
-  private async startBroker(): Promise<KafkaBroker> {
-    const broker = await startKafka(this.kafkaFound);
+  private async startBroker(): Promise<Broker> {
+    const broker = await startKafka(this.kafkaFound, join(this.folder, 'kafka'));
     this.stops.push(() => broker.stop());
     return broker;
+  }
+
+  private async startCache(): Promise<Cache> {
+    const cache = await startRedisPart(this.redisFound, join(this.folder, 'redis'));
+    this.stops.push(() => cache.stop());
+    return cache;
   }
 
   /** A server that is not ours gets its databases back as they were. */
