@@ -18,6 +18,8 @@ export * from './chain/verify';
 export * from './chain/anchors';
 export * from './log';
 export * from './loop';
+export * from './tracing';
+export * from './work-context';
 export * from './personal/schema';
 export * from './personal/key-ring';
 export * from './personal/key-relay';

@@ -3,7 +3,7 @@ import { FileAnchors, KafkaFeed, PostgresFeed, RolesMissing, type Feed } from '@
 import { ServiceClient } from '@valueverse/auth';
 import { smtpTransport } from '@valueverse/notifications';
 import { RemoteUsageReader } from '@valueverse/usage';
-import { createHost, createLogger, faultsReport, localShared, PortTaken, printConfig, readConfig, redisShared, stopOnSignals, type ConfigFault, type Logger } from '@valueverse/platform';
+import { createHost, createLogger, faultsReport, localShared, PortTaken, printConfig, readConfig, redisShared, startTracing, stopOnSignals, type ConfigFault, type Logger } from '@valueverse/platform';
 import { cursorSecretOf, installation, type Installation, type InstallationSecrets } from './installation';
 import { RemoteInvoiceDocuments, remoteReports } from './remote';
 import { serviceConfig, SERVICE_PORTS, type ServiceConfig } from './service-config';
@@ -73,6 +73,7 @@ const urlsOf = (config: ServiceConfig): Readonly<Record<ServiceName, string>> =>
   ({ usage: config.USAGE_URL, billing: config.BILLING_URL, payments: config.PAYMENTS_URL, notifications: config.NOTIFICATIONS_URL });
 
 const serve = async (name: ServiceName, config: ServiceConfig, logger: Logger): Promise<void> => {
+  const tracing = await startTracing(`valueverse-${name}`, logger);
   const secrets = secretsOf(config);
   const feed = feedOf(name, config);
   const urls = urlsOf(config);
@@ -95,6 +96,7 @@ const serve = async (name: ServiceName, config: ServiceConfig, logger: Logger): 
     await hosted.close();
     await feed.close();
     await between.close();
+    await tracing.stop();
   });
 };
 

@@ -33,6 +33,7 @@ export * from './rate-limit/rate-limit.guard';
 export * from './rate-limit/rate-limiter';
 export * from './system-clock';
 export * from './tokens';
+export * from './tracing/start-tracing';
 export * from './clock/clock-projector';
 export * from './clock/reports';
 export * from './jobs/job';

@@ -2,6 +2,7 @@
 export { following, given, type Given, type Outcome, type Reactions } from './given';
 export { describeOnKafka, kafkaForTests, type KafkaForTests } from './kafka';
 export { noteNotRun } from './not-run';
+export { startOtlpReceiver, type OtlpReceiver, type ReceivedSpan } from './otlp-receiver';
 export { createEmptyDatabase, createTestDatabase, type TestDatabase } from './postgres';
 export { eventually, type ProbeOptions } from './probe';
 export { describeOnRedis, redisForTests, type RedisForTests } from './redis';

@@ -4,7 +4,7 @@ import type { ServiceReports } from '@valueverse/contracts';
 import { Database, FileAnchors, PostgresFeed } from '@valueverse/event-log';
 import { connectServices, cursorSecretOf, hostBilling, hostNotifications, hostPayments, hostUsage, installation, migrateServices, RAW_CONTENT_TYPES, webModule, type HostedService, type Installation } from '@valueverse/hosting';
 import { InboxModule, smtpTransport, startInbox } from '@valueverse/notifications';
-import { createHost, createLogger, PortTaken, startEmbeddedPostgres, type EmbeddedPostgres, type Host } from '@valueverse/platform';
+import { createHost, createLogger, PortTaken, startEmbeddedPostgres, startTracing, type EmbeddedPostgres, type Host } from '@valueverse/platform';
 import { DataFolder, type FirstKeys } from './data-folder';
 import { firstKeys } from './first-keys';
 import type { EmbeddedSettings } from './settings';
@@ -39,6 +39,9 @@ export const startEdition = async (settings: EmbeddedSettings, organization: str
 
 const start = async (settings: EmbeddedSettings, organization: string, progress: Progress, undo: (() => Promise<void>)[], stop: () => Promise<void>): Promise<Edition> => {
   await refuseTakenPort(settings.VV_PORT);
+  const logger = createLogger({ service: 'valueverse', level: settings.LOG_LEVEL });
+  const tracing = await startTracing('valueverse', logger);
+  undo.push(() => tracing.stop());
   const folder = new DataFolder(settings.VV_DATA);
   folder.prepare();
   const secrets = folder.secrets();
@@ -48,7 +51,6 @@ const start = async (settings: EmbeddedSettings, organization: string, progress:
   progress('PostgreSQL');
   const feed = new PostgresFeed(databaseUrl);
   undo.push(() => feed.close());
-  const logger = createLogger({ service: 'valueverse', level: settings.LOG_LEVEL });
   let reports: readonly ServiceReports[] = [];
   const shared = installation({ feed, secrets, logger, anchors: new FileAnchors(folder.anchors), databaseUrl: () => databaseUrl, reports: () => reports });
   const { hosted, inbox } = await compose(shared, settings, undo);

@@ -1,3 +1,4 @@
+import { inSpan, SpanKind, workContext } from '@valueverse/event-log';
 import { Problem } from '@valueverse/platform';
 
 const DEADLINE_MS = 5_000;
@@ -14,12 +15,19 @@ export class ServiceClient {
     return response === undefined ? undefined : { content: Buffer.from(await response.arrayBuffer()), headers: response.headers };
   }
 
-  private async send(method: string, path: string, body?: unknown): Promise<Response | undefined> {
+  /** Paths hold ids and what was asked for, so a span names the host alone. */
+  private send(method: string, path: string, body?: unknown): Promise<Response | undefined> {
+    const { hostname, port } = new URL(this.baseUrl);
+    return inSpan(method, { kind: SpanKind.CLIENT, attributes: { 'http.request.method': method, 'server.address': hostname, 'server.port': Number(port) } }, () => this.exchange(method, path, body));
+  }
+
+  private async exchange(method: string, path: string, body?: unknown): Promise<Response | undefined> {
+    const traceparent = workContext()?.traceparent;
     let response: Response;
     try {
       response = await fetch(new URL(path, this.baseUrl), {
         method, signal: AbortSignal.timeout(DEADLINE_MS), redirect: 'error',
-        headers: { authorization: `Bearer ${this.serviceToken}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        headers: { authorization: `Bearer ${this.serviceToken}`, ...(traceparent === undefined ? {} : { traceparent }), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
     } catch (cause) {

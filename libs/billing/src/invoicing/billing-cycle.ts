@@ -34,6 +34,9 @@ export const billingCycle: Reactor = {
   on: { SubscriptionStarted: ({ subscriptionId, startsAt }: SubscriptionStarted, { tenant }) => ({ jobs: [billPeriodJob(tenant, subscriptionId, 0, startsAt)] }) },
 };
 
+/** An answer as it is kept until the last one is there. */
+type Answer = StateUsage & { readonly traceparent: string | undefined };
+
 /**
  * Takes metering's answers into the invoices that asked for them. Answers come by partition, in any order: they are kept until the last one is there
  * and then stated in the order of the requests, so that the facts of an invoice do not depend on chance.
@@ -41,7 +44,7 @@ export const billingCycle: Reactor = {
 export const takeStatements: Reactor = {
   kind: 'reactor', name: 'take-statements', topics: ['usage.statements'],
   on: {
-    StatementIssued: async ({ requestId, chargeKey, statementId, quantities, asOf, evidence, issuedAt }: StatementIssued, { tenant }, tx) => {
+    StatementIssued: async ({ requestId, chargeKey, statementId, quantities, asOf, evidence, issuedAt }: StatementIssued, { tenant, traceparent }, tx) => {
       const asked = await tx.query<{ invoice_id: string }>('SELECT invoice_id FROM invoice_requests WHERE tenant = $1 AND request_id = $2', [tenant, requestId]);
       const invoiceId = asked.rows[0]?.invoice_id;
       if (invoiceId === undefined) return {};
@@ -49,10 +52,12 @@ export const takeStatements: Reactor = {
       const { rows } = await tx.query<{ request_id: string; answer: string | null }>(
         'SELECT request_id, answer FROM invoice_requests WHERE tenant = $1 AND invoice_id = $2 ORDER BY nth FOR UPDATE', [tenant, invoiceId]);
       const command: StateUsage = { type: 'StateUsage', invoiceId, requestId, chargeKey, statement: { statementId, quantities, asOf, evidence }, at: issuedAt };
-      await tx.query('UPDATE invoice_requests SET answer = $3 WHERE tenant = $1 AND request_id = $2', [tenant, requestId, JSON.stringify(command)]);
-      const answers = rows.map(({ request_id: id, answer }) => (id === requestId ? command : answer === null ? undefined : JSON.parse(answer) as StateUsage));
+      const own: Answer = { ...command, traceparent };
+      await tx.query('UPDATE invoice_requests SET answer = $3 WHERE tenant = $1 AND request_id = $2', [tenant, requestId, JSON.stringify(own)]);
+      const answers = rows.map(({ request_id: id, answer }) => (id === requestId ? own : answer === null ? undefined : JSON.parse(answer) as Answer));
       if (answers.includes(undefined)) return {};
-      return { commands: answers.map((answer) => follow(invoiceDecider, answer!)), jobs: [finalizeJob(tenant, invoiceId, issuedAt)] };
+      // Each statement goes into the invoice as part of its own trace.
+      return { commands: answers.map((answer) => { const { traceparent: trace, ...stated } = answer!; return { ...follow(invoiceDecider, stated), traceparent: trace }; }), jobs: [finalizeJob(tenant, invoiceId, issuedAt)] };
     },
   },
 };

@@ -43,7 +43,7 @@ export interface NewJob {
 
 /** What follows from a fact: commands to deciders of the same service, and jobs. Ids derive from the fact, so a redelivery is the same. */
 export interface Reaction {
-  readonly commands?: readonly { readonly decider: AnyDecider; readonly command: Message }[];
+  readonly commands?: readonly { readonly decider: AnyDecider; readonly command: Message; /** Where a command follows from another fact than the one at hand: its trace context. */ readonly traceparent?: string | undefined }[];
   readonly jobs?: readonly NewJob[];
 }
 /** A command of a reaction, checked against its decider. */

@@ -7,6 +7,8 @@ import { executeIn, type Instruction, type WallClock } from '../execute/execute'
 import { partitionName, type Delivery, type Feed, type FeedRecord, type GroupMembership, type TopicPartition } from '../feed/feed';
 import type { Reports } from '../relay/relay';
 import { AppendConflict, type EventStore } from '../store/event-store';
+import { contextOfFact, processing, traceOfJob, withRecords } from '../tracing';
+import { runInContext } from '../work-context';
 import { Checkpoints, Fenced, type Checkpoint } from './checkpoints';
 import { consumerName, NotYetKnown, type Consumer, type JobSink, type NewJob, type Reactor } from './consumers';
 import { Parking } from './parking';
@@ -102,7 +104,9 @@ export class Subscription {
       if (checkpoint === undefined) return 'reassign';
       if (checkpoint.halted !== null) continue;
       try {
-        await this.deliverTo(consumer, checkpoint, records.filter(({ offset }) => offset >= checkpoint.nextOffset));
+        const next = records.filter(({ offset }) => offset >= checkpoint.nextOffset);
+        const reader = { system: this.options.feed.kind, group: this.options.group, consumer: checkpoint.consumer };
+        await processing(reader, partition, next, () => this.deliverTo(consumer, checkpoint, next));
       } catch (error) {
         // What it waits for may be what the readers after it do with the same records.
         if (isWaiting(error)) { waits = true; this.noteWaiting(checkpoint, error as Error); continue; }
@@ -146,7 +150,7 @@ export class Subscription {
         if (isWaiting(error) && records.length === 1) throw error;
         // One by one: those before the one that fails, or waits, are not held up by it.
         if (records.length > 1) {
-          for (const record of records) await this.deliverTo(consumer, checkpoint, [record]);
+          for (const record of records) await withRecords([record], () => this.deliverTo(consumer, checkpoint, [record]));
           return;
         }
         if (await this.setBack(consumer, checkpoint, records[0]!, error)) return;
@@ -196,15 +200,15 @@ export class Subscription {
     const instructions: Instruction[] = [];
     const jobs: NewJob[] = [];
     for (const fact of facts) {
-      const reaction = await reactor.on[fact.event.type]!(fact.event, fact, tx);
-      for (const [index, { decider, command }] of (reaction.commands ?? []).entries()) {
+      const reaction = await runInContext(contextOfFact(fact), async () => reactor.on[fact.event.type]!(fact.event, fact, tx));
+      for (const [index, { decider, command, traceparent }] of (reaction.commands ?? []).entries()) {
         instructions.push({ decider, command, context: {
           tenant: fact.tenant, at: fact.clockId === undefined ? this.options.wallClock() : fact.at, actor: `process:${reactor.name}`, clockId: fact.clockId,
-          causationId: fact.id, correlationId: fact.correlationId, traceparent: fact.traceparent,
+          causationId: fact.id, correlationId: fact.correlationId, traceparent: traceparent ?? fact.traceparent,
           commandId: derivedId('cmd', reactor.name, fact.id, String(index)),
         } });
       }
-      jobs.push(...(reaction.jobs ?? []).map((job) => ({ causationId: fact.id, correlationId: fact.correlationId, traceparent: fact.traceparent, clockId: fact.clockId, ...job })));
+      jobs.push(...(reaction.jobs ?? []).map((job) => ({ causationId: fact.id, correlationId: fact.correlationId, traceparent: traceOfJob(fact.traceparent, fact.at, job.dueAt), clockId: fact.clockId, ...job })));
     }
     if (jobs.length > 0) await this.options.jobs.schedule(tx, jobs);
     return instructions;

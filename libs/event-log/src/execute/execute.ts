@@ -2,6 +2,7 @@ import type { Decider, Message } from '@valueverse/kernel';
 import { fingerprintOf, type DomainEvent, type EncodedFact, type Fact, type FactContext } from '../codec/codec';
 import type { Tx } from '../database/database';
 import { foldInto, type AnyReadModel } from '../project/read-model';
+import { appending, noteCorrelation, type BeginAppend } from '../tracing';
 import { CommandConflict, streamName, type EventStore, type Position, type RecordedCommand } from '../store/event-store';
 
 /** A decider, the stream that each of its commands belongs to, and the rows that are written together with its facts. */
@@ -18,6 +19,8 @@ export type AnyDecider = DeciderDefinition<any, any, any>;
 export interface CommandContext extends FactContext {
   /** The same id is the same command: its facts are found, not made again. */
   readonly commandId?: string | undefined;
+  /** What the decision is made of beside its cause, as trace contexts: for traces only. */
+  readonly madeOf?: readonly string[] | undefined;
 }
 export interface Instruction<C extends Message = Message> {
   readonly decider: AnyDecider;
@@ -46,7 +49,10 @@ export type WallClock = () => string;
  * Throws what a decider refuses (`Refused`), `CommandConflict` for a command id that came with another command, and
  * `AppendConflict` when somebody was faster: then the whole transaction is run again, which is safe because `decide` is pure.
  */
-export const executeIn = async (store: EventStore, tx: Tx, instructions: readonly Instruction[], wallClock: WallClock): Promise<Outcome[]> => {
+export const executeIn = (store: EventStore, tx: Tx, instructions: readonly Instruction[], wallClock: WallClock): Promise<Outcome[]> =>
+  appending((begin) => decideAndAppend(store, tx, instructions, wallClock, begin));
+
+const decideAndAppend = async (store: EventStore, tx: Tx, instructions: readonly Instruction[], wallClock: WallClock, begin: BeginAppend): Promise<Outcome[]> => {
   const streams = await openStreams(store, tx, instructions);
   const outcomes: (Outcome & { encoded: EncodedFact[] })[] = [];
   const commands: RecordedCommand[] = [];
@@ -65,8 +71,10 @@ export const executeIn = async (store: EventStore, tx: Tx, instructions: readonl
     const decided = decider.decider.decide(command, stateOf(open, decider)) as readonly DomainEvent[];
     const first = open.version + 1;
     const encoded: EncodedFact[] = [];
-    for (const event of decided) encoded.push(await store.codec.encodeIn(tx, event, stream, first + encoded.length, context, wallClock()));
-    const facts = encoded.map((fact) => factOf(fact, context));
+    const traced = decided.length === 0 ? context : { ...context, traceparent: begin(decider.name, context, open.facts) };
+    for (const event of decided) encoded.push(await store.codec.encodeIn(tx, event, stream, first + encoded.length, traced, wallClock()));
+    const facts = encoded.map((fact) => factOf(fact, traced));
+    if (facts.length > 0) noteCorrelation(facts[0]!.correlationId);
     open.version += facts.length;
     open.fresh.push(...facts);
     outcomes.push({ facts, positions: [], repeated: false, encoded });

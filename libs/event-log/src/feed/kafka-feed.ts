@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { ConfigResourceTypes, Kafka, logLevel, type Admin, type Consumer as KafkaConsumer, type EachBatchPayload, type IHeaders, type KafkaMessage, type Producer } from 'kafkajs';
 import { partitionsOf, TOPICS, type Topic, type TopicKind } from '@valueverse/contracts';
 import { FeedTimeout, LATER_MS, partitionName, type Delivery, type Feed, type FeedRecord, type GroupMember, type GroupMembership, type NewRecord, type TopicPartition } from './feed';
+import { sending } from '../tracing';
 
 const APPEND_DEADLINE_MS = 30_000;
 const SESSION_TIMEOUT_MS = 10_000;
@@ -143,7 +144,7 @@ export class KafkaFeed implements Feed {
     const name = partitionName({ topic, partition });
     const before = this.queues.get(name) ?? Promise.resolve();
     const mine = before.catch(() => undefined).then(async () => {
-      for (const request of requestsOf(records)) await this.send(topic, partition, request);
+      for (const request of requestsOf(records)) await sending(this.kind, { topic, partition }, request, () => this.send(topic, partition, request));
     });
     this.queues.set(name, mine);
     return mine;

@@ -3,6 +3,7 @@ import { partitionsOf, TOPICS, type Topic } from '@valueverse/contracts';
 import { Database, ident, roleName } from '../database/database';
 import { ensureRoles } from '../database/roles';
 import { Loop } from '../loop';
+import { sending } from '../tracing';
 import { FeedGap, LATER_MS, partitionName, type Feed, type FeedRecord, type GroupMember, type GroupMembership, type NewRecord, type TopicPartition } from './feed';
 
 const SCHEMA = 'feed';
@@ -80,7 +81,11 @@ export class PostgresFeed implements Feed {
     });
   }
 
-  async append(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {
+  append(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {
+    return sending(this.kind, { topic, partition }, records, () => this.insert(topic, partition, records));
+  }
+
+  private async insert(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {
     try {
       await this.database.transaction({ role: 'worker' }, async (tx) => {
         await tx.query('SELECT append_records($1, $2, $3, $4, $5, $6, $7, $8)', [topic, partition, TOPICS[topic].kind === 'keys',

@@ -3,6 +3,7 @@ import type { Topic } from '@valueverse/contracts';
 import { isTransient, type Tx } from '../database/database';
 import { FeedGap, type Feed, type NewRecord } from '../feed/feed';
 import { Loop } from '../loop';
+import { traceHeader } from '../tracing';
 import type { EventStore } from '../store/event-store';
 
 const FACTS_PER_ROUND_MAX = 500;
@@ -137,6 +138,6 @@ const recordOf = (fact: StoredFact, previous: bigint): NewRecord => ({
   headers: {
     'content-type': 'application/cloudevents+json; charset=UTF-8', ce_id: fact.id, ce_type: fact.type, ce_tenant: fact.tenant,
     ce_partition: String(fact.partition), ce_position: String(fact.position), ce_previous: String(previous),
-    ...(fact.link === null ? {} : { ce_link: fact.link.toString('hex') }),
+    ...(fact.link === null ? {} : { ce_link: fact.link.toString('hex') }), ...traceHeader(fact.body),
   },
 });

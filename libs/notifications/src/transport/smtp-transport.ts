@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import MailComposer from 'nodemailer/lib/mail-composer';
 import SMTPConnection from 'nodemailer/lib/smtp-connection';
+import { inSpan, SpanKind } from '@valueverse/event-log';
 import { oneLine } from '../messages/domain/templates';
 import { MailNotSent, type Mail, type MailTransport } from './mail-transport';
 
@@ -32,7 +33,7 @@ export const smtpTransport = (url: string, from: string): MailTransport => {
   };
   const credentials = username === '' ? undefined : { user: decodeURIComponent(username), pass: decodeURIComponent(password) };
   return {
-    send: async (mail) => {
+    send: (mail) => inSpan('smtp send', { kind: SpanKind.CLIENT, attributes: { 'server.address': options.host!, 'server.port': options.port! } }, async () => {
       const composed = compose(mail, from);
       const { from: sender } = composed.getEnvelope();
       const content = await composed.build();
@@ -43,7 +44,7 @@ export const smtpTransport = (url: string, from: string): MailTransport => {
       } finally {
         connection.close();
       }
-    },
+    }),
   };
 };
 

@@ -1,4 +1,5 @@
 import { Money, parseInstant } from '@valueverse/kernel';
+import { inSpan, SpanKind } from '@valueverse/event-log';
 import { type Job, type JobHandler, type JobResult, rowOf, type Service } from '@valueverse/platform';
 import { methodView, type MethodRow } from '../methods/methods';
 import type { ChargeOrder, PaymentProvider, ProviderAnswer, Providers } from '../providers/provider';
@@ -26,8 +27,10 @@ export const attemptJobs = ({ service, providers, deadlineMs = PROVIDER_DEADLINE
     if (open === undefined) return { outcome: 'done' };
     return { outcome: 'done', reaction: { commands: [{ decider: paymentDecider, command: await work(job, open) }] } };
   };
-  const find = ({ provider, order }: OpenAttempt) => within(deadlineMs, (signal) => provider.find(order, signal));
-  const charge = ({ provider, order }: OpenAttempt) => within(deadlineMs, (signal) => provider.charge(order, signal));
+  const asking = <T>(what: string, { provider }: OpenAttempt, ask: (signal: AbortSignal) => Promise<T>): Promise<T> =>
+    inSpan(`provider ${what}`, { kind: SpanKind.CLIENT, attributes: { 'valueverse.provider': provider.name } }, () => within(deadlineMs, ask));
+  const find = (open: OpenAttempt) => asking('find', open, (signal) => open.provider.find(open.order, signal));
+  const charge = (open: OpenAttempt) => asking('charge', open, (signal) => open.provider.charge(open.order, signal));
   return [
     {
       kind: RUN_ATTEMPT,

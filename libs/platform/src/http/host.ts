@@ -18,6 +18,7 @@ import { Cursors } from './pagination';
 import { contextOf, runInContext } from './request-context';
 import { methodsByPath } from './routes';
 import { securityHeaders } from './security-headers';
+import { beginRequestSpan, endRequestSpan } from '../tracing/request-span';
 import { validationPipe } from './validation';
 
 /** What to host. What is not given is made: in process, on the wall clock. */
@@ -133,6 +134,7 @@ function addHooks(instance: FastifyInstance, logger: Logger, metrics: Metrics, h
     subsystem: 'http', what: 'request_duration', unit: 'seconds', help: 'From the first byte of a request to the last of its answer', labels: ['method', 'route', 'status'],
   });
   instance.addHook('onRequest', (request, reply, done) => {
+    if (!QUIET_PATHS.test(request.routeOptions.url ?? '')) beginRequestSpan(request);
     addHeaders(request, reply);
     runInContext(contextOf(request), done);
   });
@@ -151,10 +153,11 @@ function addHooks(instance: FastifyInstance, logger: Logger, metrics: Metrics, h
   });
   instance.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
+    endRequestSpan(request, reply);
     durations.observe({ method: request.method, route, status: String(reply.statusCode) }, reply.elapsedTime / 1000);
     if (!QUIET_PATHS.test(route)) {
-      const { traceId, tenant } = contextOf(request);
-      const fields = { traceId, ...(tenant === undefined ? {} : { tenant }), method: request.method, route, status: reply.statusCode, durationMs: Math.round(reply.elapsedTime) };
+      const { traceId, tenant, correlationId } = contextOf(request);
+      const fields = { traceId, ...(tenant === undefined ? {} : { tenant }), ...(correlationId === undefined ? {} : { correlationId }), method: request.method, route, status: reply.statusCode, durationMs: Math.round(reply.elapsedTime) };
       logger[reply.statusCode >= 500 ? 'warn' : 'debug'](fields, 'answered');
     }
     done();

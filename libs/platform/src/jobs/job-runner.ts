@@ -1,7 +1,6 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { derivedId } from '@valueverse/kernel';
-import { AppendConflict, Loop, isTransient, type Instruction, type Log, type Reports } from '@valueverse/event-log';
-import { newContext, runInContext } from '../http/request-context';
+import { AppendConflict, contextAfter, inSpan, isTransient, Loop, runInContext, traceOfJob, workContext, type Instruction, type Log, type Reports } from '@valueverse/event-log';
 import type { Job, JobHandler, JobResult } from './job';
 import type { JobTable } from './job-table';
 
@@ -62,9 +61,17 @@ export class JobRunner {
   }
 
   private begin(job: Job): void {
-    const work = runInContext(newContext(job.traceparent), () => this.runOne(job)).catch((error: unknown) => this.reports.error(`the job ${job.id} could not be put back`, error));
+    const work = this.inContext(job).catch((error: unknown) => this.reports.error(`the job ${job.id} could not be put back`, error));
     const tracked: Promise<void> = work.finally(() => { this.running.delete(tracked); this.wake(); });
     this.running.add(tracked);
+  }
+
+  /** What a job does is part of the trace of its cause; log lines meanwhile say whose it is. */
+  private inContext(job: Job): Promise<void> {
+    const { tenant, correlationId, traceparent, startedBy, kind, attempt } = job;
+    const trace = startedBy === undefined ? { parent: traceparent } : { causes: [startedBy], isOwnTrace: true };
+    const attributes = { 'valueverse.tenant': tenant, 'valueverse.job.kind': kind, 'valueverse.job.attempt': attempt };
+    return runInContext({ ...contextAfter(traceparent), tenant, correlationId }, () => inSpan(`job ${kind}`, { attributes, ...trace }, () => this.runOne(job)));
   }
 
   private async runOne(job: Job): Promise<void> {
@@ -91,8 +98,8 @@ export class JobRunner {
           const commands = [...(result.reaction?.commands ?? []), ...(written?.commands ?? [])];
           const jobs = [...(result.reaction?.jobs ?? []), ...(written?.jobs ?? [])];
           if (!(await this.table.finish(tx, job, this.owner))) throw new JobLost();
-          const origin = { causationId: job.causationId, correlationId: job.correlationId, traceparent: job.traceparent, clockId: job.clockId };
-          if (jobs.length > 0) await this.table.schedule(tx, jobs.map((next) => ({ ...origin, ...next })));
+          const origin = { causationId: job.causationId, correlationId: job.correlationId, traceparent: workContext()?.traceparent, clockId: job.clockId };
+          if (jobs.length > 0) await this.table.schedule(tx, jobs.map((next) => ({ ...origin, traceparent: traceOfJob(origin.traceparent, job.now, next.dueAt), ...next })));
           const instructions = commands.map(({ decider, command }, index): Instruction => ({ decider, command, context: {
             ...origin, tenant: job.tenant, at: job.now, actor: `job:${job.kind}`, commandId: derivedId('cmd', job.id, String(index)),
           } }));

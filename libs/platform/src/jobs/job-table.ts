@@ -1,5 +1,5 @@
 import { compareInstants, parseInstant } from '@valueverse/kernel';
-import { grantSql, ident, tenantPolicySql, type JobSink, type NewJob, type Tx } from '@valueverse/event-log';
+import { grantSql, ident, readTraceOfJob, tenantPolicySql, type JobSink, type NewJob, type Tx } from '@valueverse/event-log';
 import type { Job } from './job';
 
 /** Jobs of a service, and the time of each test clock as this service knows it. */
@@ -73,7 +73,7 @@ export class JobTable implements JobSink {
       [owner, wallNow, limit, LEASE_MS]);
     return rows.map((row) => ({
       tenant: row.tenant, id: row.id, kind: row.kind, dueAt: parseInstant(row.due_at), payload: JSON.parse(row.payload) as unknown, attempt: row.attempt, now: parseInstant(row.now),
-      clockId: row.clock ?? undefined, causationId: row.causation ?? undefined, correlationId: row.correlation ?? undefined, traceparent: row.traceparent ?? undefined,
+      clockId: row.clock ?? undefined, causationId: row.causation ?? undefined, correlationId: row.correlation ?? undefined, ...readTraceOfJob(row.traceparent),
     })).sort((a, b) => compareInstants(a.dueAt, b.dueAt) || (a.id < b.id ? -1 : 1));
   }
 

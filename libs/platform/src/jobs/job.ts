@@ -4,6 +4,8 @@ import type { NewJob, Reaction, Tx } from '@valueverse/event-log';
 export interface Job<P = unknown> extends NewJob {
   readonly payload: P;
   readonly attempt: number;
+  /** The trace that this job was begun by, where it fell due so much later that it is one of its own. */
+  readonly startedBy?: string | undefined;
   /** The instant at which it runs: of its test clock, or the wall clock's. */
   readonly now: string;
 }

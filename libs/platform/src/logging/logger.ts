@@ -1,6 +1,6 @@
 import type { LoggerService } from '@nestjs/common';
 import { type DestinationStream, type Logger as PinoLogger, pino, stdSerializers, stdTimeFunctions } from 'pino';
-import { requestContext } from '../http/request-context';
+import { workContext } from '@valueverse/event-log';
 
 /** Writes one JSON line for each call: `logger.info({ invoiceId }, 'an invoice was finalized')`. */
 export type Logger = PinoLogger;
@@ -38,7 +38,7 @@ export function redact(value: unknown, depth = 0): unknown {
     .map(([name, inner]) => [name, SECRET_NAMES.test(name) ? REDACTED : redact(inner, depth + 1)]));
 }
 
-/** A logger of one service; the trace id and tenant of the work at hand stand in each line. */
+/** A logger of one service; the trace id, tenant and correlation id of the work at hand stand in each line. */
 export function createLogger({ service, level = 'info', destination }: LoggerOptions): Logger {
   const options = {
     level,
@@ -46,8 +46,8 @@ export function createLogger({ service, level = 'info', destination }: LoggerOpt
     messageKey: 'message',
     timestamp: stdTimeFunctions.isoTime,
     mixin: () => {
-      const { traceId, tenant } = requestContext() ?? {};
-      return { ...(traceId === undefined ? {} : { traceId }), ...(tenant === undefined ? {} : { tenant }) };
+      const { traceId, tenant, correlationId } = workContext() ?? {};
+      return { ...(traceId === undefined ? {} : { traceId }), ...(tenant === undefined ? {} : { tenant }), ...(correlationId === undefined ? {} : { correlationId }) };
     },
     serializers: { err: (error: unknown) => error },
     formatters: {

@@ -1,5 +1,5 @@
 import { isBefore, type IdSource } from '@valueverse/kernel';
-import type { Feed, NewRecord } from '@valueverse/event-log';
+import { markSpan, SpanKind, type Feed, type NewRecord } from '@valueverse/event-log';
 
 /** Events of one request for one partition, as text. */
 export interface Parcel {
@@ -10,7 +10,7 @@ export interface Parcel {
   readonly events: readonly string[];
 }
 interface Waiting { readonly parcel: Parcel; readonly done: () => void; readonly failed: (cause: unknown) => void }
-interface Draft { readonly tenant: string; recordedAt: string; readonly traceparent: string | undefined; readonly events: string[]; characters: number }
+interface Draft { readonly tenant: string; recordedAt: string; readonly requests: Set<string>; readonly events: string[]; characters: number }
 
 /** A record stays well below the megabyte that brokers take. */
 const ENVELOPE_CHARACTERS_MAX = 250_000;
@@ -88,11 +88,12 @@ export class EnvelopeWriter {
       for (const event of events) {
         let draft = latest.get(tenant);
         if (draft === undefined || draft.events.length >= ENVELOPE_EVENTS_MAX || draft.characters + event.length > ENVELOPE_CHARACTERS_MAX) {
-          draft = { tenant, recordedAt: receivedAt, traceparent, events: [], characters: 0 };
+          draft = { tenant, recordedAt: receivedAt, requests: new Set(), events: [], characters: 0 };
           drafts.push(draft);
           latest.set(tenant, draft);
         }
         if (isBefore(draft.recordedAt, receivedAt)) draft.recordedAt = receivedAt;
+        if (traceparent !== undefined) draft.requests.add(traceparent);
         draft.events.push(event);
         draft.characters += event.length;
       }
@@ -100,8 +101,10 @@ export class EnvelopeWriter {
     return drafts.map((draft) => this.recordOf(draft));
   }
 
-  private recordOf({ tenant, recordedAt, traceparent, events }: Draft): NewRecord {
+  private recordOf({ tenant, recordedAt, requests, events }: Draft): NewRecord {
     const id = this.ids.next('env');
+    // Of many requests: where they are not of one trace, the envelope has its own and is linked to each.
+    const traceparent = markSpan('create usage.events', { kind: SpanKind.PRODUCER, attributes: { 'valueverse.tenant': tenant, 'valueverse.usage.events': events.length }, causes: [...requests] });
     const head = JSON.stringify({ id, tenant, recordedAt, traceparent });
     return {
       key: id,

@@ -6,6 +6,7 @@ import { type MeterDefinition, type MeterRule, ruleOf } from '../metering/domain
 import { METERING_CONSUMER } from '../metering/metering.projector';
 import { answersTo, type Answer } from './compute';
 import type { IssueStatement } from './domain/statement';
+import { tracesOfEvidence } from './evidence-traces';
 import { ANSWER_JOB, answerJobFor, type AnswerPayload } from './requests.reactor';
 import { statement, statementIdOf } from './statements';
 
@@ -63,14 +64,14 @@ const waitsFor = ({ request, floor }: Pending, state: MeteringState): string | u
   return undefined;
 };
 
-const instructionFor = (tenant: string, { row, request }: Ready, { quantities, asOf, evidence }: Answer): Instruction<IssueStatement> => {
+const instructionFor = (tenant: string, { row, request }: Ready, { quantities, asOf, evidence }: Answer, madeOf: readonly string[]): Instruction<IssueStatement> => {
   const statementId = statementIdOf(tenant, request.requestId);
   return {
     decider: statement,
     command: { type: 'IssueStatement', statementId, chunkId: row.chunk, ...request, quantities, asOf, evidence, issuedAt: row.at },
     context: {
       tenant, at: row.at, actor: `process:${ANSWER_JOB}`, clockId: row.clock ?? undefined, causationId: row.fact, correlationId: row.correlation,
-      traceparent: row.traceparent ?? undefined, commandId: derivedId('cmd', ANSWER_JOB, tenant, request.requestId),
+      traceparent: row.traceparent ?? undefined, commandId: derivedId('cmd', ANSWER_JOB, tenant, request.requestId), madeOf,
     },
   };
 };
@@ -83,12 +84,12 @@ export const answerStatements = (log: Log): JobHandler => ({
   kind: ANSWER_JOB,
   run: async ({ tenant, payload, dueAt, clockId }): Promise<JobResult> => {
     const { requestIds } = payload as AnswerPayload;
-    const { ready, answers, waiting } = await log.database.transaction({ role: 'worker', isolation: 'repeatable read', readOnly: true }, async (tx) => {
+    const { ready, answers, traces, waiting } = await log.database.transaction({ role: 'worker', isolation: 'repeatable read', readOnly: true }, async (tx) => {
       const pending = await pendingOf(tx, tenant, requestIds);
       const state = await stateOf(tx, tenant, [...new Set(pending.map(({ request }) => request.meterKey))]);
       const held = pending.map((one) => ({ one, reason: waitsFor(one, state) }));
       const able = held.filter(({ reason }) => reason === undefined).map(({ one }): Ready => ({ ...one, rule: state.rules.get(meterName({ meterKey: one.request.meterKey, version: one.request.meterVersion }))! }));
-      return { ready: able, answers: await answersTo(tx, tenant, able), waiting: held.filter(({ reason }) => reason !== undefined) };
+      return { ready: able, answers: await answersTo(tx, tenant, able), traces: await tracesOfEvidence(tx, tenant, able.map(({ request }) => request)), waiting: held.filter(({ reason }) => reason !== undefined) };
     });
     if (ready.length === 0 && waiting.length > 0) return { outcome: 'wait', afterMs: AGAIN_AFTER_MS, reason: waiting[0]!.reason! };
     return {
@@ -96,7 +97,7 @@ export const answerStatements = (log: Log): JobHandler => ({
       reaction: waiting.length === 0 ? {} : { jobs: [answerJobFor({ tenant, clockId }, waiting.map(({ one }) => one.request.requestId), dueAt)] },
       write: async (tx) => {
         await tx.query('UPDATE usage_statement_requests SET answered = true WHERE tenant = $1 AND request = ANY($2)', [tenant, ready.map(({ request }) => request.requestId)]);
-        await log.execute(tx, ready.map((one, index) => instructionFor(tenant, one, answers[index]!)));
+        await log.execute(tx, ready.map((one, index) => instructionFor(tenant, one, answers[index]!, traces[index]!)));
       },
     };
   },
