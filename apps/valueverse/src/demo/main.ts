@@ -5,6 +5,7 @@ import { printFailure } from '../edition/failure';
 import { readSettings, SettingsFault } from '../edition/settings';
 import { ApiClient } from '../http/api-client';
 import { explanationText } from '../vv/explanation-text';
+import { Session } from '../vv/session';
 import { tour, type Explanation, type TourResult } from './tour';
 
 const COMMAND = 'npm run demo';
@@ -52,8 +53,8 @@ const embedded = async (settings: ReturnType<typeof readSettings>, progress: (st
 
 /** The demo makes its own organization in an installation that is there; that takes the operator's token. */
 const remote = async (url: string): Promise<Target> => {
-  const token = process.env['VV_OPERATOR_TOKEN'];
-  if (token === undefined) throw new SettingsFault('--url needs the operator token of that installation in VV_OPERATOR_TOKEN');
+  const token = process.env['VV_OPERATOR_TOKEN'] ?? new Session({}).tokenOf(url);
+  if (token === undefined) throw new SettingsFault('--url needs the operator token of that installation in VV_OPERATOR_TOKEN, or a data folder here in which it runs');
   const made = await new ApiClient(url, token).post<{ keys: { environment: string; kind: string; key: string }[] }>('/api/v1/operator/organizations', { name: ORGANIZATION });
   const keyOf = (kind: string): string => made.keys.find((key) => key.environment === 'test' && key.kind === kind)!.key;
   return { url, secretKey: keyOf('secret'), publishableKey: keyOf('publishable'), edition: undefined };

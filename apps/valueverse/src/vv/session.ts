@@ -6,7 +6,7 @@ import { ApiClient } from '../http/api-client';
 export interface GlobalOptions { readonly url?: string; readonly data?: string; readonly key?: string; readonly operatorToken?: string; readonly json?: boolean }
 
 const DEFAULT_URL = 'http://127.0.0.1:8000';
-const FOLDERS = ['.valueverse', '.valueverse/demo'];
+const FOLDERS = ['.valueverse', '.valueverse/up', '.valueverse/demo'];
 
 /** Something is missing that a command needs, with what to do about it. */
 export class Missing extends Error {
@@ -26,6 +26,12 @@ export class Session {
     const token = this.options.operatorToken ?? process.env['VV_OPERATOR_TOKEN'] ?? this.file<{ operatorToken: string }>('secrets.json')?.operatorToken;
     if (token === undefined) throw new Missing('no operator token', 'give --operator-token or VV_OPERATOR_TOKEN, or run vv where the data folder is (--data)');
     return new ApiClient(this.url, token);
+  }
+
+  /** The operator's token of the installation that runs in the data folder, if it is the one at this address: it is shown to no other. */
+  tokenOf(url: string): string | undefined {
+    const own = this.file<{ url: string }>('server.json')?.url;
+    return own !== undefined && new URL(own).origin === new URL(url).origin ? this.file<{ operatorToken: string }>('secrets.json')?.operatorToken : undefined;
   }
 
   tenant(): ApiClient {
