@@ -1,12 +1,14 @@
-// `npm run bench -- start|demo`: figures of the embedded edition, with their floors. Nothing here runs in `npm test`.
+// `npm run bench -- start|demo|traces`: figures of the embedded edition, with their floors. Nothing here runs in `npm test`.
 //   start   warm start in milliseconds (median of 5), and the memory of all its processes (PSS)
 //   demo    from nothing to two paid invoices, in seconds
+//   traces  what traces cost, as ratios to none
 import { spawn, execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { benchTraces } from './bench-traces.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const FLOORS = { warmStartMs: 5_000, pssMb: 600, demoS: 60 };
@@ -83,7 +85,7 @@ async function benchDemo() {
   }
 }
 
-const benches = { start: benchStart, demo: benchDemo };
+const benches = { start: benchStart, demo: benchDemo, traces: () => benchTraces(root, freePort) };
 const wanted = process.argv.slice(2);
 for (const name of wanted.length === 0 ? Object.keys(benches) : wanted) {
   if (!(name in benches)) { process.stderr.write(`there is no bench ${name}; there are ${Object.keys(benches).join(', ')}\n`); process.exit(2); }

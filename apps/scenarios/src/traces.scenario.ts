@@ -1,19 +1,23 @@
-import { randomBytes } from 'node:crypto';
-import { eventually, startOtlpReceiver, type OtlpReceiver, type ReceivedSpan } from '@valueverse/testing';
-import { Edition, type Json } from './edition.spec-kit';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findJaeger, startJaeger } from '@valueverse/platform';
+import { eventually, noteNotRun, startOtlpReceiver, type OtlpReceiver, type ReceivedSpan } from '@valueverse/testing';
+import { BILLED, billMonth } from './billed-month.spec-kit';
+import { Edition } from './edition.spec-kit';
 
 const TIMEOUT_MS = 120_000;
-const BILLED = { name: 'Ada Lovelace', email: 'ada@lovelace.example', line1: '12 St James Square' };
 const SPINE = [
   'POST /api/v1/usage/events', 'create usage.events', 'append statement', 'process usage.statements', 'append invoice', 'job billing.finalize-invoice',
   'process billing.invoices', 'append payment', 'job payments.run-attempt', 'provider charge', 'append message', 'job notifications.send', 'smtp send',
 ];
 
+const sendingTo = (url: string): Record<string, string> => ({ OTEL_EXPORTER_OTLP_ENDPOINT: url, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', OTEL_BSP_SCHEDULE_DELAY: '100' });
 let receiver: OtlpReceiver;
 let edition: Edition;
 beforeAll(async () => {
   receiver = await startOtlpReceiver();
-  edition = await Edition.start({ OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', OTEL_BSP_SCHEDULE_DELAY: '100' });
+  edition = await Edition.start(sendingTo(receiver.url));
 }, TIMEOUT_MS);
 afterAll(async () => {
   await (edition as Edition | undefined)?.stop();
@@ -34,28 +38,9 @@ const following = (spans: readonly ReceivedSpan[], start: ReceivedSpan): Receive
   return [...seen.values()];
 };
 
-const billed = async (): Promise<{ usageTrace: string; paid: Json }> => {
-  await edition.post('/api/v1/usage/meters', { key: 'prompts', eventType: 'model.call', aggregation: 'sum', valueProperty: '$.prompts' });
-  await edition.post('/api/v1/billing/plans', { key: 'models', name: 'Models', currency: 'USD', interval: { unit: 'month', count: 1 },
-    charges: [{ key: 'prompts', name: 'Prompts', type: 'usage', meterKey: 'prompts', price: { model: 'per_unit', unitAmount: '0.01' } }] });
-  const clock = await edition.post('/api/v1/billing/clocks', { name: 'c', now: '2024-01-01T00:00:00Z' });
-  const account = await edition.post('/api/v1/billing/accounts', { name: BILLED.name, email: BILLED.email, address: { line1: BILLED.line1, country: 'GB' }, currency: 'USD', timezone: 'UTC', testClockId: clock.id });
-  await edition.post('/api/v1/payments/methods', { accountId: account.id, provider: 'sandbox', token: 'tok_ok', default: true });
-  await edition.post('/api/v1/billing/subscriptions', { accountId: account.id, planKey: 'models', startsAt: '2024-01-01T00:00:00Z', subjects: ['acme'] });
-  const usageTrace = randomBytes(16).toString('hex');
-  const sent = await edition.ask('/api/v1/usage/events?secret=in-a-query', {
-    method: 'POST', headers: { traceparent: `00-${usageTrace}-00f067aa0ba902b7-01`, 'content-type': 'application/cloudevents-batch+json' },
-    raw: JSON.stringify([1, 2, 3].map((nth) => ({ specversion: '1.0', id: `e${nth}`, source: 's', type: 'model.call', subject: 'acme', time: '2024-01-10T00:00:00Z', data: { prompts: nth } }))),
-  });
-  expect(sent).toMatchObject({ status: 202, body: { accepted: 3 } });
-  await edition.advance(clock.id, '2024-02-02T00:00:00Z');
-  const { data: [paid] } = await edition.get(`/api/v1/billing/invoices?accountId=${account.id}`);
-  expect(paid).toMatchObject({ total: '0.06', paymentStatus: 'paid' });
-  return { usageTrace, paid };
-};
-
 test('from the trace of the request that carried the usage the e-mail is reached by parents and links', async () => {
-  const { usageTrace } = await billed();
+  const { usageTrace, sent, invoice } = await billMonth(edition);
+  expect([sent.status, invoice.total, invoice.paymentStatus]).toEqual([202, '0.06', 'paid']);
   const isRequest = ({ traceId, name }: ReceivedSpan): boolean => traceId === usageTrace && name === SPINE[0];
   const way = await eventually('the way to the e-mail', (saw) => {
     const start = receiver.spans.find(isRequest);
@@ -79,3 +64,31 @@ test('nothing that is personal or secret is told to whoever collects traces', ()
   const told = receiver.bodies.join('\n');
   for (const secret of [...Object.values(BILLED), 'in-a-query', edition.secretKey, edition.operatorToken, 'tok_ok', '127.0.0.1:5432', 'postgres://']) expect(told).not.toContain(secret);
 });
+
+interface JaegerTrace { readonly spans: readonly { readonly operationName: string; readonly references: readonly { readonly refType: string; readonly traceID: string }[] }[] }
+
+test('a real Jaeger shows the trace of the usage, and the one of the invoice with a reference to it', async () => {
+  const found = findJaeger();
+  if (found.how === 'none') { noteNotRun('traces in a real Jaeger', found.reason); return; }
+  const folder = mkdtempSync(join(tmpdir(), 'vv-jaeger-'));
+  const jaeger = await startJaeger({ program: found.program, folder });
+  const traced = await Edition.start(sendingTo(jaeger.otlpUrl));
+  try {
+    const { usageTrace } = await billMonth(traced);
+    const ask = async <T>(path: string): Promise<T> => (await (await fetch(`${jaeger.url}${path}`)).json() as { data: T }).data;
+    expect(await eventually('the service in Jaeger', async () => { const names = await ask<string[] | null>('/api/services'); return names?.includes('valueverse') ? names : undefined; })).toEqual(['valueverse']);
+    const mailed = await eventually('the e-mail in Jaeger', async (saw) => {
+      const traces = await ask<JaegerTrace[]>(`/api/traces?service=valueverse&operation=${encodeURIComponent('smtp send')}&limit=20`);
+      saw(traces.map(({ spans }) => spans.length));
+      return traces.find(({ spans }) => spans.some(({ references }) => references.some(({ traceID }) => traceID === usageTrace)));
+    }, { timeoutMs: TIMEOUT_MS });
+    const names = mailed.spans.map(({ operationName }) => operationName);
+    expect(names).toEqual(expect.arrayContaining(['job billing.close-invoice', 'append statement', 'job billing.finalize-invoice', 'provider charge', 'smtp send']));
+    const [usage] = await ask<JaegerTrace[]>(`/api/traces/${usageTrace}`);
+    expect(usage!.spans.map(({ operationName }) => operationName)).toEqual(expect.arrayContaining(['POST /api/v1/usage/events', 'create usage.events', 'send usage.events', 'process usage.events']));
+  } finally {
+    await traced.stop();
+    await jaeger.process.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}, TIMEOUT_MS);
