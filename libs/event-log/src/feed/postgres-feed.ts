@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { partitionsOf, TOPICS, type Topic } from '@valueverse/contracts';
+import { textArray } from '../database/binary-array';
 import { Database, ident, roleName } from '../database/database';
 import { ensureRoles } from '../database/roles';
 import { Loop } from '../loop';
@@ -89,8 +90,8 @@ export class PostgresFeed implements Feed {
     try {
       await this.database.transaction({ role: 'worker' }, async (tx) => {
         await tx.query('SELECT append_records($1, $2, $3, $4, $5, $6, $7, $8)', [topic, partition, TOPICS[topic].kind === 'keys',
-          records.map((r) => r.position ?? null), records.map((r) => r.previous ?? null), records.map((r) => r.key),
-          records.map((r) => JSON.stringify(r.headers)), records.map((r) => r.value)]);
+          records.map((r) => r.position ?? null), records.map((r) => r.previous ?? null), textArray(records.map((r) => r.key)),
+          textArray(records.map((r) => JSON.stringify(r.headers))), textArray(records.map((r) => r.value))]);
         tx.afterCommit(() => this.memberships.forEach((membership) => membership.wake()));
       });
     } catch (error) {

@@ -1,4 +1,5 @@
 import type { Codec, DomainEvent, EncodedFact, Fact } from '../codec/codec';
+import { byteaArray, textArray } from '../database/binary-array';
 import type { Database, Tx } from '../database/database';
 import { APPEND_CONFLICT_STATE, STORE_PARTITIONS } from './schema';
 import { HASH_NAME } from '@valueverse/kernel';
@@ -98,7 +99,7 @@ export class EventStore {
       const { rows } = await tx.query<{ at_partition: number; base: bigint }>(
         'SELECT * FROM append_events($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17)', [
           facts.map((f) => f.partition), nths, facts.map((f) => f.tenant), facts.map((f) => f.stream), facts.map((f) => f.version),
-          facts.map((f) => f.topic), facts.map((f) => f.type), facts.map((f) => f.id), facts.map((f) => f.clock), facts.map((f) => f.body), facts.map((f) => f.hash),
+          facts.map((f) => f.topic), facts.map((f) => f.type), facts.map((f) => f.id), facts.map((f) => f.clock), textArray(facts.map((f) => f.body)), byteaArray(facts.map((f) => f.hash)),
           commands.map((c) => c.tenant), commands.map((c) => c.commandId), commands.map((c) => c.fingerprint), commands.map((c) => c.stream),
           commands.map((c) => c.firstVersion), commands.map((c) => c.lastVersion)]);
       if (facts.length > 0) tx.afterCommit(() => this.committed.forEach((wake) => wake()));

@@ -67,10 +67,10 @@ GRANT EXECUTE ON FUNCTION ${s}.append_events(${APPEND_ARGUMENTS}) TO ${worker}, 
  * positions is the order of commits. `nths` is the place of a fact among those of its partition, from 1.
  * Returns the position before the first new one, per partition.
  */
-const appendFunctionSql = (schema: string): string => {
+export const appendFunctionSql = (schema: string): string => {
   const s = ident(schema);
   return `
-CREATE FUNCTION ${s}.append_events(
+CREATE OR REPLACE FUNCTION ${s}.append_events(
   p_partitions int[], p_nths int[], p_tenants text[], p_streams text[], p_versions int[], p_topics text[], p_types text[], p_ids text[],
   p_clocks text[], p_bodies text[], p_hashes bytea[],
   p_command_tenants text[], p_commands text[], p_fingerprints bytea[], p_command_streams text[], p_firsts int[], p_lasts int[])
@@ -82,6 +82,7 @@ DECLARE
   v_count int;
   v_last bigint;
   v_link bytea;
+  v_hashes bytea;
   v_bases bigint[] := array_fill(0::bigint, ARRAY[${STORE_PARTITIONS}]);
   v_conflict text;
 BEGIN
@@ -93,12 +94,12 @@ BEGIN
   INSERT INTO commands (tenant, command, fingerprint, stream, first_version, last_version)
     SELECT * FROM unnest(p_command_tenants, p_commands, p_fingerprints, p_command_streams, p_firsts, p_lasts);
 
-  FOR v_partition, v_count IN SELECT p, count(*)::int FROM unnest(p_partitions) p GROUP BY p ORDER BY p LOOP
+  FOR v_partition, v_count, v_hashes IN SELECT f.partition, count(*)::int, string_agg(f.hash, ''::bytea ORDER BY f.nth)
+    FROM unnest(p_partitions, p_nths, p_hashes) AS f(partition, nth, hash) GROUP BY 1 ORDER BY 1 LOOP
     UPDATE heads h SET position = h.position + v_count WHERE h.partition = v_partition RETURNING h.position, h.link INTO v_last, v_link;
     IF NOT FOUND THEN RAISE EXCEPTION 'no partition %', v_partition; END IF;
     v_bases[v_partition + 1] := v_last - v_count;
-    SELECT sha256(v_link || int8send(v_last - v_count + 1) || string_agg(f.hash, ''::bytea ORDER BY f.nth)) INTO v_link
-      FROM unnest(p_partitions, p_nths, p_hashes) AS f(partition, nth, hash) WHERE f.partition = v_partition;
+    v_link := sha256(v_link || int8send(v_last - v_count + 1) || v_hashes);
     UPDATE heads h SET link = v_link WHERE h.partition = v_partition;
     INSERT INTO links VALUES (v_partition, v_last - v_count + 1, v_last, v_link);
     at_partition := v_partition;

@@ -5,13 +5,14 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort, root } from './edition.mjs';
 
 const ROUNDS = 7;
 const REQUESTS_PER_ROUND = 400;
 const AT_ONCE = 8;
 const EVENTS_PER_REQUEST = 10;
 const TICKS_PER_MS = 0.1;
-const SWITCH_ON = join(import.meta.dirname, 'bench-traces-api-only.cjs');
+const SWITCH_ON = join(import.meta.dirname, 'traces-api-only.cjs');
 
 const sleep = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
 const cpuMsOf = (pid) => { const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' '); return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_MS; };
@@ -53,7 +54,7 @@ async function round({ pid, send }) {
   return (cpuMsOf(pid) - before) / REQUESTS_PER_ROUND;
 }
 
-export async function benchTraces(root, freePort) {
+export async function benchTraces() {
   const sink = await startSink();
   const editions = [
     await start(root, 'off', await freePort(), {}, []),

@@ -1,20 +1,17 @@
-// `npm run bench -- start|demo|traces`: figures of the embedded edition, with their floors. Nothing here runs in `npm test`.
-//   start   warm start in milliseconds (median of 5), and the memory of all its processes (PSS)
-//   demo    from nothing to two paid invoices, in seconds
-//   traces  what traces cost, as ratios to none
+// Figures of the embedded edition.
 import { spawn, execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, readdirSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { benchTraces } from './bench-traces.mjs';
+import { family } from './cpu.mjs';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
+export const root = fileURLToPath(new URL('../..', import.meta.url));
 const FLOORS = { warmStartMs: 5_000, pssMb: 600, demoS: 60 };
 const STARTS = 5;
 
-const freePort = () => new Promise((resolve) => {
+export const freePort = () => new Promise((resolve) => {
   const server = createServer();
   server.listen(0, '127.0.0.1', () => { const { port } = server.address(); server.close(() => resolve(port)); });
 });
@@ -32,16 +29,6 @@ async function start(folder) {
   return { child, milliseconds: performance.now() - began };
 }
 
-/** The processes that descend from one, by /proc. */
-function family(pid) {
-  const parents = new Map();
-  for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    try { parents.set(Number(entry), Number(readFileSync(`/proc/${entry}/stat`, 'utf8').split(') ')[1].split(' ')[1])); } catch { /* it has just ended */ }
-  }
-  const found = [pid];
-  for (const parent of found) for (const [child, of] of parents) if (of === parent) found.push(child);
-  return found;
-}
 const pssMbOf = (pid) => family(pid).reduce((sum, process_) => {
   try { return sum + Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${process_}/smaps_rollup`, 'utf8'))[1]) / 1_024; } catch { return sum; }
 }, 0);
@@ -51,7 +38,8 @@ const report = (name, value, floor, unit) => {
   if (value > floor) process.exitCode = 1;
 };
 
-async function benchStart() {
+/** Warm start in milliseconds, median of 5, and the memory of all its processes (PSS). */
+export async function benchStart() {
   const folder = mkdtempSync(join(tmpdir(), 'vv-bench-'));
   try {
     const first = await start(folder);
@@ -74,7 +62,8 @@ async function benchStart() {
   }
 }
 
-async function benchDemo() {
+/** From nothing to two paid invoices, in seconds. */
+export async function benchDemo() {
   const folder = mkdtempSync(join(tmpdir(), 'vv-bench-'));
   const began = performance.now();
   try {
@@ -83,11 +72,4 @@ async function benchDemo() {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-const benches = { start: benchStart, demo: benchDemo, traces: () => benchTraces(root, freePort) };
-const wanted = process.argv.slice(2);
-for (const name of wanted.length === 0 ? Object.keys(benches) : wanted) {
-  if (!(name in benches)) { process.stderr.write(`there is no bench ${name}; there are ${Object.keys(benches).join(', ')}\n`); process.exit(2); }
-  await benches[name]();
 }
