@@ -4,18 +4,19 @@ import { cpuSecondsOf } from './cpu.mjs';
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 const random = (seed) => () => { seed = (seed * 1_664_525 + 1_013_904_223) % 2 ** 32; return seed / 2 ** 32; };
 
-/** Runs `side.round()` again and again for a time; a round answers how many units it did, and prepares itself outside the time that counts. */
+/** Runs `side.round()` again and again for a time; a round answers how many units it did (and in what time, where a program says so itself: its start is not what is compared); it prepares itself outside the time that counts. */
 async function measure(side, milliseconds, pids) {
   let [units, elapsed, cpu] = [0, 0, 0];
   while (elapsed < milliseconds) {
     const work = await side.prepare?.();
     const [began, cpuBefore] = [performance.now(), cpuSecondsOf(pids)];
-    units += await side.round(work);
-    elapsed += performance.now() - began;
+    const done = await side.round(work);
+    units += done.units ?? done;
+    elapsed += done.milliseconds ?? performance.now() - began;
     cpu += cpuSecondsOf(pids) - cpuBefore;
     await side.tidy?.();
   }
-  return { perSecond: units / (elapsed / 1_000), cpuMicrosPerUnit: cpu * 1e6 / units };
+  return { perSecond: Math.round(units / (elapsed / 1_000)), cpuMicrosPerUnit: Number((cpu * 1e6 / units).toFixed(1)) };
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Clock, IdSource } from '@valueverse/kernel';
 import type { ServiceName, ServiceReports } from '@valueverse/contracts';
 import type { AnchorStore, Feed } from '@valueverse/event-log';
 import { digestKeyOf, type AuthSecrets } from '@valueverse/auth';
-import { HealthRegistry, localShared, Metrics, systemClock, systemIds, type Logger, type Shared } from '@valueverse/platform';
+import { HealthRegistry, localShared, Metrics, systemClock, systemIds, type Logger, type BetweenProcesses } from '@valueverse/platform';
 
 /** The secrets of an installation; the same for all of its services and replicas. */
 export interface InstallationSecrets {
@@ -23,7 +23,7 @@ export interface Installation {
   readonly ids: IdSource;
   readonly health: HealthRegistry;
   readonly metrics: Metrics;
-  readonly shared: Shared;
+  readonly shared: BetweenProcesses;
   databaseUrl(service: ServiceName): string;
   /** Every service's word on clocks and credentials, from wherever it runs. */
   reports(): readonly ServiceReports[];

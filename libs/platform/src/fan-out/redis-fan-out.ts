@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { RedisLink } from '../redis/redis-link';
 import { type FanOut, type Hint, LocalFanOut } from './fan-out';
@@ -11,7 +12,7 @@ export class RedisFanOut implements FanOut {
   private readonly local = new LocalFanOut();
   private readonly subscriber: Redis;
   private readonly waiting = new Set<Hint>();
-  private readonly own = `${process.pid}.${Math.trunc(performance.timeOrigin)}`;
+  private readonly own = randomUUID();
   private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly link: RedisLink) {

@@ -7,7 +7,7 @@ import { RedisRateLimiter } from '../rate-limit/redis-rate-limiter';
 import { RedisLink, type RedisOptions } from './redis-link';
 
 /** What the processes of an installation share to be faster or fairer, and never to be right. */
-export interface Shared {
+export interface BetweenProcesses {
   readonly cache: Cache;
   readonly rateLimiter: RateLimiter;
   readonly fanOut: FanOut;
@@ -15,10 +15,10 @@ export interface Shared {
 }
 
 /** For one process: memory. */
-export const localShared = (): Shared => ({ cache: new MemoryCache(), rateLimiter: new MemoryRateLimiter(), fanOut: new LocalFanOut(), close: async () => undefined });
+export const localShared = (): BetweenProcesses => ({ cache: new MemoryCache(), rateLimiter: new MemoryRateLimiter(), fanOut: new LocalFanOut(), close: async () => undefined });
 
 /** For several processes: Redis, which may be absent for a while. */
-export const redisShared = (options: RedisOptions): Shared => {
+export const redisShared = (options: RedisOptions): BetweenProcesses => {
   const link = new RedisLink(options);
   const fanOut = new RedisFanOut(link);
   return {
