@@ -1,7 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { BILLING_EVENTS, CLOCK_EVENTS, MeterCreated, PaymentSucceeded, StatementIssued, StatementsRequested, type ServiceReports, type UsageReader } from '@valueverse/contracts';
 import type { ServiceAuth } from '@valueverse/auth';
-import { registerRefusals, type ContextParts, type ContextShape, type Service } from '@valueverse/platform';
+import { registerRefusals, type ContextParts, type ContextShape, type FactMeasure, type Service } from '@valueverse/platform';
 import { accountsModel } from './accounts/account.model';
 import { AccountsController } from './accounts/accounts.controller';
 import { BillingHost } from './billing-host';
@@ -27,6 +27,13 @@ export const billingShape: ContextShape = {
   migrations: [BILLING_SCHEMA],
 };
 
+const INVOICES: FactMeasure = {
+  metric: { subsystem: 'billing', what: 'invoices', help: 'Invoices that came to a status; money that fits no invoice is unmatched', labels: ['status'] },
+  on: {
+    InvoiceDrafted: () => ({ status: 'drafted' }), InvoiceFinalized: () => ({ status: 'finalized' }), InvoicePaid: () => ({ status: 'paid' }), InvoicePaymentUnmatched: () => ({ status: 'unmatched' }),
+  },
+};
+
 export interface BillingDependencies {
   readonly auth: ServiceAuth;
   readonly usage: UsageReader;
@@ -44,7 +51,7 @@ export const billingContext = (service: Service, { auth, usage, reports }: Billi
   const documents = new InvoicePdfs(service);
   return {
     documents,
-    parts: { consumers: [knownMeters, billingCycle, takeStatements, applyPayments, clockReactor(host)], jobs: [...billingCycleJobs(host), clockJob(host)] },
+    parts: { consumers: [knownMeters, billingCycle, takeStatements, applyPayments, clockReactor(host)], jobs: [...billingCycleJobs(host), clockJob(host)], measures: [INVOICES] },
     module: {
       module: BillingModule, imports: [auth.module],
       controllers: [AccountsController, PlansController, SubscriptionsController, InvoicesController, ClocksController, DocumentsController],

@@ -5,6 +5,7 @@ import { FileAnchors, PostgresFeed } from '@valueverse/event-log';
 import { smtpTransport } from '@valueverse/notifications';
 import { buildOpenApi, createHost, createLogger, type ConfigSchema } from '@valueverse/platform';
 import { cursorSecretOf, installation } from './installation';
+import { metricsPage } from './metrics-page';
 import { serviceConfig, SERVICE_PORTS } from './service-config';
 import { hostBilling, hostNotifications, hostPayments, hostUsage, type HostedService } from './services';
 import { webModule } from './web';
@@ -29,18 +30,19 @@ export const generatedFiles = async (): Promise<Record<string, string>> => {
   };
   const all = SERVICES.map((name) => hosted[name]());
   for (const [index, name] of SERVICES.entries()) files[`docs/openapi/${name}.json`] = await documentOf(name, webModule(shared, [all[index]!]), shared);
+  files['docs/METRICS.md'] = await metricsPage(shared.metrics);
   return files;
 };
 
 const documentOf = async (name: ServiceName, module: DynamicModule, shared: ReturnType<typeof installation>): Promise<string> => {
-  const host = await createHost({ service: name, module, port: 0, cursorSecret: cursorSecretOf(shared.secrets), logger: shared.logger });
+  const host = await createHost({ service: name, module, port: 0, cursorSecret: cursorSecretOf(shared.secrets), logger: shared.logger, metrics: shared.metrics });
   const document = buildOpenApi(host.app, { title: `ValueVerse ${name}`, version: '1', description: DESCRIPTIONS[name] });
   return `${JSON.stringify(document, null, 2)}\n`;
 };
 
 const configurationPage = (): string => {
   const sections = SERVICES.map((name) => `## ${name}\n\n${tableOf(serviceConfig(name, SERVICE_PORTS[name]))}`);
-  return `# Settings\n\nGenerated from the schemas in \`libs/hosting/src/service-config.ts\`; \`npm run generate\` writes it again. A secret can also be read from the file that\n\`<NAME>_FILE\` names. \`node apps/<service>/dist/main.js --check\` reads the environment, reports every fault at once and starts nothing.\n\n${sections.join('\n\n')}\n`;
+  return `# Settings\n\nGenerated from the schemas in \`libs/hosting/src/service-config.ts\`; \`npm run generate\` writes it again. A secret can also be read from the file that\n\`<NAME>_FILE\` names. \`node apps/<service>/dist/main.js --check\` reads the environment, reports every fault at once and starts nothing.\nTraces have the settings of OpenTelemetry, \`OTEL_*\`: see [traces.md](traces.md).\n\n${sections.join('\n\n')}\n`;
 };
 
 const tableOf = (schema: ConfigSchema): string => [

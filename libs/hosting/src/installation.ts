@@ -3,7 +3,7 @@ import type { Clock, IdSource } from '@valueverse/kernel';
 import type { ServiceName, ServiceReports } from '@valueverse/contracts';
 import type { AnchorStore, Feed } from '@valueverse/event-log';
 import { digestKeyOf, type AuthSecrets } from '@valueverse/auth';
-import { HealthRegistry, localShared, Metrics, systemClock, systemIds, type Logger, type BetweenProcesses } from '@valueverse/platform';
+import { HealthRegistry, localShared, measuredFeed, Metrics, systemClock, systemIds, type Logger, type BetweenProcesses } from '@valueverse/platform';
 
 /** The secrets of an installation; the same for all of its services and replicas. */
 export interface InstallationSecrets {
@@ -32,7 +32,7 @@ export interface Installation {
 export const installation = (given: Pick<Installation, 'feed' | 'secrets' | 'logger' | 'anchors' | 'databaseUrl' | 'reports'> & Partial<Pick<Installation, 'shared'>>): Installation => {
   const metrics = new Metrics();
   metrics.collectProcess();
-  return { clock: systemClock, ids: systemIds, health: new HealthRegistry(), metrics, shared: localShared(), ...given };
+  return { clock: systemClock, ids: systemIds, health: new HealthRegistry(), metrics, shared: localShared(), ...given, feed: measuredFeed(given.feed, metrics) };
 };
 
 export const authSecretsOf = ({ masterKey, operatorToken, serviceToken }: InstallationSecrets): AuthSecrets => ({ digestKey: digestKeyOf(masterKey), operatorToken, serviceToken });

@@ -1,7 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { ServiceAuth } from '@valueverse/auth';
 import { InvoiceFinalized, NOTIFICATION_EVENTS, PaymentFailed, PaymentSucceeded, type InvoiceDocuments } from '@valueverse/contracts';
-import { type ContextParts, type ContextShape, registerRefusals, type Service } from '@valueverse/platform';
+import { type ContextParts, type ContextShape, type FactMeasure, registerRefusals, type Service } from '@valueverse/platform';
 import { INBOX_MAILS } from './inbox/mail-book';
 import { BillToCopies, INVOICE_CONTACTS } from './messages/bill-to';
 import { messageView } from './messages/messages';
@@ -21,6 +21,11 @@ export const notificationsShape: ContextShape = {
   migrations: [INVOICE_CONTACTS, MAILS_UNDER_WAY, INBOX_MAILS],
 };
 
+const MAILS: FactMeasure = {
+  metric: { subsystem: 'notifications', what: 'mails', help: 'E-mails that were queued, taken by the mail server, or failed for good', labels: ['outcome'] },
+  on: { MessageQueued: () => ({ outcome: 'queued' }), MessageSent: () => ({ outcome: 'sent' }), MessageFailed: () => ({ outcome: 'failed' }) },
+};
+
 export interface NotificationsDeps {
   readonly auth: ServiceAuth;
   readonly transport: MailTransport;
@@ -36,6 +41,7 @@ export const notificationsContext = (service: Service, { auth, transport, docume
   parts: {
     consumers: [writer(service.clock, new BillToCopies(service.keys))],
     jobs: [sendJob({ service, transport, documents })],
+    measures: [MAILS],
   },
   module: { module: NotificationsModule, imports: [auth.module], controllers: [MessagesController], providers: [{ provide: NOTIFICATIONS_SERVICE, useValue: service }] },
 });

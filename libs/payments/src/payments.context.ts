@@ -1,7 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { ServiceAuth } from '@valueverse/auth';
 import { AccountOpened, InvoiceFinalized, InvoicePaid, PAYMENT_EVENTS } from '@valueverse/contracts';
-import { type ContextParts, type ContextShape, registerRefusals, type Service } from '@valueverse/platform';
+import { type ContextParts, type ContextShape, type FactMeasure, registerRefusals, type Service } from '@valueverse/platform';
 import { KNOWN_ACCOUNTS, knownAccountsProjector } from './accounts/known-accounts';
 import { attemptJobs } from './collection/attempt-jobs';
 import { collector } from './collection/collector';
@@ -10,6 +10,7 @@ import { PaymentsController } from './collection/payments.controller';
 import { WAITING_INVOICES } from './collection/waiting-invoices';
 import { defaultMethodView, methodView } from './methods/methods';
 import { MethodsController } from './methods/methods.controller';
+import { providerMeter } from './providers/provider-meter';
 import { type PaymentProvider, Providers } from './providers/provider';
 import { SANDBOX_BOOK, SandboxBank } from './providers/sandbox/sandbox-bank';
 import { SandboxBookController } from './providers/sandbox/sandbox-book.controller';
@@ -24,6 +25,11 @@ export const paymentsShape: ContextShape = {
   definitions: [...PAYMENT_EVENTS, AccountOpened, InvoiceFinalized, InvoicePaid],
   readModels: [methodView, defaultMethodView, paymentView],
   migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK],
+};
+
+const PAYMENTS: FactMeasure = {
+  metric: { subsystem: 'payments', what: 'payments', help: 'Payments that came to a status', labels: ['status'] },
+  on: { PaymentRequested: () => ({ status: 'requested' }), PaymentSucceeded: () => ({ status: 'succeeded' }), PaymentFailed: () => ({ status: 'failed' }) },
 };
 
 export interface PaymentsDeps {
@@ -46,7 +52,8 @@ export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: 
   return {
     parts: {
       consumers: [knownAccountsProjector, collector(service.clock)],
-      jobs: attemptJobs({ service, providers, ...(deps.providerDeadlineMs === undefined ? {} : { deadlineMs: deps.providerDeadlineMs }) }),
+      jobs: attemptJobs({ service, providers, meter: providerMeter(service.metrics), ...(deps.providerDeadlineMs === undefined ? {} : { deadlineMs: deps.providerDeadlineMs }) }),
+      measures: [PAYMENTS],
     },
     module: {
       module: PaymentsModule,

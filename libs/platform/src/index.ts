@@ -12,6 +12,8 @@ export * from './http/request-context';
 export * from './http/validation';
 export * from './idempotency/idempotency';
 export * from './logging/logger';
+export * from './metrics/fact-measures';
+export * from './metrics/measured-feed';
 export * from './metrics/metrics';
 export * from './openapi/answers';
 export * from './openapi/openapi';

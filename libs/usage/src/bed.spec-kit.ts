@@ -166,7 +166,7 @@ export class Bed {
     return { topic: 'usage.events', partition, offset, key: id, value: JSON.stringify({ id, tenant, recordedAt: NOW, events }), headers: { ce_tenant: tenant } };
   }
   projectRecords(records: readonly FeedRecord[]): Promise<void> {
-    return this.database.transaction({ role: 'worker' }, (tx) => meteringProjector.project(tx, records));
+    return this.database.transaction({ role: 'worker' }, (tx) => meteringProjector().project(tx, records));
   }
 
   /** Puts a fact of billing on its topic, as billing's relay would. The same `fact` again is a redelivery under another offset. */

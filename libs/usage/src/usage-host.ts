@@ -2,6 +2,7 @@ import type { IdSource } from '@valueverse/kernel';
 import type { Tx } from '@valueverse/event-log';
 import type { Service } from '@valueverse/platform';
 import { Ingest } from './ingest/ingest';
+import type { UsageMeter } from './usage-meter';
 import { CopyUsageReader } from './query/usage-reader';
 
 /** What metering's controllers work with. */
@@ -9,8 +10,8 @@ export class UsageHost {
   readonly ingest: Ingest;
   readonly reader: CopyUsageReader;
 
-  constructor(readonly service: Service, ids: IdSource) {
-    this.ingest = new Ingest(service.feed, ids);
+  constructor(readonly service: Service, ids: IdSource, meter?: UsageMeter) {
+    this.ingest = new Ingest(service.feed, ids, meter);
     this.reader = new CopyUsageReader(service.database, service.feed, () => service.clock.now());
   }
 

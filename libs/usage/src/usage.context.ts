@@ -18,6 +18,7 @@ import { statementRequests } from './statements/requests.reactor';
 import { statementsView } from './statements/statements';
 import { StatementsController } from './statements/statements.controller';
 import { UsageHost } from './usage-host';
+import { usageMeter, type UsageMeter } from './usage-meter';
 
 /** What the usage service needs to know of metering before its store is made: for `new Service({ contexts: [...] })`. */
 export const usageShape: ContextShape = {
@@ -38,9 +39,10 @@ export interface UsageDeps {
 /** The metering context of a service: its consumers and jobs, the module with its controllers, and the reader for contexts in the same process. */
 export const usageContext = (service: Service, { auth, ids }: UsageDeps): { parts: ContextParts; module: DynamicModule; reader: UsageReader } => {
   registerUsageRefusals();
-  const host = new UsageHost(service, ids);
+  const meter = usageMeter(service.metrics, () => service.clock.now());
+  const host = new UsageHost(service, ids, meter);
   return {
-    parts: usageParts(service),
+    parts: usageParts(service, meter),
     reader: host.reader,
     module: {
       module: class extends UsageModule {},
@@ -52,7 +54,7 @@ export const usageContext = (service: Service, { auth, ids }: UsageDeps): { part
 };
 
 /** What metering reads and does. */
-export const usageParts = ({ log, feed }: { readonly log: Log; readonly feed: Feed }): ContextParts => ({
-  consumers: [meteringProjector, meterBackfill, statementRequests(feed)],
+export const usageParts = ({ log, feed }: { readonly log: Log; readonly feed: Feed }, meter?: UsageMeter): ContextParts => ({
+  consumers: [meteringProjector(meter), meterBackfill, statementRequests(feed)],
   jobs: [backfillJob(log.database), answerStatements(log)],
 });

@@ -31,12 +31,12 @@ const UNIQUE_VIOLATION = '23505';
 
 /** The facts of one service, in its own PostgreSQL. Only `append` writes. */
 export class EventStore {
-  private readonly committed = new Set<() => void>();
+  private readonly committed = new Set<(facts: readonly EncodedFact[]) => void>();
 
   constructor(readonly database: Database, readonly codec: Codec) {}
 
-  /** Called after each commit that appended something; only a hint, the relay also looks by itself. */
-  onCommit(wake: () => void): void { this.committed.add(wake); }
+  /** Called after each commit that appended something, with the facts; only a hint, the relay also looks by itself. */
+  onCommit(hear: (facts: readonly EncodedFact[]) => void): void { this.committed.add(hear); }
 
   /** The partition count and the hash are stored and never change: positions that were cited rest on them. */
   async checkSettings(): Promise<void> {
@@ -102,7 +102,7 @@ export class EventStore {
           facts.map((f) => f.topic), facts.map((f) => f.type), facts.map((f) => f.id), facts.map((f) => f.clock), textArray(facts.map((f) => f.body)), byteaArray(facts.map((f) => f.hash)),
           commands.map((c) => c.tenant), commands.map((c) => c.commandId), commands.map((c) => c.fingerprint), commands.map((c) => c.stream),
           commands.map((c) => c.firstVersion), commands.map((c) => c.lastVersion)]);
-      if (facts.length > 0) tx.afterCommit(() => this.committed.forEach((wake) => wake()));
+      if (facts.length > 0) tx.afterCommit(() => this.committed.forEach((hear) => hear(facts)));
       const bases = new Map(rows.map((row) => [row.at_partition, row.base]));
       return facts.map(({ partition }, index) => ({ partition, position: bases.get(partition)! + BigInt(nths[index]!) }));
     } catch (error) {

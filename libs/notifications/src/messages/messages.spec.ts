@@ -73,6 +73,7 @@ test('who left no address gets no mail; one that is none is not sent to; no head
   await bed.finalize(tenant, accountId, { name: 'Eve\r\nBcc: all@example.com', email: 'eve@example.com' });
   const messages = await bed.messages(key, accountId, 2);
   expect(messages.find(({ status }) => status === 'failed')).toMatchObject({ reason: 'invalid_address' });
+  expect(await bed.notifications.metrics.text()).toContain('valueverse_notifications_mails_total{outcome="failed"} 1');
   expect(await bed.mails()).toMatchObject([{ to: 'eve@example.com' }]);
 }, 60_000);
 

@@ -3,6 +3,7 @@ import { inSpan, SpanKind } from '@valueverse/event-log';
 import { type Job, type JobHandler, type JobResult, rowOf, type Service } from '@valueverse/platform';
 import { methodView, type MethodRow } from '../methods/methods';
 import type { ChargeOrder, PaymentProvider, ProviderAnswer, Providers } from '../providers/provider';
+import type { ProviderMeter } from '../providers/provider-meter';
 import type { PaymentCommand } from './domain/payment';
 import { paymentDecider, paymentView, type PaymentRow } from './payments';
 
@@ -14,21 +15,32 @@ export interface AttemptPayload { readonly paymentId: string; readonly attempt: 
 export const PROVIDER_DEADLINE_MS = 10_000;
 const REASON_LENGTH_MAX = 500;
 
-export interface AttemptJobsOptions { readonly service: Service; readonly providers: Providers; readonly deadlineMs?: number }
+export interface AttemptJobsOptions { readonly service: Service; readonly providers: Providers; readonly deadlineMs?: number; readonly meter?: ProviderMeter }
 interface OpenAttempt { readonly provider: PaymentProvider; readonly order: ChargeOrder }
 
 /**
  * The two jobs that speak to a provider, outside any transaction. What they learn is recorded together with the end of the job; a job whose end was not
  * recorded runs again, and then it looks before it sends.
  */
-export const attemptJobs = ({ service, providers, deadlineMs = PROVIDER_DEADLINE_MS }: AttemptJobsOptions): readonly JobHandler[] => {
+export const attemptJobs = ({ service, providers, deadlineMs = PROVIDER_DEADLINE_MS, meter }: AttemptJobsOptions): readonly JobHandler[] => {
   const withOpen = (work: (job: Job<AttemptPayload>, open: OpenAttempt) => Promise<PaymentCommand>) => async (job: Job<AttemptPayload>): Promise<JobResult> => {
     const open = await openAttemptOf(service, providers, job);
     if (open === undefined) return { outcome: 'done' };
     return { outcome: 'done', reaction: { commands: [{ decider: paymentDecider, command: await work(job, open) }] } };
   };
-  const asking = <T>(what: string, { provider }: OpenAttempt, ask: (signal: AbortSignal) => Promise<T>): Promise<T> =>
-    inSpan(`provider ${what}`, { kind: SpanKind.CLIENT, attributes: { 'valueverse.provider': provider.name } }, () => within(deadlineMs, ask));
+  const asking = <A extends ProviderAnswer | undefined>(what: 'charge' | 'find', { provider: { name } }: OpenAttempt, ask: (signal: AbortSignal) => Promise<A>): Promise<A> =>
+    inSpan(`provider ${what}`, { kind: SpanKind.CLIENT, attributes: { 'valueverse.provider': name } }, async () => {
+      const began = performance.now();
+      const told = (answer: A | 'lost'): void => meter?.(name, what, answer, (performance.now() - began) / 1_000);
+      try {
+        const answer = await within(deadlineMs, ask);
+        told(answer);
+        return answer;
+      } catch (error) {
+        told('lost');
+        throw error;
+      }
+    });
   const find = (open: OpenAttempt) => asking('find', open, (signal) => open.provider.find(open.order, signal));
   const charge = (open: OpenAttempt) => asking('charge', open, (signal) => open.provider.charge(open.order, signal));
   return [

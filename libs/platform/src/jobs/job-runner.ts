@@ -2,6 +2,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { derivedId } from '@valueverse/kernel';
 import { AppendConflict, contextAfter, inSpan, isTransient, Loop, runInContext, traceOfJob, workContext, type Instruction, type Log, type Reports } from '@valueverse/event-log';
 import type { Job, JobHandler, JobResult } from './job';
+import type { JobMeter } from './job-meter';
 import type { JobTable } from './job-table';
 
 const JOBS_AT_ONCE = 8;
@@ -29,7 +30,7 @@ export class JobRunner {
     return ERROR_PAUSE_MS;
   });
 
-  constructor(private readonly log: Log, private readonly table: JobTable, handlers: readonly JobHandler[], private readonly reports: Reports) {
+  constructor(private readonly log: Log, private readonly table: JobTable, handlers: readonly JobHandler[], private readonly reports: Reports, private readonly meter: JobMeter = () => undefined) {
     this.handlers = new Map(handlers.map((handler) => [handler.kind, handler]));
     if (this.handlers.size !== handlers.length) throw new Error('two handlers for one kind of job');
   }
@@ -75,13 +76,17 @@ export class JobRunner {
   }
 
   private async runOne(job: Job): Promise<void> {
+    const began = performance.now();
+    const ran = (outcome: Parameters<JobMeter>[1]): void => this.meter(job.kind, outcome, (performance.now() - began) / 1_000);
     try {
       const handler = this.handlers.get(job.kind);
       if (handler === undefined) throw new Error(`nothing runs jobs of kind ${job.kind}`);
       const result = await handler.run(job);
       if (result.outcome === 'wait') await this.putBack(job, result.afterMs, result.reason, false);
       else await this.finish(job, result);
+      ran(result.outcome);
     } catch (error) {
+      ran(error instanceof JobLost ? 'lost' : 'failed');
       if (error instanceof JobLost) return;
       const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       if (!isTransient(error)) this.reports.error(`the job ${job.kind} ${job.id} failed at attempt ${job.attempt}`, error);

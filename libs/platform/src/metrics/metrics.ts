@@ -13,6 +13,8 @@ export interface MetricName<Label extends string> {
 const PART = /^[a-z][a-z0-9]*(_[a-z0-9]+)*$/;
 /** Each value of a label is a series that is kept for ever, and personal data has no place here. */
 const FORBIDDEN_LABELS = /(^|_)(id|customer|subscription|subject|event|email|tenant)$/;
+/** Whoever scrapes waits ten seconds at most. */
+const REFRESH_TIMEOUT_MS = 5_000;
 export const SECONDS_BUCKETS: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** The metrics of a process. Asking for a metric twice gives the same one, so that services of one process share it. */
@@ -24,9 +26,12 @@ export class Metrics {
   /** Registers what is measured when somebody asks, such as counts in a database. */
   beforeScrape(refresh: () => Promise<void>): void { this.refreshers.push(refresh); }
 
-  /** The text of all metrics. A refresher that fails leaves its metrics as they were. */
+  /** The text of all metrics. A refresher that fails, or takes too long, leaves its metrics as they were. */
   async text(): Promise<string> {
-    await Promise.allSettled(this.refreshers.map((refresh) => refresh()));
+    let timer: NodeJS.Timeout | undefined;
+    const tooLong = new Promise<void>((resolve) => { timer = setTimeout(resolve, REFRESH_TIMEOUT_MS); });
+    await Promise.race([Promise.allSettled(this.refreshers.map((refresh) => refresh())), tooLong]);
+    clearTimeout(timer);
     return this.registry.metrics();
   }
 

@@ -1,6 +1,7 @@
 import type { EventDefinition } from '@valueverse/contracts';
 import type { AnyReadModel, Consumer } from '@valueverse/event-log';
 import type { JobHandler } from '../jobs/job';
+import type { FactMeasure } from '../metrics/fact-measures';
 import type { Migration } from '../persistence/migrate';
 
 /** What a context's code needs from the log before it can be made: its facts, its tables, its rows. */
@@ -22,4 +23,6 @@ export interface ContextShape {
 export interface ContextParts {
   readonly consumers: readonly Consumer[];
   readonly jobs: readonly JobHandler[];
+  /** Counters that move with its facts. */
+  readonly measures?: readonly FactMeasure[];
 }

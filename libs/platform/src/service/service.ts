@@ -9,12 +9,15 @@ import { DatabaseReports } from '../clock/reports';
 import type { FanOut } from '../fan-out/fan-out';
 import type { HealthRegistry } from '../health/registry';
 import { pruneIdempotencyKeys } from '../idempotency/idempotency';
+import { jobMeter } from '../jobs/job-meter';
 import { JobRunner } from '../jobs/job-runner';
 import { JobTable } from '../jobs/job-table';
 import type { Logger } from '../logging/logger';
+import { countFacts } from '../metrics/fact-measures';
 import type { Metrics } from '../metrics/metrics';
 import { migrate } from '../persistence/migrate';
 import type { ContextParts, ContextShape } from './context';
+import { watchLog } from './log-metrics';
 import { PERSONAL_KEY_COPY, PERSONAL_KEY_ORIGIN, SERVICE_MIGRATIONS } from './schema';
 import { watchService } from './watch';
 
@@ -47,6 +50,7 @@ export class Service {
   readonly feed: Feed;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics: Metrics;
   readonly fanOut: FanOut;
   private readonly schemas: readonly string[];
   private readonly store: EventStore;
@@ -65,6 +69,7 @@ export class Service {
     this.name = name;
     this.feed = options.feed;
     this.clock = clock;
+    this.metrics = options.metrics;
     this.fanOut = options.fanOut;
     this.logger = options.logger.child({ service: name });
     this.schemas = [name, ...contexts.flatMap(({ schemas }) => schemas ?? [])];
@@ -106,9 +111,11 @@ export class Service {
       this.store.onCommit(() => keyRelay.wake());
       this.keyRelay = keyRelay;
     }
-    this.runner = new JobRunner(this.log, this.jobTable, parts.flatMap(({ jobs }) => jobs), this.reporting);
+    this.runner = new JobRunner(this.log, this.jobTable, parts.flatMap(({ jobs }) => jobs), this.reporting, jobMeter(this.metrics));
     this.subscription = new Subscription({ group: name, store: this.store, feed, consumers: this.consumers, jobs: this.jobTable, wallClock: () => this.clock.now(), reports: this.reporting });
-    watchService({ service: this, relay, health: this.options.health, metrics: this.options.metrics });
+    watchService({ service: this, relay, health: this.options.health });
+    watchLog(this, this.metrics);
+    this.store.onCommit(countFacts(this.metrics, name, parts.flatMap(({ measures }) => measures ?? [])));
   }
 
   /** What this service says about clocks and about what it has read. */

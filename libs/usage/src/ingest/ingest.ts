@@ -4,6 +4,7 @@ import type { Feed } from '@valueverse/event-log';
 import type { Item } from './cloud-events';
 import { readEvent, type Receipt } from './domain/read-event';
 import { ItemFault, type UsageEvent } from './domain/usage-event';
+import type { UsageMeter } from '../usage-meter';
 import { EnvelopeWriter } from './envelope-writer';
 
 export type Environment = 'test' | 'live';
@@ -29,7 +30,7 @@ const ID_SHOWN_MAX = 256;
 export class Ingest {
   private readonly writer: EnvelopeWriter;
 
-  constructor(feed: Feed, ids: IdSource) { this.writer = new EnvelopeWriter(feed, ids); }
+  constructor(feed: Feed, ids: IdSource, private readonly meter?: UsageMeter) { this.writer = new EnvelopeWriter(feed, ids); }
 
   /**
    * Writes the good events to `usage.events` and answers when all of them are durable; the bad ones are named. Beside the codes of `readEvent`
@@ -50,6 +51,7 @@ export class Ingest {
       else texts.push(read.text);
     }
     await Promise.all([...parcels].map(([partition, events]) => this.writer.write(partition, { tenant, receivedAt, traceparent: options.traceparent, events })));
+    this.meter?.ingested(items.length - rejected.length, rejected.length);
     return { accepted: items.length - rejected.length, rejected };
   }
 }

@@ -1,11 +1,12 @@
 import { microsNumberOfText } from '@valueverse/kernel';
-import type { FeedRecord, RecordProjector, Tx } from '@valueverse/event-log';
+import { consumerName, type FeedRecord, type RecordProjector, type Tx } from '@valueverse/event-log';
 import { growBuckets, indexEnvelopes } from './buckets';
 import { lockHead, moveHead, placed, readEnvelope, unknownEnvelopes, writeEnvelopes, type CopyHead, type FreshEnvelope } from './copy';
 import { findClashes, type Occurrence } from './dedupe';
 import { Deltas } from './domain/deltas';
 import { ruleOf, type MeterDefinition, type MeterRule } from './domain/measure';
 import { exceptionOf, excluded, listExceptions, type UsageException } from './exceptions';
+import { LATE_MICROS, type UsageMeter } from '../usage-meter';
 
 /** What is parsed and counted at a time, so that a long run of records needs no more memory than a short one. */
 const SLICE_CHARACTERS_MAX = 2_000_000;
@@ -37,7 +38,7 @@ const followingRules = async (tx: Tx, partition: number, tenants: readonly strin
   return rules;
 };
 
-const takeIn = async (tx: Tx, head: CopyHead, records: readonly FeedRecord[], rules: Rules): Promise<CopyHead> => {
+const takeIn = async (tx: Tx, head: CopyHead, records: readonly FeedRecord[], rules: Rules, meter: UsageMeter | undefined): Promise<CopyHead> => {
   const read = records.map((record) => ({ envelope: readEnvelope(record), body: record.value }));
   const fresh = placed(head, await unknownEnvelopes(tx, read));
   if (fresh.length === 0) return head;
@@ -52,6 +53,10 @@ const takeIn = async (tx: Tx, head: CopyHead, records: readonly FeedRecord[], ru
   await indexEnvelopes(tx, counted);
   await growBuckets(tx, deltas.all);
   await listExceptions(tx, [...clashes.map(exceptionOf), ...exceptions]);
+  tx.afterCommit(() => meter?.metered({
+    counted: counted.length, duplicate: clashes.filter(({ code }) => code === 'duplicate').length, conflict: clashes.filter(({ code }) => code === 'conflict').length,
+    late: counted.filter(({ micros, logTime }) => logTime - micros > LATE_MICROS).length, received: fresh.map(({ envelope }) => envelope.recordedAt),
+  }));
   return next;
 };
 
@@ -66,7 +71,7 @@ const slices = (records: readonly FeedRecord[]): FeedRecord[][] => {
   return all;
 };
 
-const project = async (tx: Tx, records: readonly FeedRecord[]): Promise<void> => {
+const project = async (tx: Tx, records: readonly FeedRecord[], meter: UsageMeter | undefined): Promise<void> => {
   const partitions = [...new Set(records.map(({ partition }) => partition))].sort((a, b) => a - b);
   for (const partition of partitions) {
     const own = records.filter((record) => record.partition === partition);
@@ -74,12 +79,13 @@ const project = async (tx: Tx, records: readonly FeedRecord[]): Promise<void> =>
     // After the lock: a meter that begins to follow does so while it holds the partition.
     const rules = await followingRules(tx, partition, [...new Set(own.map(({ headers }) => headers['ce_tenant'] ?? ''))]);
     const before = head.position;
-    for (const slice of slices(own)) head = await takeIn(tx, head, slice, rules);
+    for (const slice of slices(own)) head = await takeIn(tx, head, slice, rules, meter);
     if (head.position > before) await moveHead(tx, head);
   }
 };
 
 /** Takes usage events into metering's copy and counts them, in the transaction of its checkpoint. */
-export const meteringProjector: RecordProjector = { kind: 'records', name: 'metering', version: 1, topics: ['usage.events'], project };
+export const meteringProjector = (meter?: UsageMeter): RecordProjector =>
+  ({ kind: 'records', name: 'metering', version: 1, topics: ['usage.events'], project: (tx, records) => project(tx, records, meter) });
 /** The name of its checkpoints. */
-export const METERING_CONSUMER = `${meteringProjector.name}@${meteringProjector.version}`;
+export const METERING_CONSUMER = consumerName(meteringProjector());

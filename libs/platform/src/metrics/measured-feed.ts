@@ -1,0 +1,26 @@
+import type { Feed } from '@valueverse/event-log';
+import type { Metrics } from './metrics';
+
+/** The same feed, with the time that its appends take. */
+export const measuredFeed = (feed: Feed, metrics: Metrics): Feed => {
+  const appends = metrics.histogram({ subsystem: 'feed', what: 'append', unit: 'seconds', help: 'From handing records to the feed until they are durable, or have failed', labels: ['topic', 'outcome'] });
+  return {
+    kind: feed.kind,
+    ensureTopics: () => feed.ensureTopics(),
+    append: async (topic, partition, records) => {
+      const end = appends.startTimer({ topic });
+      try {
+        await feed.append(topic, partition, records);
+        end({ outcome: 'done' });
+      } catch (error) {
+        end({ outcome: 'failed' });
+        throw error;
+      }
+    },
+    ends: (partitions) => feed.ends(partitions),
+    read: (partition, from, limit) => feed.read(partition, from, limit),
+    join: (group, topics, member) => feed.join(group, topics, member),
+    isReachable: () => feed.isReachable(),
+    close: () => feed.close(),
+  };
+};
