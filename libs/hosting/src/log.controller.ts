@@ -8,7 +8,7 @@ import { Problem, type Service } from '@valueverse/platform';
 export const LOG_SERVICES = Symbol('LogServices');
 export const LOG_ANCHORS = Symbol('LogAnchors');
 
-interface ReaderRow { consumer: string; topic: string; partition: number; next_offset: bigint; halted: string | null }
+interface ReaderRow { consumer: string; topic: string; partition: number; owner: string | null; epoch: bigint; next_offset: bigint; halted: string | null }
 interface ParkedRow { consumer: string; tenant: string; stream: string; reason: string; records: bigint }
 
 /** The log of the services of this process, for whoever runs the installation. */
@@ -18,13 +18,13 @@ interface ParkedRow { consumer: string; tenant: string; stream: string; reason: 
 export class LogController {
   constructor(@Inject(LOG_SERVICES) private readonly services: readonly Service[], @Inject(LOG_ANCHORS) private readonly anchors: AnchorStore) {}
 
-  /** Facts that are not in the feed yet, readers and how far they are behind, streams that were set aside. */
+  /** Facts that are not in the feed yet; readers, which process has each of their partitions since which epoch, and how far they are behind; streams that were set aside. */
   @Get(':service')
   async status(@Param('service') name: string): Promise<unknown> {
     const service = this.find(name);
     const found = await service.database.transaction({ role: 'worker', readOnly: true }, async (tx) => ({
       unpublished: (await tx.query<{ facts: bigint }>('SELECT coalesce(sum(h.position - r.position), 0)::bigint AS facts FROM heads h JOIN relay_partitions r USING (partition)')).rows[0]!.facts,
-      readers: (await tx.query<ReaderRow>('SELECT consumer, topic, partition, next_offset, halted FROM checkpoints ORDER BY 1, 2, 3')).rows,
+      readers: (await tx.query<ReaderRow>('SELECT consumer, topic, partition, owner, epoch, next_offset, halted FROM checkpoints ORDER BY 1, 2, 3')).rows,
       parked: (await tx.query<ParkedRow>(
         `SELECT s.consumer, s.tenant, s.stream, s.reason, (SELECT count(*) FROM parked_records r WHERE (r.consumer, r.tenant, r.stream) = (s.consumer, s.tenant, s.stream)) AS records
          FROM parked_streams s ORDER BY 1, 2, 3`)).rows,
@@ -32,7 +32,8 @@ export class LogController {
     const ends = await service.feed.ends(found.readers.map(({ topic, partition }) => ({ topic: topic as never, partition })));
     return {
       service: name, unpublished: Number(found.unpublished), parked: found.parked.map((row) => ({ ...row, records: Number(row.records) })),
-      readers: found.readers.map(({ consumer, topic, partition, next_offset: next, halted }) => ({ consumer, topic, partition, behind: Number((ends.get(`${topic}/${partition}`) ?? next) - next), halted })),
+      readers: found.readers.map(({ consumer, topic, partition, owner, epoch, next_offset: next, halted }) =>
+        ({ consumer, topic, partition, owner, epoch: Number(epoch), behind: Number((ends.get(`${topic}/${partition}`) ?? next) - next), halted })),
     };
   }
 

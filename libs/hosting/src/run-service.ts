@@ -84,7 +84,7 @@ const serve = async (name: ServiceName, config: ServiceConfig, logger: Logger): 
   reports = [hosted.service.reports, ...remoteReports(urls, name, secrets.serviceToken)];
   await migrateServices(shared, [hosted]);
   const host = await createHost({
-    service: name, module: webModule(shared, [hosted], [linkModule(hosted.service, shared)]), port: config.PORT, address: config.ADDRESS, cursorSecret: cursorSecretOf(secrets), rawContentTypes: RAW_CONTENT_TYPES,
+    service: name, module: webModule(shared, [hosted], [linkModule(hosted.service, shared)]), port: config.PORT, address: config.ADDRESS, drainMs: config.DRAIN_MS, cursorSecret: cursorSecretOf(secrets), rawContentTypes: RAW_CONTENT_TYPES,
     logger, cache: between.cache, rateLimiter: between.rateLimiter, health: shared.health, metrics: shared.metrics, clock: shared.clock, ids: shared.ids, docs: { title: `ValueVerse ${name}`, version: API_VERSION },
   });
   await connectServices(host.app, [hosted]);

@@ -2,11 +2,14 @@ import type { ServiceName } from '@valueverse/contracts';
 import { defineConfig, list, oneOf, port, secret, text, url, whole, type ConfigOf } from '@valueverse/platform';
 
 const REPLICATION_MAX = 9;
+const DRAIN_MS = 2_000;
+const DRAIN_MS_MAX = 60_000;
 
 /** The settings of a service that runs as a process of its own. */
 export const serviceConfig = (name: ServiceName, defaultPort: number) => defineConfig({
   PORT: port(defaultPort, { description: 'The port of the HTTP interface' }),
   ADDRESS: text({ default: '127.0.0.1', description: 'The address to listen on; a container says 0.0.0.0' }),
+  DRAIN_MS: whole(0, DRAIN_MS_MAX)({ default: DRAIN_MS, description: 'How long a service that is told to end says that it is not ready and goes on answering, until whoever sends it requests has heard of it' }),
   DATABASE_URL: url({ secret: true, description: `The PostgreSQL database of ${name}` }),
   FEED: oneOf('postgres', 'kafka')({ default: 'kafka', description: 'Where facts travel between services' }),
   FEED_DATABASE_URL: url({ optional: true, secret: true, description: 'The database of the feed, where FEED is postgres' }),

@@ -18,6 +18,7 @@ export * from './metrics/metrics';
 export * from './openapi/answers';
 export * from './openapi/openapi';
 export * from './parts/jaeger';
+export * from './parts/free-ports';
 export * from './parts/kafka';
 export * from './parts/kafka-cluster';
 export * from './parts/part-cache';

@@ -15,12 +15,14 @@ type Ending = 'answered' | { readonly failed: Error; readonly sent: boolean };
  * refused, or nothing is changed by a repetition, because the request only reads.
  */
 export const forward = async (incoming: IncomingMessage, outgoing: ServerResponse, replicas: Replicas, agent: Agent): Promise<void> => {
-  const tried: string[] = [];
-  for (const replica of replicas.inTurn()) {
+  const tried = new Set<Replica>();
+  const faults: string[] = [];
+  for (let replica = replicas.next(tried); replica !== undefined; replica = replicas.next(tried)) {
+    tried.add(replica);
     const ending = await tryOne(incoming, outgoing, replica, agent);
     if (ending === 'answered') return;
     if (incoming.socket.destroyed) return;
-    tried.push(`${replica.url.host}: ${ending.failed.message}`);
+    faults.push(`${replica.url.host}: ${ending.failed.message}`);
     if (!ending.sent) replicas.refused(replica, ending.failed.message);
     else if (!READS.has(incoming.method ?? '')) {
       const isLate = ending.failed instanceof AnswerLate;
@@ -28,17 +30,17 @@ export const forward = async (incoming: IncomingMessage, outgoing: ServerRespons
       return;
     }
   }
-  sendProblem(outgoing, 503, 'nobody_there', tried.length === 0 ? `no replica of ${replicas.name} is ready` : `no replica of ${replicas.name} answers: ${tried.join('; ')}`);
+  sendProblem(outgoing, 503, 'nobody_there', faults.length === 0 ? `no replica of ${replicas.name} is ready` : `no replica of ${replicas.name} answers: ${faults.join('; ')}`);
 };
 
 class AnswerLate extends Error {}
 
-const tryOne = (incoming: IncomingMessage, outgoing: ServerResponse, { url }: Replica, agent: Agent): Promise<Ending> => new Promise((resolve) => {
+const tryOne = (incoming: IncomingMessage, outgoing: ServerResponse, { url, givenUp }: Replica, agent: Agent): Promise<Ending> => new Promise((resolve) => {
   let sent = false;
   const forwarded = httpRequest({
     agent, host: url.hostname, port: url.port, method: incoming.method, path: incoming.url, headers: headersFor(incoming),
   }, (answer) => {
-    clearTimeout(late);
+    settle();
     outgoing.writeHead(answer.statusCode ?? 502, withoutHops(answer));
     answer.pipe(outgoing);
     // Half of an answer cannot be taken back: the client sees that it was cut off.
@@ -46,8 +48,11 @@ const tryOne = (incoming: IncomingMessage, outgoing: ServerResponse, { url }: Re
     outgoing.once('close', () => { if (!answer.complete) forwarded.destroy(); resolve('answered'); });
   });
   const late = setTimeout(() => forwarded.destroy(new AnswerLate(`no answer within ${ANSWER_TIMEOUT_MS} ms`)), ANSWER_TIMEOUT_MS);
+  const giveUp = (): void => { forwarded.destroy(new AnswerLate('it does not answer')); };
+  if (READS.has(incoming.method ?? '')) givenUp.add(giveUp);
+  const settle = (): void => { clearTimeout(late); givenUp.delete(giveUp); };
   forwarded.once('error', (failed) => {
-    clearTimeout(late);
+    settle();
     incoming.unpipe(forwarded);
     if (outgoing.headersSent) outgoing.destroy();
     resolve(outgoing.headersSent ? 'answered' : { failed, sent });

@@ -14,9 +14,10 @@ afterEach(async () => {
 });
 
 /** A replica that says its name, unless `serve` says something else; its readiness can be set. */
-const replica = async (name: string, serve?: RequestListener) => {
+const replica = async (name: string, serve?: RequestListener, isSilent = () => false) => {
   const state = { ready: true, draining: false, served: 0 };
   const server = createServer((incoming, outgoing) => {
+    if (incoming.url === '/health/ready' && isSilent()) { incoming.socket.destroy(); return; }
     if (incoming.url === '/health/ready') { outgoing.writeHead(state.ready ? 200 : 503).end(JSON.stringify({ status: state.draining ? 'draining' : 'error' })); return; }
     state.served++;
     if (serve !== undefined) serve(incoming, outgoing);
@@ -79,6 +80,21 @@ test('one that is on its way out gets nothing; one that is unfit is asked when n
   expect(refused.headers.get('retry-after')).toBe('1');
   expect((await ask('/internal/v1/clocks/x')).status).toBe(404);
 });
+
+test('a read that waits for a replica which fell silent is asked elsewhere', async () => {
+  let isSilent = false;
+  const mute = await replica('mute', () => undefined, () => isSilent);
+  const other = await replica('other');
+  other.state.draining = true;
+  other.state.ready = false;
+  await open([mute.url, other.url]);
+  const waiting = ask('/');
+  await eventually('the request to be with the one that will fall silent', () => mute.state.served || undefined);
+  other.state.ready = true;
+  await eventually('both to be ready', async () => ((await ask('/health')).body.includes('"ready":2') ? true : undefined));
+  isSilent = true;
+  expect(await waiting).toMatchObject({ status: 200, body: 'other' });
+}, 20_000);
 
 test('bodies pass through in both directions as they come, with the address of the client', async () => {
   const echo = await replica('echo', (incoming, outgoing) => { outgoing.writeHead(201, { 'x-from': String(incoming.headers['x-forwarded-for']) }); incoming.pipe(outgoing); });

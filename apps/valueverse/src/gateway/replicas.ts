@@ -8,6 +8,8 @@ export interface Replica {
   state: ReplicaState;
   /** Why it is not ready. */
   reason: string;
+  /** Called when it does not answer any more: reads that wait for it are better asked elsewhere. */
+  readonly givenUp: Set<() => void>;
 }
 
 const CHECK_EVERY_MS = 250;
@@ -25,19 +27,18 @@ export class Replicas {
   private readonly agent = new Agent({ keepAlive: false });
 
   constructor(readonly name: string, urls: readonly string[]) {
-    this.all = urls.map((url) => ({ url: new URL(url), state: 'gone', reason: 'it was not asked yet' }));
+    this.all = urls.map((url) => ({ url: new URL(url), state: 'gone', reason: 'it was not asked yet', givenUp: new Set() }));
   }
 
   /** Begins to look; settles when each replica was asked once. */
   async watch(): Promise<void> { await Promise.all(this.all.map((replica) => this.look(replica))); }
 
-  /** In the order in which they are to be tried: those that are ready, else those that are there. */
-  inTurn(): Replica[] {
-    const ready = this.all.filter(({ state }) => state === 'ready');
-    const candidates = ready.length > 0 ? ready : this.all.filter(({ state }) => state === 'unfit');
-    if (candidates.length === 0) return [];
-    const first = this.turn++ % candidates.length;
-    return [...candidates.slice(first), ...candidates.slice(0, first)];
+  /** The next one in turn among those that are ready, else among those that are there; without those that were `tried` already. */
+  next(tried: ReadonlySet<Replica>): Replica | undefined {
+    const left = this.all.filter((replica) => !tried.has(replica));
+    const ready = left.filter(({ state }) => state === 'ready');
+    const candidates = ready.length > 0 ? ready : left.filter(({ state }) => state === 'unfit');
+    return candidates[this.turn++ % candidates.length];
   }
 
   /** A replica that refused a connection gets no more requests until it was looked at again. */
@@ -53,16 +54,18 @@ export class Replicas {
   }
 
   private async look(replica: Replica): Promise<void> {
-    Object.assign(replica, await this.ask(replica));
+    const { isSilent, ...found } = await this.ask(replica);
+    Object.assign(replica, found);
+    if (isSilent) [...replica.givenUp].forEach((giveUp) => giveUp());
     if (this.running) this.timers.set(replica, setTimeout(() => { void this.look(replica); }, CHECK_EVERY_MS));
   }
 
-  private ask({ url }: Replica): Promise<Pick<Replica, 'state' | 'reason'>> {
+  private ask({ url }: Replica): Promise<Pick<Replica, 'state' | 'reason'> & { isSilent?: boolean }> {
     return new Promise((resolve) => {
       const request = get(new URL('/health/ready', url), { agent: this.agent, timeout: CHECK_TIMEOUT_MS }, (answer) => {
         let text = '';
         answer.on('data', (chunk: Buffer) => { if (text.length < READINESS_BYTES_MAX) text += chunk.toString(); });
-        answer.once('error', (error) => resolve({ state: 'gone', reason: error.message }));
+        answer.once('error', (error) => resolve({ state: 'gone', reason: error.message, isSilent: true }));
         answer.once('end', () => {
           if (answer.statusCode === READY) resolve({ state: 'ready', reason: '' });
           // On its way out it takes nothing new; with a sick database it may still answer what needs none.
@@ -70,7 +73,7 @@ export class Replicas {
         });
       });
       request.once('timeout', () => request.destroy(new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`)));
-      request.once('error', (error) => resolve({ state: 'gone', reason: error.message }));
+      request.once('error', (error) => resolve({ state: 'gone', reason: error.message, isSilent: true }));
     });
   }
 }

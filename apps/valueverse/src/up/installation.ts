@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { claimDataFolder, PortTaken } from '@valueverse/platform';
 import { DataFolder, type FirstKeys } from '../edition/data-folder';
 import { firstKeys } from '../edition/first-keys';
+import { ApiClient } from '../http/api-client';
 import { Keeper } from './keeper';
 import { claimFor, noteMadeWith } from './made-with';
 import { keepKafka, keepPostgres, keepRedis, requireKafka } from './parts';
@@ -69,6 +70,7 @@ export class LocalInstallation {
     const parts = [...serviceParts(ports, around), gatewayPart(ports, data, smtpUrl === undefined), ...(smtpUrl === undefined ? [inboxPart(ports, around)] : [])];
     await all(parts.map((part) => step(part.name, this.keeper.keep(part))));
     const keys = await firstKeys(this.folder, this.url, around.secrets.operatorToken, ORGANIZATION);
+    await heardOf(this.url, keys.secretKey);
     this.folder.noteServer({ url: this.url, pid: process.pid });
     this.isReady = true;
     this.note();
@@ -88,6 +90,12 @@ export class LocalInstallation {
     this.state.write({ url: this.url, brokers, replicas, supervisor: this.me, isReady: this.isReady, parts: this.keeper.notes });
   }
 }
+
+/** Waits until every service has heard of the key: keys travel by the log, and a service that is behind answers 503 until then. */
+const heardOf = async (url: string, key: string): Promise<void> => {
+  const api = new ApiClient(url, key);
+  await all(['/api/v1/usage/meters', '/api/v1/billing/plans', '/api/v1/payments', '/api/v1/notifications/messages'].map((path) => api.get(path)));
+};
 
 /** Waits for all of them, so that nothing is still starting when one has failed. */
 const all = async (works: readonly Promise<unknown>[]): Promise<void> => {

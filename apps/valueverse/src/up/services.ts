@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { SERVICES, type ServiceName } from '@valueverse/contracts';
 import type { InstallationSecrets } from '@valueverse/hosting';
-import { freePort, startPart, type PartProcess } from '@valueverse/platform';
+import { freePorts, startPart, type PartProcess } from '@valueverse/platform';
 import type { KeptPart } from './keeper';
 
 const APPS = join(__dirname, '..', '..', '..');
@@ -10,6 +10,8 @@ const MAINS: Readonly<Record<ServiceName, string>> = {
 };
 const READY_TIMEOUT_MS = 120_000;
 const ANSWER_TIMEOUT_MS = 4_000;
+/** The gateway looks at each replica four times a second. */
+const DRAIN_MS = 1_500;
 /** Longer than a service gives itself to answer what is on its way. */
 const STOP_TIMEOUT_MS = 30_000;
 
@@ -34,13 +36,13 @@ export interface Ports {
   readonly inboxSmtp: number;
 }
 
-const each = async <T>(make: (name: ServiceName) => Promise<T>): Promise<Record<ServiceName, T>> =>
-  Object.fromEntries(await Promise.all(SERVICES.map(async (name) => [name, await make(name)] as const))) as Record<ServiceName, T>;
-
-export const choosePorts = async (gateway: number, replicas: number): Promise<Ports> => ({
-  gateway, inner: await each(freePort), inboxHttp: await freePort(), inboxSmtp: await freePort(),
-  replicas: await each(() => Promise.all(Array.from({ length: replicas }, freePort))),
-});
+/** All at once, so that no two are the same. */
+export const choosePorts = async (gateway: number, replicas: number): Promise<Ports> => {
+  const free = await freePorts(SERVICES.length * (replicas + 1) + 2);
+  const next = (): number => free.pop()!;
+  const each = <T>(make: () => T): Record<ServiceName, T> => Object.fromEntries(SERVICES.map((name) => [name, make()])) as Record<ServiceName, T>;
+  return { gateway, inboxHttp: next(), inboxSmtp: next(), inner: each(next), replicas: each(() => Array.from({ length: replicas }, next)) };
+};
 
 const local = (port: number): string => `http://127.0.0.1:${port}`;
 export const logFileOf = (folder: string, name: string): string => join(folder, 'logs', `${name}.log`);
@@ -50,7 +52,7 @@ export const serviceEnvironment = (service: ServiceName, port: number, ports: Po
   PORT: String(port), DATABASE_URL: around.databases[service], FEED: 'kafka', KAFKA_BROKERS: around.brokers.join(','), KAFKA_REPLICATION: String(around.copies),
   ...(around.redisUrl === undefined ? {} : { REDIS_URL: around.redisUrl }),
   VV_MASTER_KEY: around.secrets.masterKey.toString('base64'), VV_OPERATOR_TOKEN: around.secrets.operatorToken, VV_SERVICE_TOKEN: around.secrets.serviceToken,
-  VV_ANCHOR_FILE: join(around.folder, 'anchors', `${service}.jsonl`),
+  DRAIN_MS: String(DRAIN_MS), VV_ANCHOR_FILE: join(around.folder, 'anchors', `${service}.jsonl`),
   USAGE_URL: local(ports.inner.usage), BILLING_URL: local(ports.inner.billing), PAYMENTS_URL: local(ports.inner.payments), NOTIFICATIONS_URL: local(ports.inner.notifications),
   SMTP_URL: around.smtpUrl ?? `smtp://127.0.0.1:${ports.inboxSmtp}`,
 });

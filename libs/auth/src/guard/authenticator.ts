@@ -26,6 +26,7 @@ export class Authenticator {
   private readonly remembered = new Map<string, { caller: Caller; untilMs: number }>();
 
   private looking: Promise<boolean> | undefined;
+  private nextLook: Promise<boolean> | undefined;
 
   constructor(private readonly service: Service, private readonly secrets: AuthSecrets) {}
 
@@ -54,24 +55,42 @@ export class Authenticator {
   private async find(token: string, digest: string): Promise<StoredCredential> {
     const prefix = prefixOf(token);
     if (prefix === undefined) throw unauthorized('invalid_credential', 'this is not a key of ValueVerse');
-    const stored = await this.service.database.transaction({ role: 'worker', readOnly: true }, (tx) => credentialByPrefix(tx, prefix));
+    const read = (): Promise<StoredCredential | undefined> => this.service.database.transaction({ role: 'worker', readOnly: true }, (tx) => credentialByPrefix(tx, prefix));
+    let stored = await read();
     if (stored === undefined) {
       if (await this.isBehind()) {
         throw new Problem(503, 'credentials_behind', 'this service has not heard of the latest keys yet; send the request again', { retryAfterSeconds: RETRY_AFTER_SECONDS });
       }
-      throw unauthorized('invalid_credential', 'the key is unknown');
+      // It may have come between the two looks.
+      stored = await read();
+      if (stored === undefined) throw unauthorized('invalid_credential', 'the key is unknown');
     }
     if (!isEqual(stored.digest, digest)) throw unauthorized('invalid_credential', 'the key is unknown');
     if (stored.revoked) throw unauthorized('credential_revoked', 'the key was revoked');
     return stored;
   }
 
-  /** Many unknown keys at once are one look at the feed. A feed that does not answer may hold the key. */
+  /**
+   * Many unknown keys at once are one look at the feed. A look that is under way may be older than the key: those who come meanwhile share the
+   * next one.
+   */
   private isBehind(): Promise<boolean> {
-    return this.looking ??= this.look().catch((error: unknown) => {
+    const { looking } = this;
+    if (looking === undefined) return this.beginLook();
+    return this.nextLook ??= looking.then(() => {
+      this.nextLook = undefined;
+      return this.beginLook();
+    });
+  }
+
+  /** A feed that does not answer may hold the key. */
+  private beginLook(): Promise<boolean> {
+    const look = this.look().catch((error: unknown) => {
       this.service.logger.warn({ err: error }, 'the feed could not be asked how far the credentials are');
       return true;
-    }).finally(() => { this.looking = undefined; });
+    }).finally(() => { if (this.looking === look) this.looking = undefined; });
+    this.looking = look;
+    return look;
   }
 
   private async look(): Promise<boolean> {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import { derivedId } from '@valueverse/kernel';
 import { TOPICS, type Topic } from '@valueverse/contracts';
 import { PersonalKeyMissing, type Fact } from '../codec/codec';
@@ -35,7 +36,8 @@ export interface SubscriptionOptions {
 
 /** Everything a service reads from the feed: each record is fetched once and given to each consumer of its topic, which has a checkpoint of its own. */
 export class Subscription {
-  private readonly owner = randomUUID();
+  /** Says where to look: the machine and the process that has a partition. */
+  private readonly owner = `${hostname()}/${process.pid}/${randomUUID()}`;
   private readonly checkpoints: Checkpoints;
   private readonly parking: Parking;
   private readonly held = new Map<string, Checkpoint>();

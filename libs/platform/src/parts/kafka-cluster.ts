@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from '../postgres/embedded-postgres';
+import { freePorts } from './free-ports';
 import { startPart, type PartProcess } from './part-process';
 
 export interface KafkaClusterOptions {
@@ -41,8 +41,8 @@ const LIGHT_JAVA = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
 /** Starts brokers on local Java and returns when all of them serve. */
 export async function startKafkaCluster(options: KafkaClusterOptions): Promise<KafkaCluster> {
   const { folder, brokers, ports = [] } = options;
-  const places: Place[] = [];
-  for (let id = 1; id <= brokers; id++) places.push({ id, folder: join(folder, `broker-${id}`), port: ports[id - 1] ?? await freePort(), controllerPort: await freePort() });
+  const free = await freePorts(2 * brokers);
+  const places = Array.from({ length: brokers }, (_, nth): Place => ({ id: nth + 1, folder: join(folder, `broker-${nth + 1}`), port: ports[nth] ?? free[2 * nth]!, controllerPort: free[2 * nth + 1]! }));
   const started = await Promise.allSettled(places.map((place) => startNode(place, places, options)));
   const nodes = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const stop = async (): Promise<void> => {

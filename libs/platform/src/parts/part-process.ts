@@ -83,7 +83,8 @@ async function untilReady(part: PartProcess, { name, logFile, isReady, readyTime
   const deadline = performance.now() + readyTimeoutMs;
   const written = (): string => readFileSync(logFile).subarray(writtenBefore).toString('utf8');
   const lastWords = (): string => written().trim().slice(-REASON_CHARACTERS_MAX);
-  while (!(await isReady(written()))) {
+  // Who answers on its port may be another process: it counts only while the part itself runs.
+  while (!(await isReady(written())) || !part.isRunning) {
     if (!part.isRunning) throw new Error(`${name} did not start, it ${await part.whenEnded}: ${lastWords()}`);
     if (performance.now() > deadline) throw new Error(`${name} was not ready within ${readyTimeoutMs} ms: ${lastWords()}`);
     await pause(POLL_MS);

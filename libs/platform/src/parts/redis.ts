@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { freePort } from '../postgres/embedded-postgres';
+import { freePort } from './free-ports';
 import { answers, dockerAnswers, fetches, fetchOnce, fetchWithMaven, mavenAnswers, partCache } from './part-cache';
 import { startPart, type PartProcess } from './part-process';
 

@@ -6,7 +6,7 @@ import { startKafkaCluster } from '../../../platform/src/parts/kafka-cluster';
 // eslint-disable-next-line @nx/enforce-module-boundaries
 import { startRedis, type RedisFound } from '../../../platform/src/parts/redis';
 // eslint-disable-next-line @nx/enforce-module-boundaries
-import { freePort } from '../../../platform/src/postgres/embedded-postgres';
+import { freePort } from '../../../platform/src/parts/free-ports';
 
 /** A broker for the length of a run. */
 export interface Broker {
