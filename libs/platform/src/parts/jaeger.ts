@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from '../postgres/embedded-postgres';
+import { freePort } from './free-ports';
 import { answers, fetchOnce, partCache } from './part-cache';
 import { startPart, type PartProcess } from './part-process';
 
