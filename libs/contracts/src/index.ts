@@ -7,3 +7,6 @@ export * from './payments';
 export * from './notifications';
 export * from './identity';
 export * from './service-reports';
+export * from './all-events';
+export * from './lock/compare-schemas';
+export * from './lock/schema-lock';
