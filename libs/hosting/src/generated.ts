@@ -4,6 +4,7 @@ import { SERVICES, type InvoiceDocuments, type ServiceName, type UsageReader } f
 import { FileAnchors, PostgresFeed } from '@valueverse/event-log';
 import { smtpTransport } from '@valueverse/notifications';
 import { buildOpenApi, createHost, createLogger, type ConfigSchema } from '@valueverse/platform';
+import { asyncApiOf } from './asyncapi';
 import { cursorSecretOf, installation } from './installation';
 import { metricsPage } from './metrics-page';
 import { serviceConfig, SERVICE_PORTS } from './service-config';
@@ -30,6 +31,7 @@ export const generatedFiles = async (): Promise<Record<string, string>> => {
   };
   const all = SERVICES.map((name) => hosted[name]());
   for (const [index, name] of SERVICES.entries()) files[`docs/openapi/${name}.json`] = await documentOf(name, webModule(shared, [all[index]!]), shared);
+  for (const [index, name] of SERVICES.entries()) files[`docs/asyncapi/${name}.json`] = `${JSON.stringify(asyncApiOf(name, DESCRIPTIONS[name], all[index]!.service.consumptions), null, 2)}\n`;
   files['docs/METRICS.md'] = await metricsPage(shared.metrics);
   return files;
 };

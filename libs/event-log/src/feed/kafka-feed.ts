@@ -9,7 +9,8 @@ const SESSION_TIMEOUT_MS = 10_000;
 const HEARTBEAT_MS = 1_000;
 const FETCH_WAIT_MS = 50;
 const DAY_MS = 86_400_000;
-const TRANSPORT_RETENTION_MS = 7 * DAY_MS;
+/** How long usage envelopes stay in their topic. */
+export const TRANSPORT_RETENTION_MS = 7 * DAY_MS;
 /** A consumer that was away for a weekend must find what it has not read. */
 const TRANSPORT_RETENTION_MIN_MS = 3 * DAY_MS;
 const KEY_COMPACTION_LAG_MAX_MS = DAY_MS;

@@ -1,5 +1,5 @@
 import type { Clock } from '@valueverse/kernel';
-import type { ServiceName } from '@valueverse/contracts';
+import type { ServiceName, Topic } from '@valueverse/contracts';
 import {
   chainHeads, Codec, consumerName, Database, ensureStreamViews, EventStore, KeyRelay, KeyRing, Log, Relay, Subscription,
   type AnchorStore, type Consumer, type Feed, type Reports,
@@ -35,6 +35,13 @@ export interface ServiceOptions {
   readonly contexts: readonly ContextShape[];
   readonly connectionsMax?: number;
 }
+
+/** What one consumer reads: the names of its events, or every record where it names none. */
+export interface Consumption { readonly consumer: string; readonly topics: readonly Topic[]; readonly events: readonly string[] | undefined }
+
+const consumptionOf = (consumer: Consumer): Consumption => ({
+  consumer: consumerName(consumer), topics: consumer.topics, events: consumer.kind === 'records' ? undefined : consumer.kind === 'projector' ? consumer.events : Object.keys(consumer.on),
+});
 
 const ANCHOR_EVERY_MS = 60_000;
 const PRUNE_EVERY_MS = 3_600_000;
@@ -120,6 +127,8 @@ export class Service {
 
   /** What this service says about clocks and about what it has read. */
   get reports(): DatabaseReports { return new DatabaseReports(this.name, this.database, this.consumers); }
+  /** What it reads, by consumer. */
+  get consumptions(): readonly Consumption[] { return this.consumers.map(consumptionOf); }
   /** The names of its consumers, as their checkpoints have them. */
   get readers(): readonly string[] { return this.consumers.map(consumerName); }
   get jobs(): JobTable { return this.jobTable; }
