@@ -29,6 +29,7 @@ export class LogBed {
     await bed.database.transaction({ role: 'owner' }, async (tx) => {
       await tx.query(log.storeSchemaSql(SCHEMA));
       await tx.query(log.consumerSchemaSql(SCHEMA));
+      await tx.query(log.deadLetterSchemaSql(SCHEMA));
       await tx.query('CREATE TABLE effects (consumer text NOT NULL, stream text NOT NULL, version int NOT NULL, amount numeric NOT NULL, PRIMARY KEY (consumer, stream, version))');
       await tx.query('GRANT ALL ON effects TO vv_billing_worker');
       for (const [name, keys] of [['copy_keyed', ', PRIMARY KEY (partition, position), UNIQUE (tenant, stream, version)'], ['copy_bare', '']]) {

@@ -3,11 +3,14 @@ import type { Consumer } from '@valueverse/event-log';
 import type { Service } from '@valueverse/platform';
 import { AuthGuard } from './guard/auth.guard';
 import { Authenticator, type AuthSecrets } from './guard/authenticator';
+import { tenantDirectory } from './keys/tenant-directory';
 import { credentialProjector } from './keys/credential-table';
 
 /** Who is asking, for the controllers of one service. */
 export interface ServiceAuth {
   readonly authenticator: Authenticator;
+  /** Whether anybody holds a key of a tenant. Throws `NotYetKnown` while the credentials are behind. */
+  readonly isTenant: (tenant: string) => Promise<boolean>;
   readonly consumers: readonly Consumer[];
   readonly module: DynamicModule;
 }
@@ -20,6 +23,7 @@ export const authFor = (service: Service, secrets: AuthSecrets): ServiceAuth => 
   service.fanOut.listen('credentials', authenticator.forget);
   return {
     authenticator,
+    isTenant: tenantDirectory(service, authenticator),
     consumers: [credentialProjector(() => service.fanOut.tell('credentials'))],
     module: { module: class extends AuthModule {}, providers: [{ provide: Authenticator, useValue: authenticator }, AuthGuard], exports: [Authenticator, AuthGuard] },
   };

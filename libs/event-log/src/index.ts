@@ -10,6 +10,7 @@ export * from './feed/kafka-feed';
 export * from './relay/relay';
 export * from './consume/consumers';
 export * from './consume/checkpoints';
+export * from './consume/inspect';
 export * from './consume/schema';
 export * from './consume/subscription';
 export * from './project/read-model';

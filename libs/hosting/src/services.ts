@@ -1,5 +1,6 @@
 import type { DynamicModule } from '@nestjs/common';
-import { CLOCK_EVENTS, IDENTITY_EVENTS, type InvoiceDocuments, type ServiceName, type UsageReader } from '@valueverse/contracts';
+import { ALL_EVENTS, CLOCK_EVENTS, IDENTITY_EVENTS, type InvoiceDocuments, type ServiceName, type UsageReader } from '@valueverse/contracts';
+import { familyOf } from '@valueverse/event-log';
 import { authFor, CREDENTIALS, type ServiceAuth } from '@valueverse/auth';
 import { billingContext, billingShape } from '@valueverse/billing';
 import { identityContext, identityShape } from '@valueverse/identity';
@@ -20,16 +21,19 @@ export interface HostedService {
 /** What every service reads beside the facts of its contexts: who may ask, and what time test clocks have. */
 const COMMON: ContextShape = { name: 'common', definitions: [...IDENTITY_EVENTS, ...CLOCK_EVENTS], readModels: [], migrations: [CREDENTIALS] };
 
+/** Everything that this release publishes, whichever version of it. */
+const PUBLISHED: ReadonlySet<string> = new Set(ALL_EVENTS.map(({ type }) => familyOf(type)));
+
 const serviceOf = (installation: Installation, name: ServiceName, contexts: readonly ContextShape[]): { service: Service; auth: ServiceAuth } => {
   const { feed, clock, logger, health, metrics, anchors, secrets, shared } = installation;
   const service = new Service({
-    name, databaseUrl: installation.databaseUrl(name), feed, clock, logger, health, metrics, anchors, fanOut: shared.fanOut, masterKey: secrets.masterKey, contexts: [COMMON, ...contexts],
+    name, databaseUrl: installation.databaseUrl(name), feed, clock, logger, health, metrics, anchors, fanOut: shared.fanOut, masterKey: secrets.masterKey, contexts: [COMMON, ...contexts], published: PUBLISHED,
   });
   return { service, auth: authFor(service, authSecretsOf(secrets)) };
 };
 
 const hosted = (service: Service, auth: ServiceAuth, contexts: readonly { parts: ContextParts; module: DynamicModule }[], close: () => Promise<void> = async () => undefined): HostedService => {
-  service.use([{ consumers: auth.consumers, jobs: [] }, ...contexts.map(({ parts }) => parts)]);
+  service.use([{ consumers: auth.consumers, jobs: [] }, ...contexts.map(({ parts }) => parts)], auth.isTenant);
   return { service, modules: contexts.map(({ module }) => module), close: async () => { await close(); await service.stop(); } };
 };
 

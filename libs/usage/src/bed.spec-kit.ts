@@ -1,7 +1,7 @@
 import { createTestDatabase, eventually, type TestDatabase } from '@valueverse/testing';
-import { StatementsRequested, USAGE_PARTITIONS, type StatementRequest } from '@valueverse/contracts';
+import { partitionsOf, StatementsRequested, USAGE_PARTITIONS, type StatementRequest } from '@valueverse/contracts';
 import {
-  Codec, consumerSchemaSql, Database, ensureRoles, ensureStreamViews, EventStore, Log, PostgresFeed, Relay, storeSchemaSql, Subscription,
+  Codec, consumerSchemaSql, Database, deadLetterSchemaSql, ensureRoles, ensureStreamViews, EventStore, Log, PostgresFeed, recordOf, Relay, storeSchemaSql, Subscription,
   type Consumer, type FeedRecord, type JobSink, type NewJob, type Tx,
 } from '@valueverse/event-log';
 import { instantFromMicros, microsNumberOfText, newIdFrom, partitionOf } from '@valueverse/kernel';
@@ -32,6 +32,7 @@ const prepare = async (url: string): Promise<void> => {
   await database.transaction({ role: 'owner' }, async (tx) => {
     await tx.query(storeSchemaSql(SCHEMA));
     await tx.query(consumerSchemaSql(SCHEMA));
+    await tx.query(deadLetterSchemaSql(SCHEMA));
     await tx.query(usageSchemaSql(SCHEMA));
   });
   const store = new EventStore(database, codecOf());
@@ -88,6 +89,7 @@ export class Bed {
   private subscription: Subscription | undefined;
   private ids = 0;
   private requested = 0n;
+  private readonly lastRequest = new Map<number, bigint>();
   private readonly offsets = new Map<number, bigint>();
 
   private constructor(private readonly test: TestDatabase, readonly database: Database, readonly log: Log, readonly feed: PostgresFeed) {
@@ -172,13 +174,16 @@ export class Bed {
   /** Puts a fact of billing on its topic, as billing's relay would. The same `fact` again is a redelivery under another offset. */
   async request(requests: readonly Partial<StatementRequest>[], fact = `evt_${this.requested + 1n}`, tenant = TENANT): Promise<void> {
     const full = requests.map((request) => ({ requestId: 'r1', subscriptionId: 'sub_1', chargeKey: 'prompt', meterKey: 'tokens', meterVersion: 1, usage: [], groupBy: [], ...request }));
-    const previous = this.requested;
+    const partition = partitionOf(tenant, 'chunk-1', partitionsOf('billing.statement-requests'));
+    const previous = this.lastRequest.get(partition) ?? 0n;
     this.requested += 1n;
+    this.lastRequest.set(partition, this.requested);
     const value = JSON.stringify({
       specversion: '1.0', id: fact, source: '/valueverse/billing', type: StatementsRequested.type, subject: 'chunk-1', time: NOW, datacontenttype: 'application/json', tenant, streamversion: Number(this.requested),
       actor: 'test', correlationid: fact, recordedtime: NOW, data: { chunkId: 'chunk-1', requests: full, requestedAt: NOW },
     });
-    await this.feed.append('billing.statement-requests', 3, [{ key: 'chunk-1', value, headers: { ce_tenant: tenant, ce_type: StatementsRequested.type }, position: this.requested, previous }]);
+    const record = { id: fact, tenant, type: StatementsRequested.type, stream: 'chunk-1', body: value, partition, position: this.requested };
+    await this.feed.append('billing.statement-requests', partition, [recordOf(record, previous)]);
   }
   statement(requestId = 'r1', tenant = TENANT): Promise<StatementData> {
     return eventually(`a statement for ${requestId}`, async (saw) => {

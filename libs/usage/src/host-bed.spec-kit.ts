@@ -1,8 +1,9 @@
+import { partitionOf } from '@valueverse/kernel';
 import { randomBytes } from 'node:crypto';
 import { createTestDatabase, type TestDatabase } from '@valueverse/testing';
 import { authFor, CREDENTIALS, digestKeyOf, digestOf, newKeyText, type KeyKind } from '@valueverse/auth';
-import { StatementsRequested, type StatementRequest } from '@valueverse/contracts';
-import { PostgresFeed } from '@valueverse/event-log';
+import { partitionsOf, StatementsRequested, type StatementRequest } from '@valueverse/contracts';
+import { PostgresFeed, recordOf } from '@valueverse/event-log';
 import { createHost, createLogger, HealthRegistry, type Host, LocalFanOut, Metrics, Service, systemClock, systemIds } from '@valueverse/platform';
 import { CLOUD_EVENT_TYPES } from './ingest/cloud-events';
 import { usageContext, usageShape } from './usage.context';
@@ -29,6 +30,7 @@ export interface Answer { readonly status: number; readonly headers: Headers; re
 /** The usage service as it is hosted, asked by HTTP. */
 export class HostBed {
   private requested = 0n;
+  private readonly lastRequest = new Map<number, bigint>();
   private constructor(private readonly test: TestDatabase, private readonly feed: PostgresFeed, readonly service: Service, private readonly host: Host, private readonly url: string) {}
 
   static async make(): Promise<HostBed> {
@@ -66,13 +68,16 @@ export class HostBed {
 
   /** Puts a fact of billing on its topic, as billing's relay would. */
   async request(tenant: string, requests: readonly StatementRequest[], at: string): Promise<void> {
-    const previous = this.requested;
+    const partition = partitionOf(tenant, 'chunk-1', partitionsOf('billing.statement-requests'));
+    const previous = this.lastRequest.get(partition) ?? 0n;
     this.requested += 1n;
+    this.lastRequest.set(partition, this.requested);
     const value = JSON.stringify({
       specversion: '1.0', id: `evt_${this.requested}`, source: '/valueverse/billing', type: StatementsRequested.type, subject: 'chunk-1', time: at, datacontenttype: 'application/json', tenant,
       streamversion: Number(this.requested), actor: 'test', correlationid: 'evt', recordedtime: at, data: { chunkId: 'chunk-1', requests, requestedAt: at },
     });
-    await this.feed.append('billing.statement-requests', 1, [{ key: 'chunk-1', value, headers: { ce_tenant: tenant, ce_type: StatementsRequested.type }, position: this.requested, previous }]);
+    const record = { id: `evt_${this.requested}`, tenant, type: StatementsRequested.type, stream: 'chunk-1', body: value, partition, position: this.requested };
+    await this.feed.append('billing.statement-requests', partition, [recordOf(record, previous)]);
   }
   async close(): Promise<void> {
     await this.host.close();

@@ -1,7 +1,7 @@
 import { Controller, Get, Module, UseGuards } from '@nestjs/common';
 import { createTestDatabase, eventually, type TestDatabase } from '@valueverse/testing';
 import { IDENTITY_EVENTS, type CredentialIssued, type CredentialRevoked } from '@valueverse/contracts';
-import { Codec, PostgresFeed } from '@valueverse/event-log';
+import { Codec, PostgresFeed, recordOf } from '@valueverse/event-log';
 import { createHost, createLogger, HealthRegistry, LocalFanOut, Metrics, Service, systemClock, type Host, type RateLimiter } from '@valueverse/platform';
 import { authFor, type ServiceAuth } from '../auth.module';
 import type { Caller } from '../caller';
@@ -33,6 +33,8 @@ let feed: PostgresFeed;
 let service: Service;
 let host: Host;
 let appended = 0n;
+/** The position of the last fact, by partition. */
+const last = new Map<number, bigint>();
 const taken: string[] = [];
 let allowed = true;
 const limiter: RateLimiter = { take: async (key) => { taken.push(key); return { allowed, remaining: allowed ? 41 : 0, waitSeconds: 3 }; } };
@@ -63,6 +65,7 @@ beforeEach(async () => {
   host = await hostFor(auth);
   [appended, allowed] = [0n, true];
   taken.length = 0;
+  last.clear();
 }, TIMEOUT_MS);
 afterEach(async () => {
   await host.close();
@@ -74,9 +77,11 @@ afterEach(async () => {
 /** Puts a fact of identity on its topic, as billing's relay would. */
 const publish = async (event: CredentialIssued | CredentialRevoked, version: number): Promise<void> => {
   const stream = `key-${event.keyId}`;
-  const { body, type } = new Codec('billing', [...IDENTITY_EVENTS]).encode(event, stream, version, { tenant: 'platform', at: NOW, actor: 'test' }, NOW);
-  await feed.append('identity.credentials', 5, [{ key: stream, value: body, headers: { ce_type: type, ce_tenant: 'platform' }, position: appended + 1n, previous: appended }]);
+  const fact = new Codec('billing', [...IDENTITY_EVENTS]).encode(event, stream, version, { tenant: 'platform', at: NOW, actor: 'test' }, NOW);
+  const previous = last.get(fact.partition) ?? 0n;
   appended += 1n;
+  last.set(fact.partition, appended);
+  await feed.append('identity.credentials', fact.partition, [recordOf({ ...fact, position: appended }, previous)]);
 };
 const issue = async (more: { kind?: KeyKind; scopes?: string[]; subjects?: string[] } = {}): Promise<{ text: string; keyId: string }> => {
   const { text, prefix } = newKeyText('test', more.kind ?? 'secret');

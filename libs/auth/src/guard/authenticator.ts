@@ -71,10 +71,11 @@ export class Authenticator {
   }
 
   /**
-   * Many unknown keys at once are one look at the feed. A look that is under way may be older than the key: those who come meanwhile share the
+   * Whether a credential may still be on its way here. Many unknown keys at once are one look at the feed. A look that is under way may be older than
+   * the key: those who come meanwhile share the
    * next one.
    */
-  private isBehind(): Promise<boolean> {
+  isBehind(): Promise<boolean> {
     const { looking } = this;
     if (looking === undefined) return this.beginLook();
     return this.nextLook ??= looking.then(() => {

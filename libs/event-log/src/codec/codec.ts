@@ -88,6 +88,9 @@ const personalPaths = (schema: Tree, prefix = ''): string[] => {
 
 const EVENT_TYPE = /^(.*)\.v([0-9]+)$/;
 
+/** A wire type without its version: what all versions of an event have in common. A text that is no type of ours is its own family. */
+export const familyOf = (type: string): string => EVENT_TYPE.exec(type)?.[1] ?? type;
+
 /** Turns decided events into exact text and back. Strict when a fact is made, tolerant when it is read. */
 export class Codec {
   private readonly byName = new Map<string, Compiled>();

@@ -10,6 +10,10 @@ export interface Checkpoint {
   /** The offset of the next record to handle, and the store position of the last fact handled. */
   nextOffset: bigint;
   position: bigint;
+  /** How often the partition was taken over since somebody last got on with it: each time its process may have ended over the next record. */
+  takeovers: number;
+  /** A record that was begun on its own and not ended. */
+  suspect: bigint | null;
   /** Why this consumer stopped here for good; an operator has to look. */
   halted: string | null;
 }
@@ -26,21 +30,27 @@ export class Checkpoints {
     return this.database.transaction({ role: 'worker' }, async (tx) => {
       const columns = [wanted.map(({ consumer }) => consumer), wanted.map(({ topic }) => topic), wanted.map(({ partition }) => partition)];
       await tx.query('INSERT INTO checkpoints (consumer, topic, partition) SELECT * FROM unnest($1::text[], $2::text[], $3::int[]) ON CONFLICT DO NOTHING', columns);
-      const { rows } = await tx.query<{ consumer: string; topic: Topic; partition: number; epoch: bigint; next_offset: bigint; position: bigint; halted: string | null }>(
+      const { rows } = await tx.query<{ consumer: string; topic: Topic; partition: number; epoch: bigint; next_offset: bigint; position: bigint; halted: string | null; takeovers: number; suspect: bigint | null }>(
         `WITH locked AS (SELECT c.consumer, c.topic, c.partition FROM checkpoints c JOIN unnest($1::text[], $2::text[], $3::int[]) w(consumer, topic, partition)
            ON (c.consumer, c.topic, c.partition) = (w.consumer, w.topic, w.partition) ORDER BY 1, 2, 3 FOR UPDATE OF c)
-         UPDATE checkpoints c SET epoch = c.epoch + 1, owner = $4 FROM locked l WHERE (c.consumer, c.topic, c.partition) = (l.consumer, l.topic, l.partition)
-         RETURNING c.consumer, c.topic, c.partition, c.epoch, c.next_offset, c.position, c.halted`, [...columns, this.owner]);
-      return rows.map((row) => ({ consumer: row.consumer, topic: row.topic, partition: row.partition, epoch: row.epoch, nextOffset: row.next_offset, position: row.position, halted: row.halted }));
+         UPDATE checkpoints c SET epoch = c.epoch + 1, owner = $4, takeovers = CASE WHEN c.owner IS NULL THEN 0 ELSE c.takeovers + 1 END, taken_at = clock_timestamp() FROM locked l WHERE (c.consumer, c.topic, c.partition) = (l.consumer, l.topic, l.partition)
+         RETURNING c.consumer, c.topic, c.partition, c.epoch, c.next_offset, c.position, c.halted, c.takeovers,
+           (SELECT f.record_offset FROM failures f WHERE (f.consumer, f.topic, f.partition) = (c.consumer, c.topic, c.partition) AND f.begun > 0 AND f.record_offset >= c.next_offset) AS suspect`, [...columns, this.owner]);
+      return rows.map((row) => ({ consumer: row.consumer, topic: row.topic, partition: row.partition, epoch: row.epoch, nextOffset: row.next_offset, position: row.position, halted: row.halted, takeovers: row.takeovers, suspect: row.suspect }));
     });
   }
 
   /** Moves a checkpoint from where this process believes it to be. Throws `Fenced` when that is no longer so. */
   async advance(tx: Tx, from: Checkpoint, to: { nextOffset: bigint; position: bigint }): Promise<void> {
     const { rowCount } = await tx.query(
-      'UPDATE checkpoints SET next_offset = $1, position = $2 WHERE consumer = $3 AND topic = $4 AND partition = $5 AND epoch = $6 AND next_offset = $7',
+      'UPDATE checkpoints SET next_offset = $1, position = $2, takeovers = 0 WHERE consumer = $3 AND topic = $4 AND partition = $5 AND epoch = $6 AND next_offset = $7',
       [to.nextOffset, to.position, from.consumer, from.topic, from.partition, from.epoch, from.nextOffset]);
     if (rowCount !== 1) throw new Fenced(`${from.consumer} no longer reads ${from.topic}/${from.partition}`);
+  }
+
+  /** Gives up what this process holds, so that the next owner knows that it ended well. */
+  async release(): Promise<void> {
+    await this.database.transaction({ role: 'worker' }, (tx) => tx.query('UPDATE checkpoints SET owner = NULL, takeovers = 0 WHERE owner = $1', [this.owner]));
   }
 
   async halt(checkpoint: Checkpoint, reason: string): Promise<void> {

@@ -14,11 +14,29 @@ export class Parking {
   async countFailure(consumer: string, record: FeedRecord, reason: string): Promise<number> {
     return this.database.transaction({ role: 'worker' }, async (tx) => {
       const { rows } = await tx.query<{ attempts: number }>(
-        `INSERT INTO failures AS f VALUES ($1, $2, $3, $4, 1, $5) ON CONFLICT (consumer, topic, partition)
+        `INSERT INTO failures AS f (consumer, topic, partition, record_offset, attempts, reason) VALUES ($1, $2, $3, $4, 1, $5) ON CONFLICT (consumer, topic, partition)
          DO UPDATE SET attempts = CASE WHEN f.record_offset = excluded.record_offset THEN f.attempts + 1 ELSE 1 END, record_offset = excluded.record_offset, reason = excluded.reason
          RETURNING attempts`, [consumer, record.topic, record.partition, record.offset, reason]);
       return rows[0]!.attempts;
     });
+  }
+
+  /** Notes that a record is begun, in a transaction that survives the process; answers how often it was begun without an end, this time included. */
+  async begin(consumer: string, record: FeedRecord): Promise<{ begun: number }> {
+    return this.database.transaction({ role: 'worker' }, async (tx) => {
+      const { rows } = await tx.query<{ begun: number }>(
+        `INSERT INTO failures AS f (consumer, topic, partition, record_offset, attempts, reason, begun) VALUES ($1, $2, $3, $4, 0, 'begun', 1) ON CONFLICT (consumer, topic, partition)
+         DO UPDATE SET begun = CASE WHEN f.record_offset = excluded.record_offset THEN f.begun + 1 ELSE 1 END,
+           attempts = CASE WHEN f.record_offset = excluded.record_offset THEN f.attempts ELSE 0 END, record_offset = excluded.record_offset
+         RETURNING begun`, [consumer, record.topic, record.partition, record.offset]);
+      return rows[0]!;
+    });
+  }
+
+  /** The record that was begun came to an end, whatever that was. */
+  async end(consumer: string, record: FeedRecord): Promise<void> {
+    await this.database.transaction({ role: 'worker' }, (tx) => tx.query(
+      'UPDATE failures SET begun = 0 WHERE consumer = $1 AND topic = $2 AND partition = $3 AND record_offset = $4', [consumer, record.topic, record.partition, record.offset]));
   }
 
   async park(tx: Tx, consumer: string, record: FeedRecord, reason: string): Promise<void> {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { derivedId } from '@valueverse/kernel';
 import { TOPICS, type Topic } from '@valueverse/contracts';
-import { PersonalKeyMissing, type Fact } from '../codec/codec';
+import { familyOf, PersonalKeyMissing, type Fact } from '../codec/codec';
 import { isTransient, type Tx } from '../database/database';
 import { executeIn, type Instruction, type WallClock } from '../execute/execute';
 import { partitionName, type Delivery, type Feed, type FeedRecord, type GroupMembership, type TopicPartition } from '../feed/feed';
@@ -10,13 +10,21 @@ import type { Reports } from '../relay/relay';
 import { AppendConflict, type EventStore } from '../store/event-store';
 import { contextOfFact, processing, traceOfJob, withRecords } from '../tracing';
 import { runInContext } from '../work-context';
+import { followChain, hasFollower, type Following } from './chain';
 import { Checkpoints, Fenced, type Checkpoint } from './checkpoints';
 import { consumerName, NotYetKnown, type Consumer, type JobSink, type NewJob, type Reactor } from './consumers';
+import { assertCloudEvent, assertPromised, RecordRejected, type Rejection, type RejectionCode } from './inspect';
 import { Parking } from './parking';
+import { keepRejected } from './rejects';
 
 /** Attempts at one record before its stream is parked. */
 const ATTEMPTS_MAX = 5;
 const RETRY_PAUSE_MS = 50;
+/** Processes that took a partition over without getting on with it; from then on each record is begun alone and counted before. */
+const CAREFUL_FROM_TAKEOVERS = 2;
+const BEGUN_MAX = 3;
+/** Records that are looked at for the one that follows, where the next one does not. */
+const LOOK_AHEAD_MAX = 1_000;
 /** Attempts at a conflict or a failure of the moment, which say nothing about the record. */
 const TRANSIENT_ATTEMPTS_MAX = 40;
 /** A cause that has not come for this long is an alarm, though it is waited for on. */
@@ -32,6 +40,13 @@ export interface SubscriptionOptions {
   readonly wallClock: WallClock;
   readonly reports: Reports;
   readonly waitAlarmMs?: number;
+  /** Processes that may end over one record before its stream is parked. */
+  readonly begunMax?: number;
+  /** What this release publishes, as `familyOf` names it; all types are believed when it is not given. */
+  readonly published?: ReadonlySet<string>;
+  /** Whether there is such a tenant; throws `NotYetKnown` while that cannot be said. All are believed when it is not given. */
+  readonly isTenant?: (tenant: string) => Promise<boolean>;
+  readonly onRejected?: (code: RejectionCode) => void;
 }
 
 /** Everything a service reads from the feed: each record is fetched once and given to each consumer of its topic, which has a checkpoint of its own. */
@@ -67,7 +82,11 @@ export class Subscription {
     });
   }
   wake(): void { this.membership?.wake(); }
-  async stop(): Promise<void> { await this.membership?.stop(); }
+  async stop(): Promise<void> {
+    if (this.membership === undefined) return;
+    await this.membership.stop();
+    await this.checkpoints.release().catch((error: unknown) => { if (!isTransient(error)) this.options.reports.error('the checkpoints could not be released', error); });
+  }
 
   /** Tries a parked stream again, in order; answers how many of its records went through. Throws what still fails. */
   async retryParked(consumer: string, tenant: string, stream: string): Promise<number> {
@@ -123,60 +142,109 @@ export class Subscription {
     return { next: nexts.reduce((least, next) => (next < least ? next : least)) };
   }
 
-  private async deliverTo(consumer: Consumer, checkpoint: Checkpoint, records: readonly FeedRecord[]): Promise<void> {
+  private async deliverTo(consumer: Consumer, checkpoint: Checkpoint, records: readonly FeedRecord[], careful = this.isCareful(checkpoint, records)): Promise<void> {
     if (records.length === 0) return;
-    const { fresh, missing } = this.following(checkpoint, records);
-    if (missing !== undefined) {
-      // What came before the gap is in order and counts; then this consumer stops and says so.
-      const before = records.slice(0, records.findIndex(({ offset }) => offset === missing.offset));
-      if (before.length > 0) await this.deliverTo(consumer, checkpoint, before);
-      await this.halt(checkpoint, `a record is missing before offset ${missing.offset}: it follows position ${missing.previous ?? 'unknown'}, the last one seen is ${checkpoint.position}`);
-      return;
-    }
-    const after = afterRecords(checkpoint, records);
+    const following = followChain(checkpoint, records, this.isPublished);
+    if (following.missing !== undefined) await this.passGap(consumer, checkpoint, records, following.missing);
+    else if (!careful) await this.handle(consumer, checkpoint, records, following);
+    else if (records.length > 1) await this.oneByOne(consumer, checkpoint, records, careful);
+    else await this.handleCarefully(consumer, checkpoint, records[0]!, following);
+  }
+
+  private async handle(consumer: Consumer, checkpoint: Checkpoint, records: readonly FeedRecord[], { fresh, rejected, after }: Following): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
+        await this.refuseStrangers(fresh);
         await this.options.store.database.transaction({ role: 'worker' }, async (tx) => {
-          const live = await this.parking.setAside(tx, consumerName(consumer), fresh);
+          await keepRejected(tx, checkpoint.consumer, rejected);
+          const live = await this.parking.setAside(tx, checkpoint.consumer, fresh);
           const instructions = await this.apply(consumer, tx, live);
           // The checkpoint moves late: a reader that falls asleep in its handler must not hold up the one that takes over.
           await this.checkpoints.advance(tx, checkpoint, after);
           if (instructions.length > 0) await executeIn(this.options.store, tx, instructions, this.options.wallClock);
         });
-        Object.assign(checkpoint, after);
+        Object.assign(checkpoint, after, { takeovers: 0 });
+        this.tellRejected(checkpoint, rejected);
         return;
       } catch (error) {
         if (error instanceof Fenced) throw error;
         if ((error instanceof AppendConflict || isTransient(error)) && attempt < TRANSIENT_ATTEMPTS_MAX) { await pause(Math.min(attempt, 10) * 5); continue; }
         if (isTransient(error) || error instanceof AppendConflict) throw error;
         if (isWaiting(error) && records.length === 1) throw error;
-        // One by one: those before the one that fails, or waits, are not held up by it.
-        if (records.length > 1) {
-          for (const record of records) await withRecords([record], () => this.deliverTo(consumer, checkpoint, [record]));
-          return;
-        }
+        // Those before the one that fails, or waits, are not held up by it.
+        if (records.length > 1) { await this.oneByOne(consumer, checkpoint, records, false); return; }
+        if (error instanceof RecordRejected) { await this.reject(checkpoint, { record: records[0]!, code: error.code, detail: error.message }); return; }
         if (await this.setBack(consumer, checkpoint, records[0]!, error)) return;
         await pause(RETRY_PAUSE_MS * attempt);
       }
     }
   }
 
-  /** What has not been handled yet, and the first record that does not follow its predecessor. */
-  private following(checkpoint: Checkpoint, records: readonly FeedRecord[]): { fresh: FeedRecord[]; missing?: FeedRecord } {
-    const { kind } = TOPICS[checkpoint.topic];
-    const fresh: FeedRecord[] = [];
-    let { position, nextOffset } = checkpoint;
+  private async oneByOne(consumer: Consumer, checkpoint: Checkpoint, records: readonly FeedRecord[], careful: boolean): Promise<void> {
     for (const record of records) {
-      if (kind === 'facts') {
-        // A relay that was not sure sends again; what was handled is known by its position.
-        if (record.position === undefined || record.position <= position) { nextOffset = record.offset + 1n; continue; }
-        if (record.previous !== position) return { fresh, missing: record };
-        position = record.position;
-      } else if (kind === 'transport' && record.offset !== nextOffset) return { fresh, missing: record };
-      nextOffset = record.offset + 1n;
-      fresh.push(record);
+      if (checkpoint.halted !== null) return;
+      await withRecords([record], () => this.deliverTo(consumer, checkpoint, [record], careful));
     }
-    return { fresh };
+  }
+
+  /** What came before a gap is in order and counts. Then either the record is nobody's, because the one that follows comes later, or the feed has lost something. */
+  private async passGap(consumer: Consumer, checkpoint: Checkpoint, records: readonly FeedRecord[], missing: FeedRecord): Promise<void> {
+    const at = records.findIndex(({ offset }) => offset === missing.offset);
+    if (at > 0) {
+      await this.deliverTo(consumer, checkpoint, records.slice(0, at));
+      if (checkpoint.halted === null) await this.deliverTo(consumer, checkpoint, records.slice(at));
+      return;
+    }
+    const detail = `it follows position ${missing.previous ?? 'unknown'}, the last one seen is ${checkpoint.position}`;
+    const isIntruder = TOPICS[checkpoint.topic].kind === 'facts'
+      && (hasFollower(checkpoint, records.slice(1)) || hasFollower(checkpoint, await this.options.feed.read(checkpoint, records.at(-1)!.offset + 1n, LOOK_AHEAD_MAX)));
+    if (!isIntruder) { await this.halt(checkpoint, `a record is missing before offset ${missing.offset}: ${detail}`); return; }
+    await this.reject(checkpoint, { record: missing, code: 'broken_chain', detail });
+    await this.deliverTo(consumer, checkpoint, records.slice(1));
+  }
+
+  /** After processes have ended over a partition without getting on, its records are begun one by one, each counted before it begins. */
+  private isCareful({ takeovers, suspect }: Checkpoint, records: readonly FeedRecord[]): boolean {
+    return takeovers >= CAREFUL_FROM_TAKEOVERS || (suspect !== null && records.some(({ offset }) => offset === suspect));
+  }
+
+  /** Counts the attempt before it is made: a record that was begun often enough and never ended is parked without another look. */
+  private async handleCarefully(consumer: Consumer, checkpoint: Checkpoint, record: FeedRecord, following: Following): Promise<void> {
+    const { begun } = await this.parking.begin(checkpoint.consumer, record);
+    const most = this.options.begunMax ?? BEGUN_MAX;
+    if (begun > most) { await this.park(consumer, checkpoint, record, `the process ended ${most} times while it was handled`); return; }
+    try {
+      await this.handle(consumer, checkpoint, [record], following);
+    } finally {
+      await this.parking.end(checkpoint.consumer, record);
+    }
+  }
+
+  private readonly isPublished = (type: string): boolean => this.options.published?.has(familyOf(type)) ?? true;
+
+  /** A tenant that nobody has heard of has no facts. Throws `NotYetKnown` while word of it may still be on its way. */
+  private async refuseStrangers(records: readonly FeedRecord[]): Promise<void> {
+    if (this.options.isTenant === undefined) return;
+    for (const tenant of new Set(records.map(({ headers }) => headers['ce_tenant'] ?? ''))) {
+      if (tenant !== '' && !(await this.options.isTenant(tenant))) throw new RecordRejected('unknown_tenant', `there is no tenant ${tenant}`);
+    }
+  }
+
+  private async reject(checkpoint: Checkpoint, rejection: Rejection): Promise<void> {
+    const after = { nextOffset: rejection.record.offset + 1n, position: checkpoint.position };
+    await this.options.store.database.transaction({ role: 'worker' }, async (tx) => {
+      await keepRejected(tx, checkpoint.consumer, [rejection]);
+      await this.checkpoints.advance(tx, checkpoint, after);
+    });
+    Object.assign(checkpoint, after, { takeovers: 0 });
+    this.tellRejected(checkpoint, [rejection]);
+  }
+
+  private tellRejected({ consumer }: Checkpoint, rejected: readonly Rejection[]): void {
+    for (const { record, code, detail } of rejected) {
+      this.options.onRejected?.(code);
+      this.options.reports.alarm(`${consumer} rejected ${partitionName(record)} offset ${record.offset}: ${code}: ${detail}`);
+    }
   }
 
   /** Writes the effects of the records and answers the commands that follow from them, which are executed last. */
@@ -194,7 +262,12 @@ export class Subscription {
     // A type that only a newer release knows is passed over; a type that is known and cannot be read is an error.
     const known = records.filter(({ headers }) => codec.knows(headers['ce_type'] ?? ''));
     const names = consumer.kind === 'projector' ? new Set(consumer.events) : new Set(Object.keys(consumer.on));
-    const facts = await codec.decodeAll(tx, known.filter(({ headers }) => names.has(codec.nameOf(headers['ce_type']!))).map(({ value }) => value));
+    const wanted = known.filter(({ headers }) => names.has(codec.nameOf(headers['ce_type']!)));
+    const facts = await codec.decodeAll(tx, wanted.map(({ value }) => value)).catch((error: unknown) => {
+      for (const { value } of wanted) assertCloudEvent(value);
+      throw error;
+    });
+    for (const [nth, fact] of facts.entries()) assertPromised(wanted[nth]!, fact);
     return facts;
   }
 
@@ -232,12 +305,17 @@ export class Subscription {
     const reason = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
     const attempts = await this.parking.countFailure(name, record, reason);
     if (attempts < ATTEMPTS_MAX) return false;
-    const after = afterRecords(checkpoint, [record]);
+    return this.park(consumer, checkpoint, record, reason);
+  }
+
+  private async park(consumer: Consumer, checkpoint: Checkpoint, record: FeedRecord, reason: string): Promise<true> {
+    const name = consumerName(consumer);
+    const { after } = followChain(checkpoint, [record], this.isPublished);
     await this.options.store.database.transaction({ role: 'worker' }, async (tx) => {
       await this.parking.park(tx, name, record, reason);
       await this.checkpoints.advance(tx, checkpoint, after);
     });
-    Object.assign(checkpoint, after);
+    Object.assign(checkpoint, after, { takeovers: 0 });
     this.options.reports.alarm(`${name} parked the stream of ${partitionName(record)} offset ${record.offset}: ${reason}`);
     return true;
   }
@@ -259,8 +337,4 @@ export class Subscription {
 /** Not a failure: what this depends on is still on its way. */
 const isWaiting = (error: unknown): boolean => error instanceof PersonalKeyMissing || error instanceof NotYetKnown;
 const heldName = (consumer: string, partition: TopicPartition): string => `${consumer} ${partitionName(partition)}`;
-const afterRecords = (checkpoint: Checkpoint, records: readonly FeedRecord[]): { nextOffset: bigint; position: bigint } => ({
-  nextOffset: records.at(-1)!.offset + 1n,
-  position: records.reduce((greatest, { position }) => (position !== undefined && position > greatest ? position : greatest), checkpoint.position),
-});
 const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, milliseconds); });

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createTestDatabase, type TestDatabase } from '@valueverse/testing';
 import { Codec } from '../codec/codec';
 import type { Consumer, JobSink } from '../consume/consumers';
-import { consumerSchemaSql } from '../consume/schema';
+import { consumerSchemaSql, deadLetterSchemaSql } from '../consume/schema';
 import { Subscription, type SubscriptionOptions } from '../consume/subscription';
 import { Database, ident, roleName } from '../database/database';
 import { ensureRoles } from '../database/roles';
@@ -26,6 +26,7 @@ const prepare = async (url: string): Promise<void> => {
   await database.transaction({ role: 'owner' }, async (tx) => {
     await tx.query(storeSchemaSql(SCHEMA));
     await tx.query(consumerSchemaSql(SCHEMA));
+    await tx.query(deadLetterSchemaSql(SCHEMA));
     await tx.query(`CREATE TABLE effects (consumer text NOT NULL, stream text NOT NULL, version int NOT NULL, nth bigserial)`);
     await tx.query(`GRANT ALL ON effects, effects_nth_seq TO ${ident(roleName(SCHEMA, 'worker'))}`);
   });

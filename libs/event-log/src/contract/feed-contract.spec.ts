@@ -84,7 +84,7 @@ const contract = (makeFeed: () => MakeFeed, killedAt: readonly number[] | 'every
       let dead = false;
       // From its n-th statement on this process can do nothing more; the server rolls its transaction back.
       const dying = bed.open(() => { statements += 1; if (statements >= deadline) { dead = true; throw new Error('killed'); } });
-      const subscription = bed.subscription(dying, feed, recorder());
+      const subscription = bed.subscription(dying, feed, recorder(), { begunMax: Number.POSITIVE_INFINITY });
       subscription.start();
       const finished = await eventually('death or completion', async () => (dead || (await bed.effects(log)).length === 5 ? true : undefined), { timeoutMs: TIMEOUT_MS });
       expect(finished).toBe(true);

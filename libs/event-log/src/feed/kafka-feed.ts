@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { ConfigResourceTypes, Kafka, logLevel, type Admin, type Consumer as KafkaConsumer, type EachBatchPayload, type IHeaders, type KafkaMessage, type Producer } from 'kafkajs';
 import { partitionsOf, TOPICS, type Topic, type TopicKind } from '@valueverse/contracts';
 import { FeedTimeout, LATER_MS, partitionName, type Delivery, type Feed, type FeedRecord, type GroupMember, type GroupMembership, type NewRecord, type TopicPartition } from './feed';
+import { positionOfText } from '../consume/inspect';
 import { sending } from '../tracing';
 
 const APPEND_DEADLINE_MS = 30_000;
@@ -86,11 +87,16 @@ const requestsOf = (records: readonly NewRecord[]): NewRecord[][] => {
 };
 
 const textOf = (value: IHeaders[string]): string => (Array.isArray(value) ? String(value[0]) : String(value ?? ''));
+/** Anybody may write to a topic: what is not a position is none. */
+const positionsOf = (headers: Readonly<Record<string, string>>): Pick<FeedRecord, 'position' | 'previous'> => {
+  const [position, previous] = [positionOfText(headers['ce_position']), positionOfText(headers['ce_previous'])];
+  return position === undefined || previous === undefined ? {} : { position, previous };
+};
 const toRecord = (topic: Topic, partition: number, message: KafkaMessage): FeedRecord => {
   const headers = Object.fromEntries(Object.entries(message.headers ?? {}).map(([name, value]) => [name, textOf(value)]));
   return {
     topic, partition, offset: BigInt(message.offset), key: message.key?.toString() ?? '', value: message.value?.toString() ?? '', headers,
-    ...(headers['ce_position'] === undefined ? {} : { position: BigInt(headers['ce_position']), previous: BigInt(headers['ce_previous'] ?? 0) }),
+    ...positionsOf(headers),
   };
 };
 

@@ -133,11 +133,12 @@ export class Relay {
   }
 }
 
-const recordOf = (fact: StoredFact, previous: bigint): NewRecord => ({
+/** The record of a fact, as every reader expects it. `previous` is the position of the fact before it in the same topic partition. */
+export const recordOf = (fact: Pick<StoredFact, 'partition' | 'position' | 'type' | 'id' | 'tenant' | 'stream' | 'body'> & { readonly link?: Buffer | null }, previous: bigint): NewRecord => ({
   key: fact.stream, value: fact.body, position: fact.position, previous,
   headers: {
     'content-type': 'application/cloudevents+json; charset=UTF-8', ce_id: fact.id, ce_type: fact.type, ce_tenant: fact.tenant,
     ce_partition: String(fact.partition), ce_position: String(fact.position), ce_previous: String(previous),
-    ...(fact.link === null ? {} : { ce_link: fact.link.toString('hex') }), ...traceHeader(fact.body),
+    ...(fact.link === null || fact.link === undefined ? {} : { ce_link: fact.link.toString('hex') }), ...traceHeader(fact.body),
   },
 });

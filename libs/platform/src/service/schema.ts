@@ -1,4 +1,4 @@
-import { appendFunctionSql, consumerSchemaSql, personalKeyOriginSql, personalKeysSql, storeSchemaSql } from '@valueverse/event-log';
+import { appendFunctionSql, consumerSchemaSql, deadLetterSchemaSql, personalKeyOriginSql, personalKeysSql, storeSchemaSql } from '@valueverse/event-log';
 import { idempotencySchemaSql } from '../idempotency/idempotency';
 import { jobSchemaSql } from '../jobs/job-table';
 import type { Migration } from '../persistence/migrate';
@@ -10,6 +10,7 @@ export const SERVICE_MIGRATIONS: readonly Migration[] = [
   { number: 3, name: 'jobs and clocks', sql: jobSchemaSql },
   { number: 4, name: 'idempotency keys', sql: idempotencySchemaSql },
   { number: 5, name: 'append in one pass', sql: appendFunctionSql },
+  { number: 6, name: 'dead letters', sql: deadLetterSchemaSql },
 ];
 
 /** A service that reads personal fields keeps a copy of their keys. */

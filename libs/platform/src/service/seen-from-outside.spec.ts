@@ -1,5 +1,7 @@
 import { eventually } from '@valueverse/testing';
-import { Database, follow, NotYetKnown, type Fact, type NewRecord, type Projector, type Reactor } from '@valueverse/event-log';
+import { partitionOf } from '@valueverse/kernel';
+import { partitionsOf } from '@valueverse/contracts';
+import { Database, follow, NotYetKnown, recordOf, type Fact, type NewRecord, type Projector, type Reactor } from '@valueverse/event-log';
 import type { Service } from './service';
 import { KIND, receiver, receiving, remind, reminded, ServiceBed, TENANT, type Sent } from './service-bed.spec-kit';
 
@@ -57,8 +59,9 @@ describe('what moves', () => {
   }, TIMEOUT_MS);
 
   test('a partition at which a consumer has stopped, because the feed lost a record', async () => {
-    const record = (position: bigint): NewRecord => ({ key: 'x', value: '{}', headers: { ce_tenant: TENANT }, position, previous: position - 1n });
-    await bed.feed.append('usage.meters', 3, [record(1n), record(2n)]);
+    const partition = partitionOf(TENANT, 'x', partitionsOf('usage.meters'));
+    const record = (position: bigint): NewRecord => recordOf({ partition, position, type: 'dev.valueverse.usage.parcel.sent.v1', id: 'evt_x', tenant: TENANT, stream: 'x', body: '{}' }, position - 1n);
+    await bed.feed.append('usage.meters', partition, [record(1n), record(2n)]);
     const feed = new Database({ url: bed.url, schema: 'feed' });
     await feed.transaction({ role: 'worker' }, (tx) => tx.query('DELETE FROM records WHERE topic = $1 AND position = 1', ['usage.meters']));
     await feed.close();

@@ -1,7 +1,7 @@
 import { createEmptyDatabase, eventually } from '@valueverse/testing';
 import { newIdFrom } from '@valueverse/kernel';
 import { ClockStepped } from '@valueverse/contracts';
-import { Codec, NotYetKnown, type Projector } from '@valueverse/event-log';
+import { Codec, NotYetKnown, recordOf, type Projector } from '@valueverse/event-log';
 import { rowOf } from '../persistence/rows';
 import { awaitKnown } from './await-known';
 import type { Service } from './service';
@@ -16,7 +16,7 @@ afterEach(() => bed.close(), TIMEOUT_MS);
 /** Puts facts of billing on a topic, as billing's relay would. */
 const fromBilling = async (stream: string, nows: readonly string[]): Promise<void> => {
   const facts = nows.map((now, nth) => new Codec('billing', [ClockStepped]).encode({ type: 'ClockStepped', clockId: CLOCK, now } as never, stream, nth + 1, { tenant: TENANT, at: now, actor: 'test', clockId: CLOCK }, now));
-  await bed.feed.append('platform.clocks', 2, facts.map(({ body, type, tenant }, nth) => ({ key: stream, value: body, headers: { ce_type: type, ce_tenant: tenant }, position: BigInt(nth + 1), previous: BigInt(nth) })));
+  await bed.feed.append('platform.clocks', facts[0]!.partition, facts.map((fact, nth) => recordOf({ ...fact, position: BigInt(nth + 1) }, BigInt(nth))));
 };
 
 describe('migrating', () => {

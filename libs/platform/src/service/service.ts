@@ -34,6 +34,8 @@ export interface ServiceOptions {
   readonly fanOut: FanOut;
   readonly contexts: readonly ContextShape[];
   readonly connectionsMax?: number;
+  /** What this release publishes, as `familyOf` names it; a record of anything else is kept apart. All are believed when it is not given. */
+  readonly published?: ReadonlySet<string>;
 }
 
 /** What one consumer reads: the names of its events, or every record where it names none. */
@@ -103,8 +105,8 @@ export class Service {
     return done;
   }
 
-  /** Takes in what the contexts do. Called once, before `start`. */
-  use(parts: readonly ContextParts[]): void {
+  /** Takes in what the contexts do. Called once, before `start`. `isTenant` says whether there is a tenant; throws `NotYetKnown` while it cannot. */
+  use(parts: readonly ContextParts[], isTenant?: (tenant: string) => Promise<boolean>): void {
     const { name, feed } = this.options;
     const keyCopy = name === KEY_ORIGIN ? [] : [this.keys.projector()];
     this.consumers = [clockProjector(() => this.runner?.wake()), ...keyCopy, ...parts.flatMap(({ consumers }) => consumers)];
@@ -118,8 +120,11 @@ export class Service {
       this.store.onCommit(() => keyRelay.wake());
       this.keyRelay = keyRelay;
     }
+    const rejected = this.options.metrics.counter({ subsystem: 'log', what: 'rejected_records', help: 'Records that are no facts of ours, by reason', labels: ['service', 'code'] });
     this.runner = new JobRunner(this.log, this.jobTable, parts.flatMap(({ jobs }) => jobs), this.reporting, jobMeter(this.metrics));
-    this.subscription = new Subscription({ group: name, store: this.store, feed, consumers: this.consumers, jobs: this.jobTable, wallClock: () => this.clock.now(), reports: this.reporting });
+    this.subscription = new Subscription({ group: name, store: this.store, feed, consumers: this.consumers, jobs: this.jobTable, wallClock: () => this.clock.now(), reports: this.reporting,
+      ...(this.options.published === undefined ? {} : { published: this.options.published }), ...(isTenant === undefined ? {} : { isTenant }), onRejected: (code) => rejected.inc({ service: name, code }),
+    });
     watchService({ service: this, relay, health: this.options.health });
     watchLog(this, this.metrics);
     this.store.onCommit(countFacts(this.metrics, name, parts.flatMap(({ measures }) => measures ?? [])));

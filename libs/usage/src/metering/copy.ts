@@ -1,7 +1,7 @@
 import { createHash, hash } from 'node:crypto';
 import { canonicalJson, microsNumberOfText, partitionOf } from '@valueverse/kernel';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
-import type { FeedRecord, Tx } from '@valueverse/event-log';
+import { RecordRejected, type FeedRecord, type Tx } from '@valueverse/event-log';
 import type { Envelope } from '../ingest/domain/usage-event';
 import { textColumn } from './text-column';
 
@@ -24,12 +24,19 @@ export interface FreshEnvelope {
 }
 
 /** A record of `usage.events` that is no envelope of ours. */
-export class MalformedEnvelope extends Error {}
+export class MalformedEnvelope extends RecordRejected {
+  constructor(message: string) { super('not_an_envelope', message); }
+}
 
 /** Reads the record of an envelope. Throws `MalformedEnvelope` for what the ingress does not write. */
 export const readEnvelope = (record: FeedRecord): Envelope => {
-  const envelope = JSON.parse(record.value) as Envelope;
-  if (typeof envelope.id !== 'string' || typeof envelope.recordedAt !== 'string' || !Array.isArray(envelope.events)) throw new MalformedEnvelope(`offset ${record.offset} holds no envelope`);
+  let envelope: Envelope | null;
+  try {
+    envelope = JSON.parse(record.value) as Envelope | null;
+  } catch {
+    throw new MalformedEnvelope(`offset ${record.offset} is not JSON`);
+  }
+  if (envelope === null || typeof envelope.id !== 'string' || typeof envelope.recordedAt !== 'string' || !Array.isArray(envelope.events)) throw new MalformedEnvelope(`offset ${record.offset} holds no envelope`);
   if (typeof envelope.tenant !== 'string' || envelope.tenant !== record.headers['ce_tenant']) throw new MalformedEnvelope(`${envelope.id} and its header name different tenants`);
   const checked = new Set<string>();
   for (const { id, source, type, subject, time } of envelope.events) {

@@ -1,0 +1,24 @@
+import type { Tx } from '../database/database';
+import type { FeedRecord } from '../feed/feed';
+import type { Rejection } from './inspect';
+
+/** Records that are no facts of ours, kept with the reason. All readers of a service pass over the same record. */
+export const keepRejected = async (tx: Tx, consumer: string, rejections: readonly Rejection[]): Promise<void> => {
+  for (const { record, code, detail } of rejections) {
+    await tx.query(
+      `INSERT INTO rejected_records (consumer, topic, partition, record_offset, code, detail, key, position, previous, headers, value) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
+      [consumer, record.topic, record.partition, record.offset, code, detail, record.key, record.position ?? null, record.previous ?? null, JSON.stringify(record.headers), record.value]);
+  }
+};
+
+interface Row { topic: FeedRecord['topic']; partition: number; record_offset: bigint; key: string; position: bigint | null; previous: bigint | null; headers: string; value: string }
+
+/** Takes one out again; the caller handles it in the same transaction. */
+export const takeRejected = async (tx: Tx, consumer: string, place: { topic: string; partition: number; offset: bigint }): Promise<FeedRecord | undefined> => {
+  const { rows } = await tx.query<Row>('DELETE FROM rejected_records WHERE consumer = $1 AND topic = $2 AND partition = $3 AND record_offset = $4 RETURNING *', [consumer, place.topic, place.partition, place.offset]);
+  const row = rows[0];
+  return row === undefined ? undefined : {
+    topic: row.topic, partition: row.partition, offset: row.record_offset, key: row.key, value: row.value, headers: JSON.parse(row.headers) as Record<string, string>,
+    ...(row.position === null ? {} : { position: row.position, previous: row.previous ?? 0n }),
+  };
+};

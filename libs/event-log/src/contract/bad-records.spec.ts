@@ -1,0 +1,135 @@
+import { describeOnKafka, eventually } from '@valueverse/testing';
+import { partitionOf } from '@valueverse/kernel';
+import { familyOf } from '../codec/codec';
+import { NotYetKnown } from '../consume/consumers';
+import type { Feed, NewRecord } from '../feed/feed';
+import { KafkaFeed } from '../feed/kafka-feed';
+import { PostgresFeed } from '../feed/postgres-feed';
+import type { Log } from '../log';
+import { Bed, recorder, TENANT } from './bed.spec-kit';
+
+// Whoever may write to a topic may write anything. What none of our writers made is kept apart with its code, alone; the facts around it are handled.
+const TIMEOUT_MS = 60_000;
+const TOPIC = 'billing.plans';
+const PARTITION = partitionOf(TENANT, 'parcel-a', 16);
+/** A tenant that nobody knows, whose streams of this name are in the same partition. */
+const GHOST = Array.from({ length: 1_000 }, (_, nth) => `org_ghost${nth}:test`).find((tenant) => partitionOf(tenant, 'parcel-a', 16) === PARTITION)!;
+const TYPE = 'dev.valueverse.billing.parcel.scanned.v1';
+
+const headers = (more: Readonly<Record<string, string | undefined>>): Record<string, string> => Object.fromEntries(Object.entries(
+  { ce_id: 'evt_x', ce_type: TYPE, ce_tenant: TENANT, ce_position: '900', ce_previous: '0', ...more }).filter((entry): entry is [string, string] => entry[1] !== undefined));
+const cloudEvent = (more: Record<string, unknown> = {}): string => JSON.stringify({
+  specversion: '1.0', id: 'evt_x', type: TYPE, subject: 'parcel-a', tenant: TENANT, streamversion: 9, time: '2026-01-01T00:00:00Z', recordedtime: '2026-01-01T00:00:00Z', actor: 'x', correlationid: 'x',
+  data: { parcelId: 'a', scan: 9 }, ...more });
+
+/** A record that stands behind the first fact and before the second, and what is said of it. `follows` makes it pretend to be the next one. */
+const BAD: readonly { what: string; code: string; follows?: boolean; headers?: Readonly<Record<string, string | undefined>>; key?: string; value?: string }[] = [
+  { what: 'no headers at all', code: 'not_cloudevents', headers: { ce_id: undefined, ce_type: undefined, ce_tenant: undefined, ce_position: undefined, ce_previous: undefined }, value: 'hello' },
+  { what: 'no type', code: 'not_cloudevents', headers: { ce_type: undefined } },
+  { what: 'a position that is none', code: 'not_cloudevents', headers: { ce_position: 'many' } },
+  { what: 'a text that is not JSON', code: 'not_cloudevents', follows: true, value: '{' },
+  { what: 'a text that is not a CloudEvent', code: 'not_cloudevents', follows: true, value: 'null' },
+  { what: 'headers of another fact than the text', code: 'not_cloudevents', follows: true, headers: { ce_id: 'evt_y' } },
+  { what: 'a key of another partition', code: 'wrong_key', key: 'parcel-b' },
+  { what: 'a key of another stream than the text', code: 'wrong_key', follows: true, value: cloudEvent({ subject: 'parcel-c' }) },
+  { what: 'a tenant that does not exist', code: 'unknown_tenant', follows: true, headers: { ce_tenant: GHOST }, value: cloudEvent({ tenant: GHOST }) },
+  { what: 'a chain that is not ours', code: 'broken_chain', headers: { ce_previous: '899' } },
+];
+
+const badRecords = (makeFeed: (bed: Bed) => Feed): void => {
+  let bed: Bed;
+  let log: Log;
+  let feed: Feed;
+  beforeEach(async () => {
+    bed = await Bed.make();
+    log = bed.open();
+    feed = makeFeed(bed);
+    await feed.ensureTopics();
+  }, TIMEOUT_MS);
+  afterEach(async () => { await bed.close(); await feed.close(); }, TIMEOUT_MS);
+
+  /** Past the checks that PostgreSQL's own append makes: somebody wrote with another program. */
+  const smuggle = async (record: NewRecord): Promise<void> => {
+    if (feed.kind === 'kafka') { await feed.append(TOPIC, PARTITION, [record]); return; }
+    const { ce_position: position, ce_previous: previous } = record.headers;
+    await log.database.withOwner((client) => client.query(
+      `WITH e AS (UPDATE feed.ends SET next_offset = next_offset + 1 WHERE topic = $1 AND partition = $2 RETURNING next_offset - 1 AS at)
+       INSERT INTO feed.records (topic, partition, record_offset, position, previous, key, headers, value) SELECT $1, $2, at, $3, $4, $5, $6, $7 FROM e`,
+      [TOPIC, PARTITION, /^\d+$/.test(position ?? '') ? position : null, /^\d+$/.test(previous ?? '') ? previous : null, record.key, JSON.stringify(record.headers), record.value]));
+  };
+  const rejected = async (): Promise<{ code: string; value: string }[]> =>
+    (await log.database.transaction({ role: 'worker' }, (tx) => tx.query<{ code: string; value: string }>('SELECT code, value FROM rejected_records ORDER BY record_offset'))).rows;
+  const handled = (count: number): Promise<unknown> => eventually(`${count} handled facts`, async (saw) => {
+    const effects = await bed.effects(log);
+    saw({ effects, alarms: bed.alarms, errors: bed.errors });
+    return effects.length >= count ? effects : undefined;
+  }, { timeoutMs: TIMEOUT_MS / 2 });
+
+  test('each kind of them is rejected with its code, and the facts before and behind are handled', async () => {
+    const relay = bed.relay(log, feed);
+    const publish = async (): Promise<void> => { while ((await relay.publish()) > 0); };
+    const codes: string[] = [];
+    const subscription = bed.subscription(log, feed, recorder(), {
+      published: new Set([familyOf(TYPE)]), isTenant: async (tenant) => tenant === TENANT, onRejected: (code) => codes.push(code),
+    });
+    await bed.scan(log, 'a');
+    await publish();
+    // The one that says it follows the first fact is believed until its text is read; all others are told by their headers.
+    for (const bad of BAD) await smuggle({ key: bad.key ?? 'parcel-a', value: bad.value ?? cloudEvent(), headers: headers({ ...(bad.follows ? { ce_position: '2', ce_previous: '1' } : {}), ...bad.headers }) });
+    await bed.scan(log, 'a');
+    await publish();
+    subscription.start();
+    expect(await handled(2)).toEqual([{ stream: 'parcel-a', version: 1 }, { stream: 'parcel-a', version: 2 }]);
+    expect((await rejected()).map(({ code }) => code)).toEqual(BAD.map(({ code }) => code));
+    expect(codes).toHaveLength(BAD.length);
+    expect(bed.alarms).toHaveLength(BAD.length);
+    for (const { code } of BAD) expect(bed.alarms.some((alarm) => alarm.includes(`${TOPIC}/${PARTITION}`) && alarm.includes(code))).toBe(true);
+  }, TIMEOUT_MS);
+
+  test('a type that no release publishes is kept, and is a link of the chain; what follows it is handled', async () => {
+    const known: Set<string> = new Set();
+    const relay = bed.relay(log, feed);
+    for (let nth = 0; nth < 2; nth++) await bed.scan(log, 'a');
+    while ((await relay.publish()) > 0);
+    bed.subscription(log, feed, recorder(), { published: known }).start();
+    await eventually('both to be kept', async () => ((await rejected()).length === 2 ? true : undefined), { timeoutMs: TIMEOUT_MS / 2 });
+    expect((await rejected()).map(({ code }) => code)).toEqual(['unknown_type', 'unknown_type']);
+    known.add(familyOf(TYPE));
+    await bed.scan(log, 'a');
+    while ((await relay.publish()) > 0);
+    expect(await handled(1)).toEqual([{ stream: 'parcel-a', version: 3 }]);
+  }, TIMEOUT_MS);
+
+  test('a newer version of a fact parks its stream, because what follows rests on it; other streams go on', async () => {
+    const relay = bed.relay(log, feed);
+    await bed.scan(log, 'a');
+    while ((await relay.publish()) > 0);
+    await smuggle({ key: 'parcel-a', value: cloudEvent({ type: TYPE.replace('.v1', '.v2') }), headers: headers({ ce_type: TYPE.replace('.v1', '.v2'), ce_position: '2', ce_previous: '1' }) });
+    bed.subscription(log, feed, recorder(), { published: new Set([familyOf(TYPE)]) }).start();
+    const parked = await eventually('the parked stream', async () => {
+      const { rows } = await log.database.transaction({ role: 'worker' }, (tx) => tx.query<{ stream: string; reason: string }>('SELECT stream, reason FROM parked_streams'));
+      return rows[0];
+    }, { timeoutMs: TIMEOUT_MS / 2 });
+    expect(parked).toEqual({ stream: 'parcel-a', reason: expect.stringContaining('is newer than this release') });
+    await bed.scan(log, 'b');
+    while ((await relay.publish()) > 0);
+    await handled(2);
+  }, TIMEOUT_MS);
+
+  test('a fact of a tenant that this service has not heard of yet waits', async () => {
+    let isThere = false;
+    let asked = 0;
+    const relay = bed.relay(log, feed);
+    await bed.scan(log, 'a');
+    while ((await relay.publish()) > 0);
+    bed.subscription(log, feed, recorder(), { isTenant: async () => { asked += 1; if (!isThere) throw new NotYetKnown('the credentials are behind'); return true; } }).start();
+    await eventually('it to have been asked again', () => (asked > 2 ? true : undefined), { timeoutMs: TIMEOUT_MS / 2 });
+    expect(await bed.effects(log)).toEqual([]);
+    isThere = true;
+    await handled(1);
+    expect(await rejected()).toEqual([]);
+  }, TIMEOUT_MS);
+};
+
+describe('records that are no facts, on PostgreSQL', () => badRecords((bed) => new PostgresFeed(bed.url, 12)));
+describeOnKafka('records that are no facts, on Kafka', (brokers) => badRecords((bed) => new KafkaFeed({ brokers: brokers(), clientId: 'bad-records', namespace: `${bed.group}.` })));
