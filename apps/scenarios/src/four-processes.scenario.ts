@@ -7,6 +7,7 @@ import type { ServiceName } from '@valueverse/contracts';
 import { Database } from '@valueverse/event-log';
 import { startInbox } from '@valueverse/notifications';
 import { createEmptyDatabase, describeOnKafka, eventually, type TestDatabase } from '@valueverse/testing';
+import { comparedWithAsyncApi, totalsOfExample } from './fifth-service.spec-kit';
 import { startGateway } from './gateway.spec-kit';
 import { freePort, jsonOf, run, type Running } from './process.spec-kit';
 
@@ -63,8 +64,8 @@ class FourServices {
   }
 }
 
-const billsTheHour = (feed: (database: () => Promise<string>) => Promise<Record<string, string>>): void => {
-  test('four processes with four databases bill the same hour to the same cent', async () => {
+const billsTheHour = (name: string, feed: (database: () => Promise<string>) => Promise<Record<string, string>>, afterwards: () => Promise<void> = async () => undefined): void => {
+  test(name, async () => {
     const four = new FourServices();
     try {
       await four.start(feed);
@@ -74,14 +75,25 @@ const billsTheHour = (feed: (database: () => Promise<string>) => Promise<Record<
         { number: 'INV-000001', total: '49.00', paymentStatus: 'paid' },
         { number: 'INV-000002', total: '134.84', paymentStatus: 'paid', lines: [{ quantity: '40421844', amount: '85.84' }, { amount: '49.00' }] },
       ]);
+      await afterwards();
     } finally {
       await four.stop();
     }
   }, TIMEOUT_MS);
 };
 
-describe('over the feed on PostgreSQL', () => billsTheHour(async (database) => ({ FEED: 'postgres', FEED_DATABASE_URL: await database() })));
+const SAME = 'four processes with four databases bill the same hour to the same cent';
+describe('over the feed on PostgreSQL', () => billsTheHour(SAME, async (database) => ({ FEED: 'postgres', FEED_DATABASE_URL: await database() })));
 
-describeOnKafka('over the feed on Kafka', (brokers) => billsTheHour(async () => ({
-  FEED: 'kafka', KAFKA_BROKERS: brokers().join(','), KAFKA_REPLICATION: '1', KAFKA_NAMESPACE: `four${randomBytes(4).toString('hex')}.`,
-})));
+describeOnKafka('over the feed on Kafka', (brokers) => {
+  const namespace = `four${randomBytes(4).toString('hex')}.`;
+  billsTheHour(`${SAME}; a fifth service reads the same, and every record is as docs/asyncapi has it`, async () => ({
+    FEED: 'kafka', KAFKA_BROKERS: brokers().join(','), KAFKA_REPLICATION: '1', KAFKA_NAMESPACE: namespace,
+  }), async () => {
+    const cluster = { brokers: brokers(), namespace };
+    expect(await totalsOfExample(cluster, 2)).toEqual([{ currency: 'USD', total: '183.84', paid: '2' }]);
+    const { records, faults } = await comparedWithAsyncApi(cluster);
+    expect(faults).toEqual([]);
+    expect(Object.keys(records)).toEqual(expect.arrayContaining(['usage.events', 'usage.statements', 'billing.accounts', 'billing.invoices', 'payments.payments', 'notifications.messages', 'identity.credentials', 'identity.personal-keys', 'platform.clocks']));
+  });
+});
