@@ -11,6 +11,8 @@ export * from './relay/relay';
 export * from './consume/consumers';
 export * from './consume/checkpoints';
 export * from './consume/inspect';
+export * from './consume/rejects';
+export * from './project/shadow';
 export * from './consume/schema';
 export * from './consume/subscription';
 export * from './project/read-model';

@@ -33,7 +33,7 @@ export const credentialByPrefix = async (tx: Tx, prefix: string): Promise<Stored
 
 /** Keeps the credentials of a service; `changed` empties what the process remembers. */
 export const credentialProjector = (changed: () => void): Projector => ({
-  kind: 'projector', name: 'credentials', version: 1, topics: ['identity.credentials'], events: CREDENTIAL_EVENT_NAMES,
+  kind: 'projector', name: 'credentials', version: 1, topics: ['identity.credentials'], events: CREDENTIAL_EVENT_NAMES, tables: ['credentials'],
   project: async (tx, facts) => {
     for (const { event } of facts) {
       if (event.type === 'CredentialIssued') await insert(tx, event as CredentialIssued);

@@ -3,7 +3,7 @@ import type { Projector, Tx } from '@valueverse/event-log';
 
 /** What billing knows of meters: their keys and versions. */
 export const knownMeters: Projector = {
-  kind: 'projector', name: 'known-meters', version: 1, topics: ['usage.meters'], events: ['MeterCreated'],
+  kind: 'projector', name: 'known-meters', version: 1, topics: ['usage.meters'], events: ['MeterCreated'], tables: ['known_meters'],
   project: async (tx, facts) => {
     for (const { tenant, event } of facts) {
       const { meterKey, version } = event as MeterCreated;

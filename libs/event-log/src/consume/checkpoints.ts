@@ -48,6 +48,14 @@ export class Checkpoints {
     if (rowCount !== 1) throw new Fenced(`${from.consumer} no longer reads ${from.topic}/${from.partition}`);
   }
 
+  /** Those of stopped checkpoints of this process that were released by an operator. */
+  async released(stopped: readonly Checkpoint[]): Promise<Checkpoint[]> {
+    const { rows } = await this.database.transaction({ role: 'worker', readOnly: true }, (tx) => tx.query<{ consumer: string; topic: Topic; partition: number }>(
+      'SELECT consumer, topic, partition FROM checkpoints WHERE owner = $1 AND halted IS NULL', [this.owner]));
+    const running = new Set(rows.map((row) => `${row.consumer} ${row.topic} ${row.partition}`));
+    return stopped.filter(({ consumer, topic, partition }) => running.has(`${consumer} ${topic} ${partition}`));
+  }
+
   /** Gives up what this process holds, so that the next owner knows that it ended well. */
   async release(): Promise<void> {
     await this.database.transaction({ role: 'worker' }, (tx) => tx.query('UPDATE checkpoints SET owner = NULL, takeovers = 0 WHERE owner = $1', [this.owner]));

@@ -17,6 +17,8 @@ export interface Projector {
   /** The names of the events that it reads; others are passed over. */
   readonly events: readonly string[];
   readonly project: (tx: Tx, facts: readonly Fact[]) => Promise<void>;
+  /** The tables that it writes, and nobody else: what a rebuild makes again. None when it cannot be rebuilt from the feed. */
+  readonly tables?: readonly string[];
 }
 
 /** The same for records that are not facts: usage envelopes and keys. */
@@ -26,6 +28,7 @@ export interface RecordProjector {
   readonly version: number;
   readonly topics: readonly Topic[];
   readonly project: (tx: Tx, records: readonly FeedRecord[]) => Promise<void>;
+  readonly tables?: readonly string[];
 }
 
 /** A piece of work that falls due at an instant: of the wall clock, or of the test clock that it carries. */

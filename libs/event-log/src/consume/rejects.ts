@@ -13,12 +13,20 @@ export const keepRejected = async (tx: Tx, consumer: string, rejections: readonl
 
 interface Row { topic: FeedRecord['topic']; partition: number; record_offset: bigint; key: string; position: bigint | null; previous: bigint | null; headers: string; value: string }
 
-/** Takes one out again; the caller handles it in the same transaction. */
-export const takeRejected = async (tx: Tx, consumer: string, place: { topic: string; partition: number; offset: bigint }): Promise<FeedRecord | undefined> => {
-  const { rows } = await tx.query<Row>('DELETE FROM rejected_records WHERE consumer = $1 AND topic = $2 AND partition = $3 AND record_offset = $4 RETURNING *', [consumer, place.topic, place.partition, place.offset]);
+/** Where a record lies in the feed. */
+export interface RecordPlace { readonly topic: string; readonly partition: number; readonly offset: bigint }
+
+/** One of them. */
+export const findRejected = async (tx: Tx, consumer: string, { topic, partition, offset }: RecordPlace): Promise<FeedRecord | undefined> => {
+  const { rows } = await tx.query<Row>(
+    'SELECT topic, partition, record_offset, key, position, previous, headers, value FROM rejected_records WHERE consumer = $1 AND topic = $2 AND partition = $3 AND record_offset = $4', [consumer, topic, partition, offset]);
   const row = rows[0];
   return row === undefined ? undefined : {
     topic: row.topic, partition: row.partition, offset: row.record_offset, key: row.key, value: row.value, headers: JSON.parse(row.headers) as Record<string, string>,
     ...(row.position === null ? {} : { position: row.position, previous: row.previous ?? 0n }),
   };
 };
+
+/** Takes one out. Answers whether it was there. */
+export const removeRejected = async (tx: Tx, consumer: string, { topic, partition, offset }: RecordPlace): Promise<boolean> =>
+  (await tx.query('DELETE FROM rejected_records WHERE consumer = $1 AND topic = $2 AND partition = $3 AND record_offset = $4', [consumer, topic, partition, offset])).rowCount === 1;

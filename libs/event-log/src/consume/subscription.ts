@@ -13,9 +13,9 @@ import { runInContext } from '../work-context';
 import { followChain, hasFollower, type Following } from './chain';
 import { Checkpoints, Fenced, type Checkpoint } from './checkpoints';
 import { consumerName, NotYetKnown, type Consumer, type JobSink, type NewJob, type Reactor } from './consumers';
-import { assertCloudEvent, assertPromised, RecordRejected, type Rejection, type RejectionCode } from './inspect';
+import { assertCloudEvent, assertPromised, faultOfRecord, RecordRejected, type Rejection, type RejectionCode } from './inspect';
 import { Parking } from './parking';
-import { keepRejected } from './rejects';
+import { findRejected, keepRejected, removeRejected, type RecordPlace } from './rejects';
 
 /** Attempts at one record before its stream is parked. */
 const ATTEMPTS_MAX = 5;
@@ -25,6 +25,7 @@ const CAREFUL_FROM_TAKEOVERS = 2;
 const BEGUN_MAX = 3;
 /** Records that are looked at for the one that follows, where the next one does not. */
 const LOOK_AHEAD_MAX = 1_000;
+const LOOK_FOR_RELEASED_MS = 1_000;
 /** Attempts at a conflict or a failure of the moment, which say nothing about the record. */
 const TRANSIENT_ATTEMPTS_MAX = 40;
 /** A cause that has not come for this long is an alarm, though it is waited for on. */
@@ -59,6 +60,7 @@ export class Subscription {
   /** Since when a reader waits at which offset, and whether that was reported. */
   private readonly waiting = new Map<string, { offset: bigint; sinceMs: number; reported: boolean }>();
   private membership: GroupMembership | undefined;
+  private looking: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: SubscriptionOptions) {
     const names = options.consumers.map(consumerName);
@@ -80,24 +82,52 @@ export class Subscription {
       onMissing: (partition, wanted, first) => this.haltAll(partition, `the feed begins at offset ${first}, the next one to read is ${wanted}`),
       onError: (error) => { if (!isTransient(error)) this.options.reports.error('reading the feed failed; it is tried again', error); },
     });
+    this.looking = setInterval(() => { void this.takeUpReleased().catch(() => undefined); }, LOOK_FOR_RELEASED_MS).unref();
   }
   wake(): void { this.membership?.wake(); }
   async stop(): Promise<void> {
     if (this.membership === undefined) return;
+    clearInterval(this.looking);
     await this.membership.stop();
     await this.checkpoints.release().catch((error: unknown) => { if (!isTransient(error)) this.options.reports.error('the checkpoints could not be released', error); });
   }
 
   /** Tries a parked stream again, in order; answers how many of its records went through. Throws what still fails. */
-  async retryParked(consumer: string, tenant: string, stream: string): Promise<number> {
+  retryParked(consumer: string, tenant: string, stream: string): Promise<number> {
+    return this.retry(consumer, (tx) => this.parking.takeBack(tx, consumer, tenant, stream));
+  }
+
+  /** Tries a record again that was rejected, because its type or its tenant is known now. Throws `RecordRejected` where it still is none of ours. */
+  async retryRejected(consumer: string, place: RecordPlace): Promise<number> {
+    const record = await this.options.store.database.transaction({ role: 'worker', readOnly: true }, (tx) => findRejected(tx, consumer, place));
+    if (record === undefined) return 0;
+    const fault = faultOfRecord(record);
+    if (fault !== undefined) throw new RecordRejected(fault.code, fault.detail);
+    const type = record.headers['ce_type'] ?? '';
+    if (TOPICS[record.topic].kind === 'facts' && !this.isPublished(type)) throw new RecordRejected('unknown_type', `this release knows no ${type}`);
+    await this.refuseStrangers([record]);
+    return this.retry(consumer, async (tx) => (await removeRejected(tx, consumer, place) ? this.parking.setAside(tx, consumer, [record]) : []));
+  }
+
+  private async retry(consumer: string, take: (tx: Tx) => Promise<readonly FeedRecord[]>): Promise<number> {
     const found = this.consumersOf().find((candidate) => consumerName(candidate) === consumer);
     if (found === undefined) throw new Error(`no consumer named ${consumer}`);
     return this.options.store.database.transaction({ role: 'worker' }, async (tx) => {
-      const records = await this.parking.takeBack(tx, consumer, tenant, stream);
+      const records = await take(tx);
       const instructions = await this.apply(found, tx, records);
       if (instructions.length > 0) await executeIn(this.options.store, tx, instructions, this.options.wallClock);
       return records.length;
     });
+  }
+
+  /** Takes up again what an operator has released in the database, if it is still this process's. */
+  private async takeUpReleased(): Promise<void> {
+    const stopped = [...this.held.values()].filter(({ halted }) => halted !== null);
+    if (stopped.length === 0) return;
+    for (const checkpoint of await this.checkpoints.released(stopped)) {
+      this.held.delete(heldName(checkpoint.consumer, checkpoint));
+      this.membership?.retake(checkpoint);
+    }
   }
 
   private consumersOf(topic?: Topic): readonly Consumer[] {

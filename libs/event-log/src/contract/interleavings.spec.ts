@@ -58,7 +58,7 @@ class Reader {
   private member: GroupMember | undefined;
   private nexts = new Map<string, bigint>();
   constructor(through: Log) {
-    const join: Feed['join'] = (_group, _topics, member) => { this.member = member; return { wake: () => undefined, stop: async () => undefined }; };
+    const join: Feed['join'] = (_group, _topics, member) => { this.member = member; return { wake: () => undefined, retake: () => undefined, stop: async () => undefined }; };
     bed.subscription(through, Object.assign(Object.create(feed) as Feed, { join }), recorder()).start();
   }
   async assign(): Promise<void> { this.nexts = await this.member!.onAssigned(PARTITIONS); }

@@ -41,6 +41,8 @@ export interface GroupMember {
 export interface GroupMembership {
   /** Looks again at once, because something was written in this process. */
   wake(): void;
+  /** Asks again where to read a partition that was given up with `halt`, if it is still this member's. */
+  retake(partition: TopicPartition): void;
   stop(): Promise<void>;
 }
 

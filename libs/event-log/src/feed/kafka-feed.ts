@@ -225,7 +225,7 @@ export class KafkaFeed implements Feed {
       retry: { retries: Number.MAX_SAFE_INTEGER, initialRetryTime: 200, maxRetryTime: 2_000 },
     });
     const membership = new KafkaMembership(consumer, topics, member, this.namespace);
-    const handle: GroupMembership = { wake: () => undefined, stop: async () => { this.memberships.delete(handle); await membership.stop(); } };
+    const handle: GroupMembership = { wake: () => undefined, retake: (partition) => membership.retake(partition), stop: async () => { this.memberships.delete(handle); await membership.stop(); } };
     this.memberships.add(handle);
     membership.start();
     return handle;
@@ -298,6 +298,10 @@ class KafkaMembership {
     this.running = false;
     await this.started.catch(() => undefined);
     await this.consumer.disconnect().catch(() => undefined);
+  }
+
+  retake(partition: TopicPartition): void {
+    if (this.stopped.delete(partitionName(partition))) void this.take([partition]);
   }
 
   private pause(partitions: readonly TopicPartition[]): void {

@@ -135,7 +135,7 @@ export class PostgresFeed implements Feed {
     const membership = new PostgresMembership(this, this.database, group, topics, member);
     this.memberships.add(membership);
     membership.start();
-    return { wake: () => membership.wake(), stop: async () => { this.memberships.delete(membership); await membership.stop(); } };
+    return { wake: () => membership.wake(), retake: (partition) => membership.retake(partition), stop: async () => { this.memberships.delete(membership); await membership.stop(); } };
   }
 
   isReachable(): Promise<boolean> { return this.database.isReachable(); }
@@ -157,6 +157,11 @@ class PostgresMembership {
 
   start(): void { this.loop.start(); }
   wake(): void { this.loop.wake(); }
+  retake(partition: TopicPartition): void {
+    this.halted.delete(partitionName(partition));
+    this.nextHeartbeatMs = 0;
+    this.loop.wake();
+  }
 
   async stop(): Promise<void> {
     await this.loop.stop();

@@ -85,7 +85,7 @@ export class KeyRing implements PersonalFields {
   /** Keeps a service's copy of the keys. */
   projector(): RecordProjector {
     return {
-      kind: 'records', name: 'personal-keys', version: 1, topics: ['identity.personal-keys'],
+      kind: 'records', name: 'personal-keys', version: 1, topics: ['identity.personal-keys'], tables: ['personal_keys'],
       project: async (tx, records) => {
         for (const { value } of records) {
           const key = JSON.parse(value) as KeyRecord;

@@ -2,6 +2,7 @@ import type { Database, Tx } from '../database/database';
 import { ident } from '../database/database';
 import type { EventStore } from '../store/event-store';
 import { STORE_PARTITIONS } from '../store/schema';
+import type { RebuildOptions, Rebuilt } from './shadow';
 import { foldInto, hashOfTable, readModelTableSql, readModelUniqueSql, readModelViewSql, tableOf, type AnyReadModel } from './read-model';
 
 /** With the hash of the schema: one process at a time builds the views of a service. */
@@ -28,19 +29,35 @@ export const ensureStreamViews = async (store: EventStore, schema: string, model
   });
 };
 
-/** Builds a view anew in a table of another name and answers both hashes; the live table stays as it is. */
-export const rebuildAndCompare = async (store: EventStore, schema: string, model: AnyReadModel): Promise<{ live: string; rebuilt: string }> => {
-  const shadow = `${tableOf(model)}_shadow`;
-  await store.database.transaction({ role: 'owner' }, async (tx) => { await tx.query(`DROP TABLE IF EXISTS ${ident(schema)}.${ident(shadow)}`); });
+const SILENT: RebuildOptions = { cutover: false, progress: () => undefined };
+
+/**
+ * Builds a view anew in a table of another name while the live one is written on, and answers the hashes of both at one moment. With `cutover` the rows that were
+ * built take the place of the live ones in the same transaction, which holds the heads.
+ */
+export const rebuildAndCompare = async (store: EventStore, schema: string, model: AnyReadModel, { cutover, progress }: RebuildOptions = SILENT): Promise<Rebuilt> => {
+  const [live, shadow] = [tableOf(model), `${tableOf(model)}_shadow`];
+  const drop = (): Promise<void> => store.database.transaction({ role: 'owner' }, async (tx) => { await tx.query(`DROP TABLE IF EXISTS ${ident(schema)}.${ident(shadow)}`); });
+  await drop();
   await createTable(store.database, schema, model, shadow);
-  const from = await fill(store, model, shadow);
-  const hashes = await store.database.transaction({ role: 'worker' }, async (tx) => {
-    await lockHeads(tx);
-    await fillTo(store, tx, model, shadow, from);
-    return { live: await hashOfTable(tx, tableOf(model)), rebuilt: await hashOfTable(tx, shadow) };
-  });
-  await store.database.transaction({ role: 'owner' }, async (tx) => { await tx.query(`DROP TABLE ${ident(schema)}.${ident(shadow)}`); });
-  return hashes;
+  try {
+    const from = await fill(store, model, shadow, (done, total) => progress({ phase: 'building', done, total }));
+    return await store.database.transaction({ role: 'owner' }, async (tx) => {
+      await lockHeads(tx);
+      await fillTo(store, tx, model, shadow, from);
+      const total = Number([...from.values()].reduce((sum, position) => sum + position, 0n));
+      progress({ phase: 'comparing', done: total, total });
+      const hashes = { live: await hashOfTable(tx, live), rebuilt: await hashOfTable(tx, shadow) };
+      if (cutover) {
+        progress({ phase: 'swapping', done: total, total });
+        await tx.query(`DELETE FROM ${ident(live)}`);
+        await tx.query(`INSERT INTO ${ident(live)} SELECT * FROM ${ident(shadow)}`);
+      }
+      return hashes;
+    });
+  } finally {
+    await drop();
+  }
 };
 
 const tableExists = async (tx: Tx, schema: string, table: string): Promise<boolean> =>
@@ -67,13 +84,16 @@ const buildAndSwap = async (store: EventStore, schema: string, model: AnyReadMod
 const lockHeads = async (tx: Tx): Promise<void> => { await tx.query('SELECT partition FROM heads ORDER BY partition FOR UPDATE'); };
 
 /** Folds page by page, each in its own transaction, until little is left; answers how far each partition was read. */
-const fill = async (store: EventStore, model: AnyReadModel, table: string): Promise<Map<number, bigint>> => {
+const fill = async (store: EventStore, model: AnyReadModel, table: string, progress: (done: number, total: number) => void = () => undefined): Promise<Map<number, bigint>> => {
   const from = new Map<number, bigint>(Array.from({ length: STORE_PARTITIONS }, (_, partition) => [partition, 0n]));
   for (;;) {
     const left = await store.database.transaction({ role: 'worker' }, async (tx) => {
       for (const partition of from.keys()) await foldPage(store, tx, model, table, from, partition);
       const { rows } = await tx.query<{ partition: number; position: bigint }>('SELECT partition, position FROM heads');
-      return rows.reduce((sum, { partition, position }) => sum + position - from.get(partition)!, 0n);
+      const missing = rows.reduce((sum, { partition, position }) => sum + position - from.get(partition)!, 0n);
+      const done = [...from.values()].reduce((sum, position) => sum + position, 0n);
+      progress(Number(done), Number(done + missing));
+      return missing;
     });
     if (left < CATCH_UP_BELOW) return from;
   }

@@ -22,7 +22,7 @@ ${grantSql(schema, 'known_accounts')}`,
 
 /** Remembers which accounts there are. Names and addresses stay where they are. */
 export const knownAccountsProjector: Projector = {
-  kind: 'projector', name: 'payments-known-accounts', version: 1, topics: ['billing.accounts'], events: ['AccountOpened'],
+  kind: 'projector', name: 'payments-known-accounts', version: 1, topics: ['billing.accounts'], events: ['AccountOpened'], tables: ['known_accounts'],
   project: async (tx, facts) => {
     for (const { tenant, event } of facts) {
       const { accountId, testClockId, currency } = event as AccountOpened;

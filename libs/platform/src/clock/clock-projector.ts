@@ -3,7 +3,7 @@ import type { Projector, Tx } from '@valueverse/event-log';
 
 /** Keeps the time of each test clock in a service; jobs of a clock fall due by it. */
 export const clockProjector = (wakeJobs: () => void): Projector => ({
-  kind: 'projector', name: 'clocks', version: 1, topics: ['platform.clocks'], events: ['ClockCreated', 'ClockStepped'],
+  kind: 'projector', name: 'clocks', version: 1, topics: ['platform.clocks'], events: ['ClockCreated', 'ClockStepped'], tables: ['clocks'],
   project: async (tx, facts) => {
     for (const { tenant, event } of facts) {
       const { clockId, now } = event as ClockCreated | ClockStepped;
