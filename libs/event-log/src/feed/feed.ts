@@ -77,3 +77,5 @@ export class FeedGap extends Error {
 export class FeedTimeout extends Error {
   readonly code = 'feed_timeout';
 }
+/** The client says that all went well, and nobody said that the records are there. They are sent again. */
+export class NotAcknowledged extends FeedTimeout {}

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { ConfigResourceTypes, Kafka, logLevel, type Admin, type Consumer as KafkaConsumer, type EachBatchPayload, type IHeaders, type KafkaMessage, type Producer } from 'kafkajs';
 import { partitionsOf, TOPICS, type Topic, type TopicKind } from '@valueverse/contracts';
-import { FeedTimeout, LATER_MS, partitionName, type Delivery, type Feed, type FeedRecord, type GroupMember, type GroupMembership, type NewRecord, type TopicPartition } from './feed';
+import { FeedTimeout, LATER_MS, NotAcknowledged, partitionName, type Delivery, type Feed, type FeedRecord, type GroupMember, type GroupMembership, type NewRecord, type TopicPartition } from './feed';
 import { positionOfText } from '../consume/inspect';
 import { sending } from '../tracing';
 
@@ -167,7 +167,11 @@ export class KafkaFeed implements Feed {
       const sending = connecting.then((producer) => producer.send({
         topic: this.nameOf(topic), acks: -1, messages: records.map(({ key, value, headers }) => ({ key, value, headers: { ...headers }, partition })),
       }));
-      await Promise.race([sending, deadline]);
+      const answers = await Promise.race([sending, deadline]);
+      // A client that has mixed up its brokers sends an empty request, and takes the empty answer for a success.
+      if (!answers.some((answer) => answer.topicName === this.nameOf(topic) && answer.partition === partition && answer.errorCode === 0)) {
+        throw new NotAcknowledged(`no broker said that it has the records of ${topic}/${partition}`);
+      }
     } catch (error) {
       // Whatever is still under way on the old producer must not meet the repetition on the same connection.
       if (this.producer === connecting) this.producer = undefined;

@@ -13,6 +13,8 @@ export interface KafkaClusterOptions {
   readonly brokers: 1 | 3;
   /** The port of each broker on 127.0.0.1; free ones when they are not given. */
   readonly ports?: readonly number[];
+  /** Ports under which clients are told to come, one a broker: of something that stands before them. */
+  readonly advertised?: readonly number[];
   /** The data is for this process only: it is removed when the brokers end. */
   readonly disposable?: boolean;
 }
@@ -32,17 +34,22 @@ export interface KafkaCluster {
   stop(): Promise<void>;
 }
 
-interface Place { readonly id: number; readonly folder: string; readonly port: number; readonly controllerPort: number }
+interface Place { readonly id: number; readonly folder: string; readonly port: number; readonly controllerPort: number; readonly innerPort: number; readonly advertisedPort: number }
 
 const CLUSTER_ID = 'dmFsdWV2ZXJzZS1sb2NhbA';
+/** For clients, for the other brokers, for the controllers. */
+const PORTS_PER_BROKER = 3;
 const FORMAT_TIMEOUT_MS = 60_000;
 const LIGHT_JAVA = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
 
 /** Starts brokers on local Java and returns when all of them serve. */
 export async function startKafkaCluster(options: KafkaClusterOptions): Promise<KafkaCluster> {
-  const { folder, brokers, ports = [] } = options;
-  const free = await freePorts(2 * brokers);
-  const places = Array.from({ length: brokers }, (_, nth): Place => ({ id: nth + 1, folder: join(folder, `broker-${nth + 1}`), port: ports[nth] ?? free[2 * nth]!, controllerPort: free[2 * nth + 1]! }));
+  const { folder, brokers, ports = [], advertised = [] } = options;
+  const free = await freePorts(PORTS_PER_BROKER * brokers);
+  const places = Array.from({ length: brokers }, (_, nth): Place => {
+    const port = ports[nth] ?? free.pop()!;
+    return { id: nth + 1, folder: join(folder, `broker-${nth + 1}`), port, controllerPort: free.pop()!, innerPort: free.pop()!, advertisedPort: advertised[nth] ?? port };
+  });
   const started = await Promise.allSettled(places.map((place) => startNode(place, places, options)));
   const nodes = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const stop = async (): Promise<void> => {
@@ -54,7 +61,7 @@ export async function startKafkaCluster(options: KafkaClusterOptions): Promise<K
     await stop();
     throw failed.reason;
   }
-  return { brokers: places.map(({ port }) => `127.0.0.1:${port}`), nodes, stop };
+  return { brokers: places.map(({ advertisedPort }) => `127.0.0.1:${advertisedPort}`), nodes, stop };
 }
 
 async function startNode(place: Place, all: readonly Place[], options: KafkaClusterOptions): Promise<KafkaNode> {
@@ -89,15 +96,17 @@ const format = (args: readonly string[]): Promise<void> => new Promise((resolve,
 });
 
 /** Settings of a broker: small for one machine, and with three copies nothing that was acknowledged may be lost with one of them. */
-const serverProperties = ({ id, folder, port, controllerPort }: Place, all: readonly Place[]): string => {
+const serverProperties = ({ id, folder, port, controllerPort, innerPort, advertisedPort }: Place, all: readonly Place[]): string => {
   const copies = all.length;
   const written = Math.min(2, copies);
   return `
 process.roles=broker,controller
 node.id=${id}
 controller.quorum.voters=${all.map((other) => `${other.id}@127.0.0.1:${other.controllerPort}`).join(',')}
-listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=CLIENT://127.0.0.1:${port},BROKER://127.0.0.1:${innerPort},CONTROLLER://127.0.0.1:${controllerPort}
+advertised.listeners=CLIENT://127.0.0.1:${advertisedPort},BROKER://127.0.0.1:${innerPort}
+listener.security.protocol.map=CLIENT:PLAINTEXT,BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=BROKER
 controller.listener.names=CONTROLLER
 log.dirs=${join(folder, 'data')}
 auto.create.topics.enable=false

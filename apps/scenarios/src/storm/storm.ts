@@ -1,0 +1,95 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { convergence, faultsOf } from './checks';
+import { StormClient } from './client';
+import { nextFault, type Fault, type FaultMix } from './faults';
+import { observeCheckpoints } from './observer';
+import { Random } from './random';
+import { Traffic } from './traffic';
+import { World } from './world';
+
+export interface StormOptions {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly mix: FaultMix;
+  /** A module that the services load first, to plant a bug in them. */
+  readonly patch?: string | undefined;
+  /** How many customers send at the same time, and how many months are billed at the same time. */
+  readonly load?: { readonly senders: number; readonly rounds: number };
+}
+export interface StormResult { readonly faults: number; readonly events: number; readonly months: number; readonly requests: number; readonly repetitions: number; readonly violations: readonly string[] }
+
+const FAULTS_AT_ONCE = 3;
+const PAUSE_MS_MAX = 2_000;
+const LOAD = { senders: 3, rounds: 2 };
+/** What customers had under way when the storm ended is answered within this. */
+const FINISH_TIMEOUT_MS = 60_000;
+
+interface Key { readonly key: string; readonly environment: string; readonly kind: string }
+
+/** One storm: traffic and faults as the seed has them; then everything is healed, and what is there is compared with what was acknowledged. */
+export const storm = async (options: StormOptions, say: (line: string) => void): Promise<StormResult> => {
+  const world = new World();
+  let holds = false;
+  try {
+    await world.start(options.patch, say);
+    const client = new StormClient(world.url, await firstKey(world));
+    const traffic = new Traffic(client, new Random(options.seed + 1), options.load ?? LOAD);
+    await traffic.prepare();
+    await observeCheckpoints(world);
+    traffic.start();
+    const faults = await rage(world, options, say);
+    say(`${faults} faults are over; ${traffic.events} events and ${traffic.rounds.length} months are acknowledged, ${client.repetitions} of ${client.requests} requests were sent again`);
+    await world.heal();
+    const violations = [...await finish(traffic, client), ...await convergence(world, client, traffic.rounds)];
+    say(violations.length === 0 ? 'everything is at its end; comparing' : 'it did not come to its end; comparing all the same');
+    violations.push(...traffic.violations, ...await faultsOf(world, client, traffic));
+    holds = violations.length === 0;
+    return { faults, events: traffic.events, months: traffic.rounds.length, requests: client.requests, repetitions: client.repetitions, violations };
+  } finally {
+    await world.stop(!holds && options.patch === undefined);
+    if (!holds && options.patch === undefined) say(`the logs are in ${world.folder}/logs`);
+  }
+};
+
+const firstKey = async (world: World): Promise<string> => {
+  const made = await new StormClient(world.url, world.operatorToken).post('/api/v1/operator/organizations', { body: { name: 'Storm' } });
+  return (made.keys as Key[]).find(({ environment, kind }) => environment === 'test' && kind === 'secret')!.key;
+};
+
+/** Faults follow each other, a few at the same time, until the time is over; settles when the last one is. */
+const rage = async (world: World, { seed, seconds, mix }: StormOptions, say: (line: string) => void): Promise<number> => {
+  const random = new Random(seed);
+  const began = performance.now();
+  const underWay = new Map<string, Promise<void>>();
+  let count = 0;
+  while (performance.now() - began < seconds * 1_000) {
+    const fault = nextFault(world, random, mix);
+    if (underWay.size < FAULTS_AT_ONCE && !underWay.has(fault.resource)) {
+      count++;
+      say(`${((performance.now() - began) / 1_000).toFixed(1).padStart(6)} s  ${fault.what}`);
+      underWay.set(fault.resource, run(fault, say).finally(() => { underWay.delete(fault.resource); }));
+    }
+    await pause(random.whole(100, PAUSE_MS_MAX));
+  }
+  await Promise.all(underWay.values());
+  return count;
+};
+
+const run = async (fault: Fault, say: (line: string) => void): Promise<void> => {
+  try {
+    await fault.run();
+  } catch (error) {
+    say(`          ${fault.what} did not go as planned: ${(error as Error).message}`);
+  }
+};
+
+const finish = async (traffic: Traffic, client: StormClient): Promise<string[]> => {
+  const late = new AbortController();
+  const tooLate = pause(FINISH_TIMEOUT_MS, true, { signal: late.signal }).catch(() => false);
+  const isLate = await Promise.race([traffic.finish().then(() => false), tooLate]);
+  late.abort();
+  if (!isLate) return [];
+  client.giveUp();
+  await traffic.finish();
+  return [`requests were not answered with success within ${FINISH_TIMEOUT_MS / 1_000} s after the last fault`];
+};
