@@ -1,11 +1,19 @@
-import { eventually } from '@valueverse/testing';
+import { Client } from 'pg';
+import { createEmptyDatabase, eventually, type TestDatabase } from '@valueverse/testing';
 import { billMonth } from './billed-month.spec-kit';
 import { Edition } from './edition.spec-kit';
 
 const TIMEOUT_MS = 120_000;
+let database: TestDatabase;
 let edition: Edition;
-beforeAll(async () => { edition = await Edition.start(); }, TIMEOUT_MS);
-afterAll(() => (edition as Edition | undefined)?.stop());
+beforeAll(async () => {
+  database = await createEmptyDatabase();
+  edition = await Edition.start({ DATABASE_URL: database.url });
+}, TIMEOUT_MS);
+afterAll(async () => {
+  await (edition as Edition | undefined)?.stop();
+  await (database as TestDatabase | undefined)?.drop();
+});
 
 /** The value of a series; 0 where it is not there. */
 const valueOf = async (series: string): Promise<number> => {
@@ -45,6 +53,24 @@ test('usage that is repeated, contradicted, late or wrong is counted as such', a
   await becomes(usage('counted'), counted + 2);
   await becomes(usage('late'), late + 1);
   expect(await valueOf(usage('rejected'))).toBe(1);
+}, TIMEOUT_MS);
+
+test('an invoice that cannot be issued is counted while it fails, and issued when it can be', async () => {
+  const clock = await edition.post('/api/v1/billing/clocks', { name: 'c', now: '2024-01-01T00:00:00Z' });
+  const account = await edition.post('/api/v1/billing/accounts', { name: 'S', currency: 'USD', timezone: 'UTC', testClockId: clock.id });
+  await edition.post('/api/v1/billing/plans', { key: 'only', name: 'Only', currency: 'USD', interval: { unit: 'month', count: 1 }, charges: [{ key: 'f', name: 'F', type: 'recurring', timing: 'in_advance', price: { model: 'flat', amount: '5.00' } }] });
+  const [errors, finalized] = [await valueOf('valueverse_billing_rating_errors_total'), await valueOf('valueverse_billing_invoices_total{status="finalized"}')];
+  const client = new Client({ connectionString: database.url });
+  await client.connect();
+  // An operator's accident: the table of the numbers is not where it was.
+  await client.query('ALTER TABLE billing.number_series RENAME TO mislaid');
+  await edition.post('/api/v1/billing/subscriptions', { accountId: account.id, planKey: 'only', startsAt: '2024-01-01T00:00:00Z' });
+  await eventually('a failure', async () => (await valueOf('valueverse_billing_rating_errors_total')) > errors || undefined);
+  await becomes('valueverse_jobs_failing{service="billing"}', 1);
+  expect(await valueOf('valueverse_billing_invoices_total{status="finalized"}')).toBe(finalized);
+  await client.query('ALTER TABLE billing.mislaid RENAME TO number_series');
+  await client.end();
+  await becomes('valueverse_billing_invoices_total{status="finalized"}', finalized + 1);
 }, TIMEOUT_MS);
 
 test('a declined payment is counted with its provider and the class of its decline', async () => {

@@ -71,12 +71,15 @@ export const failSpan = (span: Span, error: unknown): void => {
   span.setStatus({ code: SpanStatusCode.ERROR });
 };
 
+/** Tells the span of a failure that its work deals with by itself. */
+export type FailSpan = (error: unknown) => void;
+
 /** Does work inside a span: what it appends, sends and asks for is part of it. */
-export const inSpan = async <T>(name: string, options: SpanOptions, work: () => Promise<T>): Promise<T> => {
-  if (!isOn) return work();
+export const inSpan = async <T>(name: string, options: SpanOptions, work: (fail: FailSpan) => Promise<T>): Promise<T> => {
+  if (!isOn) return work(() => undefined);
   const { span, context } = beginSpan(name, options);
   try {
-    return await runInContext({ ...workContext(), ...context }, work);
+    return await runInContext({ ...workContext(), ...context }, () => work((error) => failSpan(span, error)));
   } catch (error) {
     failSpan(span, error);
     throw error;

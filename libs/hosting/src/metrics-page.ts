@@ -7,7 +7,7 @@ edition those of all four. \`deploy/prometheus.yml\` scrapes them. Beside these 
 customer, subscription or event is one.
 
 Gauges of the log and of jobs are asked of the database and the feed at each scrape, so every replica says the same: take the greatest, not the sum. Counters and
-histograms are each process's own: take the sum. Failures to price an invoice are failed runs of a job: \`valueverse_jobs_run_seconds_count{kind="billing.finalize-invoice",outcome="failed"}\`.
+histograms are each process's own: take the sum.
 
 | name | type | labels | meaning |
 |---|---|---|---|

@@ -75,11 +75,15 @@ const finalizeJob = (tenant: string, invoiceId: string, dueAt: string): NewJob =
   ({ id: derivedId('job', FINALIZE_INVOICE, invoiceId), kind: FINALIZE_INVOICE, tenant, dueAt, payload: { invoiceId } satisfies OfInvoice });
 
 /** The jobs of the billing cycle: a period begins, an invoice closes, an invoice is issued. */
-export const billingCycleJobs = (host: BillingHost): JobHandler[] => [
-  { kind: BILL_PERIOD, run: (job: Job<BillPeriod>) => billPeriod(host, job) },
-  { kind: CLOSE_INVOICE, run: (job: Job<OfInvoice>) => closeInvoice(host, job) },
-  { kind: FINALIZE_INVOICE, run: (job: Job<OfInvoice>) => Promise.resolve({ outcome: 'done', write: (tx) => finalizeIn(host, tx, job) }) },
-];
+export const billingCycleJobs = (host: BillingHost): JobHandler[] => {
+  const faults = host.service.metrics.counter({ subsystem: 'billing', what: 'rating_errors', help: 'Tries to price and issue an invoice that failed; the invoice stays a draft and is tried again' });
+  const failed = (): void => { faults.inc(); };
+  return [
+    { kind: BILL_PERIOD, run: (job: Job<BillPeriod>) => billPeriod(host, job) },
+    { kind: CLOSE_INVOICE, run: (job: Job<OfInvoice>) => closeInvoice(host, job), failed },
+    { kind: FINALIZE_INVOICE, run: (job: Job<OfInvoice>) => Promise.resolve({ outcome: 'done', write: (tx) => finalizeIn(host, tx, job) }), failed },
+  ];
+};
 
 const billPeriod = async (host: BillingHost, { tenant, payload: { subscriptionId, nth }, now }: Job<BillPeriod>): Promise<JobResult> => {
   const { subscription, draft } = await host.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {

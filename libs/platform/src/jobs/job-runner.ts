@@ -1,6 +1,6 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { derivedId } from '@valueverse/kernel';
-import { AppendConflict, contextAfter, inSpan, isTransient, Loop, runInContext, traceOfJob, workContext, type Instruction, type Log, type Reports } from '@valueverse/event-log';
+import { AppendConflict, contextAfter, inSpan, isTransient, Loop, runInContext, traceOfJob, workContext, type FailSpan, type Instruction, type Log, type Reports } from '@valueverse/event-log';
 import type { Job, JobHandler, JobResult } from './job';
 import type { JobMeter } from './job-meter';
 import type { JobTable } from './job-table';
@@ -72,10 +72,10 @@ export class JobRunner {
     const { tenant, correlationId, traceparent, startedBy, kind, attempt } = job;
     const trace = startedBy === undefined ? { parent: traceparent } : { causes: [startedBy], isOwnTrace: true };
     const attributes = { 'valueverse.tenant': tenant, 'valueverse.job.kind': kind, 'valueverse.job.attempt': attempt };
-    return runInContext({ ...contextAfter(traceparent), tenant, correlationId }, () => inSpan(`job ${kind}`, { attributes, ...trace }, () => this.runOne(job)));
+    return runInContext({ ...contextAfter(traceparent), tenant, correlationId }, () => inSpan(`job ${kind}`, { attributes, ...trace }, (fail) => this.runOne(job, fail)));
   }
 
-  private async runOne(job: Job): Promise<void> {
+  private async runOne(job: Job, fail: FailSpan): Promise<void> {
     const began = performance.now();
     const ran = (outcome: Parameters<JobMeter>[1]): void => this.meter(job.kind, outcome, (performance.now() - began) / 1_000);
     try {
@@ -87,7 +87,9 @@ export class JobRunner {
       ran(result.outcome);
     } catch (error) {
       ran(error instanceof JobLost ? 'lost' : 'failed');
+      fail(error);
       if (error instanceof JobLost) return;
+      if (!isTransient(error)) this.handlers.get(job.kind)?.failed?.(error);
       const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       if (!isTransient(error)) this.reports.error(`the job ${job.kind} ${job.id} failed at attempt ${job.attempt}`, error);
       if (job.attempt === ATTEMPTS_ALARM) this.reports.alarm(`the job ${job.kind} ${job.id} keeps failing: ${reason}`);

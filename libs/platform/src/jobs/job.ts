@@ -26,4 +26,6 @@ export interface JobHandler {
   readonly kind: string;
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each kind has the payload that its own code scheduled
   readonly run: (job: Job<any>) => Promise<JobResult>;
+  /** Told of each run that failed by itself, and not for the moment only. */
+  readonly failed?: (error: unknown) => void;
 }

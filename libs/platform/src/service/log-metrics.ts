@@ -17,7 +17,7 @@ const readNow = async (tx: Tx, readers: readonly string[], now: string) => ({
   parked: (await tx.query<{ consumer: string; streams: bigint }>('SELECT consumer, count(*) AS streams FROM parked_streams GROUP BY consumer')).rows,
   readers: (await tx.query<Reader>('SELECT consumer, topic, partition, next_offset, halted IS NOT NULL AS halted FROM checkpoints WHERE consumer = ANY($1)', [readers])).rows,
   jobs: (await tx.query<{ open: bigint; failing: bigint; overdue: number | null }>(
-    `SELECT count(*) AS open, count(*) FILTER (WHERE attempt > 1) AS failing, extract(epoch FROM $1::timestamptz - min(due_at) FILTER (WHERE clock IS NULL AND due_at <= $1))::float8 AS overdue FROM jobs`, [now])).rows[0]!,
+    `SELECT count(*) AS open, count(*) FILTER (WHERE attempt > 1 OR (attempt = 1 AND locked_by IS NULL)) AS failing, extract(epoch FROM $1::timestamptz - min(due_at) FILTER (WHERE clock IS NULL AND due_at <= $1))::float8 AS overdue FROM jobs`, [now])).rows[0]!,
 });
 
 /** What a service's log and jobs look like at the moment of a scrape: asked of its database and its feed, so every replica says the same. */

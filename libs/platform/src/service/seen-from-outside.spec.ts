@@ -79,7 +79,7 @@ describe('what moves', () => {
     expect(await valueOf(payments, 'valueverse_jobs_overdue_seconds{service="payments"}')).toBe(120);
     payments.start();
     await becomes(payments, 'valueverse_jobs_failing{service="payments"}', 1);
-    expect(await valueOf(payments, `valueverse_jobs_run_seconds_count{kind="${KIND}",outcome="failed"}`)).toBeGreaterThan(1);
+    expect(await valueOf(payments, `valueverse_jobs_run_seconds_count{kind="${KIND}",outcome="failed"}`)).toBeGreaterThan(0);
     isDown = false;
     await becomes(payments, 'valueverse_jobs_waiting{service="payments"}', 0);
     expect(await valueOf(payments, `valueverse_jobs_run_seconds_count{kind="${KIND}",outcome="done"}`)).toBe(1);
