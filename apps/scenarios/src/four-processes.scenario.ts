@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import type { ServiceName } from '@valueverse/contracts';
 import { Database } from '@valueverse/event-log';
 import { startInbox } from '@valueverse/notifications';
-import { createEmptyDatabase, describeOnKafka, eventually, type TestDatabase } from '@valueverse/testing';
+import { createEmptyDatabase, describeOnKafka, eventually, startOtlpReceiver, type OtlpReceiver, type ReceivedSpan, type TestDatabase } from '@valueverse/testing';
 import { comparedWithAsyncApi, totalsOfExample } from './fifth-service.spec-kit';
 import { startGateway } from './gateway.spec-kit';
 import { freePort, jsonOf, run, type Running } from './process.spec-kit';
+import { following, sendingTo, SPINE } from './traces.spec-kit';
 
 const MAINS: Readonly<Record<ServiceName, string>> = {
   usage: 'apps/usage-service/dist/main.js', billing: 'apps/billing-engine/dist/main.js', payments: 'apps/payment-service/dist/main.js', notifications: 'apps/notification-service/dist/main.js',
@@ -85,11 +86,29 @@ const billsTheHour = (name: string, feed: (database: () => Promise<string>) => P
 const SAME = 'four processes with four databases bill the same hour to the same cent';
 describe('over the feed on PostgreSQL', () => billsTheHour(SAME, async (database) => ({ FEED: 'postgres', FEED_DATABASE_URL: await database() })));
 
+/** From the requests that carried the usage to the mail over it: through four processes, by records of Kafka and requests between services. */
+const tracesLeadToTheMail = (spans: readonly ReceivedSpan[]): Promise<true> => eventually('the way to the e-mail', (saw) => {
+  const request = spans.find(({ name, links }) => name === 'append statement' && links.length > 1)?.links[0];
+  const envelope = spans.find(({ traceId, spanId }) => traceId === request?.traceId && spanId === request.spanId);
+  const start = spans.find(({ traceId, spanId }) => traceId === envelope?.traceId && spanId === envelope.parentSpanId);
+  const way = start === undefined ? [] : following(spans, start);
+  const missing = SPINE.filter((wanted) => !way.some(({ name }) => name === wanted));
+  const services = new Set(way.map(({ service }) => service));
+  // The PDF of the mail is asked of billing: the answer is part of the same trace, in the other process.
+  const asked = way.find(({ name }) => name === 'GET /internal/v1/invoices/:id/pdf');
+  saw({ spans: spans.length, missing, services: [...services], asked: asked?.service });
+  return missing.length === 0 && services.size === NAMES.length && asked?.service === 'valueverse-billing' ? true : undefined;
+});
+
 describeOnKafka('over the feed on Kafka', (brokers) => {
   const namespace = `four${randomBytes(4).toString('hex')}.`;
-  billsTheHour(`${SAME}; a fifth service reads the same, and every record is as docs/asyncapi has it`, async () => ({
-    FEED: 'kafka', KAFKA_BROKERS: brokers().join(','), KAFKA_REPLICATION: '1', KAFKA_NAMESPACE: namespace,
+  let receiver: OtlpReceiver;
+  beforeAll(async () => { receiver = await startOtlpReceiver(); });
+  afterAll(() => receiver.stop());
+  billsTheHour(`${SAME}; a trace leads through all of them, a fifth service reads the same, and every record is as docs/asyncapi has it`, async () => ({
+    FEED: 'kafka', KAFKA_BROKERS: brokers().join(','), KAFKA_REPLICATION: '1', KAFKA_NAMESPACE: namespace, ...sendingTo(receiver.url),
   }), async () => {
+    await tracesLeadToTheMail(receiver.spans);
     const cluster = { brokers: brokers(), namespace };
     expect(await totalsOfExample(cluster, 2)).toEqual([{ currency: 'USD', total: '183.84', paid: '2' }]);
     const { records, faults } = await comparedWithAsyncApi(cluster);

@@ -5,14 +5,10 @@ import { findJaeger, startJaeger } from '@valueverse/platform';
 import { eventually, noteNotRun, startOtlpReceiver, type OtlpReceiver, type ReceivedSpan } from '@valueverse/testing';
 import { BILLED, billMonth } from './billed-month.spec-kit';
 import { Edition } from './edition.spec-kit';
+import { following, sendingTo, SPINE } from './traces.spec-kit';
 
 const TIMEOUT_MS = 120_000;
-const SPINE = [
-  'POST /api/v1/usage/events', 'create usage.events', 'append statement', 'process usage.statements', 'append invoice', 'job billing.finalize-invoice',
-  'process billing.invoices', 'append payment', 'job payments.run-attempt', 'provider charge', 'append message', 'job notifications.send', 'smtp send',
-];
 
-const sendingTo = (url: string): Record<string, string> => ({ OTEL_EXPORTER_OTLP_ENDPOINT: url, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', OTEL_BSP_SCHEDULE_DELAY: '100' });
 let receiver: OtlpReceiver;
 let edition: Edition;
 beforeAll(async () => {
@@ -23,20 +19,6 @@ afterAll(async () => {
   await (edition as Edition | undefined)?.stop();
   await (receiver as OtlpReceiver | undefined)?.stop();
 });
-
-const nameOf = ({ traceId, spanId }: { traceId: string; spanId: string }): string => `${traceId}/${spanId}`;
-
-/** Everything that follows from a span: its children, what is linked to it, and so on. */
-const following = (spans: readonly ReceivedSpan[], start: ReceivedSpan): ReceivedSpan[] => {
-  const next = new Map<string, ReceivedSpan[]>();
-  for (const span of spans) {
-    const causes = [...(span.parentSpanId === undefined ? [] : [{ traceId: span.traceId, spanId: span.parentSpanId }]), ...span.links];
-    for (const cause of causes) next.set(nameOf(cause), [...(next.get(nameOf(cause)) ?? []), span]);
-  }
-  const seen = new Map([[nameOf(start), start]]);
-  for (const span of seen.values()) for (const follower of next.get(nameOf(span)) ?? []) seen.set(nameOf(follower), follower);
-  return [...seen.values()];
-};
 
 test('from the trace of the request that carried the usage the e-mail is reached by parents and links', async () => {
   const { usageTrace, sent, invoice } = await billMonth(edition);
