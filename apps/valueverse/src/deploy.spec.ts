@@ -47,7 +47,7 @@ test('the Dockerfile holds what its linter asks for, and its last word on who ru
   expect(stages.map(({ name }) => name)).toEqual(['build', 'runtime', 'migrations']);
   for (const [, from] of dockerfile.matchAll(/--from=(\S+)/g)) expect(stages.map(({ name }) => name)).toContain(from);
   const runtime = dockerfile.slice(dockerfile.indexOf('AS runtime'), dockerfile.indexOf('AS migrations'));
-  expect([...runtime.matchAll(/^USER (\S+)$/gm)].map(([, user]) => user)).toEqual(['node']);
+  expect([...runtime.matchAll(/^USER (\S+)$/gm)].map(([, user]) => user)).toEqual(['1000:1000']);
   expect(stages[2]!.from).toBe('runtime');
 });
 
