@@ -1,5 +1,8 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as timer } from 'node:timers/promises';
+
+/** A fault that is still under way holds up nobody's end. */
+const pause = (milliseconds: number): Promise<void> => timer(milliseconds, undefined, { ref: false });
 
 /** Stands before a server and spoils its connections when it is told to. */
 export class FaultProxy {

@@ -39,7 +39,7 @@ export const accountOf = async (service: Service, tenant: string, accountId: str
   const found = !isId('acc', accountId) ? undefined : await awaitKnown(service, tenant, accountId, async (tx) => {
     const { rows } = await tx.query<{ clock: string | null; currency: string }>('SELECT clock, currency FROM known_accounts WHERE tenant = $1 AND account_id = $2', [tenant, accountId]);
     return rows[0];
-  });
+  }, async (tx) => (await tx.query('SELECT FROM known_accounts WHERE account_id = $1', [accountId])).rowCount === 1);
   if (found === undefined) throw new Refused('account_not_found', 'there is no account with this id', '/accountId');
   const { clock, currency } = found;
   if (clock === null) return { accountId, currency, now: service.clock.now() };
