@@ -5,6 +5,7 @@ import { nextFault, type Fault, type FaultMix } from './faults';
 import { observeCheckpoints } from './observer';
 import { Random } from './random';
 import { Traffic } from './traffic';
+import { until } from './until';
 import { World } from './world';
 
 export interface StormOptions {
@@ -23,6 +24,9 @@ const PAUSE_MS_MAX = 2_000;
 const LOAD = { senders: 3, rounds: 2 };
 /** What customers had under way when the storm ended is answered within this. */
 const FINISH_TIMEOUT_MS = 60_000;
+
+/** One of each service. */
+const PATHS = ['/api/v1/usage/meters', '/api/v1/billing/plans', '/api/v1/payments', '/api/v1/notifications/messages'];
 
 interface Key { readonly key: string; readonly environment: string; readonly kind: string }
 
@@ -53,7 +57,12 @@ export const storm = async (options: StormOptions, say: (line: string) => void):
 
 const firstKey = async (world: World): Promise<string> => {
   const made = await new StormClient(world.url, world.operatorToken).post('/api/v1/operator/organizations', { body: { name: 'Storm' } });
-  return (made.keys as Key[]).find(({ environment, kind }) => environment === 'test' && kind === 'secret')!.key;
+  const { key } = (made.keys as Key[]).find(({ environment, kind }) => environment === 'test' && kind === 'secret')!;
+  await until('every service to know the key', async () => {
+    const answers = await Promise.all(PATHS.map((path) => fetch(world.url + path, { headers: { authorization: `Bearer ${key}` } })));
+    return answers.every(({ ok }) => ok) ? undefined : answers.map(({ url, status }) => `${url}: ${status}`).join(', ');
+  }, FINISH_TIMEOUT_MS);
+  return key;
 };
 
 /** Faults follow each other, a few at the same time, until the time is over; settles when the last one is. */

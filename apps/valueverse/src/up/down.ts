@@ -1,3 +1,4 @@
+import { downByCompose } from './compose';
 import { upFailureOf } from './refusal';
 import { purge } from './made-with';
 import { readUpSettings } from './settings';
@@ -18,6 +19,7 @@ const main = async (): Promise<void> => {
     ended.push(...(await endLeftovers(file.read() ?? state)).filter((name) => !ended.includes(name)));
     file.remove();
   }
+  if (downByCompose(settings.data, settings.purge)) ended.push('containers');
   const purged = settings.purge && purge(settings.data);
   if (settings.json) process.stdout.write(`${JSON.stringify({ dataDir: settings.data, ended, purged })}\n`);
   else process.stdout.write(`${ended.length === 0 ? 'Nothing was up.' : `Down: ${ended.join(', ')}.`}${purged ? ` The data in ${settings.data} is removed.` : ''}\n`);

@@ -1,10 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { join } from 'node:path';
 import { claimDataFolder, PortTaken } from '@valueverse/platform';
 import { DataFolder, type FirstKeys } from '../edition/data-folder';
 import { firstKeys } from '../edition/first-keys';
-import { ApiClient } from '../http/api-client';
 import { Keeper } from './keeper';
 import { claimFor, noteMadeWith } from './made-with';
 import { keepKafka, keepPostgres, keepRedis, requireKafka } from './parts';
@@ -21,6 +21,10 @@ export interface UpReady extends FirstKeys {
 }
 
 const ORGANIZATION = 'My organization';
+const HEARD_TIMEOUT_MS = 60_000;
+const LOOK_EVERY_MS = 100;
+/** One of each service. */
+const PATHS = ['/api/v1/usage/meters', '/api/v1/billing/plans', '/api/v1/payments', '/api/v1/notifications/messages'];
 /** What is taken down together, in this order: who asks before who is asked. */
 const DOWN_IN_ORDER: readonly ((name: string) => boolean)[] = [
   (name) => name === 'gateway', (name) => /^(usage|billing|payments|notifications)-/.test(name), (name) => name === 'inbox', (name) => name === 'redis' || name.startsWith('kafka-'), (name) => name === 'postgres',
@@ -91,10 +95,17 @@ export class LocalInstallation {
   }
 }
 
-/** Waits until every service has heard of the key: keys travel by the log, and a service that is behind answers 503 until then. */
+/** Waits until every service knows the key: keys travel by the log, and a service that has not heard of one refuses it. */
 const heardOf = async (url: string, key: string): Promise<void> => {
-  const api = new ApiClient(url, key);
-  await all(['/api/v1/usage/meters', '/api/v1/billing/plans', '/api/v1/payments', '/api/v1/notifications/messages'].map((path) => api.get(path)));
+  const deadline = performance.now() + HEARD_TIMEOUT_MS;
+  await all(PATHS.map(async (path) => {
+    for (;;) {
+      const { ok, status } = await fetch(url + path, { headers: { authorization: `Bearer ${key}` } });
+      if (ok) return;
+      if (performance.now() > deadline) throw new Error(`${path} answers ${status} to the first key`);
+      await pause(LOOK_EVERY_MS);
+    }
+  }));
 };
 
 /** Waits for all of them, so that nothing is still starting when one has failed. */

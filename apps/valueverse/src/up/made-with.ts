@@ -7,7 +7,7 @@ interface MadeWith { readonly brokers: 1 | 3; readonly databaseDir?: string }
 
 const MADE_WITH = 'made-with.json';
 /** All that an installation keeps in its folder. */
-const KEPT = ['postgres', 'kafka', 'redis', 'logs', 'anchors', 'secrets.json', 'credentials.json', 'server.json', 'state.json', 'owner.json', MADE_WITH];
+const KEPT = ['postgres', 'kafka', 'redis', 'logs', 'anchors', 'secrets.json', 'credentials.json', 'server.json', 'state.json', 'owner.json', 'compose.json', MADE_WITH];
 
 /** Refuses a folder of another edition, and one whose brokers were more or fewer: their data cannot be read by these. */
 export const claimFor = (data: string, brokers: 1 | 3): void => {

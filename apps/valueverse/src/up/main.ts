@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataFolder } from '../edition/data-folder';
 import { DataFolderNotWritable } from '@valueverse/platform';
+import { upByCompose, usesCompose } from './compose';
 import type { UpReady } from './installation';
 import { UpRefused, upFailureOf } from './refusal';
 import { logFileOf } from './services';
@@ -18,7 +19,8 @@ const main = async (): Promise<void> => {
   const say = (line: string): void => { if (!settings.json) process.stdout.write(`${line}\n`); };
   const began = performance.now();
   say(`ValueVerse, distributed edition · data in ${settings.data}`);
-  const ready = alreadyUp(settings, say) ?? await superviseFrom(settings, (step) => say(`  ✓ ${step} ${((performance.now() - began) / 1_000).toFixed(1)} s`));
+  const progress = (step: string): void => say(`  ✓ ${step} ${((performance.now() - began) / 1_000).toFixed(1)} s`);
+  const ready = alreadyUp(settings, say) ?? (usesCompose(settings) ? await upByCompose(settings) : await superviseFrom(settings, progress));
   if (settings.json) process.stdout.write(`${JSON.stringify(ready)}\n`);
   else summary(ready, settings, say);
 };

@@ -1,3 +1,4 @@
+import { showContainers } from './compose';
 import { upFailureOf } from './refusal';
 import { isReady } from './services';
 import { readUpSettings } from './settings';
@@ -8,6 +9,7 @@ interface Row { readonly name: string; readonly state: 'up' | 'not ready' | 'dow
 /** `npm run status`: every process of the distributed edition on this machine. Ends with 1 when something is not up. */
 const main = async (): Promise<void> => {
   const settings = readUpSettings(process.argv.slice(2), ['--data', '--json']);
+  if (showContainers(settings.data)) return;
   const state = new StateFile(settings.data).read();
   const supervisor = state !== undefined && isMarked(state.supervisor) ? state.supervisor.pid : undefined;
   const rows = await Promise.all((state?.parts ?? []).map(rowOf));

@@ -35,7 +35,8 @@ export const awaitKnown = async <T>(service: Service, tenant: string, idOrKey: s
       const later = await look();
       if (later !== undefined) return later;
     }
-    if (hasArrived !== undefined && await service.database.transaction({ role: 'worker', readOnly: true }, hasArrived)) return undefined;
+    // It may have come this very moment, so it is looked for once more.
+    if (hasArrived !== undefined && await service.database.transaction({ role: 'worker', readOnly: true }, hasArrived)) return await look();
     // What its owner has not published yet is not in the feed either.
     if (madeAt !== undefined || await isBehind(service)) throw notYet();
     return undefined;
