@@ -29,7 +29,7 @@ export interface Installation {
   reports(): readonly ServiceReports[];
 }
 
-export const installation = (given: Pick<Installation, 'feed' | 'secrets' | 'logger' | 'anchors' | 'databaseUrl' | 'reports'> & Partial<Pick<Installation, 'shared'>>): Installation => {
+export const installation = (given: Pick<Installation, 'feed' | 'secrets' | 'logger' | 'anchors' | 'databaseUrl' | 'reports'> & Partial<Pick<Installation, 'shared' | 'clock'>>): Installation => {
   const metrics = new Metrics();
   metrics.collectProcess();
   return { clock: systemClock, ids: systemIds, health: new HealthRegistry(), metrics, shared: localShared(), ...given, feed: measuredFeed(given.feed, metrics) };

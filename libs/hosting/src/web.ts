@@ -1,10 +1,16 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { APP_INTERCEPTOR } from '@nestjs/core';
 import { authFor, OWN_REPORTS, ReportsController } from '@valueverse/auth';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { FeedTransport, type Service } from '@valueverse/platform';
 import { CLOUD_EVENT_TYPES } from '@valueverse/usage';
 import { authSecretsOf, type Installation } from './installation';
-import { LOG_ANCHORS, LOG_SERVICES, LogController } from './log.controller';
+import { ActsController } from './operator/acts.controller';
+import { ActsInterceptor } from './operator/acts.interceptor';
+import { DeadLettersController } from './operator/dead-letters.controller';
+import { LogController } from './operator/log.controller';
+import { OPERATED, type Operated } from './operator/operated';
+import { ProjectionsController } from './operator/projections.controller';
 import type { HostedService } from './services';
 
 /** Bodies that a context reads by itself. */
@@ -15,7 +21,7 @@ class WebModule {}
 @Module({})
 class LinkModule {}
 @Module({})
-class LogModule {}
+class OperatorModule {}
 
 /** The routes by which the other services ask this one. */
 export const linkModule = (service: Service, installation: Installation): DynamicModule => ({
@@ -24,13 +30,18 @@ export const linkModule = (service: Service, installation: Installation): Dynami
 
 /** All controllers of a process: those of its contexts, and the operator's view of its log. */
 export const webModule = (installation: Installation, hosted: readonly HostedService[], more: readonly DynamicModule[] = []): DynamicModule => ({
-  module: WebModule, imports: [...hosted.flatMap(({ modules }) => modules), logModule(installation, hosted.map(({ service }) => service)), ...more],
+  module: WebModule, imports: [...hosted.flatMap(({ modules }) => modules), operatorModule(installation, hosted.map(({ service }) => service)), ...more],
 });
 
-const logModule = (installation: Installation, services: readonly Service[]): DynamicModule => ({
-  module: LogModule, imports: [authFor(services[0]!, authSecretsOf(installation.secrets)).module], controllers: [LogController],
-  providers: [{ provide: LOG_SERVICES, useValue: services }, { provide: LOG_ANCHORS, useValue: installation.anchors }],
-});
+const operatorModule = (installation: Installation, services: readonly Service[]): DynamicModule => {
+  const operated: Operated = { services, anchors: installation.anchors, shared: installation.shared };
+  return {
+    module: OperatorModule, imports: [authFor(services[0]!, authSecretsOf(installation.secrets)).module],
+    controllers: [DeadLettersController, ProjectionsController, ActsController, LogController],
+    // For every route of the process: whichever module an operator's route is in, what it does is written down.
+    providers: [{ provide: OPERATED, useValue: operated }, { provide: APP_INTERCEPTOR, useClass: ActsInterceptor }],
+  };
+};
 
 /** The feed does not answer, or its topics are not what they have to be. */
 export class FeedNotReady extends Error {}

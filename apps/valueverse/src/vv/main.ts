@@ -1,11 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { SERVICES } from '@valueverse/contracts';
 import { ApiError, Unreachable } from '../http/api-client';
 import type { Explanation, Invoice } from '../demo/tour';
 import { explanationText } from './explanation-text';
+import { addAudit, addDeadLetters, addOutbox, addProjections, addReaders } from './log-commands';
 import { migrateServices } from './migrate';
 import { doctor, status } from './operations';
-import { Missing, Session, type GlobalOptions } from './session';
+import { print, sessionOf } from './print';
+import { Missing } from './session';
 import { laterBy } from './later';
 
 const WAIT_MS_MAX = 600_000;
@@ -16,12 +19,6 @@ interface Key { readonly id: string; readonly key?: string; readonly environment
 interface ClockState { readonly id: string; readonly name: string; readonly status: string; readonly now: string; readonly waitingFor?: readonly string[] }
 interface Page<T> { readonly data: readonly T[] }
 
-/** Prints JSON where that was asked for, else the lines. */
-const print = (command: Command, value: unknown, lines: () => readonly string[]): void => {
-  const { json } = command.optsWithGlobals<GlobalOptions>();
-  process.stdout.write(json ? `${JSON.stringify(value)}\n` : `${lines().join('\n')}\n`);
-};
-const sessionOf = (command: Command): Session => new Session(command.optsWithGlobals<GlobalOptions>());
 const keyLine = ({ id, key, environment, kind, name, prefix, status: state }: Key): string => `${id}  ${environment} ${kind.padEnd(11)}  ${key ?? `${prefix}_…`}  ${name}${state === undefined ? '' : `  ${state}`}`;
 
 const addOperations = (program: Command): void => {
@@ -43,7 +40,7 @@ const addLog = (program: Command): void => {
   program.command('log').description('The event log').command('verify [service...]').description('Recomputes the hash chains and compares them with their anchors')
     .action(async (services: string[], _, command: Command) => {
       const api = sessionOf(command).operator();
-      const wanted = services.length === 0 ? ['usage', 'billing', 'payments', 'notifications'] : services;
+      const wanted = services.length === 0 ? SERVICES : services;
       const verified: Verified[] = [];
       for (const service of wanted) verified.push(await api.post<Verified>(`/api/v1/operator/log/${service}/verify`, {}));
       print(command, verified, () => verified.flatMap(({ service, intact, facts, faults }) => [
@@ -145,7 +142,7 @@ export const main = async (argv: readonly string[]): Promise<void> => {
   const program = new Command('vv').description('Runs and inspects a ValueVerse installation')
     .option('--url <url>', 'the installation').option('--data <folder>', 'the data folder of an embedded edition').option('--key <key>', 'a secret key')
     .option('--operator-token <token>').option('--json', 'print JSON');
-  for (const add of [addOperations, addMigrate, addLog, addOrganizations, addKeys, addClocks, addInvoices]) add(program);
+  for (const add of [addOperations, addMigrate, addLog, addDeadLetters, addProjections, addOutbox, addReaders, addAudit, addOrganizations, addKeys, addClocks, addInvoices]) add(program);
   try {
     await program.parseAsync([...argv]);
   } catch (error) {

@@ -1,3 +1,4 @@
+import { SERVICES, type ServiceName } from '@valueverse/contracts';
 import { ApiError, Unreachable } from '../http/api-client';
 import type { Session } from './session';
 
@@ -39,8 +40,20 @@ export const doctor = async (session: Session): Promise<Finding[]> => {
     findings.push({ check: 'reachable', ok: false, detail: error.message, next: 'npm start' });
     return findings;
   }
-  findings.push(await credentials(session));
+  const token = await credentials(session);
+  findings.push(token);
+  if (token.ok) for (const service of SERVICES) findings.push(...await insideOf(session, service));
   return findings;
+};
+
+/** What a service finds when it looks at itself; one that does not answer is a finding. */
+const insideOf = async (session: Session, service: ServiceName): Promise<Finding[]> => {
+  try {
+    const { data } = await session.operator().get<{ data: readonly Finding[] }>(`/api/v1/operator/log/${service}/checks`);
+    return data.map((finding) => ({ ...finding, check: `${service} ${finding.check}` }));
+  } catch (error) {
+    return [{ check: `${service} service`, ok: false, detail: (error as Error).message, next: `start a process of ${service}, or look at its log` }];
+  }
 };
 
 const credentials = async (session: Session): Promise<Finding> => {

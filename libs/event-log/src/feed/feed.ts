@@ -54,6 +54,8 @@ export interface Feed {
   readonly kind: 'postgres' | 'kafka';
   /** Makes what is missing; refuses to start when a topic has another number of partitions, or may lose facts. */
   ensureTopics(): Promise<void>;
+  /** What is wrong with the topics that are there: settings that could lose records, partitions without enough copies. */
+  faults(): Promise<readonly string[]>;
   /**
    * Appends to one topic partition. One append is under way per partition at any time; a deadline stands around it.
    * A repetition of what was appended is dropped (PostgreSQL), or comes twice and is dropped by its readers (Kafka).

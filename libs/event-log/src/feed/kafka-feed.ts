@@ -43,8 +43,10 @@ const topicConfig = (kind: TopicKind, replication: number): { name: string; valu
 ];
 
 /** What a topic's settings must not be, because facts or keys would be lost. */
-const topicFault = (topic: Topic, settings: ReadonlyMap<string, string>): string | undefined => {
+const topicFault = (topic: Topic, replication: number, settings: ReadonlyMap<string, string>): string | undefined => {
   const { kind } = TOPICS[topic];
+  if (Number(settings.get('min.insync.replicas')) < Math.min(2, replication)) return `min.insync.replicas has to be at least ${Math.min(2, replication)}: with fewer a record that was acknowledged is lost with one broker`;
+  if (settings.get('unclean.leader.election.enable') === 'true') return 'unclean.leader.election.enable has to be false: a broker that is behind would drop records';
   if (Number(settings.get('max.message.bytes')) < RECORD_BYTES_MAX) return `max.message.bytes has to be at least ${RECORD_BYTES_MAX}: a larger fact would stop its relay`;
   if (kind === 'keys') {
     if (settings.get('cleanup.policy') !== 'compact') return 'cleanup.policy has to be compact';
@@ -134,17 +136,26 @@ export class KafkaFeed implements Feed {
         topic: this.nameOf(topic), numPartitions: partitionsOf(topic), replicationFactor: this.replication, configEntries: topicConfig(TOPICS[topic].kind, this.replication),
       })) });
     }
+    const faults = await this.faults();
+    if (faults.length > 0) throw new Error(`topics that could lose records: ${faults.join('; ')}`);
+  }
+
+  async faults(): Promise<readonly string[]> {
+    const admin = await this.connectedAdmin();
+    const topics = Object.keys(TOPICS) as Topic[];
     const { topics: found } = await settled(() => admin.fetchTopicMetadata({ topics: topics.map((topic) => this.nameOf(topic)) }));
-    for (const { name, partitions } of found) {
+    const ofPartitions = found.flatMap(({ name, partitions }) => {
       const wanted = partitionsOf(this.topicOf(name));
-      if (partitions.length !== wanted) throw new Error(`${name} has ${partitions.length} partitions, this release has ${wanted}; partitions never change`);
-    }
+      if (partitions.length !== wanted) return [`${name} has ${partitions.length} partitions, this release has ${wanted}; partitions never change`];
+      const copies = Math.min(...partitions.map(({ replicas }) => replicas.length));
+      return copies < this.replication ? [`${name} has ${copies} copies of its records, KAFKA_REPLICATION is ${this.replication}`] : [];
+    });
     const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: topics.map((topic) => ({ type: ConfigResourceTypes.TOPIC, name: this.nameOf(topic) })) });
-    const faults = resources.flatMap(({ resourceName, configEntries }) => {
-      const fault = topicFault(this.topicOf(resourceName), new Map(configEntries.map(({ configName, configValue }) => [configName, configValue])));
+    const ofSettings = resources.flatMap(({ resourceName, configEntries }) => {
+      const fault = topicFault(this.topicOf(resourceName), this.replication, new Map(configEntries.map(({ configName, configValue }) => [configName, configValue])));
       return fault === undefined ? [] : [`${resourceName}: ${fault}`];
     });
-    if (faults.length > 0) throw new Error(`topics that could lose records: ${faults.join('; ')}`);
+    return [...ofPartitions, ...ofSettings];
   }
 
   append(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {

@@ -82,6 +82,15 @@ export class PostgresFeed implements Feed {
     });
   }
 
+  async faults(): Promise<readonly string[]> {
+    const { rows } = await this.database.transaction({ role: 'worker', readOnly: true }, (tx) => tx.query<{ topic: string; count: bigint }>('SELECT topic, count(*) AS count FROM ends GROUP BY topic'));
+    const counts = new Map(rows.map(({ topic, count }) => [topic, Number(count)]));
+    return (Object.keys(TOPICS) as Topic[]).flatMap((topic) => {
+      const count = counts.get(topic) ?? 0;
+      return count === partitionsOf(topic) ? [] : [`${topic} has ${count} partitions, this release has ${partitionsOf(topic)}; partitions never change`];
+    });
+  }
+
   append(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {
     return sending(this.kind, { topic, partition }, records, () => this.insert(topic, partition, records));
   }

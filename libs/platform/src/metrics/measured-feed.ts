@@ -7,6 +7,7 @@ export const measuredFeed = (feed: Feed, metrics: Metrics): Feed => {
   return {
     kind: feed.kind,
     ensureTopics: () => feed.ensureTopics(),
+    faults: () => feed.faults(),
     append: async (topic, partition, records) => {
       const end = appends.startTimer({ topic });
       try {

@@ -12,8 +12,11 @@ const MIGRATION_LOCK = 7_305_003;
 /** TypeORM takes the order of migrations from a millisecond time at the end of their names. */
 const NUMBER_BASE = 1_700_000_000_000;
 
+/** The name under which the database remembers that a step ran. */
+export const migrationName = ({ name, number }: Migration): string => `${name.replace(/[^a-zA-Z0-9]/g, '_')}${NUMBER_BASE + number}`;
+
 const migrationClass = (schema: string, migration: Migration): new () => MigrationInterface => {
-  const name = `${migration.name.replace(/[^a-zA-Z0-9]/g, '_')}${NUMBER_BASE + migration.number}`;
+  const name = migrationName(migration);
   return class implements MigrationInterface {
     readonly name = name;
     async up(runner: QueryRunner): Promise<void> { await runner.query(migration.sql(schema)); }

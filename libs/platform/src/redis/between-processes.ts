@@ -11,18 +11,20 @@ export interface BetweenProcesses {
   readonly cache: Cache;
   readonly rateLimiter: RateLimiter;
   readonly fanOut: FanOut;
+  /** Whether what is shared is; always so in one process. */
+  isReachable(): Promise<boolean>;
   close(): Promise<void>;
 }
 
 /** For one process: memory. */
-export const localShared = (): BetweenProcesses => ({ cache: new MemoryCache(), rateLimiter: new MemoryRateLimiter(), fanOut: new LocalFanOut(), close: async () => undefined });
+export const localShared = (): BetweenProcesses => ({ cache: new MemoryCache(), rateLimiter: new MemoryRateLimiter(), fanOut: new LocalFanOut(), isReachable: async () => true, close: async () => undefined });
 
 /** For several processes: Redis, which may be absent for a while. */
 export const redisShared = (options: RedisOptions): BetweenProcesses => {
   const link = new RedisLink(options);
   const fanOut = new RedisFanOut(link);
   return {
-    cache: new RedisCache(link), rateLimiter: new RedisRateLimiter(link), fanOut,
+    cache: new RedisCache(link), rateLimiter: new RedisRateLimiter(link), fanOut, isReachable: () => link.isReachable(),
     close: async () => { fanOut.close(); await link.close(); },
   };
 };

@@ -58,6 +58,14 @@ export class RedisLink {
     return client;
   }
 
+  async isReachable(): Promise<boolean> {
+    try {
+      return (await this.client.ping()) === 'PONG';
+    } catch {
+      return false;
+    }
+  }
+
   async close(): Promise<void> { this.client.disconnect(); }
 
   /** Says once that Redis is gone, and once that it is back. */

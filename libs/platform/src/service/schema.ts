@@ -1,6 +1,7 @@
 import { appendFunctionSql, consumerSchemaSql, deadLetterSchemaSql, personalKeyOriginSql, personalKeysSql, storeSchemaSql } from '@valueverse/event-log';
 import { idempotencySchemaSql } from '../idempotency/idempotency';
 import { jobSchemaSql } from '../jobs/job-table';
+import { operationsSchemaSql } from './operations-schema';
 import type { Migration } from '../persistence/migrate';
 
 /** The steps that every service's schema begins with. */
@@ -11,6 +12,7 @@ export const SERVICE_MIGRATIONS: readonly Migration[] = [
   { number: 4, name: 'idempotency keys', sql: idempotencySchemaSql },
   { number: 5, name: 'append in one pass', sql: appendFunctionSql },
   { number: 6, name: 'dead letters', sql: deadLetterSchemaSql },
+  { number: 7, name: 'operations', sql: operationsSchemaSql },
 ];
 
 /** A service that reads personal fields keeps a copy of their keys. */

@@ -2,7 +2,7 @@ import type { Clock } from '@valueverse/kernel';
 import type { ServiceName, Topic } from '@valueverse/contracts';
 import {
   chainHeads, Codec, consumerName, Database, ensureStreamViews, EventStore, KeyRelay, KeyRing, Log, Relay, Subscription,
-  type AnchorStore, type Consumer, type Feed, type Reports,
+  type AnchorStore, type AnyReadModel, type Consumer, type Feed, type Projector, type RecordProjector, type Reports,
 } from '@valueverse/event-log';
 import { clockProjector } from '../clock/clock-projector';
 import { DatabaseReports } from '../clock/reports';
@@ -15,7 +15,7 @@ import { JobTable } from '../jobs/job-table';
 import type { Logger } from '../logging/logger';
 import { countFacts } from '../metrics/fact-measures';
 import type { Metrics } from '../metrics/metrics';
-import { migrate } from '../persistence/migrate';
+import { migrate, type Migration } from '../persistence/migrate';
 import type { ContextParts, ContextShape } from './context';
 import { watchLog } from './log-metrics';
 import { PERSONAL_KEY_COPY, PERSONAL_KEY_ORIGIN, SERVICE_MIGRATIONS } from './schema';
@@ -98,8 +98,7 @@ export class Service {
   /** Brings the database up to this release. Safe to call from several processes at once. */
   async migrate(): Promise<readonly string[]> {
     const { contexts, name } = this.options;
-    const keys = name === KEY_ORIGIN ? PERSONAL_KEY_ORIGIN : PERSONAL_KEY_COPY;
-    const done = await migrate(this.database, this.schemas, [...SERVICE_MIGRATIONS, keys, ...contexts.flatMap(({ migrations }) => migrations)]);
+    const done = await migrate(this.database, this.schemas, this.migrations);
     await this.store.checkSettings();
     for (const { readModels, readModelSchema } of contexts) await ensureStreamViews(this.store, readModelSchema ?? name, readModels);
     return done;
@@ -132,6 +131,17 @@ export class Service {
 
   /** What this service says about clocks and about what it has read. */
   get reports(): DatabaseReports { return new DatabaseReports(this.name, this.database, this.consumers); }
+  /** The steps of its schema, as this release has them. */
+  get migrations(): readonly Migration[] {
+    const { contexts, name } = this.options;
+    return [...SERVICE_MIGRATIONS, name === KEY_ORIGIN ? PERSONAL_KEY_ORIGIN : PERSONAL_KEY_COPY, ...contexts.flatMap(({ migrations }) => migrations)];
+  }
+  /** Rows that belong to streams, with the schema that they are in. */
+  get views(): readonly { readonly schema: string; readonly model: AnyReadModel }[] {
+    return this.options.contexts.flatMap(({ readModels, readModelSchema }) => readModels.map((model) => ({ schema: readModelSchema ?? this.name, model })));
+  }
+  /** Consumers that fold what they read into rows. */
+  get projectors(): readonly (Projector | RecordProjector)[] { return this.consumers.filter((consumer) => consumer.kind !== 'reactor'); }
   /** What it reads, by consumer. */
   get consumptions(): readonly Consumption[] { return this.consumers.map(consumptionOf); }
   /** The names of its consumers, as their checkpoints have them. */

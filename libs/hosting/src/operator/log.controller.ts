@@ -1,12 +1,18 @@
-import { Controller, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import type { AnchorStore } from '@valueverse/event-log';
 import { verifyChain } from '@valueverse/event-log';
 import { Allow } from '@valueverse/auth';
-import { Problem, type Service } from '@valueverse/platform';
+import { Text, Whole, type Service } from '@valueverse/platform';
+import { findingsOf, type Finding } from './checks';
+import { OPERATED, operatedService, type Operated } from './operated';
+import { outboxOf } from './outbox';
 
-export const LOG_SERVICES = Symbol('LogServices');
-export const LOG_ANCHORS = Symbol('LogAnchors');
+const PARTITION_MAX = 1_023;
+class ResumeBody {
+  @Text({ description: 'The consumer, as the log names it' }) consumer!: string;
+  @Text({ optional: true }) topic?: string;
+  @Whole({ optional: true, min: 0, max: PARTITION_MAX }) partition?: number;
+}
 
 interface ReaderRow { consumer: string; topic: string; partition: number; owner: string | null; epoch: bigint; next_offset: bigint; halted: string | null }
 interface ParkedRow { consumer: string; tenant: string; stream: string; reason: string; records: bigint }
@@ -16,7 +22,7 @@ interface ParkedRow { consumer: string; tenant: string; stream: string; reason: 
 @Controller('api/v1/operator/log')
 @Allow('operator')
 export class LogController {
-  constructor(@Inject(LOG_SERVICES) private readonly services: readonly Service[], @Inject(LOG_ANCHORS) private readonly anchors: AnchorStore) {}
+  constructor(@Inject(OPERATED) private readonly operated: Operated) {}
 
   /** Facts that are not in the feed yet; readers, which process has each of their partitions since which epoch, and how far they are behind; streams that were set aside. */
   @Get(':service')
@@ -41,13 +47,26 @@ export class LogController {
   @Post(':service/verify')
   @HttpCode(200)
   async verify(@Param('service') name: string): Promise<unknown> {
-    const { facts, faults, heads } = await verifyChain(this.find(name).database, await this.anchors.read(name));
+    const { facts, faults, heads } = await verifyChain(this.find(name).database, await this.operated.anchors.read(name));
     return { service: name, intact: faults.length === 0, facts, partitions: heads.length, faults: faults.map((fault) => ({ ...fault, position: String(fault.position) })) };
   }
 
-  private find(name: string): Service {
-    const service = this.services.find((candidate) => candidate.name === name);
-    if (service === undefined) throw new Problem(404, 'service_not_found', `this process has no service ${name}; it has ${this.services.map((candidate) => candidate.name).join(', ')}`);
-    return service;
+  /** What is committed and not published yet: how much, since when, and which process has the relay until when. */
+  @Get(':service/outbox')
+  async outbox(@Param('service') name: string): Promise<unknown> { return outboxOf(this.find(name)); }
+
+  /** Lets readers that stopped go on from where they stand, after the cause was mended. Answers how many were released. */
+  @Post(':service/readers/resume')
+  @HttpCode(200)
+  async resume(@Param('service') name: string, @Body() { consumer, topic, partition }: ResumeBody): Promise<{ resumed: number }> {
+    const { rowCount } = await this.find(name).database.transaction({ role: 'worker' }, (tx) => tx.query(
+      'UPDATE checkpoints SET halted = NULL WHERE halted IS NOT NULL AND consumer = $1 AND ($2::text IS NULL OR topic = $2) AND ($3::int IS NULL OR partition = $3)', [consumer, topic ?? null, partition ?? null]));
+    return { resumed: rowCount ?? 0 };
   }
+
+  /** Looks at this service from inside for what is wrong, and names the next command for each finding. */
+  @Get(':service/checks')
+  async checks(@Param('service') name: string): Promise<{ data: readonly Finding[] }> { return { data: await findingsOf(this.find(name), this.operated) }; }
+
+  private find(name: string): Service { return operatedService(this.operated, name); }
 }
