@@ -1,6 +1,6 @@
 import { createTestDatabase, eventually, type TestDatabase } from '@valueverse/testing';
 import type { Clock } from '@valueverse/kernel';
-import { FileAnchors, PostgresFeed, type ChainHead, type Feed } from '@valueverse/event-log';
+import { PostgresFeed, type AnchorStore, type ChainHead, type Feed } from '@valueverse/event-log';
 import { createLogger, systemClock, type Service } from '@valueverse/platform';
 import { Client } from 'pg';
 import { installation } from '../installation';
@@ -11,6 +11,7 @@ import type { Operated } from './operated';
 // The doctor's looks: each finds the fault that is planted for it, and nothing is found where nothing is wrong.
 const TIMEOUT_MS = 60_000;
 const SECRETS = { masterKey: Buffer.alloc(32, 7), operatorToken: 'operator-token-of-a-test', serviceToken: 'service-token-of-a-test' };
+const NO_ANCHORS: AnchorStore = { append: async () => undefined, read: async () => [] };
 let database: TestDatabase;
 let feed: PostgresFeed;
 let hosted: HostedService;
@@ -18,14 +19,14 @@ let admin: Client;
 
 /** `now` and `feed` in the place of the real ones; what else is asked of the installation is as it was made. */
 const serviceWith = (more: { clock?: Clock; feed?: Feed } = {}): HostedService => hostUsage(installation({
-  feed: more.feed ?? feed, secrets: SECRETS, logger: createLogger({ service: 'test', level: 'silent' }), anchors: new FileAnchors('unused'), databaseUrl: () => database.url, reports: () => [],
+  feed: more.feed ?? feed, secrets: SECRETS, logger: createLogger({ service: 'test', level: 'silent' }), anchors: NO_ANCHORS, databaseUrl: () => database.url, reports: () => [],
   ...(more.clock === undefined ? {} : { clock: more.clock }),
 }));
 beforeEach(async () => {
   database = await createTestDatabase(async (url) => {
     const preparing = new PostgresFeed(url);
     await preparing.ensureTopics();
-    const service = hostUsage(installation({ feed: preparing, secrets: SECRETS, logger: createLogger({ service: 'test', level: 'silent' }), anchors: new FileAnchors('unused'), databaseUrl: () => url, reports: () => [] }));
+    const service = hostUsage(installation({ feed: preparing, secrets: SECRETS, logger: createLogger({ service: 'test', level: 'silent' }), anchors: NO_ANCHORS, databaseUrl: () => url, reports: () => [] }));
     await service.service.migrate();
     await service.close();
     await preparing.close();
