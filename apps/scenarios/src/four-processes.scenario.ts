@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
-import type { Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ServiceName } from '@valueverse/contracts';
@@ -8,7 +7,6 @@ import { Database } from '@valueverse/event-log';
 import { startInbox } from '@valueverse/notifications';
 import { createEmptyDatabase, describeOnKafka, eventually, startOtlpReceiver, type OtlpReceiver, type ReceivedSpan, type TestDatabase } from '@valueverse/testing';
 import { comparedWithAsyncApi, totalsOfExample } from './fifth-service.spec-kit';
-import { startGateway } from './gateway.spec-kit';
 import { freePort, jsonOf, run, type Running } from './process.spec-kit';
 import { following, sendingTo, SPINE } from './traces.spec-kit';
 
@@ -24,7 +22,6 @@ class FourServices {
   readonly databases: TestDatabase[] = [];
   readonly folder = mkdtempSync(join(tmpdir(), 'vv-four-'));
   readonly processes: Running[] = [];
-  gateway: Server | undefined;
   url = '';
   private inbox: Awaited<ReturnType<typeof startInbox>> | undefined;
   private inboxDatabase: Database | undefined;
@@ -50,13 +47,12 @@ class FourServices {
       return (await fetch(`${urls[name]}/health/ready`)).status === 200 ? true : undefined;
     }, { timeoutMs: TIMEOUT_MS, everyMs: 100 })));
     const port = await freePort();
-    this.gateway = await startGateway(port, ports);
+    this.processes.push(run('apps/valueverse/dist/gateway/main.js', [], { PORT: String(port), ...Object.fromEntries(NAMES.map((name) => [`${name.toUpperCase()}_TARGETS`, urls[name]])) }));
     this.url = `http://127.0.0.1:${port}`;
+    await eventually('the gateway to find all of them ready', async () => ((await fetch(`${this.url}/health/ready`)).status === 200 ? true : undefined), { timeoutMs: TIMEOUT_MS, everyMs: 100 });
   }
 
   async stop(): Promise<void> {
-    this.gateway?.closeAllConnections();
-    this.gateway?.close();
     await Promise.all(this.processes.map((process_) => process_.kill()));
     await this.inbox?.stop();
     await this.inboxDatabase?.close();
