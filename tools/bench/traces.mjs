@@ -56,12 +56,12 @@ async function round({ pid, send }) {
 
 export async function benchTraces() {
   const sink = await startSink();
-  const editions = [
-    await start(root, 'off', await freePort(), {}, []),
-    await start(root, 'api only', await freePort(), {}, ['--require', SWITCH_ON]),
-    await start(root, 'on', await freePort(), { OTEL_EXPORTER_OTLP_ENDPOINT: sink.url }, []),
-  ];
+  const editions = [];
   try {
+    // One after the other, so that all that were started are stopped when one of them does not start.
+    editions.push(await start(root, 'off', await freePort(), {}, []));
+    editions.push(await start(root, 'api only', await freePort(), {}, ['--require', SWITCH_ON]));
+    editions.push(await start(root, 'on', await freePort(), { OTEL_EXPORTER_OTLP_ENDPOINT: sink.url }, []));
     for (const edition of editions) await round(edition);
     const rounds = [];
     for (let nth = 0; nth < ROUNDS; nth++) {
