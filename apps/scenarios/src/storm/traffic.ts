@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { GivenUp, type StormClient } from './client';
 import type { Random } from './random';
+import { until } from './until';
 
 /** A customer's month: what was acknowledged of it, and so what has to be billed. */
 export interface Round { readonly subject: string; readonly accountId: string; readonly clockId: string; used: number }
@@ -14,6 +15,7 @@ const FREE_SUBJECTS = 6;
 const PACE_MS = 15;
 const CLOCK_LOOK_EVERY_MS = 250;
 const REQUESTS_PER_ROUND = 6;
+const PREPARE_TIMEOUT_MS = 60_000;
 export const FEE_CENTS = 4_900;
 export const CENTS_PER_UNIT = 3;
 const BATCH_TYPE = 'application/cloudevents-batch+json';
@@ -36,12 +38,14 @@ export class Traffic {
 
   async prepare(): Promise<void> {
     await this.client.post('/api/v1/usage/meters', { body: { key: 'calls', eventType: 'call', aggregation: 'sum', valueProperty: '$.n' }, idempotencyKey: 'meter' });
-    await this.client.post('/api/v1/billing/plans', { idempotencyKey: 'plan', body: {
+    const plan = { idempotencyKey: 'plan', body: {
       key: 'calls', name: 'Calls', currency: 'USD', interval: { unit: 'month', count: 1 }, charges: [
         { key: 'fee', name: 'Fee', type: 'recurring', timing: 'in_advance', price: { model: 'flat', amount: (FEE_CENTS / 100).toFixed(2) } },
         { key: 'calls', name: 'Calls', type: 'usage', meterKey: 'calls', price: { model: 'per_unit', unitAmount: (CENTS_PER_UNIT / 100).toFixed(2) } },
       ],
-    } });
+    } };
+    // Billing hears of the meter by the log; until then it says that there is none.
+    await until('billing to take a plan with the meter', async () => { await this.client.post('/api/v1/billing/plans', plan); return undefined; }, PREPARE_TIMEOUT_MS);
   }
 
   start(): void {
