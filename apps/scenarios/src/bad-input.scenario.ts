@@ -292,7 +292,7 @@ test('of two that want the same at once one gets it, and the other is told', asy
   expect(await twice(METERS, { ...METER, key: 'raced' })).toEqual(['201', '409 meter_exists']);
 }, TIMEOUT_MS);
 
-test('of a batch with good and bad events the good ones are kept and the bad ones named', async () => {
+test('F138: of a batch with good and bad events the good ones are kept and the bad ones named', async () => {
   const { edition } = world;
   const { accepted, rejected } = await edition.send([
     event({ id: 'good-1' }), event({ id: 'bad-1', time: '2023-02-30T00:00:00Z' }), event({ id: 'bad-2', subject: undefined }), 'no event', event({ id: '' }),

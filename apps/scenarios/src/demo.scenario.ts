@@ -46,7 +46,7 @@ test('the demo bills an hour of real traffic: two paid invoices, to the cent', a
   expect(await finished(await demo(await freePort()))).toMatchObject(EXPECTED);
 }, TIMEOUT_MS);
 
-test('killed with -9 again and again while it runs, the demo ends with the same invoices', async () => {
+test('F01 F02 F51: killed with -9 again and again while it runs, the demo ends with the same invoices', async () => {
   const port = await freePort();
   // At the first sign of each stage the process is killed, and the next run goes on from what the database holds.
   for (const stage of ['PostgreSQL', 'notifications', 'two meters', 'Acme on the plan', '10,000 usage events', 'the test clock moves']) {

@@ -38,7 +38,7 @@ describeUp('two replicas of each service', () => {
     return part.restarts >= restarts && (await fetch(`${part.url}/health/ready`)).ok ? part : undefined;
   }, MOVED);
 
-  test('partitions are shared, and move when a replica hangs, is killed, or comes again; nothing counts twice', async () => {
+  test('F05 F31: partitions are shared, and move when a replica hangs, is killed, or comes again; nothing counts twice', async () => {
     const before = await readBy('usage', ['usage-1', 'usage-2']);
     const { pid } = up.part('usage-1');
     process.kill(pid, 'SIGSTOP');
@@ -58,7 +58,7 @@ describeUp('two replicas of each service', () => {
     await load.allUsageCounted();
   }, TIMEOUT_MS);
 
-  test('a rolling restart under load loses no request and no event', async () => {
+  test('F07: a rolling restart under load loses no request and no event', async () => {
     load.failures.length = 0;
     load.start();
     // One replica of each service at a time.

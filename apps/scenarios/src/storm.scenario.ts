@@ -18,7 +18,7 @@ const storm = async (name: string, ...flags: readonly string[]): Promise<void> =
   if (code !== 0) throw new Error(`ended with ${code}:\n${process_.output()}`);
 };
 
-test('a short storm loses nothing that was acknowledged and does nothing twice', async () => {
+test('F20 F22 F25 F26 F27 F50 F79: a short storm loses nothing that was acknowledged and does nothing twice', async () => {
   const nightSeed = process.env['VV_SEED'];
   if (isNightly() && nightSeed !== undefined) await storm('the storm', '--seed', nightSeed, '--minutes', MINUTES_AT_NIGHT);
   else await storm('the storm', '--seed', String(SEED), '--minutes', MINUTES);

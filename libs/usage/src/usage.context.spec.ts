@@ -60,7 +60,7 @@ describe('the usage service over HTTP', () => {
     expect(second.headers.get('idempotency-replayed')).toBe('true');
   });
 
-  test('what comes in is answered item by item', async () => {
+  test('F138: what comes in is answered item by item', async () => {
     const answer = await bed.send(key, [completion('x1', 'never', 1), completion('x2', '2020-01-01T00:00:00Z', 1), 5 as never]);
     expect([answer.status, answer.body]).toEqual([202, { accepted: 1, rejected: [{ index: 0, id: 'x1', code: 'invalid_time', detail: expect.any(String) }, { index: 2, id: null, code: 'object_expected', detail: expect.any(String) }] }]);
     expect(await bed.send(key, [5 as never])).toMatchObject({ status: 202, body: { accepted: 0 } });

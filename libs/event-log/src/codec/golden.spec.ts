@@ -11,7 +11,7 @@ const open: PersonalFields = { encrypt: (_tenant, _key, _event, _path, value) =>
 const codec = new Codec('billing', definitions, open);
 const goldens = readdirSync(FOLDER).map((file) => JSON.parse(readFileSync(join(FOLDER, file), 'utf8')) as { type: string; topic: string; data: object; event: { type: string } });
 
-test.each(goldens.map((golden) => [golden.type, golden] as const))('%s decodes as it did when it was first written', (_, golden) => {
+test.each(goldens.map((golden) => [golden.type, golden] as const))('F132: %s decodes as it did when it was first written', (_, golden) => {
   const body = JSON.stringify({
     specversion: '1.0', id: 'evt_1', type: golden.type, subject: 'stream', time: '2026-01-01T00:00:00Z', tenant: 'org_1:test', streamversion: 1, actor: 'test', correlationid: 'c', recordedtime: '2026-01-01T00:00:00Z', data: golden.data,
   });

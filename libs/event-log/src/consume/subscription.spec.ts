@@ -33,7 +33,7 @@ const writing = (name: string, before: (streams: readonly string[]) => Promise<v
 });
 const publishAll = async (): Promise<void> => { while ((await relay.publish()) > 0); };
 
-test('a fact that comes while its parked stream is tried again is neither lost nor early', async () => {
+test('F126: a fact that comes while its parked stream is tried again is neither lost nor early', async () => {
   let poisonous = true;
   let release: () => void = () => undefined;
   let retrying = false;
@@ -60,7 +60,7 @@ test('a fact that comes while its parked stream is tried again is neither lost n
   expect(await worker(async (query) => (await query('SELECT FROM parked_records')).rowCount)).toBe(0);
 }, TIMEOUT_MS);
 
-test('a reader that waits holds up neither what came before nor the readers after it, and says so when it takes long', async () => {
+test('F136: a reader that waits holds up neither what came before nor the readers after it, and says so when it takes long', async () => {
   for (const parcelId of ['a', 'a', 'a']) await bed.scan(log, parcelId);
   await publishAll();
   // The first reader waits for what only the second one writes, from the record after the one that waits.
@@ -81,7 +81,7 @@ test('a reader that waits holds up neither what came before nor the readers afte
   expect(bed.alarms.filter((alarm) => alarm.includes('recorder@1 waits'))).toHaveLength(1);
 }, TIMEOUT_MS);
 
-test('readers of one topic stand where they are: one that joins later begins at the first record, the others go on', async () => {
+test('F123: readers of one topic stand where they are: one that joins later begins at the first record, the others go on', async () => {
   for (let nth = 0; nth < 3; nth++) await bed.scan(log, 'a');
   await publishAll();
   const alone = bed.subscription(log, feed, writing('recorder'));

@@ -42,7 +42,7 @@ const contract = (makeFeed: () => MakeFeed, killedAt: readonly number[] | 'every
       return effects.length >= count ? effects : undefined;
     }, { timeoutMs: TIMEOUT_MS });
 
-  test('24 writers, slow ones and rolled-back ones among them: nothing is skipped, nothing comes twice, streams keep their order', async () => {
+  test('F50 F56 F59: 24 writers, slow ones and rolled-back ones among them: nothing is skipped, nothing comes twice, streams keep their order', async () => {
     const { bed, log, feed } = bench;
     bed.relay(log, feed).start();
     bed.subscription(log, feed, recorder()).start();
@@ -71,7 +71,7 @@ const contract = (makeFeed: () => MakeFeed, killedAt: readonly number[] | 'every
     expect(isExactlyOnceInOrder(effects)).toBe(true);
   }, TIMEOUT_MS);
 
-  test('a consumer killed in the middle of its transaction leaves no effect behind and none out', async () => {
+  test('F03 F04: a consumer killed in the middle of its transaction leaves no effect behind and none out', async () => {
     const { bed, log, feed } = bench;
     for (const parcelId of ['a', 'b', 'a', 'c', 'a']) await bed.scan(log, parcelId);
     const relay = bed.relay(log, feed);
@@ -102,7 +102,7 @@ const contract = (makeFeed: () => MakeFeed, killedAt: readonly number[] | 'every
     expect(kills).toBeGreaterThan(0);
   }, TIMEOUT_MS * 2);
 
-  test('a zombie that slept past its lease changes nothing', async () => {
+  test('F05 F06 F127: a zombie that slept past its lease changes nothing', async () => {
     const { bed, log, feed } = bench;
     await bed.scan(log, 'a');
     await bed.relay(log, feed).publish();
@@ -127,7 +127,7 @@ const contract = (makeFeed: () => MakeFeed, killedAt: readonly number[] | 'every
     expect(await handled(log, 1)).toEqual([{ stream: 'parcel-a', version: 1 }]);
   }, TIMEOUT_MS);
 
-  test('two relays on one store publish each fact once, in order', async () => {
+  test('F121: two relays on one store publish each fact once, in order', async () => {
     const { bed, log, feed, another } = bench;
     const second = bed.open();
     bed.relay(log, feed).start();
@@ -139,7 +139,7 @@ const contract = (makeFeed: () => MakeFeed, killedAt: readonly number[] | 'every
     expect(isExactlyOnceInOrder(effects)).toBe(true);
   }, TIMEOUT_MS);
 
-  test('facts that a relay sends again are handled once', async () => {
+  test('F28 F120: facts that a relay sends again are handled once', async () => {
     const { bed, log, feed } = bench;
     for (let nth = 0; nth < 6; nth++) await bed.scan(log, 'a');
     const relay = bed.relay(log, feed);
@@ -158,7 +158,7 @@ const contract = (makeFeed: () => MakeFeed, killedAt: readonly number[] | 'every
     expect(isExactlyOnceInOrder(effects)).toBe(true);
   }, TIMEOUT_MS);
 
-  test('a poison message parks its stream with the reason; the others go on; a retry brings it in, in order', async () => {
+  test('F124 F126: a poison message parks its stream with the reason; the others go on; a retry brings it in, in order', async () => {
     const { bed, log, feed } = bench;
     let poisonous = true;
     const consumer = recorder((streams) => { if (poisonous && streams.includes('parcel-bad')) throw new Error('cannot read this'); });
@@ -184,7 +184,7 @@ const contract = (makeFeed: () => MakeFeed, killedAt: readonly number[] | 'every
     expect(isExactlyOnceInOrder(after)).toBe(true);
   }, TIMEOUT_MS);
 
-  test('readers that come and go while records flow lose nothing and repeat nothing', async () => {
+  test('F30 F31 F32 F33: readers that come and go while records flow lose nothing and repeat nothing', async () => {
     const { bed, log, feed, another } = bench;
     bed.relay(log, feed).start();
     const first = bed.subscription(bed.open(), feed, recorder());
@@ -294,7 +294,7 @@ describeOnKafka('the feed on Kafka', (brokers) => {
     await feed.close();
   }, TIMEOUT_MS);
 
-  test('refuses to start on a topic that could lose facts', async () => {
+  test('F35: refuses to start on a topic that could lose facts', async () => {
     const { Kafka } = await import('kafkajs');
     const namespace = `n${randomBytes(4).toString('hex')}.`;
     const admin = new Kafka({ clientId: 'admin', brokers: [...brokers()] }).admin();

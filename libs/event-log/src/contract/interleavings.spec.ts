@@ -113,7 +113,7 @@ const play = async (script: readonly Step[]): Promise<void> => {
   expect(counts.map((_, stream) => effects.filter((effect) => effect.stream === `parcel-r${run}-${stream}`).length)).toEqual(counts);
 };
 
-test('whatever dies between whichever two steps: every fact has its effect once, in the order of its stream', async () => {
+test('F13 F57 F122: whatever dies between whichever two steps: every fact has its effect once, in the order of its stream', async () => {
   await fc.assert(fc.asyncProperty(steps, play), { numRuns: RUNS, seed: SEED, endOnFailure: true });
   const { rows } = await log.database.transaction({ role: 'worker' }, (tx) => tx.query<{ partition: number }>(
     'SELECT partition FROM events GROUP BY partition HAVING count(*) <> max(position) OR min(position) <> 1'));

@@ -34,7 +34,7 @@ describe('a transaction', () => {
     expect(await bed.effects(log)).toEqual([]);
   });
 
-  test('whose commit is not known is repeated only if it would find itself', async () => {
+  test('F52: whose commit is not known is repeated only if it would find itself', async () => {
     let cut = true;
     const cutAfterCommit = (text: string): void => {
       if (text === 'AFTER COMMIT' && cut) { cut = false; throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }); }

@@ -56,7 +56,7 @@ test('a sealed field cannot be moved to another event, field or tenant', async (
   expect(() => ring.decrypt(TENANT, 'acc_1', 'evt_1', 'email', sealed)).toThrow();
 });
 
-test('keys travel by their topic; an erased one reads as erased everywhere, and is gone from the feed', async () => {
+test('F135: keys travel by their topic; an erased one reads as erased everywhere, and is gone from the feed', async () => {
   const feed = new PostgresFeed(test_.url);
   await feed.ensureTopics();
   const ring = new KeyRing(masterKey);

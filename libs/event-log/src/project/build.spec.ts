@@ -14,7 +14,7 @@ afterEach(() => bed.close(), TIMEOUT_MS);
 const rows = (table: string): Promise<number | null> => log.database.transaction({ role: 'worker' }, async (tx) => (await tx.query(`SELECT FROM ${table}`)).rowCount);
 const second: ReadModel<ParcelScanned, { parcelId: string; scans: number }> = { ...parcelView, version: 2 };
 
-test('several processes that start together build a new version once, while facts are appended', async () => {
+test('F130: several processes that start together build a new version once, while facts are appended', async () => {
   for (let nth = 0; nth < 20; nth++) await bed.scan(log, `p${nth}`);
   const starting = Promise.all(Array.from({ length: 4 }, () => ensureStreamViews(bed.open().store, 'billing', [second])));
   for (let nth = 0; nth < 30; nth++) await bed.scan(log, `p${nth}`);

@@ -52,7 +52,7 @@ test('a feed that lacks what was published before stops the relay with an alarm'
   expect(relay.status().halted).toContain('record follows position 1, the last one is 0');
 }, TIMEOUT_MS);
 
-test('a relay that was overtaken marks nothing', async () => {
+test('F16: a relay that was overtaken marks nothing', async () => {
   await bed.scan(log, 'a');
   let overtake: () => Promise<unknown> = async () => undefined;
   const append: Feed['append'] = async (topic, partition, records) => { await feed.append(topic, partition, records); await overtake(); };

@@ -20,7 +20,7 @@ const superuser = <T>(work: (query: (text: string) => Promise<unknown>) => Promi
   log.database.withOwner((client) => work(async (text) => { await client.query(`SET search_path TO billing; SET session_replication_role TO replica; ${text}`); }));
 
 describe('appending', () => {
-  test('a command that comes again finds its facts and makes none', async () => {
+  test('F02: a command that comes again finds its facts and makes none', async () => {
     const first = await log.executeOne(parcel, scan('a'), context('c1'));
     const again = await log.executeOne(parcel, scan('a'), context('c1'));
     expect(again.repeated).toBe(true);
@@ -102,7 +102,7 @@ describe('the chain', () => {
     expect(faults).toEqual([]);
     expect(await bed.facts(log)).toBeGreaterThan(before);
   }, TIMEOUT_MS);
-  test('finds a changed text', async () => {
+  test('F134: finds a changed text', async () => {
     await fill();
     await superuser((query) => query(`UPDATE events SET body = replace(body, '"scan":3', '"scan":4') WHERE version = 3`));
     expect(await faultOf()).toBe('the text was changed');
@@ -117,7 +117,7 @@ describe('the chain', () => {
     await superuser((query) => query('DELETE FROM events WHERE version = 3'));
     expect(await faultOf()).toBe('the fact is missing');
   });
-  test('finds a tail that was cut together with its links and head, by the anchor outside', async () => {
+  test('F54 F55: finds a tail that was cut together with its links and head, by the anchor outside', async () => {
     await fill();
     const anchorFile = join(mkdtempSync(join(tmpdir(), 'anchors-')), 'anchors.jsonl');
     const anchors = new FileAnchors(anchorFile);

@@ -36,7 +36,7 @@ const pay = (more: Partial<typeof scope> = {}, work: (tx: Tx) => Promise<StoredA
 };
 const effects = () => database.transaction({ role: 'owner' }, async (tx) => (await tx.query<{ n: number }>('SELECT count(*)::int AS n FROM effects')).rows[0]?.n);
 
-test('the same request has one effect and one answer', async () => {
+test('F02: the same request has one effect and one answer', async () => {
   expect(await pay()).toEqual({ ...created, replayed: false });
   expect(await pay()).toEqual({ ...created, headers: { ...created.headers, 'Idempotency-Replayed': 'true' }, replayed: true });
   expect(await effects()).toBe(1);

@@ -33,6 +33,9 @@ const RFC3339 = {
 };
 /** A runner that is silent for this long has lost its jobs to the others. */
 const LEASE_MS = 10_000;
+/** A job that has begun this often and still begins again may end its processes: from then on each beginning says how long the next one has to wait, should this one not be heard of. */
+const ENDINGS_UNNOTICED = 2;
+const PAUSE_AFTER_ENDING_MAX_MS = 600_000;
 
 /** Where jobs wait. A job is written in the transaction that causes it, and ends in the transaction of its effect. */
 export class JobTable implements JobSink {
@@ -67,10 +70,11 @@ export class JobTable implements JobSink {
            (SELECT * FROM jobs j WHERE j.tenant = c.tenant AND j.clock = c.clock AND j.due_at <= c.now ORDER BY j.due_at, j.id LIMIT 1) f ON true),
        free AS (SELECT j.tenant, j.id, d.now FROM due d JOIN jobs j ON j.tenant = d.tenant AND j.id = d.id
          WHERE d.not_before <= clock_timestamp() AND (d.locked_until IS NULL OR d.locked_until < clock_timestamp()) ORDER BY d.due_at, d.id LIMIT $3 FOR UPDATE OF j SKIP LOCKED)
-       UPDATE jobs j SET attempt = j.attempt + 1, locked_by = $1, locked_until = clock_timestamp() + $4 * interval '1 ms' FROM free f
+       UPDATE jobs j SET attempt = j.attempt + 1, locked_by = $1, locked_until = clock_timestamp() + $4 * interval '1 ms',
+         not_before = CASE WHEN j.attempt < $5 THEN j.not_before ELSE clock_timestamp() + least($6, $4 * power(2, least(j.attempt - $5, 10))) * interval '1 ms' END FROM free f
        WHERE j.tenant = f.tenant AND j.id = f.id AND j.not_before <= clock_timestamp() AND (j.locked_until IS NULL OR j.locked_until < clock_timestamp())
        RETURNING j.tenant, j.id, j.kind, ${RFC3339.DUE_AT} AS due_at, j.clock, j.payload, j.attempt, j.causation, j.correlation, j.traceparent, ${RFC3339.NOW} AS now`,
-      [owner, wallNow, limit, LEASE_MS]);
+      [owner, wallNow, limit, LEASE_MS, ENDINGS_UNNOTICED, PAUSE_AFTER_ENDING_MAX_MS]);
     return rows.map((row) => ({
       tenant: row.tenant, id: row.id, kind: row.kind, dueAt: parseInstant(row.due_at), payload: JSON.parse(row.payload) as unknown, attempt: row.attempt, now: parseInstant(row.now),
       clockId: row.clock ?? undefined, causationId: row.causation ?? undefined, correlationId: row.correlation ?? undefined, ...readTraceOfJob(row.traceparent),

@@ -22,6 +22,22 @@ const waiting = (service: Service): Promise<{ id: string; attempt: number; waits
 const timePasses = (service: Service): Promise<unknown> => worker(service, `UPDATE jobs SET locked_until = '-infinity', not_before = '-infinity'`);
 
 describe('a job', () => {
+  test('F14: never begins before the transaction that made it is committed, and never at all when that is rolled back', async () => {
+    const service = bed.jobs(async (job) => reminded(job));
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => { release = resolve; });
+    const making = service.database.transaction({ role: 'worker' }, async (tx) => { await service.jobs.schedule(tx, [remind('made', bed.clock.at)]); await held; });
+    const undone = service.database.transaction({ role: 'worker' }, async (tx) => { await service.jobs.schedule(tx, [remind('undone', bed.clock.at)]); throw new Error('rolled back'); });
+    await expect(undone).rejects.toThrow('rolled back');
+    // A job that is made later is done first: the runner has looked meanwhile.
+    await schedule(service, remind('later', bed.clock.at));
+    expect(await remindersOf(service, 1)).toEqual([['later', bed.clock.at]]);
+    release();
+    await making;
+    expect((await remindersOf(service, 2)).map(([id]) => id).sort()).toEqual(['later', 'made']);
+    expect(await waiting(service)).toEqual([]);
+  }, TIMEOUT_MS);
+
   test('fires at its instant by the wall clock, not before', async () => {
     const service = bed.jobs(async (job) => reminded(job));
     await schedule(service, remind('late', '2026-01-01T00:00:00.000001Z'), remind('due', '2026-01-01T00:00:00Z'));
@@ -93,7 +109,7 @@ describe('a job', () => {
 });
 
 describe('runners', () => {
-  test('two on one table: each job has its effects once', async () => {
+  test('F08: two on one table: each job has its effects once', async () => {
     const runs = [bed.jobs(async (job) => reminded(job)), bed.jobs(async (job) => reminded(job))];
     const ids = Array.from({ length: 60 }, (_, nth) => `p${nth}`);
     await Promise.all([0, 1, 2].map((third) => schedule(runs[third % 2]!, ...ids.slice(third * 20, third * 20 + 20).map((id) => (third === 1 ? onClock(id, '2025-01-01T00:00:00Z') : remind(id, bed.clock.at))))));
@@ -102,7 +118,7 @@ describe('runners', () => {
     expect(reminders.map(([id]) => id).sort()).toEqual([...ids].sort());
   }, TIMEOUT_MS);
 
-  test('what one that was killed had in hand another finishes after the lease; the first one, if it wakes, changes nothing', async () => {
+  test('F15: what one that was killed had in hand another finishes after the lease; the first one, if it wakes, changes nothing', async () => {
     const killed = bed.open('payments');
     await schedule(killed, remind('a', bed.clock.at));
     const tx = <T>(work: Parameters<typeof killed.database.transaction<T>>[1]): Promise<T> => killed.database.transaction({ role: 'worker' }, work);
@@ -117,6 +133,23 @@ describe('runners', () => {
     expect(await tx((inside) => killed.jobs.finish(inside, job!, 'killed'))).toBe(false);
     await tx((inside) => killed.jobs.putBack(inside, job!, 'killed', { afterMs: 0, reason: 'late', failed: true }));
     expect(await waiting(other)).toEqual([]);
+  }, TIMEOUT_MS);
+
+  test('F12: a job that ends its processes is begun again with growing pauses, so that what else falls due is done between them', async () => {
+    const service = bed.open('payments');
+    await schedule(service, remind('deadly', bed.clock.at));
+    const claim = (): Promise<number> => service.database.transaction({ role: 'worker' }, async (tx) => (await service.jobs.claim(tx, 'a process that ends', bed.clock.at, 8)).length);
+    const pauses: number[] = [];
+    for (let nth = 0; nth < 5; nth++) {
+      expect(await claim()).toBe(1);
+      // Nobody hears of it again. Its lease runs out.
+      await worker(service, `UPDATE jobs SET locked_until = '-infinity'`);
+      // In steps of ten seconds: a moment of each has passed already.
+      pauses.push(Math.max(0, Math.ceil((await worker<{ pause: number }>(service, 'SELECT extract(epoch FROM not_before - clock_timestamp())::float AS pause FROM jobs'))[0]!.pause / 10) * 10));
+      if (pauses.at(-1)! > 0) expect(await claim()).toBe(0);
+      await timePasses(service);
+    }
+    expect(pauses).toEqual([0, 0, 10, 20, 40]);
   }, TIMEOUT_MS);
 
   test('a job that fails is tried again with growing pauses, is reported, and leaves nothing of its failed runs', async () => {

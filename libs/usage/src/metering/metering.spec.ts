@@ -39,7 +39,7 @@ describe('metering', () => {
     expect((await bed.exceptions(tenant)).map(({ code }) => code)).toEqual(['duplicate', 'duplicate']);
   });
 
-  test('the same id with other content is a conflict: the first stands, the second is kept and listed', async () => {
+  test('F137: the same id with other content is a conflict: the first stands, the second is kept and listed', async () => {
     const tenant = await tenantWithMeter('conflict');
     await bed.project([[call('1', 3), call('1', 4)], [call('1', 3, { type: 'other' })]], tenant);
     expect((await bed.buckets(tenant)).map(({ total }) => total)).toEqual(['3']);
@@ -74,7 +74,7 @@ describe('metering', () => {
     expect((await bed.exceptions(tenant)).map(({ code, meter }) => `${code} ${meter}`)).toEqual(Array.from({ length: 11 }, () => 'invalid_value tokens'));
   });
 
-  test('an envelope that the feed holds twice is copied once; positions have no gaps; the chain holds', async () => {
+  test('F29: an envelope that the feed holds twice is copied once; positions have no gaps; the chain holds', async () => {
     const tenant = 'org_chain:test';
     const partition = partitionOf(tenant, 'acme', USAGE_PARTITIONS);
     const event = { id: '1', source: 'gateway', type: 'call', subject: 'acme', time: AT(0), data: { tokens: 1 } };
