@@ -1,6 +1,8 @@
 import { createEmptyDatabase, eventually, type TestDatabase } from '@valueverse/testing';
+import { partitionOf } from '@valueverse/kernel';
+import { partitionsOf } from '@valueverse/contracts';
 import { Client } from 'pg';
-import { Edition } from './edition.spec-kit';
+import { Edition, type Json } from './edition.spec-kit';
 import { run } from './process.spec-kit';
 
 // What an operator does when something went wrong: it is found, looked at, mended, and written down who did it.
@@ -57,11 +59,27 @@ test('a record that is no fact is found by the doctor, listed, shown, given up w
   expect((await vv('doctor')).output).toContain('✓ billing rejected-records: none');
 }, TIMEOUT_MS);
 
-test('a reader that stopped is named with the command that lets it go on, and it goes on', async () => {
-  await admin.query(`UPDATE billing.checkpoints SET halted = 'planted', epoch = epoch + 1, owner = NULL WHERE consumer = 'known-meters@1' AND partition = 3`);
-  const sick = await vv('doctor');
-  expect(sick.output).toMatch(/✗ billing readers-stopped: 1 stopped; known-meters@1 at usage.meters\/3: planted\n {4}next: .*npx vv readers resume billing known-meters@1/);
+test('a reader that stopped at a gap is named with the command that lets it go on; when the cause is mended it goes on', async () => {
+  const meter = (key: string): Promise<Json> => edition.post('/api/v1/usage/meters', { key, name: key, eventType: 'x', aggregation: 'count' });
+  const knows = (name: string): Promise<unknown> => eventually(`billing to know the meter ${name}`, async () => ((await admin.query('SELECT FROM billing.known_meters WHERE meter_key = $1', [name])).rowCount === 1 ? true : undefined), { timeoutMs: TIMEOUT_MS / 4 });
+  await meter('first');
+  await knows('first');
+  const { rows: [first] } = await admin.query<{ partition: number; position: string; key: string; tenant: string }>(`SELECT partition, position, key, headers::json->>'ce_tenant' AS tenant FROM feed.records WHERE topic = 'usage.meters' AND position IS NOT NULL`);
+  const { partition, key, tenant } = first!;
+  // A record that follows one that is not there.
+  await admin.query(
+    `WITH e AS (UPDATE feed.ends SET next_offset = next_offset + 1 WHERE topic = 'usage.meters' AND partition = $1 RETURNING next_offset - 1 AS at)
+     INSERT INTO feed.records (topic, partition, record_offset, position, previous, key, headers, value) SELECT 'usage.meters', $1, at, 900, 899, $2, $3, '{}' FROM e`,
+    [partition, key, JSON.stringify({ ce_id: 'evt_x', ce_type: 'dev.valueverse.usage.meter.created.v1', ce_tenant: tenant, ce_position: '900', ce_previous: '899' })]);
+  const sick = await eventually('the doctor to find it', async (saw) => { const found = await vv('doctor'); saw(found.output); return found.output.includes('✗ billing readers-stopped') ? found : undefined; }, { timeoutMs: TIMEOUT_MS / 4 });
+  expect(sick.output).toMatch(/✗ billing readers-stopped: 1 stopped; known-meters@1 at usage.meters\/\d+: a record is missing[^]*next: .*npx vv readers resume billing known-meters@1/);
+  await admin.query(`DELETE FROM feed.records WHERE topic = 'usage.meters' AND position = 900`);
+  await admin.query(`UPDATE feed.ends SET next_offset = next_offset - 1 WHERE topic = 'usage.meters' AND partition = $1`, [partition]);
   expect((await vv('readers', 'resume', 'billing', 'known-meters@1')).output).toContain('1 partitions are read again');
+  expect((await vv('readers', 'resume', 'usage', 'meter-backfill', '--topic', 'usage.meters')).output).toContain('1 partitions are read again');
+  const same = Array.from({ length: 500 }, (_, nth) => `later-${nth}`).find((name) => partitionOf(tenant, key.replace('first', name), partitionsOf('usage.meters')) === partition)!;
+  await meter(same);
+  await knows(same);
   expect((await vv('doctor')).output).toContain('✓ billing readers-stopped: none');
 }, TIMEOUT_MS);
 
@@ -82,6 +100,14 @@ test('read models: all are listed, rebuilt to the same bytes; a row that was cha
     expect((await vv('projections', 'rebuild', service, name, '--compare')).code).toBe(0);
   }
   expect(await vv('projections', 'rebuild', 'usage', 'metering@1', '--compare')).toMatchObject({ code: 1, output: expect.stringContaining('not_rebuildable') });
+}, TIMEOUT_MS);
+
+test('each partition has its reader, with its epoch and how far behind it is', async () => {
+  const found = await json<{ service: string; consumer: string; topic: string; partition: number; owner: string | null; epoch: number; behind: number; halted: string | null }[]>('readers', 'list', 'usage');
+  const metering = found.filter(({ consumer }) => consumer === 'metering@1');
+  expect(metering.map(({ partition }) => partition)).toEqual(Array.from({ length: 32 }, (_, partition) => partition));
+  for (const reader of metering) expect(reader).toMatchObject({ service: 'usage', topic: 'usage.events', owner: expect.any(String), epoch: expect.any(Number), behind: 0, halted: null });
+  await eventually('nobody to be behind', async (saw) => { const { output } = await vv('readers', 'list', '--behind'); saw(output); return output.trim() === 'none' ? true : undefined; }, { timeoutMs: TIMEOUT_MS / 4 });
 }, TIMEOUT_MS);
 
 test('the outbox says what is not published, and who has the relay', async () => {

@@ -14,6 +14,7 @@ interface LetterRecord { readonly topic: string; readonly partition: number; rea
 interface Rebuild { readonly mode: string; readonly phase: string; readonly done: number; readonly total: number; readonly etaSeconds: number | null; readonly live: string | null; readonly rebuilt: string | null; readonly equal: boolean | null; readonly error: string | null }
 interface Projection { readonly name: string; readonly kind: string; readonly version: number; readonly tables: readonly string[]; readonly fixed: string | null; readonly rebuild: Rebuild | null }
 interface Outbox { readonly service: string; readonly facts: number; readonly oldestSeconds: number | null; readonly partitions: readonly { partition: number; published: string; head: string }[]; readonly relay: { owner: string | null; epoch: string; leaseSeconds: number } }
+interface Reader { readonly consumer: string; readonly topic: string; readonly partition: number; readonly owner: string | null; readonly epoch: number; readonly behind: number; readonly halted: string | null }
 interface Act { readonly at: string; readonly actor: string; readonly act: string; readonly subject: string; readonly details: string; readonly trace: string; readonly outcome: string }
 
 const pathOf = (service: string, rest: string): string => `/api/v1/operator/log/${encodeURIComponent(service)}/${rest}`;
@@ -106,7 +107,16 @@ export const addOutbox = (program: Command): void => {
 };
 
 export const addReaders = (program: Command): void => {
-  program.command('readers').description('Consumers of the log').command('resume <service> <consumer>').description('Lets one that stopped go on, after the cause was mended').option('--topic <topic>').option('--partition <number>')
+  const readers = program.command('readers').description('Consumers of the log');
+  readers.command('list [service...]').description('Who reads which partition, since which epoch, and how far behind').option('--behind', 'only those that are behind, stopped, or read by nobody').action(async (given: string[], { behind: onlyBehind }: { behind?: boolean }, command: Command) => {
+    const api = sessionOf(command).operator();
+    const found: (Reader & { service: string })[] = [];
+    for (const service of servicesOf(given)) found.push(...(await api.get<{ readers: Reader[] }>(pathOf(service, '').replace(/\/$/, ''))).readers.map((reader) => ({ service, ...reader })));
+    const shown = found.filter(({ owner, behind, halted }) => onlyBehind !== true || behind > 0 || owner === null || halted !== null);
+    print(command, shown, () => (shown.length === 0 ? ['none'] : shown.map(({ service, consumer, topic, partition, owner, epoch, behind, halted }) =>
+      `${service}  ${consumer}  ${topic}/${partition}  ${owner ?? 'nobody'}  epoch ${epoch}  behind ${behind}${halted === null ? '' : `  stopped: ${halted}`}`)));
+  });
+  readers.command('resume <service> <consumer>').description('Lets one that stopped go on, after the cause was mended').option('--topic <topic>').option('--partition <number>')
     .action(async (service: string, consumer: string, { topic, partition }: { topic?: string; partition?: string }, command: Command) => {
       const answer = await sessionOf(command).operator().post<{ resumed: number }>(pathOf(service, 'readers/resume'), { consumer, ...(topic === undefined ? {} : { topic }), ...(partition === undefined ? {} : { partition: Number(partition) }) });
       print(command, answer, () => [`${answer.resumed} partitions are read again`]);

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { eventually, noteNotRun } from '@valueverse/testing';
 import { Client } from 'pg';
-import { isAlive } from '../parts/processes';
+import { isAlive, procStat } from '../parts/processes';
 import { DataFolderInUse, DataFolderNotWritable, endOrphan } from './data-folder';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres';
 import { canReach, serverUser } from './os-user';
@@ -107,11 +107,12 @@ test('a killed server that nobody has waited for does not stop a start', async (
   if (process.platform !== 'linux') { noteNotRun('zombies', 'they are told apart on Linux only'); return; }
   const folder = mkdtempSync(join(tmpdir(), 'vv-zombie-'));
   mkdirSync(join(folder, 'cluster'));
-  // The shell becomes a sleep, which never waits for its child: the child stays a zombie.
-  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 30'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  // The shell becomes a sleep, which never waits for its child: the child stays a zombie. It has to end after that, or the shell itself would wait for it.
+  const parent = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 30'], { stdio: ['ignore', 'pipe', 'ignore'] });
   try {
     const zombie = await new Promise<number>((resolve) => { parent.stdout.once('data', (text: Buffer) => resolve(Number(text.toString()))); });
-    await eventually('the zombie', () => (isAlive(zombie) ? undefined : true));
+    await eventually('the zombie', () => (procStat(zombie)?.state === 'Z' ? true : undefined));
+    expect(isAlive(zombie)).toBe(false);
     writeFileSync(join(folder, 'cluster', 'postmaster.pid'), `${zombie}\n`);
     await endOrphan(join(folder, 'cluster'));
     expect(existsSync(join(folder, 'cluster', 'postmaster.pid'))).toBe(false);
