@@ -25,4 +25,6 @@ export interface ServiceReports {
   clock(tenant: string, clockId: string): Promise<ClockReport>;
   /** Whether every consumer of the topic in this service has passed the position. */
   hasConsumed(topic: Topic, partition: number, position: bigint): Promise<boolean>;
+  /** Whether everything that this service had committed when it was asked is in the feed; waits for that a moment. */
+  hasPublished(): Promise<boolean>;
 }

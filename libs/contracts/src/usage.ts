@@ -52,4 +52,3 @@ export interface UsageReader {
   /** A statement computed again from the envelopes, as of its own positions. `undefined` for an unknown statement. */
   recompute(tenant: string, statementId: string): Promise<{ quantities: readonly GroupQuantity[]; evidence: string } | undefined>;
 }
-export const USAGE_READER = Symbol('UsageReader');

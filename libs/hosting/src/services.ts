@@ -28,6 +28,7 @@ const serviceOf = (installation: Installation, name: ServiceName, contexts: read
   const { feed, clock, logger, health, metrics, anchors, secrets, shared } = installation;
   const service = new Service({
     name, databaseUrl: installation.databaseUrl(name), feed, clock, logger, health, metrics, anchors, fanOut: shared.fanOut, masterKey: secrets.masterKey, contexts: [COMMON, ...contexts], published: PUBLISHED,
+    hasPublished: async (owner) => (await installation.reports().find((reports) => reports.service === owner)?.hasPublished()) ?? false,
   });
   return { service, auth: authFor(service, authSecretsOf(secrets)) };
 };

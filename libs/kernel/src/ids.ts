@@ -74,10 +74,3 @@ export const derivedId = (prefix: string, ...parts: readonly string[]): string =
 /** Whether the text is an id of this kind. */
 export const isId = (prefix: string, text: unknown): text is string =>
   typeof text === 'string' && text.startsWith(`${prefix}_`) && decode(text.slice(prefix.length + 1)) !== undefined;
-
-/** The Unix time in milliseconds at which an id was made; `undefined` where it is not an id of ours or was derived. */
-export const unixMillisOfId = (id: string): number | undefined => {
-  const value = decode(id.slice(id.lastIndexOf('_') + 1));
-  if (value === undefined || ((value >> 76n) & 0xfn) !== 7n) return undefined;
-  return Number(value >> 80n);
-};

@@ -54,12 +54,6 @@ const stepOf = ({ unit, count }: Interval): { of: 'days' | 'months'; size: numbe
 const occurrence = (anchor: Temporal.PlainDateTime, step: ReturnType<typeof stepOf>, n: number): Temporal.PlainDateTime =>
   anchor.add({ [step.of]: step.size * n }, { overflow: 'constrain' });
 
-/** Refuses an interval that is none, or longer than `INTERVAL_COUNT_MAX`, with `invalid_interval`. */
-export const assertInterval = (interval: Interval): Interval => {
-  stepOf(interval);
-  return interval;
-};
-
 /**
  * Period `n` of an anchor: from its n-th to its next occurrence; 0 starts at the anchor, negative ones come before it.
  * The day is clamped to the month's last one, gaps and overlaps of summer time go by `instantOfPlain`. Every period

@@ -22,9 +22,9 @@ const speaker: DeciderDefinition<Say, DomainEvent, null> = {
   name: 'speaker', decider: { initial: null, decide: ({ event }) => [event], evolve: () => null }, stream: ({ stream }) => stream,
 };
 
-const serviceOf = (name: 'billing' | 'payments', databaseUrl: string, feed: PostgresFeed, clock: Clock): Service => new Service({
+const serviceOf = (name: 'billing' | 'payments', databaseUrl: string, feed: PostgresFeed, clock: Clock, hasPublished?: () => Promise<boolean>): Service => new Service({
   name, databaseUrl, feed, masterKey: MASTER_KEY, clock, logger: createLogger({ service: name, level: 'silent' }), health: new HealthRegistry(), metrics: new Metrics(),
-  fanOut: new LocalFanOut(), anchors: NO_ANCHORS, contexts: [HOSTED, name === 'billing' ? BILLING : paymentsShape],
+  fanOut: new LocalFanOut(), anchors: NO_ANCHORS, ...(hasPublished === undefined ? {} : { hasPublished }), contexts: [HOSTED, name === 'billing' ? BILLING : paymentsShape],
 });
 const prepare = async (url: string): Promise<void> => {
   const feed = new PostgresFeed(url);
@@ -41,10 +41,10 @@ const prepare = async (url: string): Promise<void> => {
 export class PaymentsProcess {
   private constructor(readonly service: Service, readonly clock: Clock, private readonly feed: PostgresFeed) {}
 
-  static start(url: string, wrap?: (sandbox: PaymentProvider) => PaymentProvider): { process: PaymentsProcess; context: ReturnType<typeof paymentsContext> } {
+  static start(url: string, billing: Service, wrap?: (sandbox: PaymentProvider) => PaymentProvider): { process: PaymentsProcess; context: ReturnType<typeof paymentsContext> } {
     const feed = new PostgresFeed(url);
     const clock = systemClock;
-    const service = serviceOf('payments', url, feed, clock);
+    const service = serviceOf('payments', url, feed, clock, () => billing.reports.hasPublished());
     const auth = authFor(service, { digestKey: digestKeyOf(MASTER_KEY), operatorToken: 'operator', serviceToken: 'service' });
     const context = paymentsContext(service, { auth, ...(wrap === undefined ? {} : { providers: [wrap(sandboxOf(service))] }) });
     service.use([{ consumers: auth.consumers, jobs: [] }, context.parts]);
@@ -78,13 +78,13 @@ export class PaymentsBed {
   }
 
   async process(wrap?: (sandbox: PaymentProvider) => PaymentProvider): Promise<PaymentsProcess> {
-    const { process } = PaymentsProcess.start(this.test.url, wrap);
+    const { process } = PaymentsProcess.start(this.test.url, this.billing, wrap);
     this.stops.push(() => process.stop());
     return process;
   }
   /** A process that is also asked over HTTP. */
   async hosted(): Promise<{ process: PaymentsProcess; host: Host }> {
-    const { process, context } = PaymentsProcess.start(this.test.url);
+    const { process, context } = PaymentsProcess.start(this.test.url, this.billing);
     this.stops.push(() => process.stop());
     const host = await createHost({ service: 'payments', module: context.module, port: 0, cursorSecret: 'of this spec', logger: createLogger({ service: 'payments', level: 'silent' }) });
     this.stops.push(() => host.close());

@@ -95,6 +95,8 @@ export class Authenticator {
   }
 
   private async look(): Promise<boolean> {
+    // What was made and not published yet is not in the feed either.
+    if (!(await this.service.hasPublished('billing'))) return true;
     const partitions = Array.from({ length: partitionsOf('identity.credentials') }, (_, partition) => ({ topic: 'identity.credentials' as const, partition }));
     const ends = await this.service.feed.ends(partitions);
     const { rows } = await this.service.database.transaction({ role: 'worker', readOnly: true }, (tx) => tx.query<{ partition: number; next_offset: bigint }>(

@@ -31,6 +31,9 @@ export class ReportsController {
     if (!(topic in TOPICS)) throw new Problem(404, 'not_found', 'no such topic');
     return { consumed: await this.reports.hasConsumed(topic as Topic, partition, BigInt(position)) };
   }
+
+  @Get('published')
+  async published(): Promise<{ published: boolean }> { return { published: await this.reports.hasPublished() }; }
 }
 
 /** The reports of a service that runs in another process. */
@@ -43,4 +46,5 @@ export class RemoteReports implements ServiceReports {
   async hasConsumed(topic: Topic, partition: number, position: bigint): Promise<boolean> {
     return (await this.client.get<{ consumed: boolean }>(`/internal/v1/consumed?topic=${topic}&partition=${partition}&position=${position}`))!.consumed;
   }
+  async hasPublished(): Promise<boolean> { return (await this.client.get<{ published: boolean }>('/internal/v1/published'))!.published; }
 }

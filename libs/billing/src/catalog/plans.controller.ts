@@ -79,7 +79,7 @@ export class PlansController {
   private async refuseUnknownMeters(tenant: string, charges: readonly Charge[]): Promise<void> {
     for (const [index, { meterKey }] of charges.entries()) {
       if (meterKey === undefined) continue;
-      if ((await awaitKnown(this.host.service, tenant, meterKey, (tx) => meterVersionOf(tx, tenant, meterKey))) === undefined) {
+      if ((await awaitKnown(this.host.service, 'usage', tenant, meterKey, (tx) => meterVersionOf(tx, tenant, meterKey))) === undefined) {
         throw new Problem(404, 'meter_not_found', `there is no meter ${meterKey}`, { errors: [{ pointer: `/charges/${index}/meterKey`, code: 'meter_not_found', detail: 'is not a meter of this tenant' }] });
       }
     }

@@ -36,14 +36,14 @@ export const knownAccountsProjector: Projector = {
  * Refuses with `account_not_found`, and with 503 `not_yet_known` while the account's clock has not been heard of.
  */
 export const accountOf = async (service: Service, tenant: string, accountId: string): Promise<KnownAccount> => {
-  const found = !isId('acc', accountId) ? undefined : await awaitKnown(service, tenant, accountId, async (tx) => {
+  const found = !isId('acc', accountId) ? undefined : await awaitKnown(service, 'billing', tenant, accountId, async (tx) => {
     const { rows } = await tx.query<{ clock: string | null; currency: string }>('SELECT clock, currency FROM known_accounts WHERE tenant = $1 AND account_id = $2', [tenant, accountId]);
     return rows[0];
-  }, async (tx) => (await tx.query('SELECT FROM known_accounts WHERE account_id = $1', [accountId])).rowCount === 1);
+  });
   if (found === undefined) throw new Refused('account_not_found', 'there is no account with this id', '/accountId');
   const { clock, currency } = found;
   if (clock === null) return { accountId, currency, now: service.clock.now() };
-  const now = await awaitKnown(service, tenant, clock, (tx) => clockNow(tx, tenant, clock));
+  const now = await awaitKnown(service, 'billing', tenant, clock, (tx) => clockNow(tx, tenant, clock));
   if (now === undefined) throw new Problem(503, 'not_yet_known', 'the test clock of this account is not known here yet', { retryAfterSeconds: 1 });
   return { accountId, currency, clockId: clock, now: parseInstant(now) };
 };

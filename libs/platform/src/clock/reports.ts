@@ -1,7 +1,12 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { parseInstant } from '@valueverse/kernel';
 import { FACT_PARTITIONS, TOPICS, type ClockReport, type ServiceName, type ServiceReports, type Topic } from '@valueverse/contracts';
 import { consumerName, type Consumer, type Database } from '@valueverse/event-log';
 import { clockNow } from './clock-projector';
+
+/** Who asks waits for two seconds in all. */
+const PUBLISHED_WAIT_MAX_MS = 1_500;
+const LOOK_EVERY_MS = 20;
 
 /** What a service says about a test clock, read from its own database in one snapshot. */
 export class DatabaseReports implements ServiceReports {
@@ -46,6 +51,18 @@ export class DatabaseReports implements ServiceReports {
     const { rows } = await this.database.transaction({ role: 'worker', readOnly: true }, (tx) => tx.query<{ count: bigint }>(
       'SELECT count(*) FROM checkpoints WHERE consumer = ANY($1) AND topic = $2 AND partition = $3 AND position >= $4', [wanted, topic, partition, position]));
     return Number(rows[0]!.count) === wanted.length;
+  }
+
+  async hasPublished(): Promise<boolean> {
+    const heads = await this.database.transaction({ role: 'worker', readOnly: true }, (tx) => tx.query<{ partition: number; position: bigint }>('SELECT partition, position FROM heads'));
+    const deadline = performance.now() + PUBLISHED_WAIT_MAX_MS;
+    for (;;) {
+      const { rows } = await this.database.transaction({ role: 'worker', readOnly: true }, (tx) => tx.query<{ partition: number; position: bigint }>('SELECT partition, position FROM relay_partitions'));
+      const published = new Map(rows.map(({ partition, position }) => [partition, position]));
+      if (heads.rows.every(({ partition, position }) => position <= (published.get(partition) ?? 0n))) return true;
+      if (performance.now() >= deadline) return false;
+      await pause(LOOK_EVERY_MS);
+    }
   }
 
   private subscribed(): [string[], string[]] {

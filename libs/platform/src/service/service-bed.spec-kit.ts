@@ -71,11 +71,11 @@ export class ServiceBed {
   }
   get url(): string { return this.test.url; }
 
-  open(name: ServiceName): Service {
+  open(name: ServiceName, hasPublished: () => Promise<boolean> = async () => true): Service {
     const logger = createLogger({ service: name, level: 'warn', destination: { write: (line) => { this.logged.push(line); } } });
     const service = new Service({
       name, databaseUrl: this.test.url, feed: this.feed, masterKey: MASTER_KEY, clock: this.clock, logger, health: new HealthRegistry(), metrics: new Metrics(), connectionsMax: 12,
-      fanOut: new LocalFanOut(), anchors: { append: async () => undefined, read: async () => [] },
+      fanOut: new LocalFanOut(), hasPublished, anchors: { append: async () => undefined, read: async () => [] },
       contexts: [{ name, definitions: [...definitions, ClockCreated, ClockStepped], readModels: name === 'usage' ? [...sending.views!] : [], migrations: [] }],
     });
     this.services.push(service);

@@ -111,34 +111,64 @@ describe('what a service says about a test clock', () => {
 });
 
 describe('what another context has made', () => {
-  const known = (service: Service, parcelId: string): Promise<unknown> => awaitKnown(service, TENANT, parcelId, (tx) => rowOf(tx, sending.views![0]!, parcelId));
+  const known = (service: Service, parcelId: string): Promise<unknown> => awaitKnown(service, 'billing', TENANT, parcelId, (tx) => rowOf(tx, sending.views![0]!, parcelId));
+  /** An owner that cannot say yet whether it has published everything. */
+  const heldBack = (): { hasPublished: () => Promise<boolean>; say: (published: boolean) => void } => {
+    let say: (published: boolean) => void = () => undefined;
+    const said = new Promise<boolean>((resolve) => { say = resolve; });
+    return { hasPublished: () => said, say: (published) => say(published) };
+  };
+  const opened = (hasPublished?: () => Promise<boolean>): Service => {
+    const usage = bed.open('usage', hasPublished);
+    usage.use([]);
+    usage.start();
+    return usage;
+  };
 
   test('is found when it arrives while it is asked for', async () => {
-    const usage = bed.start('usage');
+    const owner = heldBack();
+    const usage = opened(owner.hasPublished);
     const asking = known(usage, 'a');
     await bed.send(usage, 'a');
     expect(await asking).toEqual({ parcelId: 'a' });
+    owner.say(true);
   }, TIMEOUT_MS);
 
-  test('is not there when this service has read everything; an old id of ours is not even waited for', async () => {
-    const usage = bed.start('usage');
+  test('is not there when its owner has published everything and this service has read it; that is said at once', async () => {
+    const usage = opened();
+    await fromBilling(`clock-${CLOCK}`, ['2025-01-15T00:00:00Z']);
     expect(await known(usage, 'a')).toBeUndefined();
-    const old = newIdFrom('par', Date.parse('2025-12-31T23:00:00Z'), Buffer.alloc(10, 1));
-    const before = performance.now();
-    expect(await known(usage, old)).toBeUndefined();
-    expect(performance.now() - before).toBeLessThan(1_000);
+    expect(await known(usage, newIdFrom('par', Date.parse('2025-12-31T23:59:59Z'), Buffer.alloc(10, 1)))).toBeUndefined();
+  }, TIMEOUT_MS);
+
+  test('may still come while its owner has not published everything, or cannot be asked', async () => {
+    const refused = { status: 503, code: 'not_yet_known', headers: { 'Retry-After': '1' } };
+    await expect(known(opened(async () => false), 'a')).rejects.toMatchObject(refused);
+    await expect(known(opened(async () => { throw new Error('it does not answer'); }), 'a')).rejects.toMatchObject(refused);
+  }, TIMEOUT_MS);
+
+  test('a service says that it has published when its relay has', async () => {
+    const usage = bed.open('usage');
+    usage.use([]);
+    await bed.send(usage, 'a');
+    expect(await usage.reports.hasPublished()).toBe(false);
+    usage.start();
+    expect(await eventually('it to say so', async () => ((await usage.reports.hasPublished()) ? true : undefined))).toBe(true);
   }, TIMEOUT_MS);
 
   test('asked for too often by one tenant is refused to that tenant, and to no other', async () => {
-    const usage = bed.open('usage');
-    usage.use([]);
-    usage.start();
-    const ask = (tenant: string): Promise<unknown> => awaitKnown(usage, tenant, 'nothing', (tx) => rowOf(tx, sending.views![0]!, 'nothing'));
-    await eventually('this service to have read everything', () => ask(TENANT).then((found) => found === undefined, () => undefined));
-    const [other, ...asked] = await Promise.allSettled([ask('org_2:test'), ...Array.from({ length: 25 }, () => ask(TENANT))]);
-    expect(other).toEqual({ status: 'fulfilled', value: undefined });
-    expect(asked.filter(({ status }) => status === 'fulfilled')).toHaveLength(20);
-    expect(asked.flatMap((end) => (end.status === 'rejected' ? [(end.reason as { status: number }).status] : []))).toEqual([503, 503, 503, 503, 503]);
+    const owner = heldBack();
+    const usage = opened(owner.hasPublished);
+    const ask = (tenant: string): Promise<unknown> => awaitKnown(usage, 'billing', tenant, 'nothing', (tx) => rowOf(tx, sending.views![0]!, 'nothing'));
+    let refusedOnes = 0;
+    const refused = (error: { status: number }): number => { refusedOnes += 1; return error.status; };
+    const asked = Array.from({ length: 25 }, () => ask(TENANT).catch(refused));
+    const other = ask('org_2:test');
+    await eventually('five to be refused', () => (refusedOnes === 5 ? true : undefined));
+    owner.say(true);
+    expect(await other).toBeUndefined();
+    expect((await Promise.all(asked)).filter((answer) => answer === undefined)).toHaveLength(20);
+    expect((await Promise.all(asked)).filter((answer) => answer === 503)).toHaveLength(5);
   }, TIMEOUT_MS);
 
   test('is not waited for because of a reader that this release no longer has', async () => {

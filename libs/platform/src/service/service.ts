@@ -36,6 +36,8 @@ export interface ServiceOptions {
   readonly connectionsMax?: number;
   /** What this release publishes, as `familyOf` names it; a record of anything else is kept apart. All are believed when it is not given. */
   readonly published?: ReadonlySet<string>;
+  /** Whether a service has published everything that it had when it was asked; every one has when this is not given. */
+  readonly hasPublished?: (service: ServiceName) => Promise<boolean>;
 }
 
 /** What one consumer reads: the names of its events, or every record where it names none. */
@@ -146,6 +148,8 @@ export class Service {
   get consumptions(): readonly Consumption[] { return this.consumers.map(consumptionOf); }
   /** The names of its consumers, as their checkpoints have them. */
   get readers(): readonly string[] { return this.consumers.map(consumerName); }
+  /** Whether everything that another service had committed by now is in the feed. Throws when that service cannot be asked. */
+  hasPublished(owner: ServiceName): Promise<boolean> { return this.options.hasPublished?.(owner) ?? Promise.resolve(true); }
   get jobs(): JobTable { return this.jobTable; }
   get reads(): Subscription { return this.subscription!; }
 
