@@ -1,7 +1,7 @@
 import { TOPICS } from '@valueverse/contracts';
 import type { FeedRecord } from '../feed/feed';
 import type { Checkpoint } from './checkpoints';
-import { faultOfRecord, type Rejection } from './inspect';
+import { faultOfRecord, faultOfText, type Rejection } from './inspect';
 
 /** A run of records as a reader at a checkpoint sees it. */
 export interface Following {
@@ -31,6 +31,8 @@ export const followChain = (checkpoint: Pick<Checkpoint, 'topic' | 'nextOffset' 
     else if (kind !== 'facts') fresh.push(record);
     else if (record.position! > position) {
       if (record.previous !== position) return { fresh, rejected, missing: record, after: { nextOffset, position } };
+      const faultInside = faultOfText(record);
+      if (faultInside !== undefined) { rejected.push({ record, ...faultInside }); nextOffset = record.offset + 1n; continue; }
       position = record.position!;
       const type = record.headers['ce_type']!;
       if (isPublished(type)) fresh.push(record);
@@ -43,4 +45,4 @@ export const followChain = (checkpoint: Pick<Checkpoint, 'topic' | 'nextOffset' 
 
 /** Whether a record that comes later in the partition is the one that follows: then what stands before it is nobody's. */
 export const hasFollower = (checkpoint: Pick<Checkpoint, 'position'>, later: readonly FeedRecord[]): boolean =>
-  later.some((record) => faultOfRecord(record) === undefined && record.previous === checkpoint.position && record.position! > checkpoint.position);
+  later.some((record) => faultOfRecord(record) === undefined && record.previous === checkpoint.position && record.position! > checkpoint.position && faultOfText(record) === undefined);

@@ -1,6 +1,6 @@
 import type { Topic } from '@valueverse/contracts';
 import type { Database, Tx } from '../database/database';
-import type { TopicPartition } from '../feed/feed';
+import type { FeedRecord, TopicPartition } from '../feed/feed';
 
 export interface Checkpoint {
   readonly consumer: string;
@@ -46,6 +46,13 @@ export class Checkpoints {
       'UPDATE checkpoints SET next_offset = $1, position = $2, takeovers = 0 WHERE consumer = $3 AND topic = $4 AND partition = $5 AND epoch = $6 AND next_offset = $7',
       [to.nextOffset, to.position, from.consumer, from.topic, from.partition, from.epoch, from.nextOffset]);
     if (rowCount !== 1) throw new Fenced(`${from.consumer} no longer reads ${from.topic}/${from.partition}`);
+  }
+
+  /** Takes a record that was passed over into the chain, where it is the next link; whoever reads the partition looks anew where it stands. Answers whether it is. */
+  async follow(tx: Tx, consumer: string, { topic, partition, offset, position, previous }: FeedRecord): Promise<boolean> {
+    const { rowCount } = await tx.query(
+      'UPDATE checkpoints SET position = $1, epoch = epoch + 1 WHERE consumer = $2 AND topic = $3 AND partition = $4 AND position = $5 AND next_offset > $6', [position, consumer, topic, partition, previous, offset]);
+    return rowCount === 1;
   }
 
   /** Those of stopped checkpoints of this process that were released by an operator. */

@@ -1,6 +1,5 @@
 import { partitionOf } from '@valueverse/kernel';
 import { partitionsOf, TOPICS } from '@valueverse/contracts';
-import type { Fact } from '../codec/codec';
 import type { FeedRecord } from '../feed/feed';
 
 /** Why a record is no fact of ours, whatever it says of itself. */
@@ -16,8 +15,10 @@ const REQUIRED = ['ce_id', 'ce_type', 'ce_tenant'] as const;
 
 /** What the headers, the key and the place of a record say against it. */
 export const faultOfRecord = (record: FeedRecord): { code: RejectionCode; detail: string } | undefined => {
-  const { topic, partition, key, headers } = record;
+  const { topic, partition, key, headers, value } = record;
   const { kind } = TOPICS[topic];
+  // No text of ours has one, and PostgreSQL keeps no text that has.
+  if ([key, value, ...Object.entries(headers).flat()].some((text) => text.includes('\0'))) return { code: 'not_cloudevents', detail: 'it holds a NUL character' };
   if (kind === 'keys') return undefined;
   if (kind === 'transport') return headers['ce_tenant'] === undefined ? { code: 'not_cloudevents', detail: 'the header ce_tenant is missing' } : undefined;
   const missing = REQUIRED.find((name) => !headers[name]);
@@ -27,21 +28,18 @@ export const faultOfRecord = (record: FeedRecord): { code: RejectionCode; detail
   return undefined;
 };
 
-/** The text has to be a CloudEvent at all. */
-export const assertCloudEvent = (value: string): void => {
+/** What the text of a fact says against it: it has to be a CloudEvent, and the one that its record promises. Every link of a chain is asked, also by readers that pass over its type. */
+export const faultOfText = ({ key, headers, value }: FeedRecord): { code: RejectionCode; detail: string } | undefined => {
   let event: Record<string, unknown> | null;
   try {
     event = JSON.parse(value) as Record<string, unknown> | null;
   } catch {
-    throw new RecordRejected('not_cloudevents', 'the text is not JSON');
+    return { code: 'not_cloudevents', detail: 'the text is not JSON' };
   }
-  if (typeof event !== 'object' || event === null || event['specversion'] !== '1.0') throw new RecordRejected('not_cloudevents', 'the text is not a CloudEvent of version 1.0');
-};
-
-/** The fact has to be the one that its record promised. */
-export const assertPromised = (record: FeedRecord, fact: Pick<Fact, 'id' | 'tenant' | 'stream'>): void => {
-  if (fact.stream !== record.key) throw new RecordRejected('wrong_key', `the key is ${record.key}, the fact is of the stream ${fact.stream}`);
-  if (fact.tenant !== record.headers['ce_tenant'] || fact.id !== record.headers['ce_id']) throw new RecordRejected('not_cloudevents', 'the headers name another fact than the text');
+  if (typeof event !== 'object' || event === null || event['specversion'] !== '1.0') return { code: 'not_cloudevents', detail: 'the text is not a CloudEvent of version 1.0' };
+  if (event['subject'] !== key) return { code: 'wrong_key', detail: `the key is ${key}, the fact is of the stream ${String(event['subject'])}` };
+  const isPromised = event['tenant'] === headers['ce_tenant'] && event['id'] === headers['ce_id'] && event['type'] === headers['ce_type'];
+  return isPromised ? undefined : { code: 'not_cloudevents', detail: 'the headers name another fact than the text' };
 };
 
 /** The text of a position, as the relay writes it; anything else is none. */

@@ -13,7 +13,7 @@ import { runInContext } from '../work-context';
 import { followChain, hasFollower, type Following } from './chain';
 import { Checkpoints, Fenced, type Checkpoint } from './checkpoints';
 import { consumerName, NotYetKnown, type Consumer, type JobSink, type NewJob, type Reactor } from './consumers';
-import { assertCloudEvent, assertPromised, faultOfRecord, RecordRejected, type Rejection, type RejectionCode } from './inspect';
+import { RecordRejected, type Rejection, type RejectionCode } from './inspect';
 import { Parking } from './parking';
 import { findRejected, keepRejected, removeRejected, type RecordPlace } from './rejects';
 
@@ -99,14 +99,19 @@ export class Subscription {
 
   /** Tries a record again that was rejected, because its type or its tenant is known now. Throws `RecordRejected` where it still is none of ours. */
   async retryRejected(consumer: string, place: RecordPlace): Promise<number> {
-    const record = await this.options.store.database.transaction({ role: 'worker', readOnly: true }, (tx) => findRejected(tx, consumer, place));
-    if (record === undefined) return 0;
-    const fault = faultOfRecord(record);
-    if (fault !== undefined) throw new RecordRejected(fault.code, fault.detail);
+    const found = await this.options.store.database.transaction({ role: 'worker', readOnly: true }, (tx) => findRejected(tx, consumer, place));
+    if (found === undefined) return 0;
+    const { record, code, detail } = found;
+    if (code !== 'unknown_type' && code !== 'unknown_tenant') throw new RecordRejected(code, detail);
     const type = record.headers['ce_type'] ?? '';
     if (TOPICS[record.topic].kind === 'facts' && !this.isPublished(type)) throw new RecordRejected('unknown_type', `this release knows no ${type}`);
     await this.refuseStrangers([record]);
-    return this.retry(consumer, async (tx) => (await removeRejected(tx, consumer, place) ? this.parking.setAside(tx, consumer, [record]) : []));
+    return this.retry(consumer, async (tx) => {
+      if (!(await removeRejected(tx, consumer, place))) return [];
+      // A record of nobody is no link of the chain. What turns out to be somebody's has to be the next one, or another fact stands in its place.
+      if (code === 'unknown_tenant' && TOPICS[record.topic].kind === 'facts' && !(await this.checkpoints.follow(tx, consumer, record))) throw new RecordRejected('broken_chain', 'it does not follow the last fact that was handled');
+      return this.parking.setAside(tx, consumer, [record]);
+    });
   }
 
   private async retry(consumer: string, take: (tx: Tx) => Promise<readonly FeedRecord[]>): Promise<number> {
@@ -184,7 +189,7 @@ export class Subscription {
   private async handle(consumer: Consumer, checkpoint: Checkpoint, records: readonly FeedRecord[], { fresh, rejected, after }: Following): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.refuseStrangers(fresh);
+        await this.refuseStrangers([...fresh, ...rejected.filter(({ code }) => code === 'unknown_type').map(({ record }) => record)]);
         await this.options.store.database.transaction({ role: 'worker' }, async (tx) => {
           await keepRejected(tx, checkpoint.consumer, rejected);
           const live = await this.parking.setAside(tx, checkpoint.consumer, fresh);
@@ -293,12 +298,7 @@ export class Subscription {
     const known = records.filter(({ headers }) => codec.knows(headers['ce_type'] ?? ''));
     const names = consumer.kind === 'projector' ? new Set(consumer.events) : new Set(Object.keys(consumer.on));
     const wanted = known.filter(({ headers }) => names.has(codec.nameOf(headers['ce_type']!)));
-    const facts = await codec.decodeAll(tx, wanted.map(({ value }) => value)).catch((error: unknown) => {
-      for (const { value } of wanted) assertCloudEvent(value);
-      throw error;
-    });
-    for (const [nth, fact] of facts.entries()) assertPromised(wanted[nth]!, fact);
-    return facts;
+    return codec.decodeAll(tx, wanted.map(({ value }) => value));
   }
 
   private async react(reactor: Reactor, tx: Tx, facts: readonly Fact[]): Promise<Instruction[]> {

@@ -6,6 +6,7 @@ import type { Feed, NewRecord } from '../feed/feed';
 import { KafkaFeed } from '../feed/kafka-feed';
 import { PostgresFeed } from '../feed/postgres-feed';
 import type { Log } from '../log';
+import { RecordRejected } from '../consume/inspect';
 import { Bed, recorder, TENANT } from './bed.spec-kit';
 
 // Whoever may write to a topic may write anything. What none of our writers made is kept apart with its code, alone; the facts around it are handled.
@@ -29,6 +30,8 @@ const BAD: readonly { what: string; code: string; follows?: boolean; headers?: R
   { what: 'a position that is none', code: 'not_cloudevents', headers: { ce_position: 'many' } },
   { what: 'a text that is not JSON', code: 'not_cloudevents', follows: true, value: '{' },
   { what: 'a text that is not a CloudEvent', code: 'not_cloudevents', follows: true, value: 'null' },
+  { what: 'a NUL character in its text', code: 'not_cloudevents', follows: true, value: '\0\u0001\0{' },
+  { what: 'a NUL character in a header', code: 'not_cloudevents', headers: { ce_tenant: 'org\0' } },
   { what: 'headers of another fact than the text', code: 'not_cloudevents', follows: true, headers: { ce_id: 'evt_y' } },
   { what: 'a key of another partition', code: 'wrong_key', key: 'parcel-b' },
   { what: 'a key of another stream than the text', code: 'wrong_key', follows: true, value: cloudEvent({ subject: 'parcel-c' }) },
@@ -48,15 +51,7 @@ const badRecords = (makeFeed: (bed: Bed) => Feed): void => {
   }, TIMEOUT_MS);
   afterEach(async () => { await bed.close(); await feed.close(); }, TIMEOUT_MS);
 
-  /** Past the checks that PostgreSQL's own append makes: somebody wrote with another program. */
-  const smuggle = async (record: NewRecord): Promise<void> => {
-    if (feed.kind === 'kafka') { await feed.append(TOPIC, PARTITION, [record]); return; }
-    const { ce_position: position, ce_previous: previous } = record.headers;
-    await log.database.withOwner((client) => client.query(
-      `WITH e AS (UPDATE feed.ends SET next_offset = next_offset + 1 WHERE topic = $1 AND partition = $2 RETURNING next_offset - 1 AS at)
-       INSERT INTO feed.records (topic, partition, record_offset, position, previous, key, headers, value) SELECT $1, $2, at, $3, $4, $5, $6, $7 FROM e`,
-      [TOPIC, PARTITION, /^\d+$/.test(position ?? '') ? position : null, /^\d+$/.test(previous ?? '') ? previous : null, record.key, JSON.stringify(record.headers), record.value]));
-  };
+  const smuggle = (record: NewRecord): Promise<void> => bed.smuggle(log, feed, TOPIC, PARTITION, record);
   const rejected = async (): Promise<{ code: string; value: string }[]> =>
     (await log.database.transaction({ role: 'worker' }, (tx) => tx.query<{ code: string; value: string }>('SELECT code, value FROM rejected_records ORDER BY record_offset'))).rows;
   const handled = (count: number): Promise<unknown> => eventually(`${count} handled facts`, async (saw) => {
@@ -81,6 +76,8 @@ const badRecords = (makeFeed: (bed: Bed) => Feed): void => {
     subscription.start();
     expect(await handled(2)).toEqual([{ stream: 'parcel-a', version: 1 }, { stream: 'parcel-a', version: 2 }]);
     expect((await rejected()).map(({ code }) => code)).toEqual(BAD.map(({ code }) => code));
+    const { rows } = await log.database.transaction({ role: 'worker' }, (tx) => tx.query(`SELECT headers::json->>'ce_tenant' FROM rejected_records`));
+    expect(rows).toHaveLength(BAD.length);
     expect(codes).toHaveLength(BAD.length);
     expect(bed.alarms).toHaveLength(BAD.length);
     for (const { code } of BAD) expect(bed.alarms.some((alarm) => alarm.includes(`${TOPIC}/${PARTITION}`) && alarm.includes(code))).toBe(true);
@@ -98,6 +95,47 @@ const badRecords = (makeFeed: (bed: Bed) => Feed): void => {
     await bed.scan(log, 'a');
     while ((await relay.publish()) > 0);
     expect(await handled(1)).toEqual([{ stream: 'parcel-a', version: 3 }]);
+  }, TIMEOUT_MS);
+
+  test('what pretends to be the next link keeps no fact from a reader that passes over its type, or does not know it', async () => {
+    const relay = bed.relay(log, feed);
+    const types = [TYPE.replace('scanned', 'weighed'), 'dev.valueverse.nobody.knows.v1'];
+    await bed.scan(log, 'a');
+    while ((await relay.publish()) > 0);
+    await smuggle({ key: 'parcel-a', value: '{', headers: headers({ ce_type: types[0], ce_position: '2', ce_previous: '1' }) });
+    await smuggle({ key: 'parcel-a', value: cloudEvent({ type: types[1], tenant: GHOST }), headers: headers({ ce_type: types[1], ce_tenant: GHOST, ce_position: '2', ce_previous: '1' }) });
+    await bed.scan(log, 'a');
+    while ((await relay.publish()) > 0);
+    bed.subscription(log, feed, recorder(), { published: new Set([familyOf(TYPE), familyOf(types[0]!)]), isTenant: async (tenant) => tenant === TENANT }).start();
+    expect(await handled(2)).toEqual([{ stream: 'parcel-a', version: 1 }, { stream: 'parcel-a', version: 2 }]);
+    expect((await rejected()).map(({ code }) => code)).toEqual(['not_cloudevents', 'unknown_tenant']);
+  }, TIMEOUT_MS);
+
+  test('what was rejected is handled when its tenant is known after all, and only as the next link of its chain', async () => {
+    const known = new Set<string>();
+    const relay = bed.relay(log, feed);
+    await bed.scan(log, 'a');
+    while ((await relay.publish()) > 0);
+    const subscription = bed.subscription(log, feed, recorder(), { isTenant: async (tenant) => known.has(tenant) });
+    subscription.start();
+    await eventually('the rejected record', async () => ((await rejected()).length === 1 ? true : undefined), { timeoutMs: TIMEOUT_MS / 2 });
+    const place = { topic: TOPIC, partition: PARTITION, offset: 0n };
+    await expect(subscription.retryRejected('recorder@1', place)).rejects.toThrow(RecordRejected);
+    known.add(TENANT);
+    expect(await subscription.retryRejected('recorder@1', place)).toBe(1);
+    // A second fact of the same place in the chain: a forgery of one of them.
+    known.delete(TENANT);
+    await smuggle({ key: 'parcel-a', value: cloudEvent({ tenant: GHOST }), headers: headers({ ce_tenant: GHOST, ce_position: '2', ce_previous: '1' }) });
+    await smuggle({ key: 'parcel-a', value: cloudEvent({ id: 'evt_z' }), headers: headers({ ce_id: 'evt_z', ce_position: '900', ce_previous: '899' }) });
+    known.add(TENANT);
+    await bed.scan(log, 'a');
+    while ((await relay.publish()) > 0);
+    expect(await handled(2)).toEqual([{ stream: 'parcel-a', version: 1 }, { stream: 'parcel-a', version: 2 }]);
+    expect((await rejected()).map(({ code }) => code)).toEqual(['unknown_tenant', 'broken_chain']);
+    known.add(GHOST);
+    await expect(subscription.retryRejected('recorder@1', { ...place, offset: 1n })).rejects.toMatchObject({ code: 'broken_chain' });
+    await expect(subscription.retryRejected('recorder@1', { ...place, offset: 2n })).rejects.toMatchObject({ code: 'broken_chain' });
+    expect(await bed.effects(log)).toHaveLength(2);
   }, TIMEOUT_MS);
 
   test('a newer version of a fact parks its stream, because what follows rests on it; other streams go on', async () => {

@@ -6,7 +6,8 @@ import { consumerSchemaSql, deadLetterSchemaSql } from '../consume/schema';
 import { Subscription, type SubscriptionOptions } from '../consume/subscription';
 import { Database, ident, roleName } from '../database/database';
 import { ensureRoles } from '../database/roles';
-import type { Feed } from '../feed/feed';
+import type { Topic } from '@valueverse/contracts';
+import type { Feed, NewRecord } from '../feed/feed';
 import { Log } from '../log';
 import { ensureStreamViews } from '../project/build';
 import { Relay } from '../relay/relay';
@@ -72,6 +73,17 @@ export class Bed {
   scan(log: Log, parcelId: string, commandId?: string): Promise<unknown> {
     return log.executeOne(parcel, scan(parcelId), { tenant: TENANT, at: NOW, actor: 'test', commandId });
   }
+  /** Writes a record past the checks that PostgreSQL's own append makes, as somebody with another program would. */
+  async smuggle(log: Log, feed: Feed, topic: Topic, partition: number, record: NewRecord): Promise<void> {
+    if (feed.kind === 'kafka') { await feed.append(topic, partition, [record]); return; }
+    const { ce_position: position, ce_previous: previous } = record.headers;
+    await log.database.withOwner((client) => client.query(
+      `WITH e AS (UPDATE feed.ends SET next_offset = next_offset + 1 WHERE topic = $1 AND partition = $2 RETURNING next_offset - 1 AS at)
+       INSERT INTO feed.records (topic, partition, record_offset, position, previous, key, headers, value) SELECT $1, $2, at, $3, $4, $5, $6, $7 FROM e`,
+      [topic, partition, /^\d+$/.test(position ?? '') ? position : null, /^\d+$/.test(previous ?? '') ? previous : null, record.key, JSON.stringify(record.headers),
+        // This feed cannot hold such a text.
+        record.value.replaceAll('\0', '?')]));
+  }
   /** What a consumer wrote down, in the order in which it did. */
   async effects(log: Log, consumer = 'recorder'): Promise<{ stream: string; version: number }[]> {
     const { rows } = await log.database.transaction({ role: 'worker' }, (tx) => tx.query<{ stream: string; version: number }>('SELECT stream, version FROM effects WHERE consumer = $1 ORDER BY nth', [consumer]));
@@ -79,6 +91,10 @@ export class Bed {
   }
   async facts(log: Log): Promise<number> {
     const { rows } = await log.database.transaction({ role: 'worker' }, (tx) => tx.query<{ count: bigint }>('SELECT count(*) FROM events'));
+    return Number(rows[0]!.count);
+  }
+  async unpublished(log: Log): Promise<number> {
+    const { rows } = await log.database.transaction({ role: 'worker' }, (tx) => tx.query<{ count: bigint }>('SELECT coalesce(sum(h.position - r.position), 0)::bigint AS count FROM heads h JOIN relay_partitions r USING (partition)'));
     return Number(rows[0]!.count);
   }
   async close(): Promise<void> {

@@ -286,7 +286,8 @@ export class KafkaFeed implements Feed {
 class KafkaMembership {
   private running = true;
   private started: Promise<void> = Promise.resolve();
-  private readonly stopped = new Set<string>();
+  /** How often each partition was taken: a run that was read before is of the past, wherever it ends. */
+  private readonly takes = new Map<string, number>();
 
   constructor(private readonly consumer: KafkaConsumer, private readonly topics: readonly Topic[], private readonly member: GroupMember, private readonly namespace: string) {}
 
@@ -316,7 +317,9 @@ class KafkaMembership {
   }
 
   retake(partition: TopicPartition): void {
-    if (this.stopped.delete(partitionName(partition))) void this.take([partition]);
+    // Others of this process may read it meanwhile.
+    this.pause([partition]);
+    void this.take([partition]);
   }
 
   private pause(partitions: readonly TopicPartition[]): void {
@@ -328,11 +331,12 @@ class KafkaMembership {
 
   private async take(partitions: readonly TopicPartition[]): Promise<void> {
     if (partitions.length === 0) return;
+    for (const name of partitions.map(partitionName)) this.takes.set(name, this.takesOf(name) + 1);
     try {
       const starts = await this.member.onAssigned(partitions);
       for (const partition of partitions) {
         const start = starts.get(partitionName(partition));
-        if (start === undefined) { this.stopped.add(partitionName(partition)); continue; }
+        if (start === undefined) continue;
         this.seek(partition, String(start));
         this.resume(partition);
       }
@@ -341,6 +345,8 @@ class KafkaMembership {
       if (this.running) setTimeout(() => { void this.take(partitions); }, HEARTBEAT_MS);
     }
   }
+
+  private takesOf(name: string): number { return this.takes.get(name) ?? 0; }
 
   private offerAgain(partition: TopicPartition, offset: string): void {
     if (!this.running) return;
@@ -351,6 +357,7 @@ class KafkaMembership {
   private async batch({ batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload): Promise<void> {
     const partition = { topic: batch.topic.slice(this.namespace.length) as Topic, partition: batch.partition };
     if (!isRunning() || isStale() || !this.running || batch.messages.length === 0) return;
+    const [name, takes] = [partitionName(partition), this.takesOf(partitionName(partition))];
     const beat = setInterval(() => { void heartbeat().catch(() => undefined); }, HEARTBEAT_MS);
     try {
       const records = batch.messages.map((message) => toRecord(partition.topic, partition.partition, message));
@@ -359,6 +366,7 @@ class KafkaMembership {
         this.member.onError(error);
         return 'later';
       });
+      if (takes !== this.takesOf(name)) return;
       if (typeof answer === 'object') {
         const last = BigInt(batch.lastOffset());
         if (answer.next === last + 1n) resolveOffset(batch.lastOffset());
@@ -368,7 +376,6 @@ class KafkaMembership {
       this.pause([partition]);
       if (answer === 'reassign') await this.take([partition]);
       else if (answer === 'later') setTimeout(() => { this.offerAgain(partition, batch.firstOffset()!); }, LATER_MS);
-      else this.stopped.add(partitionName(partition));
     } finally {
       clearInterval(beat);
     }

@@ -168,6 +168,8 @@ class PostgresMembership {
   wake(): void { this.loop.wake(); }
   retake(partition: TopicPartition): void {
     this.halted.delete(partitionName(partition));
+    // Others of this process may read it meanwhile.
+    this.owned.delete(partitionName(partition));
     this.nextHeartbeatMs = 0;
     this.loop.wake();
   }

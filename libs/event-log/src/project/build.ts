@@ -2,6 +2,7 @@ import type { Database, Tx } from '../database/database';
 import { ident } from '../database/database';
 import type { EventStore } from '../store/event-store';
 import { STORE_PARTITIONS } from '../store/schema';
+import { rebuildingAlone } from './rebuild-lock';
 import type { RebuildOptions, Rebuilt } from './shadow';
 import { foldInto, hashOfTable, readModelTableSql, readModelUniqueSql, readModelViewSql, tableOf, type AnyReadModel } from './read-model';
 
@@ -35,30 +36,45 @@ const SILENT: RebuildOptions = { cutover: false, progress: () => undefined };
  * Builds a view anew in a table of another name while the live one is written on, and answers the hashes of both at one moment. With `cutover` the rows that were
  * built take the place of the live ones in the same transaction, which holds the heads.
  */
-export const rebuildAndCompare = async (store: EventStore, schema: string, model: AnyReadModel, { cutover, progress }: RebuildOptions = SILENT): Promise<Rebuilt> => {
-  const [live, shadow] = [tableOf(model), `${tableOf(model)}_shadow`];
-  const drop = (): Promise<void> => store.database.transaction({ role: 'owner' }, async (tx) => { await tx.query(`DROP TABLE IF EXISTS ${ident(schema)}.${ident(shadow)}`); });
-  await drop();
-  await createTable(store.database, schema, model, shadow);
-  try {
-    const from = await fill(store, model, shadow, (done, total) => progress({ phase: 'building', done, total }));
-    return await store.database.transaction({ role: 'owner' }, async (tx) => {
-      await lockHeads(tx);
-      await fillTo(store, tx, model, shadow, from);
-      const total = Number([...from.values()].reduce((sum, position) => sum + position, 0n));
-      progress({ phase: 'comparing', done: total, total });
-      const hashes = { live: await hashOfTable(tx, live), rebuilt: await hashOfTable(tx, shadow) };
-      if (cutover) {
-        progress({ phase: 'swapping', done: total, total });
-        await tx.query(`DELETE FROM ${ident(live)}`);
-        await tx.query(`INSERT INTO ${ident(live)} SELECT * FROM ${ident(shadow)}`);
-      }
-      return hashes;
-    });
-  } finally {
-    await drop();
-  }
+export const rebuildAndCompare = (store: EventStore, schema: string, model: AnyReadModel, options: RebuildOptions = SILENT): Promise<Rebuilt> => {
+  const prefix = `${tableOf(model)}_shadow_`;
+  return rebuildingAlone(store, `${schema}.${prefix}`, async (nth) => {
+    const shadow = prefix + nth;
+    await dropTables(store, schema, prefix);
+    await createTable(store.database, schema, model, shadow);
+    try {
+      return await fillAndCompare(store, model, shadow, options);
+    } finally {
+      await dropTables(store, schema, shadow);
+    }
+  });
 };
+
+const fillAndCompare = async (store: EventStore, model: AnyReadModel, shadow: string, { cutover, progress }: RebuildOptions): Promise<Rebuilt> => {
+  const live = tableOf(model);
+  const from = await fill(store, model, shadow, (done, total) => progress({ phase: 'building', done, total }));
+  return store.database.transaction({ role: 'owner' }, async (tx) => {
+    // A writer holds rows before it asks for a head: where the rows are replaced it has to wait before it has any.
+    if (cutover) await tx.query(`LOCK TABLE ${ident(live)} IN EXCLUSIVE MODE`);
+    await lockHeads(tx);
+    await fillTo(store, tx, model, shadow, from);
+    const total = Number([...from.values()].reduce((sum, position) => sum + position, 0n));
+    progress({ phase: 'comparing', done: total, total });
+    const hashes = { live: await hashOfTable(tx, live), rebuilt: await hashOfTable(tx, shadow) };
+    if (cutover) {
+      progress({ phase: 'swapping', done: total, total });
+      await tx.query(`DELETE FROM ${ident(live)}`);
+      await tx.query(`INSERT INTO ${ident(live)} SELECT * FROM ${ident(shadow)}`);
+    }
+    return hashes;
+  });
+};
+
+/** Also what a process left behind that ended while it built. */
+const dropTables = (store: EventStore, schema: string, prefix: string): Promise<void> => store.database.transaction({ role: 'owner' }, async (tx) => {
+  const { rows } = await tx.query<{ tablename: string }>('SELECT tablename FROM pg_tables WHERE schemaname = $1 AND starts_with(tablename, $2)', [schema, prefix]);
+  for (const { tablename } of rows) await tx.query(`DROP TABLE IF EXISTS ${ident(schema)}.${ident(tablename)}`);
+});
 
 const tableExists = async (tx: Tx, schema: string, table: string): Promise<boolean> =>
   (await tx.query('SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = $2', [schema, table])).rowCount === 1;

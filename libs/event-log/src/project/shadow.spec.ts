@@ -1,4 +1,5 @@
 import { describeOnKafka, eventually } from '@valueverse/testing';
+import { partitionOf } from '@valueverse/kernel';
 import type { Projector } from '../consume/consumers';
 import { Bed, TENANT } from '../contract/bed.spec-kit';
 import { parcelView } from '../contract/parcels.spec-kit';
@@ -67,7 +68,7 @@ const rebuilds = (makeFeed: (bed: Bed) => Feed): void => {
     await live(await bed.facts(log));
     const after = await rebuild(false);
     expect(after.rebuilt).toBe(after.live);
-    expect((await log.database.transaction({ role: 'owner' }, (tx) => tx.query(`SELECT FROM pg_namespace WHERE nspname = 'billing_shadow'`))).rowCount).toBe(0);
+    expect((await log.database.transaction({ role: 'owner' }, (tx) => tx.query(`SELECT FROM pg_namespace WHERE nspname LIKE 'billing_shadow%'`))).rowCount).toBe(0);
   }, TIMEOUT_MS);
 
   test('a stream that is parked is left out, as it is in the live rows', async () => {
@@ -79,6 +80,98 @@ const rebuilds = (makeFeed: (bed: Bed) => Feed): void => {
     await eventually('the parked stream', async () => ((await log.database.transaction({ role: 'worker' }, (tx) => tx.query('SELECT FROM parked_streams WHERE tenant = $1', [TENANT]))).rowCount === 1 ? true : undefined), { timeoutMs: TIMEOUT_MS / 2 });
     const { live: before, rebuilt } = await rebuildProjector(log.store, feed, 'billing', lastScans, { cutover: false, progress: () => undefined });
     expect(rebuilt).toBe(before);
+  }, TIMEOUT_MS);
+
+  test('two projectors that are rebuilt at once do not meet, and one that is being rebuilt is not begun again', async () => {
+    const scanned: Projector = { ...lastScans, name: 'first-scans', tables: ['first_scans'], project: async () => undefined };
+    await owner('CREATE TABLE first_scans (parcel text PRIMARY KEY)');
+    bed.subscription(bed.open(), feed, lastScans).start();
+    for (let nth = 0; nth < 3; nth++) await bed.scan(log, 'a');
+    await live(3);
+    await owner('UPDATE last_scans SET scan = 77');
+    // In the middle of the one, when its first records were read.
+    let between: Promise<unknown> | undefined;
+    const interrupted = new Proxy(feed, { get: (target, name) => (name !== 'read' ? Reflect.get(target, name) : async (...given: Parameters<Feed['read']>) => {
+      const records = await target.read(...given);
+      await (between ??= (async () => {
+        await rebuildProjector(log.store, feed, 'billing', scanned, { cutover: true, progress: () => undefined });
+        await expect(rebuildProjector(log.store, feed, 'billing', lastScans, { cutover: true, progress: () => undefined })).rejects.toMatchObject({ code: 'rebuild_running' });
+      })());
+      return records;
+    }) });
+    const { live: before, rebuilt } = await rebuildProjector(log.store, interrupted, 'billing', lastScans, { cutover: false, progress: () => undefined });
+    await between;
+    expect(rebuilt).not.toBe(before);
+    expect(await scans()).toBe(77);
+  }, TIMEOUT_MS);
+
+  test('a reader that is behind is compared at the place where it is, and handles the rest once', async () => {
+    const counting: Projector = { ...lastScans, project: async (tx, facts) => {
+      for (const { tenant } of facts) await tx.query(`INSERT INTO last_scans AS l VALUES ($1, 'all', 1) ON CONFLICT (tenant, parcel) DO UPDATE SET scan = l.scan + 1`, [tenant]);
+    } };
+    const subscription = bed.subscription(bed.open(), feed, counting);
+    subscription.start();
+    for (let nth = 0; nth < 3; nth++) await bed.scan(log, 'a');
+    await live(3);
+    await subscription.stop();
+    for (let nth = 0; nth < 3; nth++) await bed.scan(log, 'a');
+    await eventually('all to be published', async () => (await bed.unpublished(log) === 0 ? true : undefined), { timeoutMs: TIMEOUT_MS / 2 });
+    const { live: before, rebuilt } = await rebuildProjector(log.store, feed, 'billing', counting, { cutover: true, progress: () => undefined });
+    expect(rebuilt).toBe(before);
+    bed.subscription(bed.open(), feed, counting).start();
+    await live(6);
+  }, TIMEOUT_MS);
+
+  test('what is no fact is passed over, also after it was given up', async () => {
+    const subscription = bed.subscription(bed.open(), feed, lastScans);
+    subscription.start();
+    await bed.scan(log, 'a');
+    await live(1);
+    // What follows the intruder has to be there when it is read.
+    await subscription.stop();
+    const partition = partitionOf(TENANT, 'parcel-a', 16);
+    const headers = { ce_id: 'evt_x', ce_type: 'dev.valueverse.billing.parcel.scanned.v1', ce_tenant: TENANT, ce_position: '2', ce_previous: '1' };
+    await bed.smuggle(log, feed, 'billing.plans', partition, { key: 'parcel-a', value: '{', headers });
+    await bed.smuggle(log, feed, 'billing.plans', partition, { key: 'parcel-a', value: JSON.stringify({ specversion: '1.0', id: 'evt_x', type: headers.ce_type, subject: 'parcel-a', tenant: TENANT }), headers: { ...headers, ce_position: '900', ce_previous: '899' } });
+    await bed.scan(log, 'a');
+    await eventually('all to be published', async () => (await bed.unpublished(log) === 0 ? true : undefined), { timeoutMs: TIMEOUT_MS / 2 });
+    bed.subscription(bed.open(), feed, lastScans).start();
+    await live(2);
+    const compared = async (): Promise<void> => {
+      const { live: before, rebuilt } = await rebuildProjector(log.store, feed, 'billing', lastScans, { cutover: false, progress: () => undefined });
+      expect(rebuilt).toBe(before);
+    };
+    await compared();
+    await owner('DELETE FROM rejected_records');
+    await compared();
+  }, TIMEOUT_MS);
+
+  test('a cutover waits for who holds rows, and not the other way round', async () => {
+    let goOn: (() => void) | undefined;
+    let holds = false;
+    const slow: Projector = { ...lastScans, project: async (tx, facts) => {
+      await lastScans.project(tx, facts);
+      if (goOn === undefined || holds) return;
+      holds = true;
+      await new Promise<void>((resolve) => { goOn = resolve; });
+    } };
+    bed.subscription(bed.open(), feed, slow).start();
+    await bed.scan(log, 'a');
+    await live(1);
+    goOn = () => undefined;
+    await bed.scan(log, 'a');
+    await eventually('a reader with a row', () => (holds ? true : undefined), { timeoutMs: TIMEOUT_MS / 2 });
+    const rebuilding = rebuildProjector(log.store, feed, 'billing', lastScans, { cutover: true, progress: () => undefined });
+    rebuilding.catch(() => undefined);
+    try {
+      await eventually('the cutover to wait', async () => ((await log.database.withOwner((client) => client.query(
+        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`))).rowCount ? true : undefined), { timeoutMs: TIMEOUT_MS / 2 });
+    } finally {
+      goOn();
+    }
+    const { live: before, rebuilt } = await rebuilding;
+    expect(rebuilt).toBe(before);
+    await live(2);
   }, TIMEOUT_MS);
 
   test('rows of streams: a changed one is found, and put right', async () => {
