@@ -13,8 +13,10 @@ const DAY_MS = 86_400_000;
 const SILENCE_MAX_MS = 30_000;
 const folder = mkdtempSync(join(tmpdir(), 'vv-npm-test-'));
 const notRunFile = join(folder, 'not-run.jsonl');
-const resultFile = join(folder, 'jest.json');
 const environment = { ...process.env, VV_NOT_RUN_FILE: notRunFile, ...(nightly ? { VV_NIGHTLY: '1', VV_SEED: process.env.VV_SEED ?? String(Math.floor(Date.now() / DAY_MS)) } : {}) };
+
+/** Brokers, databases and replicas of all services at once: beside them nothing else is run, or what they wait for would come too late. */
+const WHOLE_MACHINE = ['apps/scenarios/src/(up|replicas|storm|four-processes)\\.scenario', 'libs/platform/src/parts/.*\\.spec'];
 
 const say = (text) => process.stdout.write(`${text}\n`);
 
@@ -53,16 +55,26 @@ async function main() {
     if (await run(name, ...command)) passed++;
     else failed.push(name);
   }
-  const specsPassed = await run('specs', 'node_modules/jest/bin/jest.js', '--colors=false', '--json', `--outputFile=${resultFile}`, ...paths);
-  const results = existsSync(resultFile) ? JSON.parse(readFileSync(resultFile, 'utf8')) : undefined;
+  const results = [];
+  const specs = async (name, ...options) => {
+    const resultFile = join(folder, `${results.length}.json`);
+    const isWhole = await run(name, 'node_modules/jest/bin/jest.js', '--colors=false', '--json', `--outputFile=${resultFile}`, ...options);
+    const result = existsSync(resultFile) ? JSON.parse(readFileSync(resultFile, 'utf8')) : undefined;
+    results.push(result ?? { testResults: [], numPassedTests: 0 });
+    if (!isWhole && (result?.numFailedTests ?? 0) + (result?.numFailedTestSuites ?? 0) === 0) failed.push(name);
+  };
+  if (paths.length > 0) await specs('specs', ...paths);
+  else {
+    await specs('specs', '--testPathIgnorePatterns', '/node_modules/', ...WHOLE_MACHINE);
+    await specs('specs that take the whole machine', '--runInBand', '--testPathPatterns', ...WHOLE_MACHINE);
+  }
   const notRun = existsSync(notRunFile) ? readFileSync(notRunFile, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line)) : [];
-  for (const file of results?.testResults ?? []) {
+  for (const file of results.flatMap(({ testResults }) => testResults)) {
     // A file that could not be loaded has no tests in it, but it is a failure all the same.
     if (file.status === 'failed' && !file.assertionResults.some(({ status }) => status === 'failed')) failed.push(file.name.slice(root.length));
     for (const { status, fullName } of file.assertionResults) if (status === 'failed') failed.push(`${file.name.slice(root.length)}: ${fullName}`);
   }
-  passed += (results?.numPassedTests ?? 0) - notRun.length;
-  if (!specsPassed && !failed.some((name) => name.includes('/'))) failed.push('specs');
+  passed += results.reduce((sum, { numPassedTests }) => sum + numPassedTests, 0) - notRun.length;
 
   if (failed.length > 0) say(`\nfailed:\n${failed.map((name) => `  ${name}`).join('\n')}`);
   say(`\nnot run on this machine: ${notRun.length}${notRun.map(({ name, reason }) => `\n  ${name}: ${reason}`).join('')}`);
