@@ -100,6 +100,17 @@ const until = (status: number, key: string, on = host) => eventually(`the answer
   return answer.status === status ? answer : undefined;
 }, { timeoutMs: 5_000 });
 
+test('nobody is a stranger while a credential is set aside', async () => {
+  const { isTenant } = authOf(service);
+  await issue();
+  service.start();
+  await eventually('the tenant to be known', async () => ((await isTenant('org_1:test').catch(() => false)) ? true : undefined), { timeoutMs: 5_000 });
+  expect(await isTenant('org_2:test')).toBe(false);
+  await service.database.transaction({ role: 'worker' }, (tx) => tx.query(`INSERT INTO parked_streams (consumer, tenant, stream, reason) VALUES ('credentials@1', 'platform', 'key-x', 'a test')`));
+  await expect(isTenant('org_2:test')).rejects.toMatchObject({ code: 'not_yet_known' });
+  expect(await isTenant('org_1:test')).toBe(true);
+});
+
 test('a key that this service has not heard of yet is asked again for, never refused; an unknown one is refused', async () => {
   const { text } = await issue();
   expect(await ask(text)).toMatchObject({ status: 503, body: { code: 'credentials_behind' }, headers: { 'retry-after': '1' } });

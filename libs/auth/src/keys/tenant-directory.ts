@@ -17,7 +17,13 @@ export const tenantDirectory = (service: Service, authenticator: Authenticator):
     const isBehind = await authenticator.isBehind();
     // A key that has arrived between the two looks.
     if (await hasKeys(tenant)) return true;
-    if (isBehind) throw new NotYetKnown(`the credentials, which may say that there is a tenant ${tenant}, are behind`);
+    if (isBehind || await isIncomplete(service)) throw new NotYetKnown(`the credentials, which may say that there is a tenant ${tenant}, are behind`);
     return false;
   };
+};
+
+/** Whether a credential was set aside: its tenant is not known here until it is handled or given up. */
+const isIncomplete = async (service: Service): Promise<boolean> => {
+  const { rows } = await service.database.transaction({ role: 'worker', readOnly: true }, (tx) => tx.query(`SELECT FROM parked_streams WHERE consumer = 'credentials@1' LIMIT 1`));
+  return rows.length > 0;
 };

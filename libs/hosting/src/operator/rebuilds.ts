@@ -88,7 +88,7 @@ const run = async (service: Service, name: string, mode: RebuildMode, rebuild: F
   let told = 0;
   let latest: { phase: string; done: number; total: number } = { phase: 'building', done: 0, total: 0 };
   const tell = (): Promise<unknown> => service.database.transaction({ role: 'worker' }, (tx) => tx.query(
-    'UPDATE rebuilds SET phase = $2, done = $3, total = $4, seen_at = clock_timestamp() WHERE name = $1', [name, latest.phase, latest.done, latest.total]));
+    `UPDATE rebuilds SET phase = $2, done = $3, total = $4, seen_at = clock_timestamp() WHERE name = $1 AND phase NOT IN ('done', 'failed')`, [name, latest.phase, latest.done, latest.total]));
   // A rebuild that compares for long is still alive.
   const alive = setInterval(() => { void tell().catch(() => undefined); }, SILENT_MAX_MS / 4);
   try {
@@ -96,8 +96,7 @@ const run = async (service: Service, name: string, mode: RebuildMode, rebuild: F
       latest = progress;
       if (performance.now() - told < TELL_EVERY_MS) return;
       told = performance.now();
-      void service.database.transaction({ role: 'worker' }, (tx) => tx.query(`UPDATE rebuilds SET phase = $2, done = $3, total = $4, seen_at = clock_timestamp() WHERE name = $1 AND phase NOT IN ('done', 'failed')`,
-        [name, progress.phase, progress.done, progress.total])).catch(() => undefined);
+      void tell().catch(() => undefined);
     } });
     await service.database.transaction({ role: 'worker' }, (tx) => tx.query(
       `UPDATE rebuilds SET phase = 'done', done = $2, total = $3, live = $4, rebuilt = $5, seen_at = clock_timestamp() WHERE name = $1`, [name, latest.total, latest.total, live, rebuilt]));

@@ -7,7 +7,12 @@ export class RedisCache implements Cache {
 
   async get<T>(key: CacheKey): Promise<T | undefined> {
     const json = await this.link.ask((client) => client.get(this.name(key)), () => null);
-    return json === null ? undefined : JSON.parse(json) as T;
+    try {
+      return json === null ? undefined : JSON.parse(json) as T;
+    } catch {
+      // Somebody else wrote there: nothing is found.
+      return undefined;
+    }
   }
 
   async set(key: CacheKey, value: unknown, ttlMs: number): Promise<void> {

@@ -45,6 +45,14 @@ describeWithOwnRedis('what processes share', () => {
     await eventually('its end', async () => ((await two!.cache.get(['org_1:test', 'short'])) === undefined ? true : undefined));
   }, TIMEOUT_MS);
 
+  test('a cache: what is no JSON is not found', async () => {
+    const { Redis } = await import('ioredis');
+    const client = new Redis(server.url);
+    await client.set('vv:main:cache:["org_1:test","spoilt"]', '{"n":');
+    client.disconnect();
+    expect(await one!.cache.get(['org_1:test', 'spoilt'])).toBeUndefined();
+  }, TIMEOUT_MS);
+
   test('limits: both take from one bucket, keys are counted apart, a refusal costs nothing', async () => {
     for (let left = 9; left >= 0; left--) expect(await (left % 2 === 0 ? one : two)!.rateLimiter.take('k', POLICY)).toMatchObject({ allowed: true, remaining: left });
     expect(await one!.rateLimiter.take('k', POLICY)).toEqual({ allowed: false, remaining: 0, waitSeconds: 100 });
