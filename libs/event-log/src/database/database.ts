@@ -90,6 +90,8 @@ export class Database {
     });
     // An idle connection that the server ends is replaced at the next use.
     this.pool.on('error', () => undefined);
+    // Between the pool's hands and ours a connection has nobody who listens: one that is ended in that moment would end the process.
+    this.pool.on('connect', (client) => { client.on('error', () => undefined); });
   }
 
   get url(): string { return this.options.url; }
