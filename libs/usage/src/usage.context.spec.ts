@@ -103,6 +103,25 @@ describe('the usage service over HTTP', () => {
       ['2023-10-20T00:00:00Z', '2023-11-01T04:00:00Z'], ['2023-11-01T04:00:00Z', '2023-12-01T05:00:00Z'], ['2023-12-01T05:00:00Z', '2023-12-05T00:00:00Z']]);
   });
 
+  test('an answer is remembered for the place of the copy that it was made from, and made anew when anything more is counted', async () => {
+    const day = 'from=2023-11-20T00:00:00Z&to=2023-11-21T00:00:00Z&subject=remembered';
+    const event = (id: string, tokens: number): object => ({ ...completion(id, '2023-11-20T10:00:00Z', tokens), subject: 'remembered' });
+    const becomes = (value: string): Promise<unknown> => eventually(`the answer ${value}`, async (saw) => {
+      const seen = ((await query(day)).body as { data: { value: string }[] }).data[0]?.value;
+      saw(seen);
+      return seen === value ? true : undefined;
+    });
+    await bed.send(key, [event('remembered 1', 400)]);
+    await becomes('400');
+    // Behind the back of everybody: an answer that was computed again would have it.
+    const bucket = (text: string): Promise<unknown> => bed.service.database.transaction({ role: 'owner' }, (tx) => tx.query(`UPDATE usage_buckets SET total = total ${text} WHERE subject = 'remembered'`));
+    await bucket('+ 1000');
+    await becomes('400');
+    await bucket('- 1000');
+    await bed.send(key, [event('remembered 2', 5)]);
+    await becomes('405');
+  });
+
   test.each([
     ['to=2023-11-17T00:00:00Z', 'invalid_request'], ['from=2023-11-17T00:00:00Z&to=2023-11-17T00:00:00Z', 'invalid_period'], ['from=2023-11-16T00:00:00Z&to=2023-11-17T00:00:00Z&windowSize=year', 'invalid_request'],
     ['from=2023-11-16T00:00:00Z&to=2023-11-17T00:00:00Z&groupBy=colour', 'unknown_dimension'], ['from=2023-11-16T00:00:00Z&to=2023-11-17T00:00:00Z&filter.colour=red', 'unknown_dimension'], ['from=2023-11-16T00:00:00Z&to=2023-11-17T00:00:00Z&colour=red', 'invalid_request'],

@@ -103,6 +103,9 @@ export class Subscription {
     if (found === undefined) return 0;
     const { record, code, detail } = found;
     if (code !== 'unknown_type' && code !== 'unknown_tenant') throw new RecordRejected(code, detail);
+    const reader = this.consumersOf().find((candidate) => consumerName(candidate) === consumer);
+    // What came after it in its stream is folded already: it would be applied on top of what is newer.
+    if (code === 'unknown_type' && reader?.kind !== 'reactor') throw new RecordRejected(code, `discard it and rebuild ${consumer} with --cutover, which folds it in its place`);
     const type = record.headers['ce_type'] ?? '';
     if (TOPICS[record.topic].kind === 'facts' && !this.isPublished(type)) throw new RecordRejected('unknown_type', `this release knows no ${type}`);
     await this.refuseStrangers([record]);

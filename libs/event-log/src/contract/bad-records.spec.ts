@@ -88,13 +88,17 @@ const badRecords = (makeFeed: (bed: Bed) => Feed): void => {
     const relay = bed.relay(log, feed);
     for (let nth = 0; nth < 2; nth++) await bed.scan(log, 'a');
     while ((await relay.publish()) > 0);
-    bed.subscription(log, feed, recorder(), { published: known }).start();
+    const subscription = bed.subscription(log, feed, recorder(), { published: known });
+    subscription.start();
     await eventually('both to be kept', async () => ((await rejected()).length === 2 ? true : undefined), { timeoutMs: TIMEOUT_MS / 2 });
     expect((await rejected()).map(({ code }) => code)).toEqual(['unknown_type', 'unknown_type']);
     known.add(familyOf(TYPE));
     await bed.scan(log, 'a');
     while ((await relay.publish()) > 0);
     expect(await handled(1)).toEqual([{ stream: 'parcel-a', version: 3 }]);
+    // Folded now, it would come after what is newer.
+    await expect(subscription.retryRejected('recorder@1', { topic: TOPIC, partition: PARTITION, offset: 0n })).rejects.toThrow(/rebuild recorder@1 with --cutover/);
+    expect(await rejected()).toHaveLength(2);
   }, TIMEOUT_MS);
 
   test('what pretends to be the next link keeps no fact from a reader that passes over its type, or does not know it', async () => {

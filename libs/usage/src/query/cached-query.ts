@@ -2,9 +2,7 @@ import { canonicalJson, partitionOf } from '@valueverse/kernel';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import type { Tx } from '@valueverse/event-log';
 import type { Cache } from '@valueverse/platform';
-import { METERING_CONSUMER } from '../metering/metering.projector';
 import type { MeterDefinition } from '../metering/domain/measure';
-import { TOPIC } from './as-of';
 import { queryMeter, type MeterQuery, type QueryRow } from './meter-query';
 
 const REMEMBERED_MS = 60_000;
@@ -27,14 +25,13 @@ export const cachedQuery = async (cache: Cache, tx: Tx, tenant: string, meter: M
   return rows;
 };
 
-/** Up to where the partitions of the subjects are counted; `undefined` while the meter does not follow them all yet. */
+/** Where metering's copy of the partitions of the subjects ends, which moves with everything that is counted; `undefined` while the meter does not follow them all yet. */
 const placeOf = async (tx: Tx, tenant: string, meter: MeterDefinition, subjects?: readonly string[]): Promise<string | undefined> => {
   const wanted = subjects === undefined ? null : [...new Set(subjects.map((subject) => partitionOf(tenant, subject, USAGE_PARTITIONS)))];
   const { rows } = await tx.query<{ place: string; follows: boolean }>(
-    `SELECT string_agg(p.partition || ':' || coalesce(c.next_offset, 0), ',' ORDER BY p.partition) AS place, coalesce(bool_and(m.meter IS NOT NULL AND m.position IS NULL), false) AS follows
+    `SELECT string_agg(p.partition || ':' || p.position, ',' ORDER BY p.partition) AS place, coalesce(bool_and(m.meter IS NOT NULL AND m.position IS NULL), false) AS follows
      FROM usage_partitions p
-     LEFT JOIN checkpoints c ON c.consumer = $1 AND c.topic = $2 AND c.partition = p.partition
-     LEFT JOIN usage_meter_progress m ON m.tenant = $3 AND m.meter = $4 AND m.version = $5 AND m.partition = p.partition
-     WHERE $6::int[] IS NULL OR p.partition = ANY($6)`, [METERING_CONSUMER, TOPIC, tenant, meter.meterKey, meter.version, wanted]);
+     LEFT JOIN usage_meter_progress m ON m.tenant = $1 AND m.meter = $2 AND m.version = $3 AND m.partition = p.partition
+     WHERE $4::int[] IS NULL OR p.partition = ANY($4)`, [tenant, meter.meterKey, meter.version, wanted]);
   return rows[0]?.follows === true ? rows[0].place : undefined;
 };
