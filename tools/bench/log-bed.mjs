@@ -55,8 +55,6 @@ export class LogBed {
   append(facts) { return this.database.transaction({ role: 'worker' }, (tx) => this.store.append(tx, facts)); }
   relay(feed) { return new log.Relay(this.store, feed, noReports); }
   async appended() { return Number((await this.client.query('SELECT sum(position) AS n FROM heads')).rows[0].n); }
-  /** Lets another feed be given all facts again, from the first. */
-  async unrelay() { await this.client.query('UPDATE relay_partitions SET position = 0'); await this.client.query('DELETE FROM relay_tails'); await this.client.query('TRUNCATE effects, checkpoints'); }
   async effects(consumer) { return Number((await this.client.query('SELECT count(*) AS n FROM effects WHERE consumer = $1', [consumer])).rows[0].n); }
 
   /** A projector that reads every fact and writes a row for each. */

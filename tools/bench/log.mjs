@@ -17,7 +17,7 @@ const ROUNDS = 5;
 const SECONDS_DEFAULT = 45;
 const FACTS_PER_APPEND = 5_000;
 const WRITERS = 8;
-const BACKLOG = 40_000;
+const BACKLOG = 100_000;
 const RECORDS_PER_REQUEST = 500;
 const round = (value, digits = 2) => Number(value.toFixed(digits));
 const option = (options, name, otherwise) => { const at = options.indexOf(`--${name}`); return at < 0 ? otherwise : Number(options[at + 1]); };
@@ -97,7 +97,7 @@ const producerTool = (jars, brokers, folder, bed) => ({ 'Kafka producer tool': {
     const records = 200_000;
     const payload = join(folder, 'payload.txt');
     writeFileSync(payload, `${bed.facts(1_000).map(({ body }) => body).join('\n')}\n`);
-    const child = spawn('java', ['-Xmx256m', '-XX:+UseSerialGC', '-cp', jars.map((each) => join(each, '*')).join(':'), 'org.apache.kafka.tools.ProducerPerformance', '--topic', 'usage.events', '--num-records', String(records),
+    const child = spawn('java', ['-Xmx256m', '-XX:+UseSerialGC', '-cp', jars.map((each) => join(each, '*')).join(':'), 'org.apache.kafka.tools.ProducerPerformance', '--topic', 'bench1.usage.events', '--num-records', String(records),
       '--payload-file', payload, '--throughput', '-1', '--producer-props', `bootstrap.servers=${brokers.join(',')}`, 'acks=all', 'linger.ms=5', 'batch.size=262144'], { stdio: ['ignore', 'pipe', 'inherit'] });
     let said = '';
     child.stdout.on('data', (text) => { said += text; });
@@ -107,7 +107,7 @@ const producerTool = (jars, brokers, folder, bed) => ({ 'Kafka producer tool': {
   },
 } });
 
-async function withKafka(use) {
+async function withKafka(feeds) {
   const found = findKafka();
   if (found.how !== 'java') { process.stdout.write(`not measured on Kafka: ${found.how === 'none' ? found.reason : 'this measures a broker of its own, by Java'}\n`); return; }
   const tools = partCache(`kafka-tools-${KAFKA_VERSION}`);
@@ -115,12 +115,15 @@ async function withKafka(use) {
   const folder = mkdtempSync(join(tmpdir(), 'vv-bench-kafka-'));
   mkdirSync(folder, { recursive: true });
   const cluster = await startKafkaCluster({ jars: found.jars, folder, brokers: 1, disposable: true });
-  const feed = new KafkaFeed({ brokers: cluster.brokers, clientId: 'bench', replication: 1 });
-  try {
+  let beds = 0;
+  const open = async () => {
+    const feed = new KafkaFeed({ brokers: cluster.brokers, clientId: 'bench', replication: 1, namespace: `bench${++beds}.` });
     await feed.ensureTopics();
-    await use(feed, (bed) => (hasTools ? producerTool([join(tools, 'libs'), found.jars], cluster.brokers, folder, bed) : {}), cluster.nodes.map((node) => node.process.pid));
+    return feed;
+  };
+  try {
+    await feeds(open, (bed) => (hasTools ? producerTool([join(tools, 'libs'), found.jars], cluster.brokers, folder, bed) : {}), cluster.nodes.map((node) => node.process.pid));
   } finally {
-    await feed.close();
     await cluster.stop();
   }
 }
@@ -149,19 +152,30 @@ export async function benchLog(options) {
     await compare('append, one fact a transaction, 8 writers', appendOne(bed));
     const bulk = await compare(`append, ${FACTS_PER_APPEND} facts of as many streams a transaction`, appendBulk(bed));
     floor('bulk append of COPY', bulk.ratio['COPY, same keys'].speed, FLOORS.bulkOfCopy);
-    const feeds = async (feed, others, pids) => {
-      const relay = await compare(`${feed.kind}: relay, facts`, relaying(bed, feed, {}), pids);
-      floor('relay', relay.sides.ours.perSecond, FLOORS.relayPerSecond);
-      await compare(`${feed.kind}: feed append, records in requests of ${RECORDS_PER_REQUEST}`, feedAppend(bed, feed, others), pids);
-      const consume = await compare(`${feed.kind}: consume with an effect each, facts`, consuming(bed, feed), pids);
-      floor('consume', consume.sides.ours.perSecond, FLOORS.consumePerSecond);
+    // Beds of their own: who reads a topic from its beginning must not meet what other comparisons have left.
+    const onBed = async (open, pids, use) => {
+      const own = await LogBed.start();
+      const feed = await open(own);
+      try { await use(own, feed, pids); } finally { await feed.close(); await own.stop(); }
     };
-    const feed = new PostgresFeed(bed.server.url);
-    await feed.ensureTopics();
-    await feeds(feed, { 'COPY, same keys': copySide(bed, 'copy_keyed') }, []);
-    await feed.close();
-    await bed.unrelay();
-    await withKafka(async (kafka, tools, pids) => feeds(kafka, tools(bed), pids));
+    const feeds = async (open, others, pids) => {
+      await onBed(open, pids, async (own, feed) => {
+        const relay = await compare(`${feed.kind}: relay, facts`, relaying(own, feed, {}), pids);
+        floor('relay', relay.sides.ours.perSecond, FLOORS.relayPerSecond);
+        await compare(`${feed.kind}: feed append, records in requests of ${RECORDS_PER_REQUEST}`, feedAppend(own, feed, others(own)), pids);
+      });
+      await onBed(open, pids, async (own, feed) => {
+        for (let nth = 0; nth < BACKLOG / FACTS_PER_APPEND; nth++) await own.append(own.facts(FACTS_PER_APPEND));
+        const relay = own.relay(feed);
+        while ((await relay.publish()) > 0);
+        await relay.stop();
+        const consume = await compare(`${feed.kind}: consume with an effect each, facts`, consuming(own, feed), pids);
+        floor('consume', consume.sides.ours.perSecond, FLOORS.consumePerSecond);
+      });
+    };
+    const openPostgres = async (own) => { const feed = new PostgresFeed(own.server.url); await feed.ensureTopics(); return feed; };
+    await feeds(openPostgres, (own) => ({ 'COPY, same keys': copySide(own, 'copy_keyed') }), []);
+    await withKafka(feeds);
     process.stdout.write(`${JSON.stringify(Object.fromEntries(Object.entries(results).map(([name, { samples }]) => [name, samples])))}\n`);
   } finally {
     await bed.stop();
