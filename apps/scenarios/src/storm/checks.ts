@@ -2,7 +2,7 @@ import { SERVICES, type ServiceName } from '@valueverse/contracts';
 import { until, Waited } from './until';
 import { CENTS_PER_UNIT, FEE_CENTS, type Round, type Traffic } from './traffic';
 import type { Json, StormClient } from './client';
-import { checkpointMovesBack } from './observer';
+import { wrongMoves } from './observer';
 import { readModelFaults } from './rebuild';
 import { feedFaults } from './replay';
 import type { World } from './world';
@@ -59,7 +59,7 @@ export const faultsOf = async (world: World, client: StormClient, traffic: Traff
   ...await usageFaults(client, traffic), ...await invoiceFaults(client, traffic.rounds), ...await bookFaults(client),
   ...(await Promise.all(SERVICES.map((service) => chainFaults(world, service)))).flat(),
   ...(await Promise.all(SERVICES.map((service) => streamFaults(world, service)))).flat(),
-  ...(await Promise.all(SERVICES.map((service) => checkpointMovesBack(world, service)))).flat(),
+  ...(await Promise.all(SERVICES.map((service) => wrongMoves(world, service)))).flat(),
   ...await feedFaults(world), ...await readModelFaults(world),
 ];
 

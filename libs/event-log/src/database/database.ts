@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { hostname } from 'node:os';
 import { Pool, type PoolClient, type QueryResult, type QueryResultRow, types } from 'pg';
 
 /** The three roles of a service: migrations, consumers and jobs, requests of one tenant. */
@@ -85,7 +86,8 @@ export class Database {
       connectionString: options.url,
       max: options.connectionsMax ?? CONNECTIONS_MAX_DEFAULT,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      application_name: `valueverse ${options.schema}`,
+      // By its number an operator finds the process behind a session; a long host name is cut off by the server.
+      application_name: `valueverse ${options.schema} ${process.pid}@${hostname()}`,
       types: TYPE_PARSERS as never,
     });
     // An idle connection that the server ends is replaced at the next use.
