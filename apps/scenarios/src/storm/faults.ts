@@ -10,16 +10,20 @@ export interface Fault {
   readonly what: string;
   readonly run: () => Promise<void>;
 }
-export type FaultKind = 'broker-kill' | 'broker-freeze' | 'service-kill' | 'service-freeze' | 'redis-kill' | 'redis-freeze' | 'cut' | 'slow' | 'stall' | 'drop-answer' | 'backends';
+export type FaultKind = 'broker-kill' | 'broker-freeze' | 'service-kill' | 'service-freeze' | 'service-asleep' | 'redis-kill' | 'redis-freeze' | 'cut' | 'slow' | 'stall' | 'drop-answer' | 'backends';
 export type FaultMix = Readonly<Partial<Record<FaultKind, number>>>;
 
 /** How often each comes. */
 export const EVERYTHING: FaultMix = {
-  'broker-kill': 2, 'broker-freeze': 2, 'service-kill': 4, 'service-freeze': 3, 'redis-kill': 1, 'redis-freeze': 1, cut: 4, slow: 3, stall: 3, 'drop-answer': 6, backends: 3,
+  'broker-kill': 2, 'broker-freeze': 2, 'service-kill': 4, 'service-freeze': 3, 'service-asleep': 2, 'redis-kill': 1, 'redis-freeze': 1, cut: 4, slow: 3, stall: 3, 'drop-answer': 6, backends: 3,
 };
 
 /** Longer than the session of a consumer group: the others take over meanwhile. */
 const FREEZE_MS_MAX = 14_000;
+/** So long nothing comes back from the database, so that transactions are open when the process falls asleep. */
+const SILENCE_BEFORE_SLEEP_MS = 500;
+/** Longer than it takes the others to take over, which is the session of a consumer group and a rebalance: what the process then goes on with, it does as a zombie. */
+const SLEEP_MS = 20_000;
 
 const MAKERS: Readonly<Record<FaultKind, (world: World, random: Random) => Fault>> = {
   'broker-kill': (world, random) => brokerFault(world, random, 'broker-kill', 'kill -9', async (node) => {
@@ -35,6 +39,11 @@ const MAKERS: Readonly<Record<FaultKind, (world: World, random: Random) => Fault
   }),
   'service-kill': (world, random) => serviceFault(world, random, 'service-kill', 'kill -9', ({ actor }) => actor.kill(random.whole(0, 3_000))),
   'service-freeze': (world, random) => serviceFault(world, random, 'service-freeze', 'SIGSTOP', ({ actor }) => actor.freeze(random.whole(500, FREEZE_MS_MAX))),
+  'service-asleep': (world, random) => serviceFault(world, random, 'service-asleep', 'sleep inside its transactions', async ({ actor, database }) => {
+    const silence = database.stall(SILENCE_BEFORE_SLEEP_MS * 2);
+    await pause(SILENCE_BEFORE_SLEEP_MS);
+    await Promise.all([actor.freeze(SLEEP_MS), silence]);
+  }),
   'redis-kill': (world, random) => ({ kind: 'redis-kill', resource: 'redis', what: 'kill -9 of Redis', run: async () => {
     world.redis?.process.signal('SIGKILL');
     await pause(random.whole(500, 4_000));

@@ -1,5 +1,5 @@
 import { eventually } from '@valueverse/testing';
-import { Bed, recorder } from '../contract/bed.spec-kit';
+import { type Bed, eachOnABed, recorder } from '../contract/bed.spec-kit';
 import { PostgresFeed } from '../feed/postgres-feed';
 import type { Log } from '../log';
 
@@ -8,13 +8,7 @@ const TIMEOUT_MS = 60_000;
 let bed: Bed;
 let log: Log;
 let feed: PostgresFeed;
-beforeEach(async () => {
-  bed = await Bed.make();
-  log = bed.open();
-  feed = new PostgresFeed(bed.url, 12);
-  await feed.ensureTopics();
-}, TIMEOUT_MS);
-afterEach(async () => { await bed.close(); await feed.close(); }, TIMEOUT_MS);
+eachOnABed((on) => new PostgresFeed(on.url, 12), (made) => { ({ bed, log, feed } = made); });
 
 /** Runs a process until it ends over what `isDeadly` says, or until all that it may handle is handled. Answers whether it ended. */
 const runOne = async (isDeadly: (streams: readonly string[]) => boolean, isDone: () => Promise<boolean>): Promise<boolean> => {

@@ -1,5 +1,5 @@
 import { eventually } from '@valueverse/testing';
-import { Bed, isExactlyOnceInOrder, recorder, TENANT } from '../contract/bed.spec-kit';
+import { type Bed, eachOnABed, isExactlyOnceInOrder, recorder, TENANT } from '../contract/bed.spec-kit';
 import { PostgresFeed } from '../feed/postgres-feed';
 import type { Log } from '../log';
 import type { Relay } from '../relay/relay';
@@ -10,14 +10,8 @@ let bed: Bed;
 let log: Log;
 let feed: PostgresFeed;
 let relay: Relay;
-beforeEach(async () => {
-  bed = await Bed.make();
-  log = bed.open();
-  feed = new PostgresFeed(bed.url, 12);
-  await feed.ensureTopics();
-  relay = bed.relay(log, feed);
-}, TIMEOUT_MS);
-afterEach(async () => { await bed.close(); await feed.close(); }, TIMEOUT_MS);
+eachOnABed((on) => new PostgresFeed(on.url, 12), (made) => { ({ bed, log, feed } = made); });
+beforeEach(() => { relay = bed.relay(log, feed); });
 
 const worker = <T>(work: (query: (text: string) => Promise<{ rows: Record<string, unknown>[]; rowCount: number | null }>) => Promise<T>): Promise<T> =>
   log.database.transaction({ role: 'worker' }, (tx) => work((text) => tx.query(text)));

@@ -7,7 +7,7 @@ import { KafkaFeed } from '../feed/kafka-feed';
 import { PostgresFeed } from '../feed/postgres-feed';
 import type { Log } from '../log';
 import { RecordRejected } from '../consume/inspect';
-import { Bed, recorder, TENANT } from './bed.spec-kit';
+import { type Bed, eachOnABed, recorder, TENANT } from './bed.spec-kit';
 
 // Whoever may write to a topic may write anything. What none of our writers made is kept apart with its code, alone; the facts around it are handled.
 const TIMEOUT_MS = 60_000;
@@ -43,13 +43,7 @@ const badRecords = (makeFeed: (bed: Bed) => Feed): void => {
   let bed: Bed;
   let log: Log;
   let feed: Feed;
-  beforeEach(async () => {
-    bed = await Bed.make();
-    log = bed.open();
-    feed = makeFeed(bed);
-    await feed.ensureTopics();
-  }, TIMEOUT_MS);
-  afterEach(async () => { await bed.close(); await feed.close(); }, TIMEOUT_MS);
+  eachOnABed(makeFeed, (made) => { ({ bed, log, feed } = made); });
 
   const smuggle = (record: NewRecord): Promise<void> => bed.smuggle(log, feed, TOPIC, PARTITION, record);
   const rejected = async (): Promise<{ code: string; value: string }[]> =>

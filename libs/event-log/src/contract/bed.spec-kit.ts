@@ -103,6 +103,20 @@ export class Bed {
   }
 }
 
+const BED_TIMEOUT_MS = 60_000;
+/** Before each test a bed of its own, an open log and a feed with its topics; after it, all of it is gone. */
+export const eachOnABed = <F extends Feed>(makeFeed: (bed: Bed) => F, give: (made: { bed: Bed; log: Log; feed: F }) => void): void => {
+  let bed: Bed;
+  let feed: F;
+  beforeEach(async () => {
+    bed = await Bed.make();
+    feed = makeFeed(bed);
+    await feed.ensureTopics();
+    give({ bed, log: bed.open(), feed });
+  }, BED_TIMEOUT_MS);
+  afterEach(async () => { await bed.close(); await feed.close(); }, BED_TIMEOUT_MS);
+};
+
 /** Writes down what it is given; `hook` runs before, inside the transaction. */
 export const recorder = (hook: (streams: readonly string[]) => Promise<void> | void = () => undefined): Consumer => ({
   kind: 'projector', name: 'recorder', version: 1, topics: ['billing.plans'], events: ['ParcelScanned'],

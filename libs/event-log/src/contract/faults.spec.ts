@@ -3,7 +3,7 @@ import { Client } from 'pg';
 import { PostgresFeed } from '../feed/postgres-feed';
 import type { Log } from '../log';
 import type { Relay } from '../relay/relay';
-import { Bed, isExactlyOnceInOrder, recorder, TENANT } from './bed.spec-kit';
+import { type Bed, eachOnABed, isExactlyOnceInOrder, recorder, TENANT } from './bed.spec-kit';
 import { parcel, scan } from './parcels.spec-kit';
 
 // Faults of the database around a log that goes on: by the ids of the fault list that they come from.
@@ -12,14 +12,8 @@ let bed: Bed;
 let log: Log;
 let feed: PostgresFeed;
 let relay: Relay;
-beforeEach(async () => {
-  bed = await Bed.make();
-  log = bed.open();
-  feed = new PostgresFeed(bed.url, 12);
-  await feed.ensureTopics();
-  relay = bed.relay(log, feed);
-}, TIMEOUT_MS);
-afterEach(async () => { await bed.close(); await feed.close(); }, TIMEOUT_MS);
+eachOnABed((on) => new PostgresFeed(on.url, 12), (made) => { ({ bed, log, feed } = made); });
+beforeEach(() => { relay = bed.relay(log, feed); });
 
 const handled = (count: number): Promise<{ stream: string; version: number }[]> => eventually(`${count} handled facts`, async (saw) => {
   const effects = await bed.effects(log);
@@ -50,24 +44,19 @@ test('F50: backends that are terminated again and again cost time; every fact th
   relay.start();
   bed.subscription(bed.open(), feed, recorder()).start();
   const killer = await connect();
-  let isOver = false;
-  const killing = (async () => {
-    while (!isOver) {
-      await killer.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'valueverse%'`);
-      await killer.query('SELECT pg_sleep(0.15)');
-    }
-  })();
+  const terminateAll = (): Promise<unknown> =>
+    killer.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'valueverse%'`);
   let answered = 0;
   let unknown = 0;
   for (let nth = 0; nth < 60; nth++) {
+    const killing = nth % 2 === 0 ? terminateAll() : undefined;
     // An answer that was lost is asked for again under the same command id, as any client would.
     for (;;) {
       try { await bed.scan(log, `p${nth % 5}`, `command-${nth}`); answered += 1; break; } catch { unknown += 1; }
       expect(unknown).toBeLessThan(5_000);
     }
+    await killing;
   }
-  isOver = true;
-  await killing;
   await killer.end();
   expect(answered).toBe(60);
   expect(await bed.facts(log)).toBe(60);

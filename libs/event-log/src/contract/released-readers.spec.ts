@@ -4,7 +4,7 @@ import type { Feed } from '../feed/feed';
 import { KafkaFeed } from '../feed/kafka-feed';
 import { PostgresFeed } from '../feed/postgres-feed';
 import type { Log } from '../log';
-import { Bed, recorder } from './bed.spec-kit';
+import { type Bed, eachOnABed, recorder } from './bed.spec-kit';
 
 // A reader that stopped is released while another one of the same process goes on with the same partition.
 const TIMEOUT_MS = 60_000;
@@ -17,13 +17,7 @@ const released = (makeFeed: (bed: Bed) => Feed): void => {
   let bed: Bed;
   let log: Log;
   let feed: Feed;
-  beforeEach(async () => {
-    bed = await Bed.make();
-    log = bed.open();
-    feed = makeFeed(bed);
-    await feed.ensureTopics();
-  }, TIMEOUT_MS);
-  afterEach(async () => { await bed.close(); await feed.close(); }, TIMEOUT_MS);
+  eachOnABed(makeFeed, (made) => { ({ bed, log, feed } = made); });
 
   test('it catches up though nothing new is written', async () => {
     const worker = (text: string): Promise<unknown> => log.database.transaction({ role: 'worker' }, (tx) => tx.query(text));

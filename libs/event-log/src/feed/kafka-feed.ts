@@ -150,7 +150,8 @@ export class KafkaFeed implements Feed {
       const copies = Math.min(...partitions.map(({ replicas }) => replicas.length));
       return copies < this.replication ? [`${name} has ${copies} copies of its records, KAFKA_REPLICATION is ${this.replication}`] : [];
     });
-    const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: topics.map((topic) => ({ type: ConfigResourceTypes.TOPIC, name: this.nameOf(topic) })) });
+    const asked = topics.map((topic) => ({ type: ConfigResourceTypes.TOPIC, name: this.nameOf(topic) }));
+    const { resources } = await settled(() => admin.describeConfigs({ includeSynonyms: false, resources: asked }));
     const ofSettings = resources.flatMap(({ resourceName, configEntries }) => {
       const fault = topicFault(this.topicOf(resourceName), this.replication, new Map(configEntries.map(({ configName, configValue }) => [configName, configValue])));
       return fault === undefined ? [] : [`${resourceName}: ${fault}`];

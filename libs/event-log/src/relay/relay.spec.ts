@@ -1,5 +1,5 @@
 import { eventually } from '@valueverse/testing';
-import { Bed, isExactlyOnceInOrder, recorder } from '../contract/bed.spec-kit';
+import { type Bed, eachOnABed, isExactlyOnceInOrder, recorder } from '../contract/bed.spec-kit';
 import { FeedGap, type Feed } from '../feed/feed';
 import { PostgresFeed } from '../feed/postgres-feed';
 import type { Log } from '../log';
@@ -8,13 +8,7 @@ const TIMEOUT_MS = 30_000;
 let bed: Bed;
 let log: Log;
 let feed: PostgresFeed;
-beforeEach(async () => {
-  bed = await Bed.make();
-  log = bed.open();
-  feed = new PostgresFeed(bed.url, 12);
-  await feed.ensureTopics();
-}, TIMEOUT_MS);
-afterEach(async () => { await bed.close(); await feed.close(); }, TIMEOUT_MS);
+eachOnABed((on) => new PostgresFeed(on.url, 12), (made) => { ({ bed, log, feed } = made); });
 
 const partitions = async (): Promise<{ partition: number; facts: bigint; relayed: bigint }[]> => (await log.database.transaction({ role: 'worker' }, (tx) => tx.query<{ partition: number; facts: bigint; relayed: bigint }>(
   'SELECT h.partition, h.position AS facts, r.position AS relayed FROM heads h JOIN relay_partitions r USING (partition) WHERE h.position > 0 ORDER BY 1'))).rows;

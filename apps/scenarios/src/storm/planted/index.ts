@@ -12,6 +12,6 @@ export interface Planted {
 
 export const PLANTED: readonly Planted[] = [
   { name: 'several partitions in one request', module: 'append-rule-off', seed: 1, seconds: 30, mix: { 'broker-kill': 1 }, load: { senders: 6, rounds: 2 } },
-  { name: 'checkpoints that anybody moves', module: 'fence-off', seed: 1, seconds: 40, mix: { 'service-freeze': 1 }, load: { senders: 6, rounds: 1 } },
+  { name: 'checkpoints that anybody moves', module: 'fence-off', seed: 1, seconds: 60, mix: { 'service-asleep': 1 }, load: { senders: 6, rounds: 1 } },
   { name: 'no dedupe of usage', module: 'dedupe-off', seed: 1, seconds: 5, mix: { cut: 1 }, load: { senders: 3, rounds: 1 } },
 ];
