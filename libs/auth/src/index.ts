@@ -1,5 +1,6 @@
 export * from './auth.module';
 export * from './caller';
+export * from './guard/admit';
 export * from './guard/auth.guard';
 export * from './guard/authenticator';
 export * from './keys/credential-table';

@@ -109,13 +109,16 @@ export const traceHeader = (body: string): Record<string, string> => {
   return traceparent === undefined ? {} : { traceparent };
 };
 
-const messaging = (system: string, operation: string, { topic, partition }: TopicPartition, records: readonly unknown[]): Attributes => ({
+/** A topic, and the partition where there is only one. */
+type Place = Pick<TopicPartition, 'topic'> & Partial<TopicPartition>;
+
+const messaging = (system: string, operation: string, { topic, partition }: Place, records: readonly unknown[]): Attributes => ({
   'messaging.system': system, 'messaging.operation.name': operation, 'messaging.operation.type': operation, 'messaging.destination.name': topic,
-  'messaging.destination.partition.id': String(partition), 'messaging.batch.message_count': records.length,
+  ...(partition === undefined ? {} : { 'messaging.destination.partition.id': String(partition) }), 'messaging.batch.message_count': records.length,
 });
 
 /** Hands records to the feed: one span for all of them, linked to what each is part of. */
-export const sending = <T>(system: string, partition: TopicPartition, records: readonly NewRecord[], work: () => Promise<T>): Promise<T> => {
+export const sending = <T>(system: string, partition: Place, records: readonly NewRecord[], work: () => Promise<T>): Promise<T> => {
   if (!isOn) return work();
   return inSpan(`send ${partition.topic}`, { kind: SpanKind.PRODUCER, attributes: messaging(system, 'send', partition, records), causes: records.map(({ headers }) => headers['traceparent']) }, work);
 };

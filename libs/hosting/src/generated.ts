@@ -1,15 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import type { DynamicModule } from '@nestjs/common';
 import { SERVICES, type InvoiceDocuments, type ServiceName, type UsageReader } from '@valueverse/contracts';
 import { FileAnchors, PostgresFeed } from '@valueverse/event-log';
 import { smtpTransport } from '@valueverse/notifications';
-import { buildOpenApi, createHost, createLogger, type ConfigSchema } from '@valueverse/platform';
+import { buildOpenApi, createHost, createLogger, pathsOf, type ConfigSchema } from '@valueverse/platform';
 import { asyncApiOf } from './asyncapi';
 import { cursorSecretOf, installation } from './installation';
 import { metricsPage } from './metrics-page';
 import { serviceConfig, SERVICE_PORTS } from './service-config';
 import { hostBilling, hostNotifications, hostPayments, hostUsage, type HostedService } from './services';
-import { webModule } from './web';
+import { rawRoutes, webModule } from './web';
 
 const NOWHERE = 'postgres://nobody@127.0.0.1:1/none';
 const DESCRIPTIONS: Readonly<Record<ServiceName, string>> = {
@@ -30,15 +29,16 @@ export const generatedFiles = async (): Promise<Record<string, string>> => {
     notifications: () => hostNotifications(shared, { transport: smtpTransport('smtp://127.0.0.1:1', 'billing@valueverse.invalid'), documents: unused<InvoiceDocuments>() }),
   };
   const all = SERVICES.map((name) => hosted[name]());
-  for (const [index, name] of SERVICES.entries()) files[`docs/openapi/${name}.json`] = await documentOf(name, webModule(shared, [all[index]!]), shared);
+  for (const [index, name] of SERVICES.entries()) files[`docs/openapi/${name}.json`] = await documentOf(name, all[index]!, shared);
   for (const [index, name] of SERVICES.entries()) files[`docs/asyncapi/${name}.json`] = `${JSON.stringify(asyncApiOf(name, DESCRIPTIONS[name], all[index]!.service.consumptions), null, 2)}\n`;
   files['docs/METRICS.md'] = await metricsPage(shared.metrics);
   return files;
 };
 
-const documentOf = async (name: ServiceName, module: DynamicModule, shared: ReturnType<typeof installation>): Promise<string> => {
-  const host = await createHost({ service: name, module, port: 0, cursorSecret: cursorSecretOf(shared.secrets), logger: shared.logger, metrics: shared.metrics });
-  const document = buildOpenApi(host.app, { title: `ValueVerse ${name}`, version: '1', description: DESCRIPTIONS[name] });
+const documentOf = async (name: ServiceName, hosted: HostedService, shared: ReturnType<typeof installation>): Promise<string> => {
+  const routes = rawRoutes([hosted]);
+  const host = await createHost({ service: name, module: webModule(shared, [hosted]), routes, port: 0, cursorSecret: cursorSecretOf(shared.secrets), logger: shared.logger, metrics: shared.metrics });
+  const document = buildOpenApi(host.app, { title: `ValueVerse ${name}`, version: '1', description: DESCRIPTIONS[name] }, pathsOf(routes));
   return `${JSON.stringify(document, null, 2)}\n`;
 };
 

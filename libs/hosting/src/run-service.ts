@@ -8,7 +8,7 @@ import { cursorSecretOf, installation, type Installation, type InstallationSecre
 import { RemoteInvoiceDocuments, remoteReports } from './remote';
 import { serviceConfig, SERVICE_PORTS, type ServiceConfig } from './service-config';
 import { hostBilling, hostNotifications, hostPayments, hostUsage, type HostedService } from './services';
-import { connectServices, FeedNotReady, linkModule, migrateServices, RAW_CONTENT_TYPES, webModule } from './web';
+import { connectServices, FeedNotReady, linkModule, migrateServices, rawRoutes, webModule } from './web';
 
 const MASTER_KEY_BYTES = 32;
 const API_VERSION = '1';
@@ -84,7 +84,7 @@ const serve = async (name: ServiceName, config: ServiceConfig, logger: Logger): 
   reports = [hosted.service.reports, ...remoteReports(urls, name, secrets.serviceToken)];
   await migrateServices(shared, [hosted]);
   const host = await createHost({
-    service: name, module: webModule(shared, [hosted], [linkModule(hosted.service, shared)]), port: config.PORT, address: config.ADDRESS, drainMs: config.DRAIN_MS, cursorSecret: cursorSecretOf(secrets), rawContentTypes: RAW_CONTENT_TYPES,
+    service: name, module: webModule(shared, [hosted], [linkModule(hosted.service, shared)]), port: config.PORT, address: config.ADDRESS, drainMs: config.DRAIN_MS, cursorSecret: cursorSecretOf(secrets), routes: rawRoutes([hosted]),
     logger, cache: between.cache, rateLimiter: between.rateLimiter, health: shared.health, metrics: shared.metrics, clock: shared.clock, ids: shared.ids, docs: { title: `ValueVerse ${name}`, version: API_VERSION },
   });
   await connectServices(host.app, [hosted]);

@@ -7,13 +7,15 @@ import { identityContext, identityShape } from '@valueverse/identity';
 import { notificationsContext, notificationsShape, type MailTransport } from '@valueverse/notifications';
 import { paymentsContext, paymentsShape } from '@valueverse/payments';
 import { usageContext, usageShape } from '@valueverse/usage';
-import { Service, type ContextParts, type ContextShape } from '@valueverse/platform';
+import { Service, type ContextParts, type ContextShape, type RawRoutes } from '@valueverse/platform';
 import { authSecretsOf, type Installation } from './installation';
 
 /** A service with its contexts inside, ready to be migrated and started, and the modules with its controllers. */
 export interface HostedService {
   readonly service: Service;
   readonly modules: readonly DynamicModule[];
+  /** Routes that stand beside Nest. */
+  readonly routes: readonly RawRoutes[];
   /** Closes what the contexts opened for themselves and the connections; its work stops with its application. */
   close(): Promise<void>;
 }
@@ -33,9 +35,9 @@ const serviceOf = (installation: Installation, name: ServiceName, contexts: read
   return { service, auth: authFor(service, authSecretsOf(secrets)) };
 };
 
-const hosted = (service: Service, auth: ServiceAuth, contexts: readonly { parts: ContextParts; module: DynamicModule }[], close: () => Promise<void> = async () => undefined): HostedService => {
+const hosted = (service: Service, auth: ServiceAuth, contexts: readonly { parts: ContextParts; module: DynamicModule; routes?: readonly RawRoutes[] }[], close: () => Promise<void> = async () => undefined): HostedService => {
   service.use([{ consumers: auth.consumers, jobs: [] }, ...contexts.map(({ parts }) => parts)], auth.isTenant);
-  return { service, modules: contexts.map(({ module }) => module), close: async () => { await close(); await service.stop(); } };
+  return { service, modules: contexts.map(({ module }) => module), routes: contexts.flatMap(({ routes }) => routes ?? []), close: async () => { await close(); await service.stop(); } };
 };
 
 export const hostUsage = (installation: Installation): HostedService & { reader: UsageReader } => {

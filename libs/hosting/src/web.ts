@@ -2,8 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import { authFor, OWN_REPORTS, ReportsController } from '@valueverse/auth';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { FeedTransport, type Service } from '@valueverse/platform';
-import { CLOUD_EVENT_TYPES } from '@valueverse/usage';
+import { FeedTransport, type RawRoutes, type Service } from '@valueverse/platform';
 import { authSecretsOf, type Installation } from './installation';
 import { ActsController } from './operator/acts.controller';
 import { ActsInterceptor } from './operator/acts.interceptor';
@@ -12,9 +11,6 @@ import { LogController } from './operator/log.controller';
 import { OPERATED, type Operated } from './operator/operated';
 import { ProjectionsController } from './operator/projections.controller';
 import type { HostedService } from './services';
-
-/** Bodies that a context reads by itself. */
-export const RAW_CONTENT_TYPES = CLOUD_EVENT_TYPES;
 
 @Module({})
 class WebModule {}
@@ -32,6 +28,9 @@ export const linkModule = (service: Service, installation: Installation): Dynami
 export const webModule = (installation: Installation, hosted: readonly HostedService[], more: readonly DynamicModule[] = []): DynamicModule => ({
   module: WebModule, imports: [...hosted.flatMap(({ modules }) => modules), operatorModule(installation, hosted.map(({ service }) => service)), ...more],
 });
+
+/** The routes of a process that stand beside Nest. */
+export const rawRoutes = (hosted: readonly HostedService[]): readonly RawRoutes[] => hosted.flatMap(({ routes }) => routes);
 
 const operatorModule = (installation: Installation, services: readonly Service[]): DynamicModule => {
   const operated: Operated = { services, anchors: installation.anchors, shared: installation.shared };

@@ -8,6 +8,7 @@ export * from './http/fields';
 export * from './http/host';
 export * from './http/json-body';
 export * from './http/pagination';
+export { pathsOf, type RawRoutes } from './http/raw-routes';
 export * from './http/request-context';
 export * from './http/validation';
 export * from './idempotency/idempotency';

@@ -5,7 +5,7 @@ import { authFor, CREDENTIALS, digestKeyOf, digestOf, newKeyText, type KeyKind }
 import { partitionsOf, StatementsRequested, type StatementRequest } from '@valueverse/contracts';
 import { PostgresFeed, recordOf } from '@valueverse/event-log';
 import { createHost, createLogger, HealthRegistry, type Host, LocalFanOut, Metrics, Service, systemClock, systemIds } from '@valueverse/platform';
-import { CLOUD_EVENT_TYPES } from './ingest/cloud-events';
+import type { Ingest } from './ingest/ingest';
 import { usageContext, usageShape } from './usage.context';
 
 const MASTER_KEY = Buffer.alloc(32, 7);
@@ -31,7 +31,7 @@ export interface Answer { readonly status: number; readonly headers: Headers; re
 export class HostBed {
   private requested = 0n;
   private readonly lastRequest = new Map<number, bigint>();
-  private constructor(private readonly test: TestDatabase, private readonly feed: PostgresFeed, readonly service: Service, private readonly host: Host, private readonly url: string) {}
+  private constructor(private readonly test: TestDatabase, private readonly feed: PostgresFeed, readonly service: Service, private readonly host: Host, readonly url: string, readonly ingest: Ingest) {}
 
   static async make(): Promise<HostBed> {
     const test = await createTestDatabase(prepare, 'usage host');
@@ -42,8 +42,8 @@ export class HostBed {
     const usage = usageContext(service, { auth, ids: systemIds });
     service.use([{ consumers: auth.consumers, jobs: [] }, usage.parts]);
     service.start();
-    const host = await createHost({ service: 'usage', module: usage.module, port: 0, cursorSecret: 'cursor', logger: createLogger({ service: 'usage', level: 'silent' }), health, rawContentTypes: CLOUD_EVENT_TYPES, docs: { title: 'usage', version: '1' } });
-    return new HostBed(test, feed, service, host, await host.listen());
+    const host = await createHost({ service: 'usage', module: usage.module, port: 0, cursorSecret: 'cursor', logger: createLogger({ service: 'usage', level: 'silent' }), health, routes: usage.routes, docs: { title: 'usage', version: '1' } });
+    return new HostBed(test, feed, service, host, await host.listen(), usage.ingest);
   }
 
   /** A key as its owner has it. */
@@ -59,7 +59,7 @@ export class HostBed {
   async ask(method: 'GET' | 'POST', path: string, key: string | undefined, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
     const response = await fetch(`${this.url}${path.startsWith('/') ? path : `/api/v1/usage/${path}`}`, {
       method, headers: { ...(key === undefined ? {} : { authorization: `Bearer ${key}` }), ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
-      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      ...(body === undefined ? {} : { body: typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
     return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) as unknown };

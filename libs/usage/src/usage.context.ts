@@ -3,8 +3,9 @@ import { StatementsRequested, USAGE_EVENTS, type UsageReader } from '@valueverse
 import type { Feed, Log } from '@valueverse/event-log';
 import type { IdSource } from '@valueverse/kernel';
 import type { ServiceAuth } from '@valueverse/auth';
-import type { ContextParts, ContextShape, Service } from '@valueverse/platform';
-import { EventsController } from './ingest/events.controller';
+import type { ContextParts, ContextShape, RawRoutes, Service } from '@valueverse/platform';
+import { eventsRoutes } from './ingest/events.routes';
+import type { Ingest } from './ingest/ingest';
 import { backfillJob, meterBackfill } from './metering/backfill';
 import { meteringProjector } from './metering/metering.projector';
 import { MetersController } from './meters/meters.controller';
@@ -32,22 +33,24 @@ export const usageShape: ContextShape = {
 class UsageModule {}
 
 export interface UsageDeps {
-  readonly auth: Pick<ServiceAuth, 'module'>;
+  readonly auth: Pick<ServiceAuth, 'module' | 'authenticator'>;
   readonly ids: IdSource;
 }
 
 /** The metering context of a service: its consumers and jobs, the module with its controllers, and the reader for contexts in the same process. */
-export const usageContext = (service: Service, { auth, ids }: UsageDeps): { parts: ContextParts; module: DynamicModule; reader: UsageReader } => {
+export const usageContext = (service: Service, { auth, ids }: UsageDeps): { parts: ContextParts; module: DynamicModule; routes: readonly RawRoutes[]; ingest: Ingest; reader: UsageReader } => {
   registerUsageRefusals();
   const meter = usageMeter(service.metrics, () => service.clock.now());
   const host = new UsageHost(service, ids, meter);
   return {
     parts: usageParts(service, meter),
     reader: host.reader,
+    ingest: host.ingest,
+    routes: [eventsRoutes(host, auth.authenticator)],
     module: {
       module: class extends UsageModule {},
       imports: [auth.module],
-      controllers: [EventsController, MetersController, QueryController, StatementsController, ReaderController],
+      controllers: [MetersController, QueryController, StatementsController, ReaderController],
       providers: [{ provide: UsageHost, useValue: host }],
     },
   };

@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import type { DynamicModule } from '@nestjs/common';
 import type { ServiceReports } from '@valueverse/contracts';
 import { Database, FileAnchors, PostgresFeed } from '@valueverse/event-log';
-import { connectServices, cursorSecretOf, hostBilling, hostNotifications, hostPayments, hostUsage, installation, migrateServices, RAW_CONTENT_TYPES, webModule, type HostedService, type Installation } from '@valueverse/hosting';
+import { connectServices, cursorSecretOf, hostBilling, hostNotifications, hostPayments, hostUsage, installation, migrateServices, rawRoutes, webModule, type HostedService, type Installation } from '@valueverse/hosting';
 import { InboxModule, smtpTransport, startInbox } from '@valueverse/notifications';
 import { createHost, createLogger, PortTaken, startEmbeddedPostgres, startTracing, type EmbeddedPostgres, type Host } from '@valueverse/platform';
 import { DataFolder, type FirstKeys } from './data-folder';
@@ -89,7 +89,7 @@ const openInbox = async (shared: Installation, undo: (() => Promise<void>)[]): P
 const listen = async (shared: Installation, hosted: readonly HostedService[], port: number, more: readonly DynamicModule[]): Promise<{ host: Host; url: string }> => {
   const { secrets, logger, health, metrics, clock, ids } = shared;
   const host = await createHost({
-    service: 'valueverse', module: webModule(shared, hosted, more), port, cursorSecret: cursorSecretOf(secrets), rawContentTypes: RAW_CONTENT_TYPES, logger, health, metrics, clock, ids,
+    service: 'valueverse', module: webModule(shared, hosted, more), port, cursorSecret: cursorSecretOf(secrets), routes: rawRoutes(hosted), logger, health, metrics, clock, ids,
     docs: { title: 'ValueVerse', version: '1', description: API_DESCRIPTION },
   });
   await connectServices(host.app, hosted);

@@ -7,7 +7,8 @@ import { authFor, type ServiceAuth } from '../auth.module';
 import type { Caller } from '../caller';
 import { CREDENTIALS } from '../keys/credential-table';
 import { digestKeyOf, digestOf, newKeyText, type KeyKind } from '../keys/key-text';
-import { Allow, AuthGuard, CurrentCaller, KEY_LIMIT } from './auth.guard';
+import { KEY_LIMIT } from './admit';
+import { Allow, AuthGuard, CurrentCaller } from './auth.guard';
 
 const TIMEOUT_MS = 30_000;
 const MASTER_KEY = Buffer.alloc(32, 7);

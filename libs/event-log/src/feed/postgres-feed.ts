@@ -47,6 +47,20 @@ BEGIN
   UPDATE ${s}.ends SET next_offset = v_next + v_first, position = greatest(v_position, (SELECT max(p) FROM unnest(p_positions) p))
     WHERE topic = p_topic AND partition = p_partition;
 END $$;
+-- Records that are no facts, for any number of partitions: their ends are locked in one order, so that two writers do not wait for each other.
+CREATE OR REPLACE FUNCTION ${s}.append_to_all(p_topic text, p_partitions int[], p_keys text[], p_headers text[], p_values text[])
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE v_count bigint;
+BEGIN
+  PERFORM FROM ${s}.ends WHERE topic = p_topic AND partition = ANY(p_partitions) ORDER BY partition FOR UPDATE;
+  INSERT INTO ${s}.records (topic, partition, record_offset, key, headers, value)
+    SELECT p_topic, r.partition, e.next_offset + row_number() OVER (PARTITION BY r.partition ORDER BY r.nth) - 1, r.key, r.headers, r.value
+    FROM unnest(p_partitions, p_keys, p_headers, p_values) WITH ORDINALITY r(partition, key, headers, value, nth) JOIN ${s}.ends e ON e.topic = p_topic AND e.partition = r.partition;
+  GET DIAGNOSTICS v_count = ROW_COUNT;
+  IF v_count <> cardinality(p_partitions) THEN RAISE EXCEPTION 'a partition of % is not there', p_topic; END IF;
+  UPDATE ${s}.ends e SET next_offset = e.next_offset + c.count FROM (SELECT g.partition, count(*) FROM unnest(p_partitions) g(partition) GROUP BY 1) c
+    WHERE e.topic = p_topic AND e.partition = c.partition;
+END $$;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${s} TO ${worker};`;
 };
 
@@ -93,6 +107,17 @@ export class PostgresFeed implements Feed {
 
   append(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {
     return sending(this.kind, { topic, partition }, records, () => this.insert(topic, partition, records));
+  }
+
+  appendAll(topic: Topic, byPartition: ReadonlyMap<number, readonly NewRecord[]>): Promise<void> {
+    const all = [...byPartition].flatMap(([partition, records]) => records.map((record) => ({ partition, record })));
+    const records = all.map(({ record }) => record);
+    if (TOPICS[topic].kind !== 'transport') throw new Error(`${topic} holds what has an order: append to its partitions one by one`);
+    return sending(this.kind, { topic }, records, () => this.database.transaction({ role: 'worker' }, async (tx) => {
+      await tx.query('SELECT append_to_all($1, $2, $3, $4, $5)', [topic, all.map(({ partition }) => partition), textArray(records.map(({ key }) => key)),
+        textArray(records.map(({ headers }) => JSON.stringify(headers))), textArray(records.map(({ value }) => value))]);
+      tx.afterCommit(() => this.memberships.forEach((membership) => membership.wake()));
+    }));
   }
 
   private async insert(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {

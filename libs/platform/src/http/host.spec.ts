@@ -13,6 +13,7 @@ import {
 } from './fields';
 import { BODY_BYTES_MAX, createHost, type Host, PortTaken } from './host';
 import { Cursors, PageQuery } from './pagination';
+import type { RawRoutes } from './raw-routes';
 import { requestContext } from './request-context';
 
 class Line {
@@ -63,12 +64,24 @@ class OrdersController {
 @Module({ controllers: [OrdersController] })
 class OrdersModule {}
 
+/** A route beside Nest, on a path that Nest serves by another method. */
+const beside: RawRoutes = {
+  paths: { '/api/v1/orders/gone': { put: { operationId: 'ordersPut', responses: { 200: { description: 'put' } } } } },
+  register: (scope, { clock }) => {
+    scope.addContentTypeParser('text/plain', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+    scope.put('/api/v1/orders/gone', async ({ body }) => {
+      if (body === 'broken') throw new Error('password=hunter2 at db.internal');
+      return { body, now: clock.now(), traceId: requestContext()?.traceId };
+    });
+  },
+};
+
 const lines: string[] = [];
 let host: Host;
 const open = (more: { port?: number; health?: HealthRegistry; drainMs?: number } = {}) => createHost({
   service: 'orders', module: OrdersModule, port: 0, cursorSecret: 'a secret of this test', clock: fixedClock('2026-10-01T00:00:00Z'),
   logger: createLogger({ service: 'orders', level: 'debug', destination: { write: (line: string) => { lines.push(line); } } }),
-  docs: { title: 'Orders', version: '1' }, ...more,
+  docs: { title: 'Orders', version: '1' }, routes: [beside], ...more,
 });
 beforeAll(async () => {
   registerRefusals({ order_unknown: 404 });
@@ -76,7 +89,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => host.close());
 
-const send = async (method: 'GET' | 'POST' | 'DELETE' | 'HEAD', url: string, payload?: unknown, headers: Record<string, string> = {}) => {
+const send = async (method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'HEAD', url: string, payload?: unknown, headers: Record<string, string> = {}) => {
   const text = payload === undefined || typeof payload === 'string' || Buffer.isBuffer(payload);
   const response = await host.app.inject({
     method, url, headers: { ...(payload === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
@@ -272,6 +285,22 @@ test('the document is OpenAPI 3.1 with stable ids, and its page is served', asyn
   const page = await send('GET', '/docs');
   expect(page.status).toBeLessThan(400);
   expect(page.headers['content-security-policy']).toContain("script-src 'self'");
+});
+
+test('a route beside Nest has its own parsers, and everything else of the host', async () => {
+  const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+  const put = (text: string, type = 'text/plain') => send('PUT', '/api/v1/orders/gone', text, { 'content-type': type, 'traceparent': `00-${traceId}-00f067aa0ba902b7-01` });
+  const { status, headers, body } = await put('hello');
+  expect([status, headers['x-request-id'], headers['x-content-type-options'], body]).toEqual([200, traceId, 'nosniff', { body: 'hello', now: '2026-10-01T00:00:00Z', traceId }]);
+  expect((await put('{}', 'application/json')).body).toMatchObject({ status: 415, code: 'unsupported_media_type', traceId });
+  const broken = await put('broken');
+  expect([broken.body, broken.headers['content-type']]).toEqual([expect.objectContaining({ status: 500, code: 'internal_error', traceId }), 'application/problem+json']);
+  expect(broken.text).not.toContain('hunter2');
+  const wrong = await send('DELETE', '/api/v1/orders/gone');
+  expect([wrong.status, wrong.headers['allow']]).toEqual([405, 'GET, HEAD, PUT']);
+  expect((await send('GET', '/metrics')).text).toContain('valueverse_http_request_duration_seconds_count{method="PUT",route="/api/v1/orders/gone",status="200"}');
+  const { paths } = (await send('GET', '/docs/openapi.json')).body as unknown as { paths: Record<string, Record<string, { operationId: string; responses: object }>> };
+  expect(Object.entries(paths['/api/v1/orders/gone']!).map(([method, { operationId, responses }]) => `${method} ${operationId} ${'default' in responses}`)).toEqual(['get ordersGone true', 'put ordersPut true']);
 });
 
 describe('health', () => {

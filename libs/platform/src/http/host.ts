@@ -9,12 +9,13 @@ import { HealthRegistry } from '../health/registry';
 import { createLogger, type Logger, NestLogger } from '../logging/logger';
 import { Metrics } from '../metrics/metrics';
 import { buildOpenApi, type OpenApiOptions, serveDocs } from '../openapi/openapi';
-import { PlatformModule } from '../platform.module';
+import { PlatformModule, type PlatformParts } from '../platform.module';
 import { pathOf, ProblemFilter } from '../problem/problem.filter';
 import { MemoryRateLimiter, type RateLimiter } from '../rate-limit/rate-limiter';
 import { systemClock, systemIds } from '../system-clock';
 import { parseJsonBody } from './json-body';
 import { Cursors } from './pagination';
+import { addRawRoutes, pathsOf, type RawRoutes } from './raw-routes';
 import { contextOf, runInContext } from './request-context';
 import { methodsByPath } from './routes';
 import { securityHeaders } from './security-headers';
@@ -41,13 +42,13 @@ export interface HostOptions {
   readonly bodyBytesMax?: number;
   /** How long a closing host answers "not ready" before it stops to listen, in milliseconds: until balancers have heard of it. */
   readonly drainMs?: number;
-  /** Content types whose body the handler gets as a Buffer. */
-  readonly rawContentTypes?: readonly string[];
+  /** Routes beside Nest. */
+  readonly routes?: readonly RawRoutes[];
   /** The addresses of proxies whose `X-Forwarded-For` is believed; none when it is not given. */
   readonly trustedProxies?: readonly string[];
   /** Serves the OpenAPI document and its page. */
   readonly docs?: OpenApiOptions;
-  /** Last changes before the application is initialised: websockets, guards, raw routes. */
+  /** Last changes before the application is initialised: websockets, guards. */
   readonly configure?: (app: NestFastifyApplication) => void | Promise<void>;
 }
 
@@ -103,16 +104,18 @@ export async function createHost(options: HostOptions): Promise<Host> {
   addHooks(instance, logger, metrics, health);
   addParsers(adapter, instance, options);
 
-  const platform = PlatformModule.of({
+  const parts: PlatformParts = {
     logger, health, metrics, clock: options.clock ?? systemClock, ids: options.ids ?? systemIds, cursors: new Cursors(options.cursorSecret),
     cache: options.cache ?? new MemoryCache(), rateLimiter: options.rateLimiter ?? new MemoryRateLimiter(),
-  });
-  const app = await NestFactory.create<NestFastifyApplication>({ module: HostModule, imports: [platform, options.module] }, adapter,
+  };
+  const routes = options.routes ?? [];
+  addRawRoutes(instance, routes, parts, filter);
+  const app = await NestFactory.create<NestFastifyApplication>({ module: HostModule, imports: [PlatformModule.of(parts), options.module] }, adapter,
     { bodyParser: false, abortOnError: false, logger: new NestLogger(logger) });
   app.useGlobalFilters(filter);
   app.useGlobalPipes(validationPipe());
   await options.configure?.(app);
-  if (options.docs) serveDocs(app, buildOpenApi(app, options.docs));
+  if (options.docs) serveDocs(app, buildOpenApi(app, options.docs, pathsOf(routes)));
   await app.init();
   await instance.ready();
   let closing: Promise<void> | undefined;
@@ -177,11 +180,7 @@ function addParsers(adapter: FastifyAdapter, instance: FastifyInstance, options:
     }
     done(null, value);
   };
-  const raw = options.rawContentTypes ?? [];
-  for (const type of JSON_TYPES.filter((name) => !raw.includes(name))) adapter.useBodyParser(type, true, limit, parse as never);
-  for (const type of raw) {
-    adapter.useBodyParser(type, true, limit, ((_request: unknown, body: Buffer, done: (error: Error | null, value?: unknown) => void) => done(null, body)) as never);
-  }
+  for (const type of JSON_TYPES) adapter.useBodyParser(type, true, limit, parse as never);
 }
 
 async function listen(app: NestFastifyApplication, { port, address = '127.0.0.1' }: HostOptions): Promise<string> {

@@ -42,22 +42,26 @@ const PROBLEM_SCHEMA = {
 
 /**
  * The OpenAPI 3.1 document of an application: operation ids are `<controller><Method>` and so stay as long as the names in
- * the code do, every operation can answer with a problem, and paths and schemas are in order, so that the file is stable.
+ * the code do, every operation can answer with a problem, and paths and schemas are in order, so that the file is stable. `more` are paths that
+ * Nest does not know of.
  */
-export function buildOpenApi(app: INestApplication, options: OpenApiOptions): OpenAPIObject {
+export function buildOpenApi(app: INestApplication, options: OpenApiOptions, more: OpenAPIObject['paths'] = {}): OpenAPIObject {
   const builder = new DocumentBuilder().setOpenAPIVersion('3.1.0').setTitle(options.title).setVersion(options.version)
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'A secret, ingest or publishable key, or the access token of a user' }, 'bearer')
     .addSecurityRequirements('bearer');
   if (options.description !== undefined) builder.setDescription(options.description);
   const document = SwaggerModule.createDocument(app, builder.build(), { operationIdFactory });
   const schemas = { ...document.components?.schemas, Problem: PROBLEM_SCHEMA };
-  for (const path of Object.values(document.paths)) {
+  const paths = { ...document.paths };
+  // A path may have operations on both sides.
+  for (const [path, operations] of Object.entries(more)) paths[path] = { ...paths[path], ...structuredClone(operations) };
+  for (const path of Object.values(paths)) {
     for (const method of METHODS) {
       const operation = path[method] as Operation | undefined;
       if (operation) operation.responses = { ...operation.responses, default: { description: 'What went wrong', content: { 'application/problem+json': { schema: { $ref: PROBLEM_REFERENCE } } } } };
     }
   }
-  return { ...document, paths: sorted(document.paths), components: { ...document.components, schemas: sorted(schemas) as never } };
+  return { ...document, paths: sorted(paths), components: { ...document.components, schemas: sorted(schemas) as never } };
 }
 
 /** `InvoicesController.finalize` becomes `invoicesFinalize`. */

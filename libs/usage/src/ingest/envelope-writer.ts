@@ -1,117 +1,82 @@
-import { isBefore, type IdSource } from '@valueverse/kernel';
-import { markSpan, SpanKind, type Feed, type NewRecord } from '@valueverse/event-log';
+import type { IdSource } from '@valueverse/kernel';
+import type { Feed, NewRecord } from '@valueverse/event-log';
+import { envelopesOf, type Parcel } from './envelopes';
 
-/** Events of one request for one partition, as text. */
-export interface Parcel {
-  readonly tenant: string;
-  readonly receivedAt: string;
-  readonly traceparent?: string | undefined;
-  /** JSON of the events. */
-  readonly events: readonly string[];
-}
-interface Waiting { readonly parcel: Parcel; readonly done: () => void; readonly failed: (cause: unknown) => void }
-interface Draft { readonly tenant: string; recordedAt: string; readonly requests: Set<string>; readonly events: string[]; characters: number }
+/** A request whose parcels are being written: it is done with the last of them, and has failed with the first that does. */
+interface Request { left: number; readonly done: () => void; readonly failed: (cause: unknown) => void }
+interface Waiting { readonly parcel: Parcel; readonly request: Request }
 
-/** A record stays well below the megabyte that brokers take. */
-const ENVELOPE_CHARACTERS_MAX = 250_000;
-const ENVELOPE_EVENTS_MAX = 1_000;
 const APPEND_CHARACTERS_MAX = 4_000_000;
-/** What may wait before others are asked to come back later. */
-const WAITING_EVENTS_MAX = 200_000;
-
-/** The feed is slower than what comes in; nothing was written for the one who gets this. */
-export class IngestOverloaded extends Error {
-  readonly code = 'ingest_overloaded';
-}
+/** Where a feed takes all partitions in one append, they share it. */
+const ALL_PARTITIONS = -1;
 
 /**
- * Writes usage events to `usage.events`. Requests that come while an append to the same partition is under way share the next one: one
- * record for each tenant among them. What is answered is durable.
+ * Writes usage events to `usage.events`. Requests that come while an append is under way share the next one: one record for each tenant and partition
+ * among them. What is answered is durable.
  */
 export class EnvelopeWriter {
   private readonly queues = new Map<number, Waiting[]>();
   private readonly busy = new Set<number>();
-  private waitingEvents = 0;
 
   constructor(private readonly feed: Feed, private readonly ids: IdSource) {}
 
-  /** Resolves once the parcel is durable. Throws `IngestOverloaded`, or what the feed threw: then it may be there or not, and may be sent again. */
-  async write(partition: number, parcel: Parcel): Promise<void> {
-    this.waitingEvents += parcel.events.length;
-    try {
-      await new Promise<void>((done, failed) => {
-        const queue = this.queues.get(partition) ?? [];
-        queue.push({ parcel, done, failed });
-        this.queues.set(partition, queue);
-        void this.drain(partition);
-      });
-    } finally {
-      this.waitingEvents -= parcel.events.length;
-    }
+  /** Resolves once all parcels are durable. Throws what the feed threw: then they may be there or not, and may be sent again. */
+  write(parcels: readonly Parcel[]): Promise<void> {
+    if (parcels.length === 0) return Promise.resolve();
+    return new Promise<void>((done, failed) => {
+      const request: Request = { left: parcels.length, done, failed };
+      for (const parcel of parcels) this.queue(parcel, request);
+      for (const parcel of parcels) void this.drain(this.laneOf(parcel));
+    });
   }
 
-  /** Refuses before anything is written when too much waits already. */
-  assertRoom(): void {
-    if (this.waitingEvents > WAITING_EVENTS_MAX) throw new IngestOverloaded('too many events wait to be written');
+  private laneOf({ partition }: Parcel): number { return this.feed.appendAll === undefined ? partition : ALL_PARTITIONS; }
+
+  private queue(parcel: Parcel, request: Request): void {
+    const lane = this.laneOf(parcel);
+    const queue = this.queues.get(lane);
+    if (queue === undefined) this.queues.set(lane, [{ parcel, request }]);
+    else queue.push({ parcel, request });
   }
 
-  private async drain(partition: number): Promise<void> {
-    if (this.busy.has(partition)) return;
-    this.busy.add(partition);
+  private async drain(lane: number): Promise<void> {
+    if (this.busy.has(lane)) return;
+    this.busy.add(lane);
     try {
-      for (let batch = this.take(partition); batch.length > 0; batch = this.take(partition)) {
+      for (let batch = this.take(lane); batch.length > 0; batch = this.take(lane)) {
         try {
-          await this.feed.append('usage.events', partition, this.recordsOf(batch.map(({ parcel }) => parcel)));
-          for (const { done } of batch) done();
+          await this.append(batch.map(({ parcel }) => parcel));
+          for (const { request } of batch) if (--request.left === 0) request.done();
         } catch (error) {
-          for (const { failed } of batch) failed(error);
+          for (const { request } of batch) request.failed(error);
         }
       }
     } finally {
-      this.busy.delete(partition);
+      this.busy.delete(lane);
     }
   }
 
-  private take(partition: number): Waiting[] {
-    const queue = this.queues.get(partition) ?? [];
+  private take(lane: number): Waiting[] {
+    const queue = this.queues.get(lane);
+    if (queue === undefined) return [];
     let characters = 0;
     let count = 0;
-    while (count < queue.length && characters < APPEND_CHARACTERS_MAX) characters += lengthOf(queue[count++]!.parcel.events);
-    if (count === queue.length) this.queues.delete(partition);
+    while (count < queue.length && characters < APPEND_CHARACTERS_MAX) for (const { length } of queue[count++]!.parcel.events) characters += length;
+    if (count === queue.length) this.queues.delete(lane);
     return queue.splice(0, count);
   }
 
-  private recordsOf(parcels: readonly Parcel[]): NewRecord[] {
-    const drafts: Draft[] = [];
-    const latest = new Map<string, Draft>();
-    for (const { tenant, receivedAt, traceparent, events } of parcels) {
-      for (const event of events) {
-        let draft = latest.get(tenant);
-        if (draft === undefined || draft.events.length >= ENVELOPE_EVENTS_MAX || draft.characters + event.length > ENVELOPE_CHARACTERS_MAX) {
-          draft = { tenant, recordedAt: receivedAt, requests: new Set(), events: [], characters: 0 };
-          drafts.push(draft);
-          latest.set(tenant, draft);
-        }
-        if (isBefore(draft.recordedAt, receivedAt)) draft.recordedAt = receivedAt;
-        if (traceparent !== undefined) draft.requests.add(traceparent);
-        draft.events.push(event);
-        draft.characters += event.length;
-      }
+  private append(parcels: readonly Parcel[]): Promise<void> {
+    const byPartition = new Map<number, Parcel[]>();
+    for (const parcel of parcels) {
+      const own = byPartition.get(parcel.partition);
+      if (own === undefined) byPartition.set(parcel.partition, [parcel]);
+      else own.push(parcel);
     }
-    return drafts.map((draft) => this.recordOf(draft));
-  }
-
-  private recordOf({ tenant, recordedAt, requests, events }: Draft): NewRecord {
-    const id = this.ids.next('env');
-    // Of many requests: where they are not of one trace, the envelope has its own and is linked to each.
-    const traceparent = markSpan('create usage.events', { kind: SpanKind.PRODUCER, attributes: { 'valueverse.tenant': tenant, 'valueverse.usage.events': events.length }, causes: [...requests] });
-    const head = JSON.stringify({ id, tenant, recordedAt, traceparent });
-    return {
-      key: id,
-      value: `${head.slice(0, -1)},"events":[${events.join(',')}]}`,
-      headers: { ce_tenant: tenant, 'content-type': 'application/json', ...(traceparent === undefined ? {} : { traceparent }) },
-    };
+    const records = new Map<number, readonly NewRecord[]>();
+    for (const [partition, own] of byPartition) records.set(partition, envelopesOf(own, this.ids));
+    if (this.feed.appendAll !== undefined) return this.feed.appendAll('usage.events', records);
+    const [[partition, only]] = [...records] as [[number, readonly NewRecord[]]];
+    return this.feed.append('usage.events', partition, only);
   }
 }
-
-const lengthOf = (texts: readonly string[]): number => texts.reduce((sum, text) => sum + text.length, 0);

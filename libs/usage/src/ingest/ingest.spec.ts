@@ -3,12 +3,14 @@ import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import type { Feed, NewRecord } from '@valueverse/event-log';
 import type { Envelope } from './domain/usage-event';
 import { readCloudEvents, type Received } from './cloud-events';
+import { httpAttributes } from './http-attributes';
 import { Ingest, type IngestResult } from './ingest';
 
 const NOW = '2026-03-01T12:00:00Z';
 const TENANT = 'org_1:live';
 const BATCH = 'application/cloudevents-batch+json';
 const STRUCTURED = 'application/cloudevents+json; charset=utf-8';
+const LINES = 'application/x-ndjson';
 
 interface Append { readonly partition: number; readonly records: readonly NewRecord[]; readonly release: (error?: Error) => void }
 
@@ -29,8 +31,8 @@ const ingestOf = (feed: RecordingFeed): Ingest => {
   let ids = 0;
   return new Ingest(feed as unknown as Feed, { next: (prefix) => newIdFrom(prefix, ++ids, new Uint8Array(10)) });
 };
-const read = (contentType: string, text: string, headers: Record<string, string> = {}): Received =>
-  readCloudEvents(contentType, headers, { value: text === '' ? undefined : JSON.parse(text) as unknown, bytes: Buffer.from(text) });
+const read = (contentType: string, text: string | Buffer, headers: Record<string, string | string[]> = {}): Received =>
+  readCloudEvents(contentType, Buffer.from(text as string), () => httpAttributes(Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value].flat()]))));
 const sendText = (text: string, environment: 'live' | 'test' = 'live', feed = new RecordingFeed()): Promise<IngestResult> => ingestOf(feed).accept(TENANT, environment, read(BATCH, text).items, NOW);
 
 const GOOD = { specversion: '1.0', id: '1', source: 'gateway', type: 'call', subject: 'acme', time: '2026-03-01T11:00:00Z', data: { tokens: 1 } };
@@ -45,7 +47,7 @@ const HOSTILE: readonly (readonly [name: string, text: string, code: string])[] 
   ['no id', event({ id: undefined }), 'missing_field'], ['an empty id', event({ id: '' }), 'missing_field'], ['no source', event({ source: null }), 'missing_field'],
   ['no type', event({ type: undefined }), 'missing_field'], ['no subject', event({ subject: undefined }), 'missing_field'], ['a number as id', event({ id: 7 }), 'string_expected'],
   ['an object as subject', event({ subject: {} }), 'string_expected'], ['a long subject', event({ subject: 'x'.repeat(257) }), 'too_long'], ['a zero byte', event({ subject: 'a\u0000b' }), 'invalid_characters'],
-  ['a line feed', event({ source: 'a\nb' }), 'invalid_characters'], ['half a character', event({ id: 'a\ud800' }), 'invalid_characters'],
+  ['a line feed', event({ source: 'a\nb' }), 'invalid_characters'], ['half a character', event({ id: 'a\ud800' }), 'invalid_characters'], ['what turns letters round', event({ subject: 'a\u202eb' }), 'invalid_characters'], ['what nobody sees', event({ id: '1\u200b' }), 'invalid_characters'],
   ['a time without offset', event({ time: '2026-03-01T11:00:00' }), 'invalid_time'], ['a time that never was', event({ time: '2026-02-30T11:00:00Z' }), 'invalid_time'], ['a number as time', event({ time: 1_700_000_000 }), 'invalid_time'],
   ['a time before 1970', event({ time: '1969-12-31T23:59:59Z' }), 'invalid_time'], ['a time ahead', event({ time: '2026-03-01T12:05:00.000001Z' }), 'time_ahead'],
   ['a text as data', event({ data: 'x' }), 'object_expected'], ['a list as data', event({ data: [] }), 'object_expected'], ['base64', event({ data_base64: 'AA==' }), 'unsupported_data'],
@@ -72,7 +74,7 @@ describe('the ingress', () => {
     ['a number of 15 digits', withData('{"tokens":123456789012345}')], ['a million with zeros', withData('{"tokens":1000000000000000000}')], ['zeros behind the point', withData('{"tokens":1.0000000000000000}')], ['an exponent', withData('{"tokens":1.5e-7}')],
     ['long digits in a text', withData('{"tokens":"12345678901234567890.5","a":"\\"1234567890123456: {"}')], ['no data', event({ data: undefined })], ['null as data', event({ data: null })], ['20 levels', withData(nested(20))],
     ['an offset', event({ time: '2026-03-01T12:00:00.1234567+01:00' })], ['five minutes ahead', event({ time: '2026-03-01T12:05:00Z' })], ['the same key on two levels', withData('{"a":{"a":1},"b":[{"a":1},{"a":2}]}')],
-    ['256 characters', event({ subject: 'ä'.repeat(256) })], ['an extension', event({ traceparent: '00-ab-cd-01', sequence: 5 })], ['a zero byte in data', withData('{"a":"\\u0000"}')], ['a JSON type', event({ datacontenttype: 'application/vnd.acme+json; charset=utf-8' })],
+    ['256 characters', event({ subject: 'ä'.repeat(256) })], ['an extension', event({ traceparent: '00-ab-cd-01', sequence: 5 })], ['an emoji', event({ subject: '👍🏽' })], ['joined characters', event({ subject: 'a\u200db' })], ['a zero byte in data', withData('{"a":"\\u0000"}')], ['a JSON type', event({ datacontenttype: 'application/vnd.acme+json; charset=utf-8' })],
   ])('takes %s', async (_, text) => {
     expect(await sendText(`[${text}]`)).toEqual({ accepted: 1, rejected: [] });
   });
@@ -140,7 +142,7 @@ describe('the modes of CloudEvents', () => {
   });
   test('batch: told apart first', () => {
     expect(read(`${BATCH}; charset=utf-8`, `[${event({})}]`)).toEqual({ isBatch: true, items: [{ value: GOOD }] });
-    expect(read(BATCH, '[]')).toEqual({ isBatch: true, items: [] });
+    expect(() => read(BATCH, '[]')).toThrow(expect.objectContaining({ code: 'no_events' }));
     expect(() => read(BATCH, event({}))).toThrow(expect.objectContaining({ code: 'list_expected' }));
     expect(() => read(BATCH, `[${Array.from({ length: 1_001 }, () => '{}').join(',')}]`)).toThrow(expect.objectContaining({ code: 'too_many_events' }));
   });
@@ -150,8 +152,26 @@ describe('the modes of CloudEvents', () => {
     expect(read('application/json', '{"a":1,"a":2}', binary).items[0]!.fault).toMatchObject({ code: 'duplicate_key' });
     expect(read('application/json', '{}', { ...binary, 'ce-subject': '%ff' }).items[0]!.fault).toMatchObject({ code: 'invalid_header' });
     expect(read('application/json', '{}', { ...binary, 'ce-datacontenttype': 'text/xml' }).items[0]!.fault).toMatchObject({ code: 'invalid_header' });
+    expect(read('application/json', '{}', { ...binary, 'ce-id': ['1', '2'] }).items[0]!.fault).toMatchObject({ code: 'invalid_header' });
+    expect(read('application/json', '{}', { ...binary, 'ce-subject': 'Fran\u00e7ois' }).items[0]!.fault).toMatchObject({ code: 'invalid_header' });
+    expect(read('application/vnd.acme+json', '{"tokens":1}', binary).items[0]!.value).toMatchObject({ data: { tokens: 1 } });
+  });
+  test('lines: one event each, empty lines are none, and what is wrong with a line is told by its number', () => {
+    const latin = Buffer.concat([Buffer.from(`\n${event({})}\r\n`), Buffer.from(event({ subject: 'Fran\u00e7ois' }), 'latin1'), Buffer.from('\n')]);
+    expect(read(LINES, latin)).toEqual({ isBatch: true, items: [{ value: GOOD, index: 1 }, { value: undefined, index: 2, fault: expect.objectContaining({ code: 'malformed_json' }) }] });
+    const odd = [event({}), event({}).slice(1), '', withData('{"a":1,"a":2}'), withData('{"a":1234567890123456}')].join('\n');
+    expect(read(LINES, odd).items.map(({ index, fault }) => `${index} ${fault?.code}`)).toEqual(['0 undefined', '1 malformed_json', '3 duplicate_key', '4 unsafe_number']);
+    expect(() => read(LINES, ' \n\n')).toThrow(expect.objectContaining({ code: 'no_events' }));
+    expect(() => read(LINES, '{}\n'.repeat(1_001))).toThrow(expect.objectContaining({ code: 'too_many_events' }));
+  });
+  test('a text may begin with the mark of UTF-8; another encoding is refused', () => {
+    expect(read(BATCH, `\ufeff[${event({})}]`).items).toEqual([{ value: GOOD }]);
+    expect(read(LINES, `\ufeff${event({})}`).items).toEqual([{ value: GOOD, index: 0 }]);
+    expect(() => read(BATCH, Buffer.from(`\ufeff[${event({})}]`, 'utf16le'))).toThrow(expect.objectContaining({ code: 'malformed_json' }));
+    expect(() => read(`${BATCH}; charset=UTF-16`, `[${event({})}]`)).toThrow(expect.objectContaining({ code: 'unsupported_charset' }));
   });
   test('a body in no mode at all is told how to come', () => {
     expect(() => read('application/json', event({}))).toThrow(expect.objectContaining({ code: 'not_a_cloud_event' }));
+    expect(() => read('application/cloudevents+jsonx', event({}))).toThrow(expect.objectContaining({ code: 'not_a_cloud_event' }));
   });
 });

@@ -1,71 +1,102 @@
-import { addMicros, type IdSource, type Instant, partitionOf } from '@valueverse/kernel';
+import { type IdSource, type Instant, microsNumberOfText, partitionOf } from '@valueverse/kernel';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import type { Feed } from '@valueverse/event-log';
 import type { Item } from './cloud-events';
 import { readEvent, type Receipt } from './domain/read-event';
-import { ItemFault, type UsageEvent } from './domain/usage-event';
+import { ItemFault } from './domain/usage-event';
 import type { UsageMeter } from '../usage-meter';
 import { EnvelopeWriter } from './envelope-writer';
+import type { Parcel } from './envelopes';
+import { Room } from './room';
 
 export type Environment = 'test' | 'live';
 
+export interface Rejected { readonly index: number; readonly id: string | null; readonly code: string; readonly detail: string }
 /** What became of a request: how many events are durable, and why the others are not. */
 export interface IngestResult {
   readonly accepted: number;
-  readonly rejected: readonly { readonly index: number; readonly id: string | null; readonly code: string; readonly detail: string }[];
+  readonly rejected: readonly Rejected[];
 }
 export interface IngestOptions {
   /** The only subjects that the sender may speak of; absent: any. */
   readonly subjects?: readonly string[] | undefined;
   readonly traceparent?: string | undefined;
+  /** The time of events that claim none, where that is not the receipt. */
+  readonly assumedTime?: Instant | undefined;
+}
+/** Events that are good to be written, as texts by partition, and why the others are not. */
+export interface Plan extends IngestResult {
+  readonly parcels: readonly Parcel[];
+  /** How long the texts are together. */
+  readonly characters: number;
 }
 
 /** In `live` an event may be this far ahead of its receipt: clocks differ. */
-const AHEAD_MAX_MICROS = 300_000_000n;
+const AHEAD_MAX_MICROS = 300_000_000;
 /** An event larger than this is no measurement. */
 export const EVENT_CHARACTERS_MAX = 131_072;
 const ID_SHOWN_MAX = 256;
 
-/** Takes usage events in. They are facts from outside and no decision: they go to the feed directly. */
-export class Ingest {
-  private readonly writer: EnvelopeWriter;
-
-  constructor(feed: Feed, ids: IdSource, private readonly meter?: UsageMeter) { this.writer = new EnvelopeWriter(feed, ids); }
-
-  /**
-   * Writes the good events to `usage.events` and answers when all of them are durable; the bad ones are named. Beside the codes of `readEvent`
-   * and of the text of an item: `subject_not_allowed`, `too_large`. Throws `IngestOverloaded` and what the feed throws.
-   */
-  async accept(tenant: string, environment: Environment, items: readonly Item[], receivedAt: Instant, options: IngestOptions = {}): Promise<IngestResult> {
-    this.writer.assertRoom();
-    const receipt = { receivedAt, latest: environment === 'live' ? addMicros(receivedAt, AHEAD_MAX_MICROS) : undefined };
-    const allowed = options.subjects === undefined ? undefined : new Set(options.subjects);
-    const rejected: IngestResult['rejected'][number][] = [];
-    const parcels = new Map<number, string[]>();
-    for (const [index, item] of items.entries()) {
-      const read = textOf(item, receipt, allowed);
-      if (read instanceof ItemFault) { rejected.push({ index, id: shownId(item.value), code: read.code, detail: read.detail }); continue; }
-      const partition = partitionOf(tenant, read.subject, USAGE_PARTITIONS);
-      const texts = parcels.get(partition);
-      if (texts === undefined) parcels.set(partition, [read.text]);
-      else texts.push(read.text);
-    }
-    await Promise.all([...parcels].map(([partition, events]) => this.writer.write(partition, { tenant, receivedAt, traceparent: options.traceparent, events })));
-    this.meter?.ingested(items.length - rejected.length, rejected.length);
-    return { accepted: items.length - rejected.length, rejected };
+/**
+ * Reads events for a tenant and writes nothing yet. Beside the codes of `readEvent` and of the text of an item: `subject_not_allowed`, `too_large`.
+ */
+export const planEvents = (tenant: string, environment: Environment, items: readonly Item[], receivedAt: Instant, options: IngestOptions = {}): Plan => {
+  const receipt: Receipt = { receivedAt: options.assumedTime ?? receivedAt, latestMicros: environment === 'live' ? microsNumberOfText(receivedAt) + AHEAD_MAX_MICROS : Infinity };
+  const allowed = options.subjects === undefined ? undefined : new Set(options.subjects);
+  const rejected: Rejected[] = [];
+  const byPartition = new Map<number, string[]>();
+  let characters = 0;
+  for (let index = 0; index < items.length; index++) {
+    const item = items[index]!;
+    const event = item.fault ?? readEvent(item.value, receipt);
+    const text = event instanceof ItemFault ? event : textOf(event, allowed);
+    if (text instanceof ItemFault) { rejected.push({ index: item.index ?? index, id: shownId(item.value), code: text.code, detail: text.detail }); continue; }
+    const partition = partitionOf(tenant, (event as { subject: string }).subject, USAGE_PARTITIONS);
+    const texts = byPartition.get(partition);
+    if (texts === undefined) byPartition.set(partition, [text]);
+    else texts.push(text);
+    characters += text.length;
   }
-}
+  const parcels = [...byPartition].map(([partition, events]): Parcel => ({ partition, tenant, receivedAt, traceparent: options.traceparent, events }));
+  return { accepted: items.length - rejected.length, rejected, parcels, characters };
+};
 
-const textOf = (item: Item, receipt: Receipt, allowed: ReadonlySet<string> | undefined): { subject: string; text: string } | ItemFault => {
-  if (item.fault !== undefined) return item.fault;
-  const event: UsageEvent | ItemFault = readEvent(item.value, receipt);
-  if (event instanceof ItemFault) return event;
+const textOf = (event: { readonly subject: string }, allowed: ReadonlySet<string> | undefined): string | ItemFault => {
   if (allowed !== undefined && !allowed.has(event.subject)) return new ItemFault('subject_not_allowed', 'this key was not made for this subject');
   const text = JSON.stringify(event);
-  return text.length > EVENT_CHARACTERS_MAX ? new ItemFault('too_large', `an event has at most ${EVENT_CHARACTERS_MAX} characters`) : { subject: event.subject, text };
+  return text.length > EVENT_CHARACTERS_MAX ? new ItemFault('too_large', `an event has at most ${EVENT_CHARACTERS_MAX} characters`) : text;
 };
 
 const shownId = (value: unknown): string | null => {
   const id = typeof value === 'object' && value !== null ? (value as { id?: unknown }).id : undefined;
   return typeof id === 'string' ? id.slice(0, ID_SHOWN_MAX) : null;
 };
+
+/** Takes usage events in. They are facts from outside and no decision: they go to the feed directly. */
+export class Ingest {
+  readonly room = new Room();
+  private readonly writer: EnvelopeWriter;
+
+  constructor(feed: Feed, ids: IdSource, private readonly meter?: UsageMeter) { this.writer = new EnvelopeWriter(feed, ids); }
+
+  /**
+   * Writes the good events to `usage.events` and answers when all of them are durable; the bad ones are named, with the codes of `planEvents`. Throws
+   * `IngestOverloaded` before anything is written, and what the feed throws.
+   */
+  async accept(tenant: string, environment: Environment, items: readonly Item[], receivedAt: Instant, options: IngestOptions = {}): Promise<IngestResult> {
+    const plan = planEvents(tenant, environment, items, receivedAt, options);
+    this.room.take(plan.characters);
+    try {
+      return await this.write(plan);
+    } finally {
+      this.room.give(plan.characters);
+    }
+  }
+
+  /** Writes what was planned, for who has taken room for it. Throws what the feed throws. */
+  async write({ parcels, accepted, rejected }: Plan): Promise<IngestResult> {
+    await this.writer.write(parcels);
+    this.meter?.ingested(accepted, rejected.length);
+    return { accepted, rejected };
+  }
+}

@@ -1,28 +1,27 @@
-import { compareInstants, type Instant, parseInstant, Refused } from '@valueverse/kernel';
+import { instantFromMicros, type Instant, Refused } from '@valueverse/kernel';
+import { claimedMicros, isInstantText } from './claimed-time';
+import { DATA_KEYS_MAX, isPlainEvent, NAME_LENGTH_MAX, type PlainEvent } from './plain-event';
 import { ItemFault, type UsageEvent } from './usage-event';
 
-/** Ids, sources, types and subjects. */
-export const NAME_LENGTH_MAX = 256;
 /** How deep `data` may be nested, itself counted. */
 export const DATA_DEPTH_MAX = 20;
-/** How many keys `data` may have, on all levels together. */
-export const DATA_KEYS_MAX = 100;
 export const EXTENSIONS_MAX = 20;
 const EXTENSION_TEXT_LENGTH_MAX = 1024;
 
 /** What an event is held against. */
 export interface Receipt {
+  /** The time of an event that claims none. */
   readonly receivedAt: Instant;
-  /** The latest time that an event may claim; absent where any is allowed. */
-  readonly latest?: Instant | undefined;
+  /** The latest time that an event may claim, in microseconds; infinite where any is allowed. */
+  readonly latestMicros: number;
 }
 
 type Json = Record<string, unknown>;
 type Extensions = Record<string, string | number | boolean>;
 
-/** Nearly no name holds one of these, so halves of characters are looked for only where there is any. */
-const UNUSUAL = /[\u0000-\u001f\u007f-\u009f\ud800-\udfff]/;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+/** What nobody sees: two names would look the same, or read another way round. */
+const INVISIBLE = /[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/;
 const HALF_CHARACTER = /\p{Surrogate}/u;
 const EXTENSION_NAME = /^[a-z0-9]{1,20}$/;
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json(?:\s*;.*)?$/i;
@@ -34,7 +33,7 @@ const nameFault = (event: Json, name: string): ItemFault | undefined => {
   if (value === undefined || value === null || value === '') return new ItemFault('missing_field', `"${name}" is missing`);
   if (typeof value !== 'string') return new ItemFault('string_expected', `"${name}" is a string`);
   if (value.length > NAME_LENGTH_MAX) return new ItemFault('too_long', `"${name}" has at most ${NAME_LENGTH_MAX} characters`);
-  if (UNUSUAL.test(value) && (CONTROL.test(value) || HALF_CHARACTER.test(value))) return new ItemFault('invalid_characters', `"${name}" holds characters that are no text`);
+  if (CONTROL.test(value) || INVISIBLE.test(value) || HALF_CHARACTER.test(value)) return new ItemFault('invalid_characters', `"${name}" holds characters that are no text`);
   return undefined;
 };
 
@@ -77,26 +76,35 @@ const extensionsOf = (event: Json): Extensions | ItemFault | undefined => {
   return extensions;
 };
 
-const timeOf = (event: Json, { receivedAt, latest }: Receipt): Instant | ItemFault => {
+const timeOf = (event: Json, { receivedAt, latestMicros }: Receipt): Instant | ItemFault => {
   const { time } = event;
   if (time === undefined || time === null) return receivedAt;
-  let instant: Instant;
-  try {
-    if (typeof time !== 'string') return new ItemFault('invalid_time', '"time" is an RFC 3339 text with its offset');
-    instant = parseInstant(time);
-  } catch (error) {
-    if (error instanceof Refused) return new ItemFault('invalid_time', error.message);
-    throw error;
+  if (typeof time !== 'string') return new ItemFault('invalid_time', '"time" is an RFC 3339 text with its offset');
+  const micros = claimedMicros(time);
+  if (micros instanceof Refused) return new ItemFault('invalid_time', micros.message);
+  if (micros > latestMicros) return new ItemFault('time_ahead', `"time" is after ${instantFromMicros(latestMicros)}`);
+  return isInstantText(time) ? time : instantFromMicros(micros);
+};
+
+/** The usual event, at little cost; undefined where its time is none. */
+const ofPlain = ({ id, source, type, subject, time, data }: PlainEvent, { receivedAt, latestMicros }: Receipt): UsageEvent | undefined => {
+  let kept = receivedAt;
+  if (time !== undefined) {
+    const micros = claimedMicros(time);
+    if (micros instanceof Refused || micros > latestMicros) return undefined;
+    kept = isInstantText(time) ? time : instantFromMicros(micros);
   }
-  if (latest !== undefined && compareInstants(instant, latest) > 0) return new ItemFault('time_ahead', `"time" is after ${latest}`);
-  return instant;
+  return data === undefined ? { id, source, type, subject, time: kept } : { id, source, type, subject, time: kept, data };
 };
 
 /**
  * Reads one CloudEvent. The codes of a fault: `object_expected`, `invalid_specversion`, `missing_field`, `string_expected`, `too_long`, `invalid_characters`,
  * `invalid_time`, `time_ahead`, `unsupported_data`, `too_deep`, `too_many_keys`, `unsafe_number`, `invalid_extension`, `too_many_extensions`.
  */
-export const readEvent = (item: unknown, receipt: Receipt): UsageEvent | ItemFault => {
+export const readEvent = (item: unknown, receipt: Receipt): UsageEvent | ItemFault => (isPlainEvent(item) ? ofPlain(item, receipt) : undefined) ?? readClosely(item, receipt);
+
+/** The same for any event, one rule after the other, so that it can say which one was broken. */
+export const readClosely = (item: unknown, receipt: Receipt): UsageEvent | ItemFault => {
   if (typeof item !== 'object' || item === null || Array.isArray(item)) return new ItemFault('object_expected', 'an event is an object');
   const event = item as Json;
   if (event['specversion'] !== '1.0') return new ItemFault('invalid_specversion', '"specversion" is "1.0"');

@@ -1,0 +1,33 @@
+import Ajv from 'ajv';
+
+/** Ids, sources, types and subjects. */
+export const NAME_LENGTH_MAX = 256;
+/** How many keys `data` may have, on all levels together. */
+export const DATA_KEYS_MAX = 100;
+
+/** A usage event as nearly all are: no extensions, flat data, names without odd characters. */
+export interface PlainEvent {
+  readonly specversion: '1.0';
+  readonly id: string;
+  readonly source: string;
+  readonly type: string;
+  readonly subject: string;
+  readonly time?: string;
+  readonly datacontenttype?: 'application/json';
+  readonly data?: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+/** Neither control characters nor halves of characters nor what nobody sees; a few good ones are left out too, such as emoji, and read closely. */
+const name = { type: 'string', pattern: `^[^\\u0000-\\u001f\\u007f-\\u009f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ud800-\\udfff\\ufeff]{1,${NAME_LENGTH_MAX}}$` };
+
+/**
+ * The quick yes: what this schema takes is a usage event but for its time, and what it does not take is no fault yet, it only has to be read closely.
+ * Compiled once, because every usage event passes here.
+ */
+export const isPlainEvent = new Ajv({ unicodeRegExp: false, allowUnionTypes: true }).compile<PlainEvent>({
+  type: 'object', required: ['specversion', 'id', 'source', 'type', 'subject'], additionalProperties: false,
+  properties: {
+    specversion: { const: '1.0' }, id: name, source: name, type: name, subject: name, time: { type: 'string' }, datacontenttype: { const: 'application/json' },
+    data: { type: 'object', maxProperties: DATA_KEYS_MAX, additionalProperties: { type: ['string', 'number', 'boolean', 'null'] } },
+  },
+});
