@@ -37,5 +37,8 @@ export const installation = (given: Pick<Installation, 'feed' | 'secrets' | 'log
 
 export const authSecretsOf = ({ masterKey, operatorToken, serviceToken }: InstallationSecrets): AuthSecrets => ({ digestKey: digestKeyOf(masterKey), operatorToken, serviceToken });
 
+/** Seals what tenants share with others and we have to use, such as the secrets of NAS. */
+export const tenantSecretsKeyOf = ({ masterKey }: InstallationSecrets): Buffer => Buffer.from(hkdfSync('sha256', masterKey, '', 'valueverse secrets of tenants', 32));
+
 /** Signs cursors: the same in all replicas, and of no use for anything else. */
 export const cursorSecretOf = ({ masterKey }: InstallationSecrets): Buffer => Buffer.from(hkdfSync('sha256', masterKey, '', 'valueverse cursors', 32));

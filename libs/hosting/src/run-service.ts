@@ -2,7 +2,7 @@ import type { ServiceName, ServiceReports } from '@valueverse/contracts';
 import { FileAnchors, KafkaFeed, PostgresFeed, RolesMissing, type Feed } from '@valueverse/event-log';
 import { ServiceClient } from '@valueverse/auth';
 import { smtpTransport } from '@valueverse/notifications';
-import { RemoteUsageReader } from '@valueverse/usage';
+import { RemoteUsageReader, type RadiusAddress } from '@valueverse/usage';
 import { createHost, createLogger, faultsReport, localShared, PortTaken, printConfig, readConfig, redisShared, startTracing, stopOnSignals, type ConfigFault, type Logger } from '@valueverse/platform';
 import { cursorSecretOf, installation, type Installation, type InstallationSecrets } from './installation';
 import { RemoteInvoiceDocuments, remoteReports } from './remote';
@@ -55,7 +55,7 @@ const startFailure = (error: unknown, config: ServiceConfig): { sentence: string
       : { sentence: `the database of the feed is not ready: ${message}`, next: 'start it, or check FEED_DATABASE_URL' };
   }
   if (error instanceof RolesMissing) return { sentence: `the user of DATABASE_URL may not create roles; an administrator has to run this once:\n\n${error.sql}\n`, next: 'start the service again' };
-  if (error instanceof PortTaken) return { sentence: `port ${error.port} is taken by another process`, next: 'set PORT to another one' };
+  if (error instanceof PortTaken) return { sentence: `port ${error.port} is taken by another process`, next: `set ${error.setting} to another one` };
   return { sentence: message, next: 'check DATABASE_URL, or look closer with LOG_LEVEL=debug' };
 };
 
@@ -103,12 +103,14 @@ const serve = async (name: ServiceName, config: ServiceConfig, logger: Logger): 
 const hostedService = (name: ServiceName, shared: Installation, config: ServiceConfig, urls: Readonly<Record<ServiceName, string>>): HostedService => {
   const client = (other: ServiceName): ServiceClient => new ServiceClient(urls[other], shared.secrets.serviceToken);
   switch (name) {
-    case 'usage': return hostUsage(shared);
+    case 'usage': return hostUsage(shared, radiusOf(config));
     case 'billing': return hostBilling(shared, new RemoteUsageReader(client('usage')));
     case 'payments': return hostPayments(shared);
     case 'notifications': return hostNotifications(shared, { transport: smtpTransport(config.SMTP_URL, config.MAIL_FROM), documents: new RemoteInvoiceDocuments(client('billing')) });
   }
 };
+
+const radiusOf = ({ RADIUS_PORT: port, RADIUS_ADDRESS: address }: ServiceConfig): RadiusAddress | undefined => (port === undefined ? undefined : { port, address });
 
 const secretsOf = (config: ServiceConfig): InstallationSecrets =>
   ({ masterKey: Buffer.from(config.VV_MASTER_KEY, 'base64'), operatorToken: config.VV_OPERATOR_TOKEN, serviceToken: config.VV_SERVICE_TOKEN });

@@ -1,6 +1,7 @@
 import type { ServiceName } from '@valueverse/contracts';
 import { defineConfig, list, oneOf, port, secret, text, url, whole, type ConfigOf } from '@valueverse/platform';
 
+const PORT_MAX = 65_535;
 const REPLICATION_MAX = 9;
 const DRAIN_MS = 2_000;
 const DRAIN_MS_MAX = 60_000;
@@ -27,6 +28,8 @@ export const serviceConfig = (name: ServiceName, defaultPort: number) => defineC
   NOTIFICATIONS_URL: url({ default: 'http://127.0.0.1:8004' }),
   SMTP_URL: url({ default: 'smtp://127.0.0.1:1025', secret: true, description: 'Where e-mails are handed over' }),
   MAIL_FROM: text({ default: 'billing@valueverse.invalid', description: 'The sender of e-mails' }),
+  RADIUS_PORT: whole(1, PORT_MAX)({ optional: true, description: 'Of the usage service: the UDP port for RADIUS accounting, 1813 by custom. Without it no packets are taken' }),
+  RADIUS_ADDRESS: text({ default: '127.0.0.1', description: 'Of the usage service: the address to take accounting packets at; where NAS are to reach it, 0.0.0.0 or one of this machine' }),
   LOG_LEVEL: oneOf('debug', 'info', 'warn', 'error')({ default: 'info' }),
 });
 export type ServiceConfig = ConfigOf<ReturnType<typeof serviceConfig>>;

@@ -6,9 +6,9 @@ import { billingContext, billingShape } from '@valueverse/billing';
 import { identityContext, identityShape } from '@valueverse/identity';
 import { notificationsContext, notificationsShape, type MailTransport } from '@valueverse/notifications';
 import { paymentsContext, paymentsShape } from '@valueverse/payments';
-import { usageContext, usageShape } from '@valueverse/usage';
+import { usageContext, usageShape, type RadiusAddress } from '@valueverse/usage';
 import { Service, type ContextParts, type ContextShape, type RawRoutes } from '@valueverse/platform';
-import { authSecretsOf, type Installation } from './installation';
+import { authSecretsOf, tenantSecretsKeyOf, type Installation } from './installation';
 
 /** A service with its contexts inside, ready to be migrated and started, and the modules with its controllers. */
 export interface HostedService {
@@ -16,6 +16,8 @@ export interface HostedService {
   readonly modules: readonly DynamicModule[];
   /** Routes that stand beside Nest. */
   readonly routes: readonly RawRoutes[];
+  /** Opens what it listens to beside HTTP. Fails with `PortTaken`. */
+  listen?(): Promise<void>;
   /** Closes what the contexts opened for themselves and the connections; its work stops with its application. */
   close(): Promise<void>;
 }
@@ -40,10 +42,12 @@ const hosted = (service: Service, auth: ServiceAuth, contexts: readonly { parts:
   return { service, modules: contexts.map(({ module }) => module), routes: contexts.flatMap(({ routes }) => routes ?? []), close: async () => { await close(); await service.stop(); } };
 };
 
-export const hostUsage = (installation: Installation): HostedService & { reader: UsageReader } => {
+/** `radius` is where RADIUS accounting comes in; nowhere when it is not given. */
+export const hostUsage = (installation: Installation, radius?: RadiusAddress): HostedService & { reader: UsageReader } => {
   const { service, auth } = serviceOf(installation, 'usage', [usageShape]);
-  const usage = usageContext(service, { auth, ids: installation.ids });
-  return { ...hosted(service, auth, [usage]), reader: usage.reader };
+  const usage = usageContext(service, { auth, ids: installation.ids, secretsKey: tenantSecretsKeyOf(installation.secrets) });
+  const listen = async (): Promise<void> => { if (radius !== undefined) await usage.listen(radius); };
+  return { ...hosted(service, auth, [usage]), reader: usage.reader, listen };
 };
 
 export const hostBilling = (installation: Installation, usage: UsageReader): HostedService & { documents: InvoiceDocuments } => {

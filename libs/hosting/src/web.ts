@@ -58,8 +58,9 @@ export const migrateServices = async (installation: Installation, hosted: readon
   }
 };
 
-/** Connects the reading side of the services to an application and starts it; closing the application stops it. */
+/** Connects the reading side of the services to an application and starts it, with what they listen to beside HTTP; closing the application stops it. */
 export const connectServices = async (app: NestFastifyApplication, hosted: readonly HostedService[]): Promise<void> => {
   app.connectMicroservice({ strategy: new FeedTransport(hosted.map(({ service }) => service)) });
   await app.startAllMicroservices();
+  for (const { listen } of hosted) await listen?.();
 };

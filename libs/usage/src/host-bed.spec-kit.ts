@@ -6,6 +6,7 @@ import { partitionsOf, StatementsRequested, type StatementRequest } from '@value
 import { PostgresFeed, recordOf } from '@valueverse/event-log';
 import { createHost, createLogger, HealthRegistry, type Host, LocalFanOut, Metrics, Service, systemClock, systemIds } from '@valueverse/platform';
 import type { Ingest } from './ingest/ingest';
+import type { RadiusAddress } from './radius/udp-server';
 import { usageContext, usageShape } from './usage.context';
 
 const MASTER_KEY = Buffer.alloc(32, 7);
@@ -31,7 +32,7 @@ export interface Answer { readonly status: number; readonly headers: Headers; re
 export class HostBed {
   private requested = 0n;
   private readonly lastRequest = new Map<number, bigint>();
-  private constructor(private readonly test: TestDatabase, private readonly feed: PostgresFeed, readonly service: Service, private readonly host: Host, readonly url: string, readonly ingest: Ingest) {}
+  private constructor(private readonly test: TestDatabase, private readonly feed: PostgresFeed, readonly service: Service, private readonly host: Host, readonly url: string, readonly ingest: Ingest, private readonly listen: (radius: RadiusAddress) => Promise<number>) {}
 
   static async make(): Promise<HostBed> {
     const test = await createTestDatabase(prepare, 'usage host');
@@ -39,11 +40,11 @@ export class HostBed {
     const health = new HealthRegistry();
     const service = serviceFor(test.url, feed, health);
     const auth = authFor(service, { digestKey: digestKeyOf(MASTER_KEY), operatorToken: randomBytes(16).toString('hex'), serviceToken: 'service-token' });
-    const usage = usageContext(service, { auth, ids: systemIds });
+    const usage = usageContext(service, { auth, ids: systemIds, secretsKey: Buffer.alloc(32, 9) });
     service.use([{ consumers: auth.consumers, jobs: [] }, usage.parts]);
     service.start();
     const host = await createHost({ service: 'usage', module: usage.module, port: 0, cursorSecret: 'cursor', logger: createLogger({ service: 'usage', level: 'silent' }), health, routes: usage.routes, docs: { title: 'usage', version: '1' } });
-    return new HostBed(test, feed, service, host, await host.listen(), usage.ingest);
+    return new HostBed(test, feed, service, host, await host.listen(), usage.ingest, usage.listen);
   }
 
   /** A key as its owner has it. */
@@ -56,7 +57,7 @@ export class HostBed {
     return text;
   }
 
-  async ask(method: 'GET' | 'POST', path: string, key: string | undefined, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+  async ask(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, key: string | undefined, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
     const response = await fetch(`${this.url}${path.startsWith('/') ? path : `/api/v1/usage/${path}`}`, {
       method, headers: { ...(key === undefined ? {} : { authorization: `Bearer ${key}` }), ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
       ...(body === undefined ? {} : { body: typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body) }),
@@ -65,6 +66,9 @@ export class HostBed {
     return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) as unknown };
   }
   send(key: string, events: readonly object[]): Promise<Answer> { return this.ask('POST', 'events', key, events, { 'content-type': 'application/cloudevents-batch+json' }); }
+
+  /** Takes accounting packets from now on; answers the port. */
+  radius(): Promise<number> { return this.listen({ port: 0, address: '127.0.0.1' }); }
 
   /** Puts a fact of billing on its topic, as billing's relay would. */
   async request(tenant: string, requests: readonly StatementRequest[], at: string): Promise<void> {

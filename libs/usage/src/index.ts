@@ -5,5 +5,6 @@ export { Ingest, type Environment, type IngestOptions, type IngestResult } from 
 export { readCloudEvents, BATCH_EVENTS_MAX, type Item, type Received } from './ingest/cloud-events';
 export { IngestOverloaded } from './ingest/room';
 export { METERING_CONSUMER } from './metering/metering.projector';
+export type { RadiusAddress } from './radius/udp-server';
 export { CopyUsageReader } from './query/usage-reader';
 export { RemoteUsageReader } from './query/remote-reader';

@@ -4,7 +4,7 @@ import { registerRefusals } from '@valueverse/platform';
 const REQUEST_AT_FAULT = [
   'unsupported_aggregation', 'value_property_missing', 'value_property_not_allowed', 'invalid_json_path', 'too_many_dimensions', 'invalid_dimension', 'reserved_dimension',
   'unknown_dimension', 'too_many_windows', 'list_expected', 'too_many_events', 'not_a_cloud_event',
-  'malformed_json', 'no_events',
+  'malformed_json', 'no_events', 'invalid_address',
 ];
 
 export const registerUsageRefusals = (): void => registerRefusals({ ...Object.fromEntries(REQUEST_AT_FAULT.map((code) => [code, 400])), unsupported_charset: 415, meter_not_found: 404, meter_exists: 409 });

@@ -3,15 +3,18 @@ import type { Tx } from '@valueverse/event-log';
 import type { Service } from '@valueverse/platform';
 import { Ingest } from './ingest/ingest';
 import type { UsageMeter } from './usage-meter';
+import { Radius } from './radius/radius';
 import { CopyUsageReader } from './query/usage-reader';
 
 /** What metering's controllers work with. */
 export class UsageHost {
   readonly ingest: Ingest;
   readonly reader: CopyUsageReader;
+  readonly radius: Radius;
 
-  constructor(readonly service: Service, ids: IdSource, meter?: UsageMeter) {
+  constructor(readonly service: Service, ids: IdSource, secretsKey: Buffer, meter?: UsageMeter) {
     this.ingest = new Ingest(service.feed, ids, meter);
+    this.radius = new Radius(service, ids, this.ingest, secretsKey);
     this.reader = new CopyUsageReader(service.database, service.feed, () => service.clock.now());
   }
 

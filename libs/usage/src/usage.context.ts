@@ -12,6 +12,10 @@ import { MetersController } from './meters/meters.controller';
 import { metersView } from './meters/meters';
 import { QueryController } from './query/query.controller';
 import { ReaderController } from './query/remote-reader';
+import { RadiusClientsController } from './radius/clients.controller';
+import { radiusSchemaSql } from './radius/schema';
+import { SessionsController } from './radius/sessions.controller';
+import type { RadiusAddress } from './radius/udp-server';
 import { registerUsageRefusals } from './refusals';
 import { usageSchemaSql } from './schema';
 import { answerStatements } from './statements/answer.job';
@@ -26,7 +30,7 @@ export const usageShape: ContextShape = {
   name: 'usage',
   definitions: [...USAGE_EVENTS, StatementsRequested],
   readModels: [metersView, statementsView],
-  migrations: [{ number: 100, name: 'metering', sql: usageSchemaSql }],
+  migrations: [{ number: 100, name: 'metering', sql: usageSchemaSql }, { number: 120, name: 'radius', sql: radiusSchemaSql }],
 };
 
 @Module({})
@@ -35,22 +39,36 @@ class UsageModule {}
 export interface UsageDeps {
   readonly auth: Pick<ServiceAuth, 'module' | 'authenticator'>;
   readonly ids: IdSource;
+  /** 32 bytes: seals the secrets that tenants share with others. */
+  readonly secretsKey: Buffer;
 }
 
-/** The metering context of a service: its consumers and jobs, the module with its controllers, and the reader for contexts in the same process. */
-export const usageContext = (service: Service, { auth, ids }: UsageDeps): { parts: ContextParts; module: DynamicModule; routes: readonly RawRoutes[]; ingest: Ingest; reader: UsageReader } => {
+/** What metering gives its service: consumers and jobs, the module with its controllers, routes beside Nest, and the reader for contexts in the same process. */
+export interface UsageContext {
+  readonly parts: ContextParts;
+  readonly module: DynamicModule;
+  readonly routes: readonly RawRoutes[];
+  readonly ingest: Ingest;
+  readonly reader: UsageReader;
+  /** Takes RADIUS accounting from now on; answers the port. Fails with `PortTaken`. */
+  readonly listen: (radius: RadiusAddress) => Promise<number>;
+}
+
+/** The metering context of a service. */
+export const usageContext = (service: Service, { auth, ids, secretsKey }: UsageDeps): UsageContext => {
   registerUsageRefusals();
   const meter = usageMeter(service.metrics, () => service.clock.now());
-  const host = new UsageHost(service, ids, meter);
+  const host = new UsageHost(service, ids, secretsKey, meter);
   return {
-    parts: usageParts(service, meter),
+    parts: { ...usageParts(service, meter), workers: [host.radius] },
     reader: host.reader,
     ingest: host.ingest,
+    listen: (radius) => host.radius.listen(radius),
     routes: [eventsRoutes(host, auth.authenticator)],
     module: {
       module: class extends UsageModule {},
       imports: [auth.module],
-      controllers: [MetersController, QueryController, StatementsController, ReaderController],
+      controllers: [MetersController, QueryController, StatementsController, RadiusClientsController, SessionsController, ReaderController],
       providers: [{ provide: UsageHost, useValue: host }],
     },
   };

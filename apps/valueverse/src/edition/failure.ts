@@ -15,6 +15,7 @@ const codeOf = (error: unknown): string | undefined => (error as { code?: string
 export const failureOf = (error: unknown, command: string): Failure => {
   if (error instanceof FeedNotReady) return failureOf(error.cause, command);
   if (error instanceof SettingsFault) return { sentence: error.message, next: `${command} -- --port 8000 --data .valueverse` };
+  if (error instanceof PortTaken && error.setting !== 'PORT') return { sentence: `Port ${error.port} is taken by another process.`, next: `${error.setting}=${error.port + 10} ${command}` };
   if (error instanceof PortTaken) return { sentence: `Port ${error.port} is taken by another process.`, next: `${command} -- --port ${error.port + 10}` };
   if (error instanceof DataFolderInUse) return { sentence: `The data folder is in use by the process ${error.pid}.`, next: `npx vv status   (or ${command} -- --data another-folder --port 8010)` };
   if (error instanceof DataFolderNotWritable) return { sentence: `${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}.`, next: `${command} -- --data a-folder-of-yours` };

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
-import { defineConfig, faultsReport, flag, oneOf, port, readConfig, text, url, type ConfigOf } from '@valueverse/platform';
+import { defineConfig, faultsReport, flag, oneOf, port, readConfig, text, url, whole, type ConfigOf } from '@valueverse/platform';
 
 const DEFAULT_PORT = 8000;
+const PORT_MAX = 65_535;
 
 /** The settings of the embedded edition; each can also be given as a flag. */
 export const embeddedConfig = defineConfig({
@@ -10,6 +11,8 @@ export const embeddedConfig = defineConfig({
   DATABASE_URL: url({ optional: true, secret: true, description: 'Your own PostgreSQL in the place of the built-in one' }),
   SMTP_URL: url({ optional: true, secret: true, description: 'Your own mail server in the place of the built-in inbox' }),
   MAIL_FROM: text({ default: 'billing@valueverse.invalid', description: 'The sender of e-mails' }),
+  RADIUS_PORT: whole(1, PORT_MAX)({ optional: true, description: 'The UDP port for RADIUS accounting, 1813 by custom. Without it no packets are taken' }),
+  RADIUS_ADDRESS: text({ default: '127.0.0.1', description: 'The address to take accounting packets at; where NAS are to reach it, 0.0.0.0 or one of this machine' }),
   LOG_LEVEL: oneOf('debug', 'info', 'warn', 'error')({ default: 'warn', description: 'What the log says' }),
   VV_JSON: flag({ default: false, description: 'Print one line of JSON when ready (--json)' }),
 });

@@ -21,7 +21,12 @@ export class ApiClient {
 
   async get<T>(path: string): Promise<T> { return await (await this.send('GET', path)).json() as T; }
   async post<T>(path: string, body: unknown, options: RequestOptions = {}): Promise<T> { return await (await this.send('POST', path, body, options)).json() as T; }
-  async delete<T>(path: string): Promise<T> { return await (await this.send('DELETE', path)).json() as T; }
+  async patch<T>(path: string, body: unknown): Promise<T> { return await (await this.send('PATCH', path, body)).json() as T; }
+  /** What was said of it; undefined where nothing was. */
+  async delete<T>(path: string): Promise<T> {
+    const text = await (await this.send('DELETE', path)).text();
+    return (text === '' ? undefined : JSON.parse(text)) as T;
+  }
   async bytes(path: string): Promise<Buffer> { return Buffer.from(await (await this.send('GET', path)).arrayBuffer()); }
 
   private async send(method: string, path: string, body?: unknown, { headers = {}, contentType = 'application/json' }: RequestOptions = {}): Promise<Response> {

@@ -1,5 +1,5 @@
-/** What processes tell each other: `credentials` have changed; facts were written to the store of a service. */
-export type Hint = 'credentials' | `store ${string}`;
+/** What processes tell each other: `credentials` or `radius clients` have changed; facts were written to the store of a service. */
+export type Hint = 'credentials' | 'radius clients' | `store ${string}`;
 
 /** Passes hints on to the other processes of an installation. A hint may be lost, and may come twice: whoever listens also looks by itself, only later. */
 export interface FanOut {

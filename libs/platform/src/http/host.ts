@@ -66,7 +66,8 @@ export interface Host {
 /** Somebody listens on the port already. */
 export class PortTaken extends Error {
   readonly code = 'port_taken';
-  constructor(readonly port: number) {
+  /** `setting` is the one that names the port. */
+  constructor(readonly port: number, readonly setting = 'PORT') {
     super(`the port ${port} is taken by another process`);
     this.name = 'PortTaken';
   }

@@ -19,10 +19,19 @@ export interface ContextShape {
   readonly schemas?: readonly string[];
 }
 
+/** Something that is at work from the start of its service to its end: a socket, a look at what was left behind. */
+export interface Worker {
+  start(): void;
+  /** Also of one that was never started. */
+  stop(): Promise<void>;
+}
+
 /** What a context does once it has been made for a service. */
 export interface ContextParts {
   readonly consumers: readonly Consumer[];
   readonly jobs: readonly JobHandler[];
+  /** What runs beside consumers and jobs. */
+  readonly workers?: readonly Worker[];
   /** Counters that move with its facts. */
   readonly measures?: readonly FactMeasure[];
 }

@@ -16,7 +16,7 @@ import type { Logger } from '../logging/logger';
 import { countFacts } from '../metrics/fact-measures';
 import type { Metrics } from '../metrics/metrics';
 import { migrate, type Migration } from '../persistence/migrate';
-import type { ContextParts, ContextShape } from './context';
+import type { ContextParts, ContextShape, Worker } from './context';
 import { watchLog } from './log-metrics';
 import { PERSONAL_KEY_COPY, PERSONAL_KEY_ORIGIN, SERVICE_MIGRATIONS } from './schema';
 import { watchService } from './watch';
@@ -72,6 +72,7 @@ export class Service {
   private keyRelay: KeyRelay | undefined;
   private subscription: Subscription | undefined;
   private runner: JobRunner | undefined;
+  private workers: readonly Worker[] = [];
   private readonly timers: NodeJS.Timeout[] = [];
   private stopping: Promise<void> | undefined;
 
@@ -111,6 +112,7 @@ export class Service {
     const { name, feed } = this.options;
     const keyCopy = name === KEY_ORIGIN ? [] : [this.keys.projector()];
     this.consumers = [clockProjector(() => this.runner?.wake()), ...keyCopy, ...parts.flatMap(({ consumers }) => consumers)];
+    this.workers = parts.flatMap(({ workers }) => workers ?? []);
     const relay = new Relay(this.store, feed, this.reporting);
     this.relay = relay;
     // The relay of this store may be another process.
@@ -158,6 +160,7 @@ export class Service {
     this.keyRelay?.start();
     this.subscription!.start();
     this.runner!.start();
+    for (const worker of this.workers) worker.start();
     this.timers.push(setInterval(() => { void this.anchor(); }, ANCHOR_EVERY_MS).unref(), setInterval(() => { void this.prune(); }, PRUNE_EVERY_MS).unref());
   }
 
@@ -172,7 +175,7 @@ export class Service {
 
   private async endWork(): Promise<void> {
     this.timers.forEach((timer) => clearInterval(timer));
-    await Promise.all([this.subscription?.stop(), this.runner?.stop()]);
+    await Promise.all([this.subscription?.stop(), this.runner?.stop(), ...this.workers.map((worker) => worker.stop())]);
     await Promise.all([this.relay?.stop(), this.keyRelay?.stop()]);
     await this.anchor();
   }
