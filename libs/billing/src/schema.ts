@@ -15,3 +15,8 @@ CREATE TABLE ${s}.known_meters (tenant text NOT NULL, meter_key text NOT NULL, v
 ${tables.map((table) => `${tenantPolicySql(schema, table)}\n${grantSql(schema, table)}`).join('\n')}`;
   },
 };
+
+/** Meters that new plans cannot use any more. */
+export const KNOWN_METERS_ARCHIVED: Migration = {
+  number: 101, name: 'known-meters-archived', sql: (schema) => `ALTER TABLE ${ident(schema)}.known_meters ADD COLUMN archived boolean NOT NULL DEFAULT false`,
+};

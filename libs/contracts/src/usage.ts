@@ -1,36 +1,65 @@
 import { defineEvent, type EventOf } from './event-definition';
-import { decimal, instant, list, mapOf, object, oneOf, optional, text, whole, type TypeOf } from './schema';
+import { anything, decimal, flag, instant, list, mapOf, object, oneOf, optional, text, whole, type TypeOf } from './schema';
 
 /** A stretch of one subject's usage, half-open. */
 export const usageSpan = object({ subject: text(256), from: instant(), to: instant() });
 export type UsageSpan = TypeOf<typeof usageSpan>;
 
-/** What metering found for one combination of the meter's dimensions. `events` counts the usage events behind it. */
-export const groupQuantity = object({ group: mapOf(text()), value: decimal(), events: whole() });
+/**
+ * What metering found for one combination of the meter's dimensions. `events` counts the usage events behind it; `converted` is what is billed where the meter
+ * converts the total of a period.
+ */
+export const groupQuantity = object({ group: mapOf(text()), value: decimal(), events: whole(), converted: optional(decimal()) });
 export type GroupQuantity = TypeOf<typeof groupQuantity>;
 
 /** One question of billing: the usage of a subscription that one charge bills. Answered exactly once, by one statement. */
 export const statementRequest = object({
   requestId: text(), subscriptionId: text(), chargeKey: text(), meterKey: text(), meterVersion: whole(1),
   usage: list(usageSpan), groupBy: list(text()),
+  /** The whole aligned period that the usage is a part of: an average over time is divided by its length. From the first instant of the usage to the last where it is not given. */
+  period: optional(object({ from: instant(), to: instant() })),
 });
 export type StatementRequest = TypeOf<typeof statementRequest>;
 
+export const METER_AGGREGATIONS = ['count', 'sum', 'min', 'max', 'average', 'latest', 'unique_count', 'time_weighted_sum', 'percentile'] as const;
+export const FILTER_OPERATORS = ['eq', 'neq', 'in', 'nin', 'gt', 'gte', 'lt', 'lte', 'exists'] as const;
+
+const meterFilter = object({ property: text(256), operator: oneOf(...FILTER_OPERATORS), value: optional(anything()) });
+export type MeterFilter = TypeOf<typeof meterFilter>;
+const meterConversion = object({ divideBy: optional(decimal()), round: optional(oneOf('up', 'down', 'half_up')), scale: optional(whole()), per: optional(oneOf('period', 'event')) });
+export type MeterConversion = TypeOf<typeof meterConversion>;
+
+/** A rule that turns usage events into a quantity, as it was from one instant on. */
+const meterRule = {
+  meterKey: text(256), version: whole(1), name: text(256), eventType: text(256), aggregation: oneOf(...METER_AGGREGATIONS),
+  valueProperty: optional(text()), groupBy: mapOf(text()), filter: list(meterFilter), percentile: optional(decimal()), sampleWindow: optional(text(32)),
+  rate: optional(oneOf('per_second')), unit: optional(text(64)), conversion: optional(meterConversion), carryOver: flag(), metadata: mapOf(text()), createdAt: instant(),
+};
+
 export const MeterCreated = defineEvent({
-  name: 'MeterCreated', topic: 'usage.meters', fact: 'meter.created',
-  data: object({
-    meterKey: text(256), version: whole(1), name: text(256), eventType: text(256), aggregation: oneOf('sum', 'count'),
-    valueProperty: optional(text()), groupBy: mapOf(text()), metadata: mapOf(text()), createdAt: instant(),
-  }),
+  name: 'MeterCreated', topic: 'usage.meters', fact: 'meter.created', version: 2, data: object(meterRule),
+  history: [{ version: 1, upcast: (data) => ({ ...data, filter: [], carryOver: false }) }],
 });
 export type MeterCreated = EventOf<typeof MeterCreated>;
+
+/** Events that occur from `from` on are counted by this rule; those before keep the one that they had. */
+export const MeterVersionAdded = defineEvent({
+  name: 'MeterVersionAdded', topic: 'usage.meters', fact: 'meter.version_added', data: object({ ...meterRule, from: instant() }),
+});
+export type MeterVersionAdded = EventOf<typeof MeterVersionAdded>;
+
+/** New plans cannot use it any more. It goes on counting for those that do. */
+export const MeterArchived = defineEvent({ name: 'MeterArchived', topic: 'usage.meters', fact: 'meter.archived', data: object({ meterKey: text(256), archivedAt: instant() }) });
+export type MeterArchived = EventOf<typeof MeterArchived>;
+export const MeterRestored = defineEvent({ name: 'MeterRestored', topic: 'usage.meters', fact: 'meter.restored', data: object({ meterKey: text(256), restoredAt: instant() }) });
+export type MeterRestored = EventOf<typeof MeterRestored>;
 
 /** Metering's answer: it was computed from one snapshot of metering's copy of the log and stored before it was published. */
 export const StatementIssued = defineEvent({
   name: 'StatementIssued', topic: 'usage.statements', fact: 'statement.issued',
   data: object({
     statementId: text(), requestId: text(), chunkId: text(), subscriptionId: text(), chargeKey: text(), meterKey: text(), meterVersion: whole(1),
-    usage: list(usageSpan), groupBy: list(text()), quantities: list(groupQuantity),
+    usage: list(usageSpan), groupBy: list(text()), period: optional(object({ from: instant(), to: instant() })), quantities: list(groupQuantity),
     /** Partition of metering's copy -> the position up to which it is counted. */
     asOf: mapOf(text()), evidence: text(), issuedAt: instant(),
   }),
@@ -43,12 +72,20 @@ export const StatementsRequested = defineEvent({
 });
 export type StatementsRequested = EventOf<typeof StatementsRequested>;
 
-export const USAGE_EVENTS = [MeterCreated, StatementIssued] as const;
+export const USAGE_EVENTS = [MeterCreated, MeterVersionAdded, MeterArchived, MeterRestored, StatementIssued] as const;
+
+/** What another context wants to know at once; `period` as in a statement request. */
+export interface UsageQuestion {
+  readonly meterKey: string;
+  readonly usage: readonly UsageSpan[];
+  readonly groupBy: readonly string[];
+  readonly period?: { readonly from: string; readonly to: string } | undefined;
+}
 
 /** Queries of other contexts to metering. Nothing that is billed comes this way: statements do. */
 export interface UsageReader {
   /** What was used so far; `asOf` names the instant up to which everything accepted is in it. */
-  quantities(tenant: string, query: { meterKey: string; usage: readonly UsageSpan[]; groupBy: readonly string[] }): Promise<{ quantities: readonly GroupQuantity[]; asOf: string }>;
+  quantities(tenant: string, query: UsageQuestion): Promise<{ quantities: readonly GroupQuantity[]; asOf: string }>;
   /** A statement computed again from the envelopes, as of its own positions. `undefined` for an unknown statement. */
   recompute(tenant: string, statementId: string): Promise<{ quantities: readonly GroupQuantity[]; evidence: string } | undefined>;
 }

@@ -1,3 +1,4 @@
+export * from './database/binary-array';
 export * from './database/database';
 export * from './database/roles';
 export * from './codec/codec';

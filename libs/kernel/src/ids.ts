@@ -74,3 +74,6 @@ export const derivedId = (prefix: string, ...parts: readonly string[]): string =
 /** Whether the text is an id of this kind. */
 export const isId = (prefix: string, text: unknown): text is string =>
   typeof text === 'string' && text.startsWith(`${prefix}_`) && decode(text.slice(prefix.length + 1)) !== undefined;
+
+/** SHA-256 of a text in UTF-8, as 64 hexadecimal digits. */
+export const sha256Hex = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex');

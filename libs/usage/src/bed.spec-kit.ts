@@ -12,7 +12,6 @@ import { meteringProjector } from './metering/metering.projector';
 import type { CreateMeter } from './meters/domain/meter';
 import { meter } from './meters/meters';
 import { CopyUsageReader } from './query/usage-reader';
-import { usageSchemaSql } from './schema';
 import { statementOf, statementIdOf } from './statements/statements';
 import type { StatementData } from './statements/domain/statement';
 import { usageParts, usageShape } from './usage.context';
@@ -33,7 +32,7 @@ const prepare = async (url: string): Promise<void> => {
     await tx.query(storeSchemaSql(SCHEMA));
     await tx.query(consumerSchemaSql(SCHEMA));
     await tx.query(deadLetterSchemaSql(SCHEMA));
-    await tx.query(usageSchemaSql(SCHEMA));
+    for (const { sql } of usageShape.migrations) await tx.query(sql(SCHEMA));
   });
   const store = new EventStore(database, codecOf());
   await ensureStreamViews(store, SCHEMA, usageShape.readModels);
@@ -148,7 +147,7 @@ export class Bed {
     });
   }
   /** Gives envelopes to the projector directly, as the feed would. */
-  async project(envelopes: readonly (readonly Partial<UsageEvent>[])[], tenant = TENANT): Promise<void> {
+  async project(envelopes: readonly (readonly Partial<UsageEvent>[])[], tenant = TENANT, projector = meteringProjector()): Promise<void> {
     for (const events of envelopes) {
       const byPartition = new Map<number, UsageEvent[]>();
       for (const event of events) {
@@ -158,7 +157,7 @@ export class Bed {
       }
       for (const [partition, own] of byPartition) {
         const id = newIdFrom('env', ++this.ids, new Uint8Array(10));
-        await this.projectRecords([this.recordOf(partition, id, tenant, own)]);
+        await this.projectRecords([this.recordOf(partition, id, tenant, own)], projector);
       }
     }
   }
@@ -167,8 +166,8 @@ export class Bed {
     this.offsets.set(partition, offset + 1n);
     return { topic: 'usage.events', partition, offset, key: id, value: JSON.stringify({ id, tenant, recordedAt: NOW, events }), headers: { ce_tenant: tenant } };
   }
-  projectRecords(records: readonly FeedRecord[]): Promise<void> {
-    return this.database.transaction({ role: 'worker' }, (tx) => meteringProjector().project(tx, records));
+  projectRecords(records: readonly FeedRecord[], projector = meteringProjector()): Promise<void> {
+    return this.database.transaction({ role: 'worker' }, (tx) => projector.project(tx, records));
   }
 
   /** Puts a fact of billing on its topic, as billing's relay would. The same `fact` again is a redelivery under another offset. */
@@ -197,7 +196,7 @@ export class Bed {
   }
   /** The buckets of a tenant as plain values, in order. */
   async buckets(tenant = TENANT): Promise<{ meter: string; subject: string; bucket: string; groups: string; total: string; events: string }[]> {
-    return this.rows(`SELECT meter, subject, bucket::text, groups, total::text, events::text FROM usage_buckets WHERE tenant = $1 ORDER BY 1, 2, 3, 4`, [tenant]);
+    return this.rows(`SELECT s.meter, s.subject, b.bucket::text, s.groups, b.total::text, b.events::text FROM usage_buckets b JOIN usage_series s USING (series) WHERE b.tenant = $1 AND s.subject <> '' ORDER BY 1, 2, 3, 4`, [tenant]);
   }
   async exceptions(tenant = TENANT): Promise<{ code: string; subject: string; id: string; meter: string }[]> {
     return this.rows('SELECT code, subject, id, meter FROM usage_exceptions WHERE tenant = $1 ORDER BY log_time, partition, position, nth, code, meter', [tenant]);

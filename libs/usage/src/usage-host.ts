@@ -12,7 +12,7 @@ export class UsageHost {
   readonly reader: CopyUsageReader;
   readonly radius: Radius;
 
-  constructor(readonly service: Service, ids: IdSource, secretsKey: Buffer, meter?: UsageMeter) {
+  constructor(readonly service: Service, readonly ids: IdSource, secretsKey: Buffer, meter?: UsageMeter) {
     this.ingest = new Ingest(service.feed, ids, meter);
     this.radius = new Radius(service, ids, this.ingest, secretsKey);
     this.reader = new CopyUsageReader(service.database, service.feed, () => service.clock.now());

@@ -35,7 +35,9 @@ describe('the usage service over HTTP', () => {
     const calls = { key: 'calls', eventType: 'llm.completion', aggregation: 'count', metadata: { team: 'core' } };
     const made = await bed.ask('POST', 'meters', key, calls);
     expect([made.status, made.headers.get('location')]).toEqual([201, '/api/v1/usage/meters/calls']);
-    expect(made.body).toEqual({ ...calls, name: 'calls', version: 1, valueProperty: null, groupBy: {}, createdAt: expect.any(String) });
+    expect(made.body).toEqual({
+      ...calls, name: 'calls', version: 1, from: null, valueProperty: null, groupBy: {}, filter: [], percentile: null, sampleWindow: null, rate: null, unit: null, conversion: null, carryOver: false, createdAt: expect.any(String), archivedAt: null,
+    });
     expect((await bed.ask('GET', 'meters/calls', key)).body).toEqual(made.body);
     expect(await bed.ask('POST', 'meters', key, calls)).toMatchObject({ status: 409, body: { code: 'meter_exists' } });
     const page = await bed.ask('GET', 'meters?limit=1', key);
@@ -46,12 +48,72 @@ describe('the usage service over HTTP', () => {
   });
 
   test.each([
-    [{ aggregation: 'percentile' }, 'unsupported_aggregation'], [{ valueProperty: '$..tokens' }, 'invalid_json_path'], [{ groupBy: { model: 'model' } }, 'invalid_json_path'], [{ valueProperty: undefined }, 'value_property_missing'],
+    [{ aggregation: 'median' }, 'unsupported_aggregation'], [{ aggregation: 'percentile' }, 'invalid_percentile'], [{ filter: [{ property: '$.a', operator: 'gt', value: 'x' }] }, 'invalid_filter'], [{ valueProperty: '$..tokens' }, 'invalid_json_path'], [{ groupBy: { model: 'model' } }, 'invalid_json_path'], [{ valueProperty: undefined }, 'value_property_missing'],
     [{ aggregation: 'count' }, 'value_property_not_allowed'], [{ groupBy: { subject: '$.a' } }, 'reserved_dimension'], [{ groupBy: Object.fromEntries(Array.from({ length: 11 }, (_, nth) => [`d${nth}`, '$.a'])) }, 'too_many_dimensions'],
     [{ groupBy: { 'a b': '$.a' } }, 'invalid_dimension'], [{ key: 'a b' }, 'invalid_request'], [{ colour: 'red' }, 'invalid_request'], [{ groupBy: { model: 5 } }, 'invalid_request'], [{ groupBy: [] }, 'invalid_request'],
   ])('a meter with %j is refused with %s', async (change, code) => {
     expect(await bed.ask('POST', 'meters', key, { ...METER, key: 'new', ...change })).toMatchObject({ status: 400, body: { code } });
   });
+
+  test('a version counts from its instant on, and the past keeps its rule; an archived meter is listed only when it is asked for', async () => {
+    const at = (minute: number): string => `2023-12-01T10:${String(minute).padStart(2, '0')}:00Z`;
+    const meterOf = (valueProperty: string): object => ({ eventType: 'job.done', aggregation: 'sum', valueProperty, groupBy: {} });
+    await bed.ask('POST', 'meters', key, { key: 'work', ...meterOf('$.seconds') });
+    const job = (id: string, minute: number): object => ({ specversion: '1.0', source: 'jobs', type: 'job.done', subject: 'versions', id, time: at(minute), data: { seconds: 10, units: 1 } });
+    await bed.send(key, [job('1', 5), job('2', 20), job('3', 40)]);
+    const counted = (value: string): Promise<unknown> => eventually(`work of ${value}`, async (saw) => {
+      const { body } = await bed.ask('GET', `meters/work/query?subject=versions&from=${at(0)}&to=${at(59)}`, key);
+      saw(body);
+      return body.data[0]?.value === value ? true : undefined;
+    });
+    await counted('30');
+    expect(await bed.ask('POST', 'meters/work/versions', key, { ...meterOf('$.units'), from: at(10) })).toMatchObject({ status: 400, body: { code: 'unaligned_instant' } });
+    expect(await bed.ask('POST', 'meters/work/versions', key, { ...meterOf('$.units'), from: at(15) })).toMatchObject({ status: 201, body: { version: 2, from: at(15), valueProperty: '$.units' } });
+    // 10 seconds of before, then 1 unit each.
+    await counted('12');
+    await bed.send(key, [job('4', 1), job('5', 50)]);
+    await counted('23');
+    expect((await bed.ask('GET', 'meters/work/versions', key)).body.data.map(({ version, valueProperty }: Record<string, unknown>) => [version, valueProperty])).toEqual([[1, '$.seconds'], [2, '$.units']]);
+    expect(await bed.ask('POST', 'meters/work/archive', key)).toMatchObject({ status: 200, body: { archivedAt: expect.any(String) } });
+    const listed = async (query: string): Promise<string[]> => (await bed.ask('GET', `meters?limit=100${query}`, key)).body.data.map((one: { key: string }) => one.key);
+    expect([(await listed('')).includes('work'), (await listed('&archived=true')).includes('work')]).toEqual([false, true]);
+    expect((await bed.ask('POST', 'meters/work/restore', key)).body.archivedAt).toBeNull();
+  }, TIMEOUT_MS);
+
+  test('a meter is tried on the latest events before it is made', async () => {
+    const own = await bed.key('org_preview');
+    const tried = (id: string, data: object): object => ({ specversion: '1.0', source: 'jobs', type: 'job.tried', subject: 'preview', id, time: `2023-12-02T10:00:0${id}Z`, data });
+    await bed.send(own, [tried('1', { n: 3, region: 'eu' }), tried('2', { n: 'x', region: 'eu' }), tried('3', { n: '4.5', region: 'us' }), tried('4', { n: 1, region: 'mars' })]);
+    const body = { eventType: 'job.tried', aggregation: 'max', valueProperty: '$.n', groupBy: { region: '$.region' }, filter: [{ property: '$.region', operator: 'neq', value: 'mars' }] };
+    const preview = await eventually('four events', async () => { const answer = await bed.ask('POST', 'meters/preview', own, body); return answer.body.events === 4 ? answer.body : undefined; });
+    expect(preview).toMatchObject({ counted: 2, filteredOut: 1, excluded: [{ code: 'invalid_value', events: 1 }], quantities: [{ groupBy: { region: 'eu' }, value: '3', events: 1 }, { groupBy: { region: 'us' }, value: '4.5', events: 1 }] });
+    expect(preview.sample.map(({ id, result }: Record<string, unknown>) => [id, result])).toEqual([['4', 'filtered_out'], ['3', 'counted'], ['2', 'invalid_value'], ['1', 'counted']]);
+    expect(await bed.ask('POST', 'meters/preview', own, { ...body, valueProperty: undefined })).toMatchObject({ status: 400, body: { code: 'value_property_missing' } });
+  }, TIMEOUT_MS);
+
+  test('an event is taken back or amended by a new fact; what is asked twice happens once', async () => {
+    const own = await bed.key('org_fixes');
+    await bed.ask('POST', 'meters', own, { key: 'fixes', eventType: 'job.fixed', aggregation: 'sum', valueProperty: '$.n', groupBy: {} });
+    const fixed = (id: string, n: number): object => ({ specversion: '1.0', source: 'jobs', type: 'job.fixed', subject: 'fixed', id, time: '2023-12-03T10:00:00Z', data: { n } });
+    await bed.send(own, [fixed('1', 100), fixed('2', 20), fixed('3', 3)]);
+    const total = async (hour = 10): Promise<unknown> => (await bed.ask('GET', `meters/fixes/query?subject=fixed&from=2023-12-03T${hour}:00:00Z&to=2023-12-03T${hour + 1}:00:00Z`, own)).body.data[0]?.value;
+    const name = (id: string): object => ({ subject: 'fixed', source: 'jobs', id, reason: 'a test of ours' });
+    const answer = await bed.ask('POST', 'events/void', own, name('1'), { 'idempotency-key': 'void-1' });
+    expect(answer).toMatchObject({ status: 202, body: { status: 'applied', position: expect.stringMatching(/^[0-9]+\/[0-9]+$/) } });
+    expect((await bed.ask('POST', 'events/void', own, name('1'), { 'idempotency-key': 'void-1' })).body).toEqual(answer.body);
+    expect(await bed.ask('POST', 'events/void', own, name('1'))).toMatchObject({ status: 409, body: { code: 'event_voided' } });
+    await bed.ask('POST', 'events/amend', own, { ...name('2'), data: { n: 50 } });
+    await bed.ask('POST', 'events/amend', own, { ...name('3'), time: '2023-12-03T12:00:00Z' });
+    expect([await total(), await total(12)]).toEqual(['50', '3']);
+    // The original again is still the same event.
+    await bed.send(own, [fixed('1', 100), fixed('2', 20)]);
+    await bed.ask('POST', 'events/amend', own, { ...name('3'), data: { n: 4 } });
+    expect([await total(), await total(12)]).toEqual(['50', '4']);
+    expect(await bed.ask('POST', 'events/void', own, name('9'))).toMatchObject({ status: 404, body: { code: 'event_not_found' } });
+    expect(await bed.ask('POST', 'events/void', other, name('3'))).toMatchObject({ status: 404, body: { code: 'event_not_found' } });
+    expect(await bed.ask('POST', 'events/amend', own, name('3'))).toMatchObject({ status: 400, body: { code: 'nothing_to_amend' } });
+    expect(await bed.ask('POST', 'events/amend', own, { ...name('3'), data: { n: { deep: Array.from({ length: 200 }, (_, nth) => ({ [`k${nth}`]: 1 })) } } })).toMatchObject({ status: 400, body: { code: 'too_many_keys' } });
+  }, TIMEOUT_MS);
 
   test('a meter that is asked for again with the same key of idempotency is the same', async () => {
     const ask = (): Promise<Answer> => bed.ask('POST', 'meters', key, { ...METER, key: 'again' }, { 'idempotency-key': 'k-1' });
@@ -114,7 +176,7 @@ describe('the usage service over HTTP', () => {
     await bed.send(key, [event('remembered 1', 400)]);
     await becomes('400');
     // Behind the back of everybody: an answer that was computed again would have it.
-    const bucket = (text: string): Promise<unknown> => bed.service.database.transaction({ role: 'owner' }, (tx) => tx.query(`UPDATE usage_buckets SET total = total ${text} WHERE subject = 'remembered'`));
+    const bucket = (text: string): Promise<unknown> => bed.service.database.transaction({ role: 'owner' }, (tx) => tx.query(`UPDATE usage_buckets SET total = total ${text} WHERE series IN (SELECT series FROM usage_series WHERE subject = 'remembered')`));
     await bucket('+ 1000');
     await becomes('400');
     await bucket('- 1000');

@@ -8,6 +8,9 @@ import { eventsRoutes } from './ingest/events.routes';
 import type { Ingest } from './ingest/ingest';
 import { backfillJob, meterBackfill } from './metering/backfill';
 import { meteringProjector } from './metering/metering.projector';
+import { seriesAndKeysSql } from './migrations/101-series-and-keys';
+import { CorrectionsController } from './corrections/corrections.controller';
+import { correctionsSql } from './migrations/102-corrections';
 import { MetersController } from './meters/meters.controller';
 import { metersView } from './meters/meters';
 import { QueryController } from './query/query.controller';
@@ -30,7 +33,12 @@ export const usageShape: ContextShape = {
   name: 'usage',
   definitions: [...USAGE_EVENTS, StatementsRequested],
   readModels: [metersView, statementsView],
-  migrations: [{ number: 100, name: 'metering', sql: usageSchemaSql }, { number: 120, name: 'radius', sql: radiusSchemaSql }],
+  migrations: [
+    { number: 100, name: 'metering', sql: usageSchemaSql },
+    { number: 101, name: 'series-and-keys', sql: seriesAndKeysSql },
+    { number: 102, name: 'corrections', sql: correctionsSql },
+    { number: 120, name: 'radius', sql: radiusSchemaSql },
+  ],
 };
 
 @Module({})
@@ -68,7 +76,7 @@ export const usageContext = (service: Service, { auth, ids, secretsKey }: UsageD
     module: {
       module: class extends UsageModule {},
       imports: [auth.module],
-      controllers: [MetersController, QueryController, StatementsController, RadiusClientsController, SessionsController, ReaderController],
+      controllers: [MetersController, QueryController, StatementsController, RadiusClientsController, SessionsController, ReaderController, CorrectionsController],
       providers: [{ provide: UsageHost, useValue: host }],
     },
   };

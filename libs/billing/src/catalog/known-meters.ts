@@ -1,19 +1,28 @@
-import type { MeterCreated } from '@valueverse/contracts';
+import type { MeterArchived, MeterCreated, MeterRestored, MeterVersionAdded } from '@valueverse/contracts';
 import type { Projector, Tx } from '@valueverse/event-log';
 
-/** What billing knows of meters: their keys and versions. */
+type MeterFact = MeterCreated | MeterVersionAdded | MeterArchived | MeterRestored;
+
+/** What billing knows of meters: their keys and versions, and whether new plans may use them. */
 export const knownMeters: Projector = {
-  kind: 'projector', name: 'known-meters', version: 1, topics: ['usage.meters'], events: ['MeterCreated'], tables: ['known_meters'],
+  kind: 'projector', name: 'known-meters', version: 1, topics: ['usage.meters'], events: ['MeterCreated', 'MeterVersionAdded', 'MeterArchived', 'MeterRestored'], tables: ['known_meters'],
   project: async (tx, facts) => {
     for (const { tenant, event } of facts) {
-      const { meterKey, version } = event as MeterCreated;
-      await tx.query('INSERT INTO known_meters AS m VALUES ($1, $2, $3) ON CONFLICT (tenant, meter_key) DO UPDATE SET version = greatest(m.version, excluded.version)', [tenant, meterKey, version]);
+      const fact = event as MeterFact;
+      if (fact.type === 'MeterCreated' || fact.type === 'MeterVersionAdded') {
+        await tx.query('INSERT INTO known_meters AS m VALUES ($1, $2, $3) ON CONFLICT (tenant, meter_key) DO UPDATE SET version = greatest(m.version, excluded.version)', [tenant, fact.meterKey, fact.version]);
+      } else {
+        await tx.query('UPDATE known_meters SET archived = $3 WHERE tenant = $1 AND meter_key = $2', [tenant, fact.meterKey, fact.type === 'MeterArchived']);
+      }
     }
   },
 };
 
-/** The version of a meter that a new statement is asked for; `undefined` when billing has not heard of the meter. */
-export const meterVersionOf = async (tx: Tx, tenant: string, meterKey: string): Promise<number | undefined> => {
-  const { rows } = await tx.query<{ version: number }>('SELECT version FROM known_meters WHERE tenant = $1 AND meter_key = $2', [tenant, meterKey]);
-  return rows[0]?.version;
+/** A meter as billing knows it. `version` is the one that a new statement is asked for. */
+export interface KnownMeter { readonly version: number; readonly archived: boolean }
+
+/** `undefined` when billing has not heard of the meter. */
+export const knownMeter = async (tx: Tx, tenant: string, meterKey: string): Promise<KnownMeter | undefined> => {
+  const { rows } = await tx.query<KnownMeter>('SELECT version, archived FROM known_meters WHERE tenant = $1 AND meter_key = $2', [tenant, meterKey]);
+  return rows[0];
 };

@@ -9,7 +9,7 @@ import {
 } from '@valueverse/platform';
 import { BillingHost } from '../billing-host';
 import { readCharges } from './domain/charges';
-import { meterVersionOf } from './known-meters';
+import { knownMeter } from './known-meters';
 import { planDecider, plansModel, versionOf, type PlanRow } from './plan.model';
 
 const INTERVAL_COUNT_MAX = 1_000;
@@ -79,8 +79,11 @@ export class PlansController {
   private async refuseUnknownMeters(tenant: string, charges: readonly Charge[]): Promise<void> {
     for (const [index, { meterKey }] of charges.entries()) {
       if (meterKey === undefined) continue;
-      if ((await awaitKnown(this.host.service, 'usage', tenant, meterKey, (tx) => meterVersionOf(tx, tenant, meterKey))) === undefined) {
-        throw new Problem(404, 'meter_not_found', `there is no meter ${meterKey}`, { errors: [{ pointer: `/charges/${index}/meterKey`, code: 'meter_not_found', detail: 'is not a meter of this tenant' }] });
+      const known = await awaitKnown(this.host.service, 'usage', tenant, meterKey, (tx) => knownMeter(tx, tenant, meterKey));
+      const pointer = `/charges/${index}/meterKey`;
+      if (known?.archived === true) throw new Problem(409, 'meter_archived', `the meter ${meterKey} is archived`, { errors: [{ pointer, code: 'meter_archived', detail: 'restore it, or take another one' }] });
+      if (known === undefined) {
+        throw new Problem(404, 'meter_not_found', `there is no meter ${meterKey}`, { errors: [{ pointer, code: 'meter_not_found', detail: 'is not a meter of this tenant' }] });
       }
     }
   }

@@ -5,7 +5,7 @@ import { rowOf, type Job, type JobHandler, type JobResult } from '@valueverse/pl
 import { accountStream } from '../accounts/account.model';
 import type { BillingHost } from '../billing-host';
 import { plansModel, versionOf, type PlanRow } from '../catalog/plan.model';
-import { meterVersionOf } from '../catalog/known-meters';
+import { knownMeter } from '../catalog/known-meters';
 import { cyclePeriod } from '../subscriptions/domain/billing-cycle';
 import { subscriptionsModel, type SubscriptionRow } from '../subscriptions/subscription.model';
 import type { StateUsage } from './domain/invoice.decider';
@@ -90,7 +90,7 @@ const billPeriod = async (host: BillingHost, { tenant, payload: { subscriptionId
     const found = (await rowOf<SubscriptionRow>(tx, subscriptionsModel, subscriptionId))!;
     const plan = versionOf((await rowOf<PlanRow>(tx, plansModel, found.planKey))!, found.planVersion)!;
     const meters = new Map<string, number>();
-    for (const { meterKey } of plan.charges) if (meterKey !== undefined) meters.set(meterKey, (await meterVersionOf(tx, tenant, meterKey)) ?? 1);
+    for (const { meterKey } of plan.charges) if (meterKey !== undefined) meters.set(meterKey, (await knownMeter(tx, tenant, meterKey))?.version ?? 1);
     return { subscription: found, draft: draftOf(found, plan, nth, meters) };
   });
   const next = billPeriodJob(tenant, subscriptionId, nth + 1, cyclePeriod(subscription, nth).aligned.to);

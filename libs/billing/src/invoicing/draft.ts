@@ -29,14 +29,15 @@ export const draftOf = (subscription: SubscriptionRow, plan: PlanVersion, nth: n
     invoiceId, accountId, subscriptionId, currency, planKey, planVersion, zone: anchor.zone, rounding: ROUNDING,
     advance: { period: current.served, aligned: current.aligned, charges: advance },
     arrears: before === null ? null : { period: before.served, aligned: before.aligned, charges: arrears },
-    requests: before === null ? [] : arrears.flatMap((charge) => requestOf(subscription, invoiceId, charge, before.served, meterVersions)),
+    requests: before === null ? [] : arrears.flatMap((charge) => requestOf(subscription, invoiceId, charge, before, meterVersions)),
   };
 };
 
-const requestOf = ({ subscriptionId, subjects }: SubscriptionRow, invoiceId: string, { key, type, meterKey }: Charge, period: { from: string; to: string }, meterVersions: ReadonlyMap<string, number>): StatementRequest[] => {
+interface Stretch { readonly from: string; readonly to: string }
+const requestOf = ({ subscriptionId, subjects }: SubscriptionRow, invoiceId: string, { key, type, meterKey }: Charge, { served, aligned }: { readonly served: Stretch; readonly aligned: Stretch }, meterVersions: ReadonlyMap<string, number>): StatementRequest[] => {
   if (type !== 'usage' || meterKey === undefined) return [];
   return [{
     requestId: derivedId('req', invoiceId, key), subscriptionId, chargeKey: key, meterKey, meterVersion: meterVersions.get(meterKey) ?? 1,
-    usage: subjects.map((subject) => ({ subject, from: period.from, to: period.to })), groupBy: [],
+    usage: subjects.map((subject) => ({ subject, from: served.from, to: served.to })), groupBy: [], period: { from: aligned.from, to: aligned.to },
   }];
 };

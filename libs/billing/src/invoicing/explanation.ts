@@ -1,7 +1,7 @@
 import { Decimal } from '@valueverse/kernel';
 import type { InvoiceDrafted, InvoiceLine, UsageReader } from '@valueverse/contracts';
 import type { Charge } from '@valueverse/contracts';
-import { priceLines, rateUsage, totalOf } from './domain/lines';
+import { billedOf, priceLines, rateUsage, totalOf } from './domain/lines';
 import type { InvoiceRow } from './invoice.model';
 
 /** Why a line costs what it costs: the arithmetic, the rules, and the statement with the way to its events. */
@@ -41,7 +41,7 @@ export const verifyLine = async (drafted: InvoiceDrafted, line: InvoiceLine, ten
   const found = await usage.recompute(tenant, statement.statementId);
   if (found === undefined) return undefined;
   const quantity = totalOf(found.quantities);
-  const rated = rateUsage(chargeOf(drafted, line), quantity, drafted);
+  const rated = rateUsage(chargeOf(drafted, line), billedOf(found.quantities), drafted);
   const expected = { quantity: line.quantity, amount: line.amount, evidence: statement.evidence };
   const actual = { quantity: quantity.toString(), amount: rated.amount.toString(), evidence: found.evidence };
   return { matches: Decimal.parse(expected.quantity).equals(quantity) && expected.amount === actual.amount && expected.evidence === actual.evidence, expected, actual, level: 'events' };

@@ -15,7 +15,10 @@ test.each(goldens.map((golden) => [golden.type, golden] as const))('F132: %s dec
   const body = JSON.stringify({
     specversion: '1.0', id: 'evt_1', type: golden.type, subject: 'stream', time: '2026-01-01T00:00:00Z', tenant: 'org_1:test', streamversion: 1, actor: 'test', correlationid: 'c', recordedtime: '2026-01-01T00:00:00Z', data: golden.data,
   });
-  expect(codec.decode(body).event).toEqual(golden.event);
+  const { event } = codec.decode(body);
+  // What an older version did not have is added on the way to the present one; what it had stays.
+  if (definitions.some(({ type }) => type === golden.type)) expect(event).toEqual(golden.event);
+  else expect(event).toMatchObject(golden.event);
 });
 
 test('every event version that is written has a golden file', () => {

@@ -13,7 +13,9 @@ type Json = Record<string, unknown>;
 const previous = Object.entries(lock.events).map(([type, { name, topic, personalKey, shapes }]): EventDefinition => ({
   name, type, version: Number(/\.v([0-9]+)$/.exec(type)![1]), topic: topic as Topic, schema: { json: shapes.at(-2) ?? shapes.at(-1)!, optional: false }, ...(personalKey === undefined ? {} : { personalKey }),
 }));
-const older = new Codec('billing', previous, open);
+/** Of an event with several versions the latest: a new one is read one release before it is written. */
+const latest = previous.filter(({ name, version }) => previous.every((other) => other.name !== name || other.version <= version));
+const older = new Codec('billing', latest, open);
 
 /** A schema as the next release may have it: each object with one more property. */
 const grown = (schema: Json): Json => {

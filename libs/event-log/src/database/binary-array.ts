@@ -1,5 +1,10 @@
 const TEXT_OID = 25;
 const BYTEA_OID = 17;
+const BIGINT_OID = 20;
+const UUID_OID = 2950;
+const BIGINT_BYTES = 8;
+const UUID_BYTES = 16;
+const WORD = 2 ** 32;
 const HEADER_BYTES = 20;
 const LENGTH_BYTES = 4;
 
@@ -31,3 +36,21 @@ export const textArray = (values: readonly string[]): Buffer =>
 /** A `bytea[]` parameter. */
 export const byteaArray = (values: readonly Buffer[]): Buffer =>
   binaryArray(BYTEA_OID, values.map(({ length }) => length), (buffer, at, index) => { values[index]!.copy(buffer, at); });
+
+/** A `bigint[]` parameter of numbers that are safe. */
+export const bigintArray = (values: readonly number[]): Buffer =>
+  binaryArray(BIGINT_OID, values.map(() => BIGINT_BYTES), (buffer, at, index) => {
+    const value = values[index]!;
+    // Two halves: a BigInt for each number would cost more than the rest of it.
+    const high = Math.floor(value / WORD);
+    buffer.writeInt32BE(high, at);
+    buffer.writeUInt32BE(value - high * WORD, at + LENGTH_BYTES);
+  });
+
+/** A `uuid[]` parameter of values of 16 bytes. */
+export const uuidArray = (values: readonly Buffer[]): Buffer =>
+  binaryArray(UUID_OID, values.map(() => UUID_BYTES), (buffer, at, index) => { values[index]!.copy(buffer, at, 0, UUID_BYTES); });
+
+/** A `bigint[]` parameter of values that are eight bytes already, the highest first. */
+export const wordArray = (values: readonly Buffer[]): Buffer =>
+  binaryArray(BIGINT_OID, values.map(() => BIGINT_BYTES), (buffer, at, index) => { values[index]!.copy(buffer, at, 0, BIGINT_BYTES); });

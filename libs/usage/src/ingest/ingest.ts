@@ -3,7 +3,7 @@ import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import type { Feed } from '@valueverse/event-log';
 import type { Item } from './cloud-events';
 import { readEvent, type Receipt } from './domain/read-event';
-import { ItemFault } from './domain/usage-event';
+import { ItemFault, type UsageEvent } from './domain/usage-event';
 import type { UsageMeter } from '../usage-meter';
 import { EnvelopeWriter } from './envelope-writer';
 import type { Parcel } from './envelopes';
@@ -91,6 +91,11 @@ export class Ingest {
     } finally {
       this.room.give(plan.characters);
     }
+  }
+
+  /** Writes one event that takes the place of another. Throws what the feed throws. */
+  async correct(tenant: string, event: UsageEvent, receivedAt: Instant, traceparent?: string): Promise<void> {
+    await this.writer.write([{ partition: partitionOf(tenant, event.subject, USAGE_PARTITIONS), tenant, receivedAt, traceparent, events: [JSON.stringify(event)] }]);
   }
 
   /** Writes what was planned, for who has taken room for it. Throws what the feed throws. */

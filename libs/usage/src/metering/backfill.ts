@@ -1,31 +1,34 @@
 import { derivedId, type Message } from '@valueverse/kernel';
-import { USAGE_PARTITIONS, type MeterCreated } from '@valueverse/contracts';
-import type { Database, NewJob, Reactor, Tx } from '@valueverse/event-log';
+import { USAGE_PARTITIONS, type MeterCreated, type MeterVersionAdded } from '@valueverse/contracts';
+import type { Database, Fact, NewJob, Reaction, Reactor, Tx } from '@valueverse/event-log';
 import type { JobHandler } from '@valueverse/platform';
 import type { Envelope } from '../ingest/domain/usage-event';
-import { growBuckets } from './buckets';
+import { countInto } from './count';
 import { lockHead, type FreshEnvelope } from './copy';
-import { ruleOf, type MeterDefinition } from './domain/measure';
+import { type Meter as MeterRow, rulesOf } from './domain/measure';
 import { listExceptions } from './exceptions';
-import { count, occurrencesIn } from './metering.projector';
+import { occurrencesIn } from './metering.projector';
+import { SeriesIndex } from './series';
 
 export const BACKFILL_JOB = 'usage.backfill-meter';
 export interface BackfillPayload { readonly meterKey: string; readonly version: number }
 
 const ENVELOPES_PER_CHUNK = 100;
 
-/** A new meter begins before the first envelope of each partition; a job then counts what is there already. */
+/** A new meter, or version of one, begins before the first envelope of each partition; a job then counts what is there already. */
+const begin = async ({ meterKey, version }: BackfillPayload, { tenant, at }: Fact, tx: Tx): Promise<Reaction> => {
+  await tx.query(
+    `INSERT INTO usage_meter_progress (tenant, meter, version, partition, position)
+     SELECT $1, $2, $3, p, 0 FROM generate_series(0, $4::int - 1) p ON CONFLICT DO NOTHING`, [tenant, meterKey, version, USAGE_PARTITIONS]);
+  const payload: BackfillPayload = { meterKey, version };
+  const job: NewJob = { id: derivedId('job', BACKFILL_JOB, tenant, meterKey, String(version)), kind: BACKFILL_JOB, tenant, dueAt: at, payload };
+  return { jobs: [job] };
+};
 export const meterBackfill: Reactor = {
   kind: 'reactor', name: 'meter-backfill', topics: ['usage.meters'],
   on: {
-    MeterCreated: async ({ meterKey, version }: MeterCreated & Message, fact, tx) => {
-      await tx.query(
-        `INSERT INTO usage_meter_progress (tenant, meter, version, partition, position)
-         SELECT $1, $2, $3, p, 0 FROM generate_series(0, $4::int - 1) p ON CONFLICT DO NOTHING`, [fact.tenant, meterKey, version, USAGE_PARTITIONS]);
-      const payload: BackfillPayload = { meterKey, version };
-      const job: NewJob = { id: derivedId('job', BACKFILL_JOB, fact.tenant, meterKey, String(version)), kind: BACKFILL_JOB, tenant: fact.tenant, dueAt: fact.at, payload };
-      return { jobs: [job] };
-    },
+    MeterCreated: (event: MeterCreated & Message, fact, tx) => begin(event, fact, tx),
+    MeterVersionAdded: (event: MeterVersionAdded & Message, fact, tx) => begin(event, fact, tx),
   },
 };
 
@@ -42,24 +45,35 @@ const followEmptyPartitions = async (tx: Tx, { tenant, meterKey, version }: Mete
   return rows.map(({ partition }) => partition);
 };
 
+/** What earlier versions have counted of the time that is this one's now. They count no more of it: the rule that says so is read under the partition's lock. */
+const takeOver = async (tx: Tx, { tenant, meterKey, version }: Meter, partition: number, from: number): Promise<void> => {
+  const series = `SELECT series FROM usage_series WHERE tenant = $1 AND meter = $2 AND version < $3 AND partition = $4`;
+  await tx.query(`DELETE FROM usage_buckets WHERE series IN (${series}) AND bucket >= $5`, [tenant, meterKey, version, partition, from]);
+  await tx.query(`DELETE FROM usage_bucket_values WHERE series IN (${series}) AND bucket >= $5`, [tenant, meterKey, version, partition, from]);
+  await tx.query(`DELETE FROM usage_exceptions WHERE tenant = $1 AND meter = $2 AND partition = $3 AND occurred_at >= $4`, [tenant, meterKey, partition, from]);
+};
+
 /** Counts the next envelopes of a partition for a meter. Answers whether the meter follows the head from now on. */
-const countChunk = async (tx: Tx, { tenant, meterKey, version }: Meter, definition: MeterDefinition, partition: number): Promise<boolean> => {
+const countChunk = async (tx: Tx, { tenant, meterKey, version }: Meter, partition: number): Promise<boolean> => {
   await lockHead(tx, partition);
-  const progress = await tx.query<{ position: bigint | null }>(
-    'SELECT position FROM usage_meter_progress WHERE tenant = $1 AND meter = $2 AND version = $3 AND partition = $4', [tenant, meterKey, version, partition]);
-  const from = progress.rows[0]?.position;
-  if (from === undefined || from === null) return true;
+  const progress = await tx.query<{ position: bigint | null; row: MeterRow }>(
+    `SELECT p.position, m.row FROM usage_meter_progress p JOIN meters m ON m.tenant = p.tenant AND m.key = p.meter
+     WHERE p.tenant = $1 AND p.meter = $2 AND p.version = $3 AND p.partition = $4`, [tenant, meterKey, version, partition]);
+  const [found] = progress.rows;
+  const rule = found === undefined ? undefined : rulesOf(found.row).find((one) => one.version === version);
+  if (found === undefined || found.position === null || rule === undefined) return true;
+  if (found.position === 0n && version > 1) await takeOver(tx, { tenant, meterKey, version }, partition, rule.from);
   const { rows } = await tx.query<{ position: bigint; log_time: bigint; body: string; not_counted: number[] }>(
     `SELECT position, log_time, body, not_counted FROM usage_envelopes
-     WHERE tenant = $1 AND partition = $2 AND position > $3 AND body IS NOT NULL ORDER BY position LIMIT $4`, [tenant, partition, from, ENVELOPES_PER_CHUNK]);
+     WHERE tenant = $1 AND partition = $2 AND position > $3 AND body IS NOT NULL ORDER BY position LIMIT $4`, [tenant, partition, found.position, ENVELOPES_PER_CHUNK]);
   const envelopes = rows.map((row): FreshEnvelope => ({
     envelope: JSON.parse(row.body) as Envelope, body: row.body, position: Number(row.position), logTime: Number(row.log_time), notCounted: row.not_counted,
   }));
-  const notCounted = new Set(envelopes.flatMap((envelope) => envelope.notCounted.map((nth) => `${envelope.position} ${nth}`)));
+  const superseded = await tx.query<{ position: bigint; nth: number }>(
+    'SELECT position, nth FROM usage_superseded WHERE tenant = $1 AND partition = $2 AND position = ANY($3)', [tenant, partition, envelopes.map(({ position }) => position)]);
+  const notCounted = new Set([...envelopes.flatMap((envelope) => envelope.notCounted.map((nth) => `${envelope.position} ${nth}`)), ...superseded.rows.map(({ position, nth }) => `${position} ${nth}`)]);
   const counted = occurrencesIn(partition, envelopes).filter(({ position, nth }) => !notCounted.has(`${position} ${nth}`));
-  const { deltas, exceptions } = count(counted, new Map([[tenant, [ruleOf(definition)]]]));
-  await growBuckets(tx, deltas.all);
-  await listExceptions(tx, exceptions);
+  await listExceptions(tx, await countInto(tx, new SeriesIndex(), partition, counted, new Map([[tenant, [rule]]])));
   const caughtUp = rows.length < ENVELOPES_PER_CHUNK;
   await tx.query('UPDATE usage_meter_progress SET position = $5 WHERE tenant = $1 AND meter = $2 AND version = $3 AND partition = $4',
     [tenant, meterKey, version, partition, caughtUp ? null : rows.at(-1)!.position]);
@@ -75,11 +89,10 @@ export const backfillJob = (database: Database): JobHandler => ({
   run: async (job) => {
     const meter: Meter = { tenant: job.tenant, ...(job.payload as BackfillPayload) };
     const inTransaction = <T>(work: (tx: Tx) => Promise<T>): Promise<T> => database.transaction({ role: 'worker' }, work);
-    const { rows } = await inTransaction((tx) => tx.query<{ row: MeterDefinition }>('SELECT row FROM meters WHERE tenant = $1 AND key = $2', [meter.tenant, meter.meterKey]));
-    const definition = rows[0]?.row;
-    if (definition === undefined) return { outcome: 'wait', afterMs: 100, reason: `meter ${meter.meterKey} is not known yet` };
+    const { rows } = await inTransaction((tx) => tx.query<{ row: MeterRow }>('SELECT row FROM meters WHERE tenant = $1 AND key = $2', [meter.tenant, meter.meterKey]));
+    if (!rows[0]?.row.versions.some(({ version }) => version === meter.version)) return { outcome: 'wait', afterMs: 100, reason: `meter ${meter.meterKey} is not known yet` };
     for (const partition of await inTransaction((tx) => followEmptyPartitions(tx, meter))) {
-      while (!(await inTransaction((tx) => countChunk(tx, meter, definition, partition))));
+      while (!(await inTransaction((tx) => countChunk(tx, meter, partition))));
     }
     return { outcome: 'done' };
   },

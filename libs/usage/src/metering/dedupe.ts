@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { canonicalJson } from '@valueverse/kernel';
-import type { Tx } from '@valueverse/event-log';
+import { bigintArray, type Tx, uuidArray, wordArray } from '@valueverse/event-log';
 import type { UsageEvent } from '../ingest/domain/usage-event';
-import { textColumn } from './text-column';
+import { dayOf, type KeysOfPartition, slotOf } from './key-days';
 
 /** One event of an envelope, and where it is. */
 export interface Occurrence {
@@ -15,7 +15,7 @@ export interface Occurrence {
   readonly logTime: number;
 }
 export interface Place { readonly partition: number; readonly position: number; readonly nth: number }
-interface Known extends Place { readonly subject: string; readonly content: Buffer }
+interface Known extends Place { readonly content: Buffer }
 
 /**
  * `duplicate`: the same content was there; `conflict`: other content was there under this tenant, subject, source and id; `id_reused`: it counts,
@@ -23,99 +23,126 @@ interface Known extends Place { readonly subject: string; readonly content: Buff
  */
 export interface Clash { readonly occurrence: Occurrence; readonly code: 'duplicate' | 'conflict' | 'id_reused'; readonly first: Place }
 
-interface Candidate { readonly occurrence: Occurrence; readonly content: Buffer; first: Known | undefined; otherSubject: Known | undefined }
-
-const CONTENT_BYTES = 16;
+const HALF_BYTES = 8;
+const KEY_BYTES = 2 * HALF_BYTES;
+const CONTENT_BYTES = 8;
 /** What makes two events of one id the same: type and data, not the time they claim. */
 export const contentOf = ({ type, data }: UsageEvent): Buffer => hash('sha256', canonicalJson([type, data ?? {}]), 'buffer').subarray(0, CONTENT_BYTES);
 
+/** The key of an event: half of it is of tenant, source and id, which a reused id shares, half of it of the subject as well. */
+export const keyOf = (tenant: string, { subject, source, id }: Pick<UsageEvent, 'subject' | 'source' | 'id'>): Buffer => {
+  const key = Buffer.allocUnsafe(KEY_BYTES);
+  hash('sha256', `${tenant}\n${source}\n${id}`, 'buffer').copy(key, 0, 0, HALF_BYTES);
+  hash('sha256', `${tenant}\n${subject}\n${source}\n${id}`, 'buffer').copy(key, HALF_BYTES, 0, HALF_BYTES);
+  return key;
+};
+
+interface Candidate { readonly occurrence: Occurrence; readonly key: Buffer; readonly content: Buffer; first: Known | undefined; otherSubject: Place | undefined }
+
 /**
- * Says which events were there before, in the copy or earlier in this list, and remembers the new ones. The partition is locked by the caller, so
- * one subject's events are decided one after the other; an id that another partition is remembering at this moment is waited for.
+ * Says which events were there before, in the window of log time or earlier in this list, and remembers the new ones. The caller holds the lock of the partition, so
+ * one subject's events are decided one after the other. Ids that two partitions take in at the same moment may not be found to be reused: both count anyway.
  */
-export const findClashes = async (tx: Tx, occurrences: readonly Occurrence[]): Promise<Clash[]> => {
+export const findClashes = async (tx: Tx, keys: KeysOfPartition, occurrences: readonly Occurrence[]): Promise<Clash[]> => {
   const candidates = new Map<string, Candidate>();
-  const repeats: { occurrence: Occurrence; content: Buffer; candidate: Candidate }[] = [];
+  const repeats: { occurrence: Occurrence; candidate: Candidate }[] = [];
   for (const occurrence of occurrences) {
-    const content = contentOf(occurrence.event);
-    const key = keyOf(occurrence);
-    const candidate = candidates.get(key);
-    if (candidate === undefined) candidates.set(key, { occurrence, content, first: undefined, otherSubject: undefined });
-    else repeats.push({ occurrence, content, candidate });
+    const key = keyOf(occurrence.tenant, occurrence.event);
+    const text = key.toString('latin1');
+    const candidate = candidates.get(text);
+    if (candidate === undefined) candidates.set(text, { occurrence, key, content: contentOf(occurrence.event), first: undefined, otherSubject: undefined });
+    else repeats.push({ occurrence, candidate });
   }
-  await remember(tx, [...candidates.values()]);
+  const all = [...candidates.values()];
+  findReusedAmong(all);
+  await findKnown(tx, keys, all);
+  await remember(tx, keys, all.filter(({ first }) => first === undefined));
   const clashes: Clash[] = [];
-  const verdict = (occurrence: Occurrence, content: Buffer, first: Place & { content: Buffer }): void => {
+  const verdict = (occurrence: Occurrence, content: Buffer, first: Known): void => {
     clashes.push({ occurrence, code: content.equals(first.content) ? 'duplicate' : 'conflict', first });
   };
-  for (const { occurrence, content, first, otherSubject } of candidates.values()) {
+  for (const { occurrence, content, first, otherSubject } of all) {
     if (first !== undefined) verdict(occurrence, content, first);
     else if (otherSubject !== undefined) clashes.push({ occurrence, code: 'id_reused', first: otherSubject });
   }
-  for (const { occurrence, content, candidate } of repeats) verdict(occurrence, content, candidate.first ?? { ...placeOf(candidate.occurrence), content: candidate.content });
+  for (const { occurrence, candidate } of repeats) verdict(occurrence, contentOf(occurrence.event), candidate.first ?? { ...placeOf(candidate.occurrence), content: candidate.content });
   return clashes;
 };
 
-const keyOf = ({ tenant, event }: Occurrence): string => `${tenant}\n${event.subject}\n${event.source}\n${event.id}`;
 const placeOf = ({ partition, position, nth }: Place): Place => ({ partition, position, nth });
+const halfOf = (key: Buffer): string => key.toString('latin1', 0, HALF_BYTES);
 
-/** Ids are unique per tenant and source; only those that another subject has already go to a table with the subject in its key. */
-const remember = async (tx: Tx, candidates: readonly Candidate[]): Promise<void> => {
-  const reused: Candidate[] = [];
-  for (const [candidate, known] of await insertIds(tx, candidates)) {
-    if (known.subject === candidate.occurrence.event.subject) candidate.first = known;
-    else {
-      candidate.otherSubject = known;
-      reused.push(candidate);
+/** Two subjects of one list that share an id: the later one reuses it. */
+const findReusedAmong = (candidates: readonly Candidate[]): void => {
+  const byHalf = new Map<string, Candidate>();
+  for (const candidate of candidates) {
+    const half = halfOf(candidate.key);
+    const earlier = byHalf.get(half);
+    if (earlier === undefined) byHalf.set(half, candidate);
+    else candidate.otherSubject = placeOf(earlier.occurrence);
+  }
+};
+
+/** Looks the candidates up in the days of their window. A filter may only say that a key is perhaps there; the index decides. */
+const findKnown = async (tx: Tx, keys: KeysOfPartition, candidates: readonly Candidate[]): Promise<void> => {
+  for (const [day, own] of byDay(candidates)) {
+    for (const { day: one, filter } of await keys.windowOf(tx, day)) {
+      const perhaps = filter === undefined ? own : own.filter(({ key }) => filter.mayHave(key));
+      await lookUp(tx, slotOf(one), perhaps);
     }
   }
-  if (reused.length === 0) return;
-  for (const [candidate, known] of await insertReusedIds(tx, reused)) candidate.first = known;
 };
 
-type Columns = readonly [tenants: string, sources: string, ids: string, subjects: string, contents: string, positions: number[], nths: number[], logTimes: number[]];
-const columnsOf = (candidates: readonly Candidate[]): Columns => [
-  textColumn(candidates.map(({ occurrence }) => occurrence.tenant)), textColumn(candidates.map(({ occurrence }) => occurrence.event.source)),
-  textColumn(candidates.map(({ occurrence }) => occurrence.event.id)), textColumn(candidates.map(({ occurrence }) => occurrence.event.subject)),
-  textColumn(candidates.map(({ content }) => content.toString('hex'))),
-  candidates.map(({ occurrence }) => occurrence.position), candidates.map(({ occurrence }) => occurrence.nth), candidates.map(({ occurrence }) => occurrence.logTime)];
+const lookUp = async (tx: Tx, slot: number, candidates: readonly Candidate[]): Promise<void> => {
+  if (candidates.length === 0) return;
+  const { rows } = await tx.query<{ place: bigint; key: Buffer; content: Buffer; partition: number; position: bigint; nth: number }>(
+    `SELECT g.place, uuid_send(k.key) AS key, int8send(k.content) AS content, k.partition, k.position, k.nth FROM unnest($2::uuid[], $3::uuid[]) WITH ORDINALITY g(least, greatest, place)
+     JOIN LATERAL (SELECT * FROM usage_keys k WHERE k.slot = $1 AND k.key >= g.least AND k.key <= g.greatest) k ON true`,
+    [slot, uuidArray(candidates.map(({ key }) => bounded(key, 0))), uuidArray(candidates.map(({ key }) => bounded(key, 0xff)))]);
+  for (const row of rows) {
+    const candidate = candidates[Number(row.place) - 1]!;
+    const known = { partition: row.partition, position: Number(row.position), nth: row.nth };
+    if (row.key.equals(candidate.key)) candidate.first = { ...known, content: row.content };
+    else candidate.otherSubject ??= known;
+  }
+};
+/** Where the events of keys stand, by key: for what corrects them. */
+export const lookUpKeys = async (tx: Tx, keys: KeysOfPartition, occurrences: readonly Occurrence[]): Promise<Map<string, { place: Place; slot: number }>> => {
+  const found = new Map<string, { place: Place; slot: number }>();
+  for (const [day, own] of byDay(occurrences.map((occurrence): Candidate => ({ occurrence, key: keyOf(occurrence.tenant, occurrence.event), content: NO_CONTENT, first: undefined, otherSubject: undefined })))) {
+    for (const { day: one } of await keys.windowOf(tx, day)) {
+      await lookUp(tx, slotOf(one), own.filter(({ first }) => first === undefined));
+      for (const { key, first } of own) if (first !== undefined && !found.has(key.toString('latin1'))) found.set(key.toString('latin1'), { place: placeOf(first), slot: slotOf(one) });
+    }
+  }
+  return found;
+};
+const NO_CONTENT = Buffer.alloc(0);
 
-interface KnownRow { place: bigint; subject: string; content: Buffer; partition: number; position: bigint; nth: number }
+/** The least or the greatest key with the same first half. */
+const bounded = (key: Buffer, byte: number): Buffer => Buffer.concat([key.subarray(0, HALF_BYTES), Buffer.alloc(HALF_BYTES, byte)]);
 
-const insertIds = async (tx: Tx, candidates: readonly Candidate[]): Promise<[Candidate, Known][]> => {
-  if (candidates.length === 0) return [];
-  const { partition } = candidates[0]!.occurrence;
-  const columns = columnsOf(candidates);
-  // In the order of their keys, so that two partitions do not wait for each other in a circle; of equal ones the first in the log wins.
-  const { rowCount } = await tx.query(
-    `INSERT INTO usage_ids (tenant, source, id, subject, content, partition, position, nth, log_time)
-     SELECT tenant, source, id, subject, decode(content, 'hex'), $9, position, nth, log_time
-     FROM unnest(string_to_array($1, E'\\x01'), string_to_array($2, E'\\x01'), string_to_array($3, E'\\x01'), string_to_array($4, E'\\x01'), string_to_array($5, E'\\x01'), $6::bigint[], $7::int[], $8::bigint[]) g(tenant, source, id, subject, content, position, nth, log_time)
-     ORDER BY tenant COLLATE "C", source COLLATE "C", id COLLATE "C", position, nth ON CONFLICT DO NOTHING`, [...columns, partition]);
-  if (rowCount === candidates.length) return [];
-  const { rows } = await tx.query<KnownRow>(
-    `SELECT g.place, k.subject, k.content, k.partition, k.position, k.nth
-     FROM unnest(string_to_array($1, E'\\x01'), string_to_array($2, E'\\x01'), string_to_array($3, E'\\x01'), $4::bigint[], $5::int[]) WITH ORDINALITY g(tenant, source, id, position, nth, place)
-     JOIN usage_ids k ON k.tenant = g.tenant AND k.source = g.source AND k.id = g.id
-     WHERE (k.partition, k.position, k.nth) <> ($6, g.position, g.nth)`, [columns[0], columns[1], columns[2], columns[5], columns[6], partition]);
-  return rows.map((row) => [candidates[Number(row.place) - 1]!, knownOf(row)]);
+const byDay = (candidates: readonly Candidate[]): Map<number, Candidate[]> => {
+  const days = new Map<number, Candidate[]>();
+  for (const candidate of candidates) {
+    const day = dayOf(candidate.occurrence.logTime);
+    const own = days.get(day);
+    if (own === undefined) days.set(day, [candidate]);
+    else own.push(candidate);
+  }
+  return days;
 };
 
-const insertReusedIds = async (tx: Tx, candidates: readonly Candidate[]): Promise<[Candidate, Known][]> => {
-  const { partition } = candidates[0]!.occurrence;
-  const columns = columnsOf(candidates);
-  const { rowCount } = await tx.query(
-    `INSERT INTO usage_reused_ids (tenant, source, id, subject, content, partition, position, nth, log_time)
-     SELECT tenant, source, id, subject, decode(content, 'hex'), $9, position, nth, log_time
-     FROM unnest(string_to_array($1, E'\\x01'), string_to_array($2, E'\\x01'), string_to_array($3, E'\\x01'), string_to_array($4, E'\\x01'), string_to_array($5, E'\\x01'), $6::bigint[], $7::int[], $8::bigint[]) g(tenant, source, id, subject, content, position, nth, log_time)
-     ORDER BY tenant COLLATE "C", source COLLATE "C", id COLLATE "C", subject COLLATE "C" ON CONFLICT DO NOTHING`, [...columns, partition]);
-  if (rowCount === candidates.length) return [];
-  const { rows } = await tx.query<KnownRow>(
-    `SELECT g.place, k.subject, k.content, k.partition, k.position, k.nth
-     FROM unnest(string_to_array($1, E'\\x01'), string_to_array($2, E'\\x01'), string_to_array($3, E'\\x01'), string_to_array($4, E'\\x01'), $5::bigint[], $6::int[]) WITH ORDINALITY g(tenant, source, id, subject, position, nth, place)
-     JOIN usage_reused_ids k ON k.tenant = g.tenant AND k.source = g.source AND k.id = g.id AND k.subject = g.subject
-     WHERE (k.partition, k.position, k.nth) <> ($7, g.position, g.nth)`, [columns[0], columns[1], columns[2], columns[3], columns[5], columns[6], partition]);
-  return rows.map((row) => [candidates[Number(row.place) - 1]!, knownOf(row)]);
+const remember = async (tx: Tx, keys: KeysOfPartition, fresh: readonly Candidate[]): Promise<void> => {
+  for (const [day, own] of byDay(fresh)) {
+    await keys.begin(tx, day);
+    // In the order of the key: neighbours in the index are written together.
+    own.sort((left, right) => Buffer.compare(left.key, right.key));
+    await tx.query(
+      `INSERT INTO usage_keys (slot, partition, nth, key, content, position)
+       SELECT $1, $2, nth, key, content, position FROM unnest($3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[]) g(key, content, position, nth)`,
+      [slotOf(day), own[0]!.occurrence.partition, uuidArray(own.map(({ key }) => key)), wordArray(own.map(({ content }) => content)),
+        bigintArray(own.map(({ occurrence }) => occurrence.position)), bigintArray(own.map(({ occurrence }) => occurrence.nth))]);
+    keys.added(day, own.map(({ key }) => key));
+  }
 };
-
-const knownOf = (row: KnownRow): Known => ({ subject: row.subject, content: row.content, partition: row.partition, position: Number(row.position), nth: row.nth });

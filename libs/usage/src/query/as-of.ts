@@ -1,6 +1,7 @@
 import { instantFromMicros, microsBetween, partitionOf } from '@valueverse/kernel';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import { partitionName, type Feed, type Tx } from '@valueverse/event-log';
+import type { Meter } from '../metering/domain/measure';
 import { METERING_CONSUMER } from '../metering/metering.projector';
 
 export const TOPIC = 'usage.events';
@@ -42,13 +43,13 @@ const hasPassed = ({ ends }: FeedEnds, rows: readonly Row[]): boolean =>
  * The instant up to which everything that was accepted is in an answer about a meter from this snapshot: of the latest look at the feed that metering has
  * passed, or else the log time of the partition that is furthest behind. `subjects` narrows it to their partitions. 1970 for a meter that is still being back-filled.
  */
-export const asOfIn = async (tx: Tx, tenant: string, meter: { meterKey: string; version: number }, looks: readonly FeedEnds[], subjects?: readonly string[]): Promise<string> => {
+export const asOfIn = async (tx: Tx, tenant: string, meter: Pick<Meter, 'meterKey' | 'versions'>, looks: readonly FeedEnds[], subjects?: readonly string[]): Promise<string> => {
   const wanted = subjects === undefined ? undefined : new Set(subjects.map((subject) => partitionOf(tenant, subject, USAGE_PARTITIONS)));
   const found = await tx.query<Row>(
-    `SELECT p.partition, p.log_time, c.next_offset, m.position IS NULL AND m.meter IS NOT NULL AS follows FROM usage_partitions p
+    `SELECT p.partition, p.log_time, c.next_offset, m.follows FROM usage_partitions p
      LEFT JOIN checkpoints c ON c.consumer = $1 AND c.topic = $2 AND c.partition = p.partition
-     LEFT JOIN usage_meter_progress m ON m.tenant = $3 AND m.meter = $4 AND m.version = $5 AND m.partition = p.partition`,
-    [METERING_CONSUMER, TOPIC, tenant, meter.meterKey, meter.version]);
+     LEFT JOIN (SELECT partition, bool_and(position IS NULL) AND count(*) = $5 AS follows FROM usage_meter_progress WHERE tenant = $3 AND meter = $4 GROUP BY partition) m ON m.partition = p.partition`,
+    [METERING_CONSUMER, TOPIC, tenant, meter.meterKey, meter.versions.length]);
   const rows = found.rows.filter(({ partition }) => wanted === undefined || wanted.has(partition));
   if (!rows.every(({ follows }) => follows)) return instantFromMicros(0);
   const passed = looks.find((look) => hasPassed(look, rows));

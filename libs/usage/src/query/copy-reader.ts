@@ -31,23 +31,25 @@ export interface ReadEnvelope {
 }
 
 const ENVELOPES_PER_PAGE = 100;
-interface Row { partition: number; position: bigint; envelope: string; body: string | null; body_hash: Buffer; not_counted: number[] }
+interface Row { partition: number; position: bigint; envelope: string; body: string | null; body_hash: Buffer; not_counted: number[]; superseded: number[] }
 
 const eventsOf = (row: Row): ReadEnvelope => {
   const place = { partition: row.partition, position: Number(row.position) };
   if (row.body === null) return { ...place, events: [], isIntact: false };
-  const notCounted = new Set(row.not_counted);
+  const notCounted = new Set([...row.not_counted, ...row.superseded]);
   const events = (JSON.parse(row.body) as Envelope).events.map((event, nth) => ({ event, micros: microsNumberOfText(event.time), envelope: row.envelope, ...place, nth }))
     .filter(({ nth }) => !notCounted.has(nth));
   return { ...place, events, isIntact: bodyHashOf(row.body).equals(row.body_hash) };
 };
 
-/** Reads envelopes of a tenant's copy in the order given, each once. */
-export const readEnvelopes = async (tx: Tx, tenant: string, places: readonly { partition: number; position: number }[]): Promise<ReadEnvelope[]> => {
+/** Reads envelopes of a tenant's copy in the order given, each once, with the events that count: as of `upTo`, or now. */
+export const readEnvelopes = async (tx: Tx, tenant: string, places: readonly { partition: number; position: number }[], upTo?: UpTo): Promise<ReadEnvelope[]> => {
   const { rows } = await tx.query<Row>(
-    `SELECT e.partition, e.position, e.envelope, e.body, e.body_hash, e.not_counted FROM unnest($2::int[], $3::bigint[]) WITH ORDINALITY g(partition, position, place)
+    `SELECT e.partition, e.position, e.envelope, e.body, e.body_hash, e.not_counted,
+       ARRAY(SELECT s.nth FROM usage_superseded s WHERE s.tenant = $1 AND s.partition = e.partition AND s.position = e.position AND s.by_position <= g.up_to) AS superseded
+     FROM unnest($2::int[], $3::bigint[], $4::bigint[]) WITH ORDINALITY g(partition, position, up_to, place)
      JOIN usage_envelopes e ON e.tenant = $1 AND e.partition = g.partition AND e.position = g.position ORDER BY g.place`,
-    [tenant, places.map(({ partition }) => partition), places.map(({ position }) => position)]);
+    [tenant, places.map(({ partition }) => partition), places.map(({ position }) => position), places.map(({ partition }) => (upTo === undefined ? Number.MAX_SAFE_INTEGER : upTo.get(partition) ?? 0))]);
   return rows.map(eventsOf);
 };
 
@@ -73,7 +75,7 @@ export const visitEvents = async (
   }
   const broken: string[] = [];
   for (let start = 0; start < places.length; start += ENVELOPES_PER_PAGE) {
-    for (const envelope of await readEnvelopes(tx, tenant, places.slice(start, start + ENVELOPES_PER_PAGE))) {
+    for (const envelope of await readEnvelopes(tx, tenant, places.slice(start, start + ENVELOPES_PER_PAGE), upTo)) {
       if (!envelope.isIntact) broken.push(`${envelope.partition}/${envelope.position}`);
       for (const event of envelope.events) {
         for (const { index, from, to } of bySubject.get(event.event.subject) ?? []) if (event.micros >= from && event.micros < to) visit(index, event);

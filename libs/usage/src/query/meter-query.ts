@@ -1,10 +1,13 @@
-import { canonicalJson, Decimal, instantFromMicros, Refused } from '@valueverse/kernel';
+import { canonicalJson, instantFromMicros, microsNumberOfText, Refused } from '@valueverse/kernel';
 import type { Tx } from '@valueverse/event-log';
+import type { Part } from '../metering/domain/aggregations';
 import { bucketOf, raggedEdges, type Stretch, wholeBuckets } from '../metering/domain/bucket';
-import { groupsOf, measure, type MeterDefinition, type MeterRule, narrowed, ruleOf } from '../metering/domain/measure';
-import { Tallies } from '../metering/domain/tallies';
+import { ALL_SUBJECTS, tieOf } from '../metering/domain/deltas';
+import { groupsOf, looksAt, measure, type Meter, type MeterRule, narrowed, rulesOf } from '../metering/domain/measure';
+import { Tally } from '../metering/domain/tally';
+import { readWindows } from '../metering/stored-buckets';
 import { visitEvents } from './copy-reader';
-import { joined, windowAt, type WindowSize, windowsOf } from './domain/windows';
+import { BEGINNING, joined, windowAt, type WindowSize, windowsOf } from './domain/windows';
 
 export interface MeterQuery {
   readonly from: string;
@@ -29,92 +32,154 @@ export interface QueryRow {
 }
 
 const SUBJECT = 'subject';
-const SEPARATOR = '\n';
 
-/** Adds up by window, subject and group, passing over groups that the filters leave out. */
-class Rows {
-  readonly tallies = new Tallies();
-  private readonly groups = new Map<string, string | undefined>();
-
-  constructor(private readonly dimensions: readonly string[], private readonly filters: MeterQuery['filters'], private readonly bySubject: boolean) {}
-
-  add(window: number, subject: string, groups: string, total: number | Decimal, events: number): void {
-    const group = this.groupOf(groups);
-    if (group !== undefined) this.tallies.add(`${String(window).padStart(6, '0')}${SEPARATOR}${this.bySubject ? subject : ''}${SEPARATOR}${group}`, total, events);
-  }
-
-  private groupOf(groups: string): string | undefined {
-    if (this.groups.has(groups)) return this.groups.get(groups);
-    const full = JSON.parse(groups) as Record<string, string>;
-    const counts = Object.entries(this.filters).every(([dimension, values]) => values.includes(full[dimension] ?? ''));
-    const group = counts ? canonicalJson(narrowed(full, this.dimensions)) : undefined;
-    this.groups.set(groups, group);
-    return group;
-  }
+/** What is asked for, made ready: the rules of the meter's versions, and the stretches of time, the first of which is what is carried into the others. */
+interface Plan {
+  readonly tenant: string;
+  readonly rules: readonly MeterRule[];
+  readonly rule: MeterRule;
+  readonly windows: readonly Stretch[];
+  readonly stretches: readonly Stretch[];
+  readonly query: MeterQuery;
+  readonly dimensions: readonly string[];
+  readonly bySubject: boolean;
 }
 
-const assertDimensions = (rule: MeterRule, query: MeterQuery): void => {
-  const known = new Set([SUBJECT, ...rule.dimensions.map(({ name }) => name)]);
+/** The tallies of one row of the answer, by stretch; where samples matter, also by the bucket. */
+interface Line { readonly subject: string; readonly group: string; readonly tallies: (Tally | undefined)[]; readonly samples: (Map<number, Tally> | undefined)[] }
+
+const assertDimensions = (rules: readonly MeterRule[], query: MeterQuery): void => {
+  const known = new Set([SUBJECT, ...rules.flatMap(({ dimensions }) => dimensions.map(({ name }) => name))]);
   const unknown = query.groupBy.find((name) => !known.has(name));
   if (unknown !== undefined) throw new Refused('unknown_dimension', `the meter has no dimension ${unknown}`, '/groupBy');
   const filter = Object.keys(query.filters).find((name) => name === SUBJECT || !known.has(name));
   if (filter !== undefined) throw new Refused('unknown_dimension', `the meter has no dimension ${filter}`, `/filter.${filter}`);
 };
 
-const addBuckets = async (tx: Tx, tenant: string, rule: MeterRule, windows: readonly Stretch[], query: MeterQuery, rows: Rows): Promise<void> => {
-  const whole = windows.map(wholeBuckets);
-  const found = await tx.query<{ place: bigint; subject: string; groups: string; total: string; events: bigint }>(
-    `SELECT w.place, CASE WHEN $7 THEN b.subject ELSE '' END AS subject, b.groups, sum(b.total)::text AS total, sum(b.events)::bigint AS events
-     FROM unnest($4::bigint[], $5::bigint[]) WITH ORDINALITY w(first, until, place)
-     JOIN usage_buckets b ON b.tenant = $1 AND b.meter = $2 AND b.version = $3 AND b.bucket >= w.first AND b.bucket < w.until
-     WHERE $6::text[] IS NULL OR b.subject = ANY($6) GROUP BY 1, 2, 3`,
-    [tenant, rule.key, rule.version, whole.map(({ from }) => from), whole.map(({ to }) => to), query.subjects ?? null, query.groupBy.includes(SUBJECT)]);
-  for (const row of found.rows) rows.add(Number(row.place) - 1, row.subject, row.groups, Decimal.parse(row.total), Number(row.events));
+/** Finds the line of a subject and a combination of dimensions, passing over those that the filters leave out. */
+class Lines {
+  readonly all = new Map<string, Line>();
+  private readonly groups = new Map<string, string | undefined>();
+
+  constructor(private readonly plan: Plan) {}
+
+  of(subject: string, groups: string): Line | undefined {
+    const group = this.groupOf(groups);
+    return group === undefined ? undefined : this.line(this.plan.bySubject ? subject : '', group);
+  }
+
+  line(subject: string, group: string): Line {
+    const key = `${subject}\n${group}`;
+    let line = this.all.get(key);
+    if (line === undefined) this.all.set(key, line = { subject, group, tallies: [], samples: [] });
+    return line;
+  }
+
+  private groupOf(groups: string): string | undefined {
+    if (this.groups.has(groups)) return this.groups.get(groups);
+    const full = JSON.parse(groups) as Record<string, string>;
+    const counts = Object.entries(this.plan.query.filters).every(([dimension, values]) => values.includes(full[dimension] ?? ''));
+    const group = counts ? canonicalJson(narrowed(full, this.plan.dimensions)) : undefined;
+    this.groups.set(groups, group);
+    return group;
+  }
+}
+
+const tallyIn = ({ rule: { aggregation } }: Plan, line: Line, stretch: number, bucket: number): readonly Tally[] => {
+  const fresh = (): Tally => new Tally(aggregation.fold, aggregation.weighsTime);
+  const tallies = [line.tallies[stretch] ??= fresh()];
+  if (!aggregation.samples) return tallies;
+  const samples = line.samples[stretch] ??= new Map();
+  if (!samples.has(bucket)) samples.set(bucket, fresh());
+  return [...tallies, samples.get(bucket)!];
+};
+
+const addBuckets = async (tx: Tx, plan: Plan, lines: Lines): Promise<void> => {
+  const { tenant, rule, stretches, query } = plan;
+  const { fold, samples } = rule.aggregation;
+  // Different values are known by subject alone.
+  const ofSubjects = query.subjects !== undefined || plan.bySubject || fold === 'distinct';
+  const found = await tx.query<{ series: bigint; subject: string; groups: string }>(
+    `SELECT series, subject, groups FROM usage_series WHERE tenant = $1 AND meter = $2 AND CASE WHEN $3 THEN subject <> $4 ELSE subject = $4 END AND ($5::text[] IS NULL OR subject = ANY($5))`,
+    [tenant, rule.key, ofSubjects, ALL_SUBJECTS, query.subjects ?? null]);
+  const rows: Line[] = [];
+  const rowOf = new Map<Line, number>();
+  const series = found.rows.flatMap((one) => {
+    const line = lines.of(one.subject, one.groups);
+    if (line === undefined) return [];
+    if (!rowOf.has(line)) { rowOf.set(line, rows.length); rows.push(line); }
+    return [{ series: Number(one.series), row: rowOf.get(line)! }];
+  });
+  const whole = stretches.map((stretch, nth) => ({ ...wholeBuckets(stretch, rule.settings.bucketMicros), nth })).filter(({ from, to }) => from < to);
+  for (const { place, bucket, columns, values } of await readWindows(tx, fold, series, whole, samples)) {
+    const line = rows[Math.floor(place / whole.length)]!;
+    for (const tally of tallyIn(plan, line, whole[place % whole.length]!.nth, bucket)) {
+      tally.mergeColumns(columns);
+      for (const value of values) tally.see(value, 1);
+    }
+  }
 };
 
 /** What buckets cannot tell apart, because a window begins or ends inside them, is read from the envelopes. */
-const addRaggedEdges = async (tx: Tx, tenant: string, rule: MeterRule, windows: readonly Stretch[], query: MeterQuery, rows: Rows): Promise<void> => {
-  const edges = joined(windows.flatMap(raggedEdges));
+const addRaggedEdges = async (tx: Tx, plan: Plan, lines: Lines): Promise<void> => {
+  const { tenant, rules, rule, stretches, query } = plan;
+  const length = rule.settings.bucketMicros;
+  const edges = joined(stretches.flatMap((stretch) => raggedEdges(stretch, length)));
   if (edges.length === 0) return;
   const found = await tx.query<{ subject: string }>(
-    `SELECT DISTINCT b.subject FROM unnest($4::bigint[], $5::bigint[]) e(first, until)
-     JOIN usage_buckets b ON b.tenant = $1 AND b.meter = $2 AND b.version = $3 AND b.bucket >= e.first AND b.bucket < e.until WHERE $6::text[] IS NULL OR b.subject = ANY($6)`,
-    [tenant, rule.key, rule.version, edges.map(({ from }) => bucketOf(from)), edges.map(({ to }) => to), query.subjects ?? null]);
-  const stretches = found.rows.flatMap(({ subject }) => edges.map((edge) => ({ subject, ...edge })));
-  await visitEvents(tx, tenant, stretches, (_, { event, micros }) => {
-    if (event.type !== rule.eventType) return;
-    const value = measure(rule, event.data);
-    if (value !== undefined) rows.add(windowAt(windows, micros), event.subject, groupsOf(rule, event.data), value, 1);
+    `SELECT DISTINCT s.subject FROM unnest($3::bigint[], $4::bigint[]) e(first, until) JOIN usage_series s ON s.tenant = $1 AND s.meter = $2 AND s.subject <> $6
+     JOIN usage_buckets b ON b.series = s.series AND b.bucket >= e.first AND b.bucket < e.until WHERE $5::text[] IS NULL OR s.subject = ANY($5)`,
+    [tenant, rule.key, edges.map(({ from }) => bucketOf(from, length)), edges.map(({ to }) => to), query.subjects ?? null, ALL_SUBJECTS]);
+  const pieces = found.rows.flatMap(({ subject }) => edges.map((edge) => ({ subject, ...edge })));
+  await visitEvents(tx, tenant, pieces, (_, { event, micros }) => {
+    const counting = rules.find((one) => looksAt(one, event.type, micros, event.data));
+    const measured = counting === undefined ? undefined : measure(counting, event.data);
+    const line = measured === undefined ? undefined : lines.of(event.subject, groupsOf(counting!, event.data));
+    if (line === undefined) return;
+    for (const tally of tallyIn(plan, line, windowAt(stretches, micros), bucketOf(micros, length))) tally.add(measured!.value, micros, tieOf(event), measured!.different);
   });
 };
 
-/** A row of zero for each window in which a series that is there elsewhere has nothing. */
-const fillZeros = (tallies: Tallies, windows: number, isGrouped: boolean): void => {
-  const series = new Set(tallies.entries().map(([key]) => key.slice(key.indexOf(SEPARATOR))));
-  if (series.size === 0 && !isGrouped) series.add(`${SEPARATOR}${SEPARATOR}{}`);
-  for (const one of series) for (let window = 0; window < windows; window++) tallies.add(`${String(window).padStart(6, '0')}${one}`, 0, 0);
+/** The rows of a line, window by window; what is carried over goes with it from one to the next. */
+const rowsOf = ({ rule, windows, stretches, query, bySubject }: Plan, { subject, group, tallies, samples }: Line): { window: number; row: QueryRow }[] => {
+  const { aggregation, settings, carryOver } = rule;
+  const carries = carryOver || aggregation.weighsTime;
+  const carried = new Tally(aggregation.fold, aggregation.weighsTime);
+  const shift = stretches.length - windows.length;
+  if (shift > 0 && tallies[0] !== undefined) carried.merge(tallies[0]);
+  const only = query.subjects?.length === 1 ? query.subjects[0]! : null;
+  return windows.flatMap((stretch, window) => {
+    const tally = tallies[window + shift];
+    const isThere = tally !== undefined || (carries && carried.events > 0);
+    const before = new Tally(aggregation.fold, aggregation.weighsTime);
+    if (carries) before.merge(carried);
+    const part: Part = { stretch, tally: tally ?? new Tally(aggregation.fold, aggregation.weighsTime), before: carries ? before : undefined, samples: samples[window + shift] ?? NO_SAMPLES };
+    if (tally !== undefined) carried.merge(tally);
+    if (!isThere && !query.fillZero) return [];
+    const value = aggregation.quantity([part], stretch, settings)?.toString() ?? (query.fillZero ? '0' : undefined);
+    if (value === undefined) return [];
+    const row = { windowStart: instantFromMicros(stretch.from), windowEnd: instantFromMicros(stretch.to), subject: bySubject ? subject : only, groupBy: JSON.parse(group) as Record<string, string>, value };
+    return [{ window, row }];
+  });
 };
+const NO_SAMPLES: ReadonlyMap<number, Tally> = new Map();
 
 /**
  * The quantities of a meter in windows of a period, from the caller's snapshot. Refuses with `unknown_dimension`, `invalid_period`, `too_many_windows`,
  * `unknown_zone`.
  */
-export const queryMeter = async (tx: Tx, tenant: string, meter: MeterDefinition, query: MeterQuery): Promise<QueryRow[]> => {
-  const rule = ruleOf(meter);
-  assertDimensions(rule, query);
+export const queryMeter = async (tx: Tx, tenant: string, meter: Meter, query: MeterQuery): Promise<QueryRow[]> => {
+  const rules = rulesOf(meter);
+  assertDimensions(rules, query);
+  const rule = rules.at(-1)!;
   const windows = windowsOf(query.from, query.to, query.windowSize, query.timezone);
+  const stretches = rule.carryOver ? [{ from: BEGINNING, to: microsNumberOfText(query.from) }, ...windows] : windows;
   const bySubject = query.groupBy.includes(SUBJECT);
-  const rows = new Rows(query.groupBy.filter((name) => name !== SUBJECT), query.filters, bySubject);
-  await addBuckets(tx, tenant, rule, windows, query, rows);
-  await addRaggedEdges(tx, tenant, rule, windows, query, rows);
-  if (query.fillZero) fillZeros(rows.tallies, windows.length, query.groupBy.length > 0);
-  const only = query.subjects?.length === 1 ? query.subjects[0]! : null;
-  return rows.tallies.entries().map(([key, tally]) => {
-    const [window, subject, group] = key.split(SEPARATOR);
-    const { from, to } = windows[Number(window)]!;
-    return {
-      windowStart: instantFromMicros(from), windowEnd: instantFromMicros(to), subject: bySubject ? subject! : only,
-      groupBy: JSON.parse(group!) as Record<string, string>, value: rule.aggregation.quantity(tally).toString(),
-    };
-  });
+  const plan: Plan = { tenant, rules, rule, windows, stretches, query, bySubject, dimensions: query.groupBy.filter((name) => name !== SUBJECT) };
+  const lines = new Lines(plan);
+  await addBuckets(tx, plan, lines);
+  await addRaggedEdges(tx, plan, lines);
+  if (query.fillZero && lines.all.size === 0 && query.groupBy.length === 0) lines.line('', '{}');
+  return [...lines.all].sort(([left], [right]) => (left < right ? -1 : 1)).flatMap(([, line]) => rowsOf(plan, line))
+    .sort((left, right) => left.window - right.window).map(({ row }) => row);
 };

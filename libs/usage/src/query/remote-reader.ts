@@ -1,6 +1,6 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import type { GroupQuantity, UsageReader, UsageSpan } from '@valueverse/contracts';
+import type { GroupQuantity, UsageQuestion, UsageReader } from '@valueverse/contracts';
 import { Refused } from '@valueverse/kernel';
 import { Allow, type ServiceClient } from '@valueverse/auth';
 import { InstantField, ListOf, Problem, Text, TextList } from '@valueverse/platform';
@@ -48,7 +48,7 @@ export class RemoteUsageReader implements UsageReader {
   constructor(private readonly client: ServiceClient) {}
 
   /** Refuses an unknown meter with `meter_not_found`. */
-  async quantities(tenant: string, query: { meterKey: string; usage: readonly UsageSpan[]; groupBy: readonly string[] }): ReturnType<UsageReader['quantities']> {
+  async quantities(tenant: string, query: UsageQuestion): ReturnType<UsageReader['quantities']> {
     const found = await this.client.post<Awaited<ReturnType<UsageReader['quantities']>>>('/internal/v1/usage/quantities', { tenant, ...query });
     if (found === undefined) throw new Refused('meter_not_found', `there is no meter ${query.meterKey}`);
     return found;

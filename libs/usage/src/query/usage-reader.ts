@@ -1,7 +1,7 @@
 import { partitionOf, Refused } from '@valueverse/kernel';
-import { USAGE_PARTITIONS, type GroupQuantity, type UsageReader, type UsageSpan } from '@valueverse/contracts';
+import { USAGE_PARTITIONS, type GroupQuantity, type UsageQuestion, type UsageReader } from '@valueverse/contracts';
 import { partitionName, type Database, type Feed } from '@valueverse/event-log';
-import { ruleOf } from '../metering/domain/measure';
+import { currentVersion, rulesAsOf, rulesOf } from '../metering/domain/measure';
 import { meterOf } from '../meters/meters';
 import { answerAgain, answersTo } from '../statements/compute';
 import { statementOf } from '../statements/statements';
@@ -18,26 +18,28 @@ export class CopyUsageReader implements UsageReader {
   constructor(private readonly database: Database, feed: Feed, wallClock: () => string) { this.horizon = new FeedHorizon(feed, wallClock); }
 
   /** Refuses an unknown meter with `meter_not_found`. */
-  async quantities(tenant: string, query: { meterKey: string; usage: readonly UsageSpan[]; groupBy: readonly string[] }): Promise<{ quantities: readonly GroupQuantity[]; asOf: string }> {
+  async quantities(tenant: string, query: UsageQuestion): Promise<{ quantities: readonly GroupQuantity[]; asOf: string }> {
     const looks = await this.horizon.look();
     await this.caughtUp(looks[0]!, query.usage.map(({ subject }) => partitionOf(tenant, subject, USAGE_PARTITIONS)));
     return this.database.transaction({ role: 'api', tenant, isolation: 'repeatable read', readOnly: true }, async (tx) => {
       const meter = await meterOf(tx, tenant, query.meterKey);
       if (meter === undefined) throw new Refused('meter_not_found', `there is no meter ${query.meterKey}`);
-      const request = { requestId: '', subscriptionId: '', chargeKey: '', meterVersion: meter.version, ...query };
-      const [answer] = await answersTo(tx, tenant, [{ request, rule: ruleOf(meter) }]);
+      const { period, ...question } = query;
+      const request = { requestId: '', subscriptionId: '', chargeKey: '', meterVersion: currentVersion(meter).version, ...question, ...(period === undefined ? {} : { period }) };
+      const [answer] = await answersTo(tx, tenant, [{ request, rules: rulesOf(meter) }]);
       return { quantities: answer!.quantities, asOf: await asOfIn(tx, tenant, meter, looks, query.usage.map(({ subject }) => subject)) };
     });
   }
 
-  /** Waits a moment for what was accepted before the question; what is still missing then, `asOf` says. */
-  private async caughtUp({ ends }: FeedEnds, partitions: readonly number[]): Promise<void> {
+  /** Waits a moment for what was accepted before the question; answers whether all of it is counted. What is still missing then, `asOf` says. */
+  async caughtUp({ ends }: FeedEnds, partitions: readonly number[]): Promise<boolean> {
     const deadline = performance.now() + CATCH_UP_MS_MAX;
     for (;;) {
       const { rows } = await this.database.transaction({ role: 'worker', readOnly: true }, (tx) => tx.query<{ partition: number; next_offset: bigint }>(
         'SELECT partition, next_offset FROM checkpoints WHERE consumer = $1 AND topic = $2 AND partition = ANY($3)', [METERING_CONSUMER, TOPIC, partitions]));
       const read = new Map(rows.map(({ partition, next_offset: next }) => [partition, next]));
-      if (partitions.every((partition) => (read.get(partition) ?? 0n) >= (ends.get(partitionName({ topic: TOPIC, partition })) ?? 0n)) || performance.now() > deadline) return;
+      if (partitions.every((partition) => (read.get(partition) ?? 0n) >= (ends.get(partitionName({ topic: TOPIC, partition })) ?? 0n))) return true;
+      if (performance.now() > deadline) return false;
       await new Promise((resolve) => { setTimeout(resolve, LOOK_EVERY_MS); });
     }
   }
@@ -49,7 +51,7 @@ export class CopyUsageReader implements UsageReader {
       const meter = statement === undefined ? undefined : await meterOf(tx, tenant, statement.meterKey);
       if (statement === undefined || meter === undefined) return undefined;
       const asOf = new Map(Object.entries(statement.asOf).map(([partition, position]) => [Number(partition), Number(position)]));
-      return answerAgain(tx, tenant, { request: statement, rule: ruleOf(meter) }, asOf);
+      return answerAgain(tx, tenant, { request: statement, rules: rulesAsOf(meter, statement.meterVersion) }, asOf);
     });
   }
 }

@@ -2,7 +2,7 @@ import { derivedId } from '@valueverse/kernel';
 import type { StatementRequest } from '@valueverse/contracts';
 import type { Instruction, Log, Tx } from '@valueverse/event-log';
 import type { JobHandler, JobResult } from '@valueverse/platform';
-import { type MeterDefinition, type MeterRule, ruleOf } from '../metering/domain/measure';
+import { currentVersion, type Meter, type MeterRule, rulesOf } from '../metering/domain/measure';
 import { METERING_CONSUMER } from '../metering/metering.projector';
 import { answersTo, type Answer } from './compute';
 import type { IssueStatement } from './domain/statement';
@@ -16,13 +16,14 @@ const TOPIC = 'usage.events';
 
 interface RequestRow { request: string; chunk: string; body: string; floor: string; at: string; clock: string | null; fact: string; correlation: string; traceparent: string | null }
 interface Pending { readonly row: RequestRow; readonly request: StatementRequest; readonly floor: ReadonlyMap<number, bigint> }
-interface Ready extends Pending { readonly rule: MeterRule }
+interface Ready extends Pending { readonly rules: readonly MeterRule[] }
 
 /** How far metering is, in one snapshot. */
 interface MeteringState {
   readonly checkpoints: ReadonlyMap<number, bigint>;
   readonly parked: readonly { readonly partition: number; readonly record_offset: bigint }[];
-  readonly rules: ReadonlyMap<string, MeterRule>;
+  readonly meters: ReadonlyMap<string, Meter>;
+  /** Keys of meters all of whose versions follow. */
   readonly following: ReadonlySet<string>;
 }
 
@@ -40,20 +41,24 @@ const stateOf = async (tx: Tx, tenant: string, meterKeys: readonly string[]): Pr
   const checkpoints = await tx.query<{ partition: number; next_offset: bigint }>('SELECT partition, next_offset FROM checkpoints WHERE consumer = $1 AND topic = $2', [METERING_CONSUMER, TOPIC]);
   const parked = await tx.query<{ partition: number; record_offset: bigint }>(
     'SELECT partition, record_offset FROM parked_records WHERE consumer = $1 AND topic = $2 AND tenant = $3', [METERING_CONSUMER, TOPIC, tenant]);
-  const meters = await tx.query<{ row: MeterDefinition }>('SELECT row FROM meters WHERE tenant = $1 AND key = ANY($2)', [tenant, meterKeys]);
+  const meters = await tx.query<{ row: Meter }>('SELECT row FROM meters WHERE tenant = $1 AND key = ANY($2)', [tenant, meterKeys]);
   const following = await tx.query<{ meter: string; version: number }>(
-    `SELECT meter, version FROM usage_meter_progress WHERE tenant = $1 AND meter = ANY($2) GROUP BY meter, version HAVING bool_and(position IS NULL)`, [tenant, meterKeys]);
+    `SELECT meter, max(version) AS version FROM usage_meter_progress WHERE tenant = $1 AND meter = ANY($2) GROUP BY meter HAVING bool_and(position IS NULL)`, [tenant, meterKeys]);
   return {
     checkpoints: new Map(checkpoints.rows.map((row) => [row.partition, row.next_offset])), parked: parked.rows,
-    rules: new Map(meters.rows.map(({ row }) => [meterName(row), ruleOf(row)])), following: new Set(following.rows.map((row) => meterName({ meterKey: row.meter, version: row.version }))),
+    meters: new Map(meters.rows.map(({ row }) => [row.meterKey, row])), following: new Set(following.rows.map(({ meter, version }) => meterName(meter, version))),
   };
 };
-const meterName = ({ meterKey, version }: { meterKey: string; version: number }): string => `${meterKey}@${version}`;
+const meterName = (meterKey: string, version: number): string => `${meterKey}@${version}`;
+
+/** It is answered by all versions that there are, and says so: one that came after it was asked may count a part of its time. */
+const readyOf = (pending: Pending, known: Meter): Ready => ({ ...pending, request: { ...pending.request, meterVersion: currentVersion(known).version }, rules: rulesOf(known) });
 
 /** What a request waits for; undefined when it can be answered. */
 const waitsFor = ({ request, floor }: Pending, state: MeteringState): string | undefined => {
-  const name = meterName({ meterKey: request.meterKey, version: request.meterVersion });
-  if (!state.rules.has(name)) return `meter ${name} is not known`;
+  const known = state.meters.get(request.meterKey);
+  if (known === undefined || currentVersion(known).version < request.meterVersion) return `meter ${meterName(request.meterKey, request.meterVersion)} is not known`;
+  const name = meterName(request.meterKey, currentVersion(known).version);
   if (!state.following.has(name)) return `meter ${name} is being back-filled`;
   for (const [partition, end] of floor) {
     const next = state.checkpoints.get(partition) ?? 0n;
@@ -88,7 +93,7 @@ export const answerStatements = (log: Log): JobHandler => ({
       const pending = await pendingOf(tx, tenant, requestIds);
       const state = await stateOf(tx, tenant, [...new Set(pending.map(({ request }) => request.meterKey))]);
       const held = pending.map((one) => ({ one, reason: waitsFor(one, state) }));
-      const able = held.filter(({ reason }) => reason === undefined).map(({ one }): Ready => ({ ...one, rule: state.rules.get(meterName({ meterKey: one.request.meterKey, version: one.request.meterVersion }))! }));
+      const able = held.filter(({ reason }) => reason === undefined).map(({ one }) => readyOf(one, state.meters.get(one.request.meterKey)!));
       return { ready: able, answers: await answersTo(tx, tenant, able), traces: await tracesOfEvidence(tx, tenant, able.map(({ request }) => request)), waiting: held.filter(({ reason }) => reason !== undefined) };
     });
     if (ready.length === 0 && waiting.length > 0) return { outcome: 'wait', afterMs: AGAIN_AFTER_MS, reason: waiting[0]!.reason! };

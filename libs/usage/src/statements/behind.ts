@@ -2,9 +2,12 @@ import { Decimal, instantFromMicros, partitionOf } from '@valueverse/kernel';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import type { Tx } from '@valueverse/event-log';
 import { BUCKET_MICROS } from '../metering/domain/bucket';
-import { groupsOf, measure, type MeterRule } from '../metering/domain/measure';
+import { tieOf } from '../metering/domain/deltas';
+import { groupsOf, looksAt, measure, type Measured, type MeterRule } from '../metering/domain/measure';
 import { Tallies } from '../metering/domain/tallies';
-import { type CountedEvent, readEnvelopes, visitEvents } from '../query/copy-reader';
+import type { Tally } from '../metering/domain/tally';
+import { type CountedEvent, readEnvelopes, type UpTo, visitEvents } from '../query/copy-reader';
+import type { UsageEvent } from '../ingest/domain/usage-event';
 import { stretchesOf } from './domain/evidence';
 import type { StatementData } from './domain/statement';
 
@@ -26,11 +29,16 @@ export interface BehindEvent {
   readonly groupBy: Readonly<Record<string, string>>;
 }
 
+/** What a bucket holds, as a number: how many different values, how many events, or what the values come to. */
+const valueOfBucket = ({ aggregation: { fold, value } }: MeterRule, tally: Tally): string =>
+  (fold === 'distinct' ? Decimal.of(tally.values.size) : value === 'none' ? Decimal.of(tally.events) : tally.total).toString();
+
 interface Span { readonly subject: string; readonly from: number; readonly to: number; readonly upTo: number }
 
 const spansOf = (tenant: string, statement: StatementData): Span[] => stretchesOf(statement).map((stretch) => ({
   ...stretch, upTo: Number(statement.asOf[String(partitionOf(tenant, stretch.subject, USAGE_PARTITIONS))] ?? 0),
 }));
+const upToOf = ({ asOf }: StatementData): UpTo => new Map(Object.entries(asOf).map(([partition, position]) => [Number(partition), Number(position)]));
 const columnsOf = (spans: readonly Span[]): unknown[] => [
   spans.map(({ subject }) => subject), spans.map(({ from }) => from - (from % BUCKET_MICROS)), spans.map(({ to }) => to), spans.map(({ upTo }) => upTo)];
 const clipped = (span: Span, bucket: number): { subject: string; from: number; to: number } =>
@@ -38,10 +46,18 @@ const clipped = (span: Span, bucket: number): { subject: string; from: number; t
 
 const PLACES_PER_LOOK = 200;
 
+/** What an event gives to a meter, by the rule that counts it; undefined where none does. */
+const measuredBy = (rules: readonly MeterRule[], event: UsageEvent, micros: number): { readonly measured: Measured; readonly groups: string } | undefined => {
+  const rule = rules.find((one) => looksAt(one, event.type, micros, event.data));
+  const measured = rule === undefined ? undefined : measure(rule, event.data);
+  return measured === undefined ? undefined : { measured, groups: groupsOf(rule!, event.data) };
+};
+
 /** The next buckets behind a statement with their quantities as of its positions, from the envelopes: what came later is not in them. */
-export const bucketsBehind = async (tx: Tx, tenant: string, statement: StatementData, rule: MeterRule, after: BehindPlace, limit: number): Promise<BehindBucket[]> => {
+export const bucketsBehind = async (tx: Tx, tenant: string, statement: StatementData, rules: readonly MeterRule[], after: BehindPlace, limit: number): Promise<BehindBucket[]> => {
   const spans = spansOf(tenant, statement);
-  const upTo = new Map(Object.entries(statement.asOf).map(([partition, position]) => [Number(partition), Number(position)]));
+  const rule = rules.at(-1)!;
+  const upTo = upToOf(statement);
   const found: BehindBucket[] = [];
   for (let at = after; ;) {
     const { rows } = await tx.query<{ span: bigint; bucket: bigint }>(
@@ -50,15 +66,15 @@ export const bucketsBehind = async (tx: Tx, tenant: string, statement: Statement
        WHERE (g.span, x.bucket) > ($6, $7) ORDER BY 1, 2 LIMIT $8`, [tenant, ...columnsOf(spans), at.span + 1, at.bucket, PLACES_PER_LOOK]);
     const places = rows.map((row) => ({ span: Number(row.span) - 1, bucket: Number(row.bucket), position: 0, nth: 0 }));
     const stretches = places.map(({ span, bucket }) => clipped(spans[span]!, bucket));
-    const tallies = places.map(() => new Tallies());
-    await visitEvents(tx, tenant, stretches, (index, { event }) => {
-      if (event.type !== rule.eventType) return;
-      const value = measure(rule, event.data);
-      if (value !== undefined) tallies[index]!.add(groupsOf(rule, event.data), value, 1);
+    const tallies = places.map(() => new Tallies(rule));
+    await visitEvents(tx, tenant, stretches, (index, { event, micros }) => {
+      const found = measuredBy(rules, event, micros);
+      if (found !== undefined) tallies[index]!.at(found.groups).add(found.measured.value, micros, tieOf(event), found.measured.different);
     }, upTo);
     for (const [index, place] of places.entries()) {
-      const quantities = tallies[index]!.entries().map(([groups, tally]) => ({ groupBy: JSON.parse(groups) as Record<string, string>, value: rule.aggregation.quantity(tally).toString(), events: tally.events }));
       const { subject, from, to } = stretches[index]!;
+      // Of one bucket the sum, count, least, greatest or latest; where a quantity is a mean or a rank, its parts are said.
+      const quantities = tallies[index]!.entries().map(([groups, tally]) => ({ groupBy: JSON.parse(groups) as Record<string, string>, value: valueOfBucket(rule, tally), events: tally.events }));
       if (quantities.length > 0) found.push({ place, subject, from: instantFromMicros(from), to: instantFromMicros(to), quantities });
       if (found.length === limit) return found;
     }
@@ -68,8 +84,9 @@ export const bucketsBehind = async (tx: Tx, tenant: string, statement: Statement
 };
 
 /** The next events behind a statement: exactly those that its quantities count. */
-export const eventsBehind = async (tx: Tx, tenant: string, statement: StatementData, rule: MeterRule, after: BehindPlace, limit: number): Promise<BehindEvent[]> => {
+export const eventsBehind = async (tx: Tx, tenant: string, statement: StatementData, rules: readonly MeterRule[], after: BehindPlace, limit: number): Promise<BehindEvent[]> => {
   const spans = spansOf(tenant, statement);
+  const valuesAreNumbers = rules.at(-1)!.aggregation.value === 'number';
   const found: BehindEvent[] = [];
   for (let at = after; ;) {
     const { rows } = await tx.query<{ span: bigint; bucket: bigint; partition: number; position: bigint }>(
@@ -77,18 +94,19 @@ export const eventsBehind = async (tx: Tx, tenant: string, statement: StatementD
        JOIN usage_bucket_envelopes x ON x.tenant = $1 AND x.subject = g.subject AND x.bucket >= g.first AND x.bucket < g.until AND x.position <= g.up_to
        WHERE (g.span, x.bucket, x.position) >= ($6, $7, $8) ORDER BY 1, 2, 4 LIMIT $9`, [tenant, ...columnsOf(spans), at.span + 1, at.bucket, at.position, PLACES_PER_LOOK]);
     const places = rows.map((row) => ({ span: Number(row.span) - 1, bucket: Number(row.bucket), partition: row.partition, position: Number(row.position) }));
-    const envelopes = new Map((await readEnvelopes(tx, tenant, uniquePlaces(places))).map((envelope) => [`${envelope.partition}/${envelope.position}`, envelope]));
+    const envelopes = new Map((await readEnvelopes(tx, tenant, uniquePlaces(places), upToOf(statement))).map((envelope) => [`${envelope.partition}/${envelope.position}`, envelope]));
     for (const { span, bucket, partition, position } of places) {
       const { subject, from, to } = clipped(spans[span]!, bucket);
       const isWhereWeAre = span === at.span && bucket === at.bucket && position === at.position;
       for (const counted of envelopes.get(`${partition}/${position}`)?.events ?? []) {
         const { event, micros, nth } = counted;
-        if (event.subject !== subject || event.type !== rule.eventType || micros < from || micros >= to || (isWhereWeAre && nth <= at.nth)) continue;
-        const value = measure(rule, event.data);
-        if (value === undefined) continue;
+        if (event.subject !== subject || micros < from || micros >= to || (isWhereWeAre && nth <= at.nth)) continue;
+        const own = measuredBy(rules, event, micros);
+        if (own === undefined) continue;
+        const { value, different } = own.measured;
         found.push({
-          place: { span, bucket, position, nth }, found: counted, value: rule.value === undefined ? null : (typeof value === 'number' ? Decimal.of(value) : value).toString(),
-          groupBy: JSON.parse(groupsOf(rule, event.data)) as Record<string, string>,
+          place: { span, bucket, position, nth }, found: counted, value: valuesAreNumbers ? (typeof value === 'number' ? Decimal.of(value) : value).toString() : different === '' ? null : different,
+          groupBy: JSON.parse(own.groups) as Record<string, string>,
         });
         if (found.length === limit) return found;
       }

@@ -1,56 +1,83 @@
 import { hash } from 'node:crypto';
-import { Decimal, partitionOf } from '@valueverse/kernel';
+import { partitionOf } from '@valueverse/kernel';
 import { USAGE_PARTITIONS, type GroupQuantity, type StatementRequest } from '@valueverse/contracts';
 import type { Tx } from '@valueverse/event-log';
+import type { Fold } from '../metering/domain/aggregations';
 import { bucketOf, raggedEdges, wholeBuckets } from '../metering/domain/bucket';
-import { groupsOf, measure, type MeterRule } from '../metering/domain/measure';
+import { tieOf } from '../metering/domain/deltas';
+import { groupsOf, looksAt, measure, type MeterRule } from '../metering/domain/measure';
 import { Tallies } from '../metering/domain/tallies';
+import { readStretches, type SeriesStretch } from '../metering/stored-buckets';
 import { visitEvents, type CountedEvent, type SubjectStretch, type UpTo } from '../query/copy-reader';
-import { cellKey, evidenceText, quantitiesOf, stretchesOf } from './domain/evidence';
+import { BEGINNING } from '../query/domain/windows';
+import { CARRIED, cellKey, evidenceText, quantitiesOf, type Span, spansOf } from './domain/evidence';
 
-/** A request and the meter that it asks for. */
-export interface Question { readonly request: StatementRequest; readonly rule: MeterRule }
+/** A request and the rules of the meter that it asks for, one of each version in order; the last one says how quantities are made. */
+export interface Question { readonly request: StatementRequest; readonly rules: readonly MeterRule[] }
 export interface Answer {
   readonly quantities: readonly GroupQuantity[];
   readonly asOf: Readonly<Record<string, string>>;
   readonly evidence: string;
 }
 
-interface Span extends SubjectStretch { readonly question: number; readonly nth: number }
+/** A question on its way to its answer. */
+interface Work { readonly question: Question; readonly rule: MeterRule; readonly spans: readonly Span[]; readonly cells: Tallies }
+/** A part of a span, or of what is carried into it. */
+interface Piece extends SubjectStretch { readonly work: Work; readonly span: number; readonly isCarried: boolean }
 
-const spansOf = (questions: readonly Question[]): Span[] => questions.flatMap(({ request }, question) =>
-  stretchesOf(request).map((stretch, nth) => ({ ...stretch, question, nth })));
+const workOf = (question: Question): Work => {
+  const rule = question.rules.at(-1)!;
+  return { question, rule, spans: spansOf(question.request, rule, BEGINNING), cells: new Tallies(rule) };
+};
+const piecesOf = (work: Work): Piece[] => work.spans.flatMap(({ subject, from, to, reach }, span) => [
+  { work, span, subject, from, to, isCarried: false }, ...(reach === undefined ? [] : [{ work, span, subject, from: reach, to: from, isCarried: true }])]);
 
-const countEvent = (cells: Tallies, rule: MeterRule, span: number, { event, micros }: CountedEvent): void => {
-  if (event.type !== rule.eventType) return;
-  const value = measure(rule, event.data);
-  if (value !== undefined) cells.add(cellKey({ span, bucket: bucketOf(micros), groups: groupsOf(rule, event.data) }), value, 1);
+const countEvent = ({ work: { question, rule, cells }, span, isCarried }: Piece, { event, micros }: CountedEvent): void => {
+  const counting = question.rules.find((one) => looksAt(one, event.type, micros, event.data));
+  const measured = counting === undefined ? undefined : measure(counting, event.data);
+  if (measured === undefined) return;
+  const bucket = isCarried ? CARRIED : bucketOf(micros, rule.settings.bucketMicros);
+  cells.at(cellKey({ span, bucket, groups: groupsOf(counting!, event.data) })).add(measured.value, micros, tieOf(event), measured.different);
 };
 
-/** Adds the whole buckets inside the spans to the cells of their questions. */
-const addBuckets = async (tx: Tx, tenant: string, questions: readonly Question[], spans: readonly Span[], cells: readonly Tallies[]): Promise<void> => {
-  const inside = spans.map((span) => ({ span, whole: wholeBuckets(span) })).filter(({ whole }) => whole.from < whole.to);
+/** Adds the whole buckets inside the pieces to the cells of their questions. */
+const addBuckets = async (tx: Tx, tenant: string, pieces: readonly Piece[]): Promise<void> => {
+  const inside = pieces.map((piece) => ({ piece, whole: wholeBuckets(piece, piece.work.rule.settings.bucketMicros) })).filter(({ whole }) => whole.from < whole.to);
   if (inside.length === 0) return;
-  const rules = inside.map(({ span }) => questions[span.question]!.rule);
-  const { rows } = await tx.query<{ place: bigint; bucket: bigint; groups: string; total: string; events: bigint }>(
-    `SELECT g.place, b.bucket, b.groups, b.total::text AS total, b.events
-     FROM unnest($2::text[], $3::int[], $4::text[], $5::bigint[], $6::bigint[]) WITH ORDINALITY g(meter, version, subject, first, until, place)
-     JOIN usage_buckets b ON b.tenant = $1 AND b.meter = g.meter AND b.version = g.version AND b.subject = g.subject AND b.bucket >= g.first AND b.bucket < g.until`,
-    [tenant, rules.map(({ key }) => key), rules.map(({ version }) => version), inside.map(({ span }) => span.subject),
-      inside.map(({ whole }) => whole.from), inside.map(({ whole }) => whole.to)]);
+  const wanted = new Map(inside.map(({ piece }) => [`${piece.work.rule.key}\n${piece.subject}`, piece]));
+  const list = [...wanted.values()];
+  const { rows } = await tx.query<{ place: bigint; series: bigint; groups: string }>(
+    `SELECT g.place, s.series, s.groups FROM unnest($2::text[], $3::text[]) WITH ORDINALITY g(meter, subject, place)
+     JOIN usage_series s ON s.tenant = $1 AND s.meter = g.meter AND s.subject = g.subject`, [tenant, list.map(({ work }) => work.rule.key), list.map(({ subject }) => subject)]);
+  const series = new Map<string, { series: number; groups: string }[]>();
   for (const row of rows) {
-    const { span } = inside[Number(row.place) - 1]!;
-    cells[span.question]!.add(cellKey({ span: span.nth, bucket: Number(row.bucket), groups: row.groups }), Decimal.parse(row.total), Number(row.events));
+    const { work, subject } = list[Number(row.place) - 1]!;
+    const key = `${work.rule.key}\n${subject}`;
+    const own = series.get(key);
+    if (own === undefined) series.set(key, [{ series: Number(row.series), groups: row.groups }]);
+    else own.push({ series: Number(row.series), groups: row.groups });
+  }
+  const stretches = inside.flatMap(({ piece, whole }) => (series.get(`${piece.work.rule.key}\n${piece.subject}`) ?? []).map((one) => ({ piece, ...whole, ...one })));
+  const byFold = new Map<Fold, (SeriesStretch & { piece: Piece; groups: string })[]>();
+  for (const [place, one] of stretches.entries()) {
+    const { fold } = one.piece.work.rule.aggregation;
+    const own = byFold.get(fold);
+    if (own === undefined) byFold.set(fold, [{ ...one, place }]);
+    else own.push({ ...one, place });
+  }
+  for (const [fold, own] of byFold) {
+    for (const { place, bucket, columns, values } of await readStretches(tx, fold, own, true)) {
+      const { piece, groups } = stretches[place]!;
+      const tally = piece.work.cells.at(cellKey({ span: piece.span, bucket: piece.isCarried ? CARRIED : bucket, groups }));
+      tally.mergeColumns(columns);
+      for (const value of values) tally.see(value, 1);
+    }
   }
 };
 
-/** Adds the events in stretches of the spans to the cells of their questions; answers envelopes that are no longer what they were. */
-const addEvents = async (
-  tx: Tx, tenant: string, questions: readonly Question[], pieces: readonly { span: Span; stretch: SubjectStretch }[], cells: readonly Tallies[], upTo?: UpTo,
-): Promise<string[]> => visitEvents(tx, tenant, pieces.map(({ stretch }) => stretch), (index, event) => {
-  const { question, nth } = pieces[index]!.span;
-  countEvent(cells[question]!, questions[question]!.rule, nth, event);
-}, upTo);
+/** Adds the events in stretches of pieces to the cells of their questions; answers envelopes that are no longer what they were. */
+const addEvents = (tx: Tx, tenant: string, pieces: readonly Piece[], upTo?: UpTo): Promise<string[]> =>
+  visitEvents(tx, tenant, pieces, (index, event) => { countEvent(pieces[index]!, event); }, upTo);
 
 const partitionsOfSubjects = (tenant: string, { usage }: StatementRequest): number[] =>
   [...new Set(usage.map(({ subject }) => partitionOf(tenant, subject, USAGE_PARTITIONS)))].sort((a, b) => a - b);
@@ -62,18 +89,18 @@ const sha256 = (text: string): string => hash('sha256', text, 'hex');
  * the ends of metering's copy in that snapshot, so the transaction has to be REPEATABLE READ.
  */
 export const answersTo = async (tx: Tx, tenant: string, questions: readonly Question[]): Promise<Answer[]> => {
-  const spans = spansOf(questions);
-  const cells = questions.map(() => new Tallies());
-  await addBuckets(tx, tenant, questions, spans, cells);
-  await addEvents(tx, tenant, questions, spans.flatMap((span) => raggedEdges(span).map((edge) => ({ span, stretch: { subject: span.subject, ...edge } }))), cells);
+  const works = questions.map(workOf);
+  const pieces = works.flatMap(piecesOf);
+  await addBuckets(tx, tenant, pieces);
+  await addEvents(tx, tenant, pieces.flatMap((piece) => raggedEdges(piece, piece.work.rule.settings.bucketMicros).map((edge) => ({ ...piece, ...edge }))));
   const { rows } = await tx.query<{ partition: number; position: bigint; link: Buffer }>('SELECT partition, position, link FROM usage_partitions');
   const heads = new Map(rows.map((row) => [row.partition, row]));
-  return questions.map(({ request, rule }, question) => {
+  return works.map(({ question: { request }, rule, spans, cells }) => {
     const own = partitionsOfSubjects(tenant, request).map((partition) => heads.get(partition)!);
     const asOf = Object.fromEntries(own.map(({ partition, position }) => [String(partition), String(position)]));
     const chain = Object.fromEntries(own.map(({ partition, link }) => [String(partition), link.toString('hex')]));
-    const quantities = quantitiesOf(rule, cells[question]!, request.groupBy);
-    return { quantities, asOf, evidence: sha256(evidenceText(request, quantities, cells[question]!, chain)) };
+    const quantities = quantitiesOf(request, rule, spans, cells);
+    return { quantities, asOf, evidence: sha256(evidenceText(request, quantities, cells, chain)) };
   });
 };
 
@@ -89,8 +116,8 @@ const chainAt = async (tx: Tx, asOf: UpTo): Promise<Record<string, string>> => {
 
 /** Answers a question again from the envelopes alone, as of positions of the copy: what came later is not in it. Needs a role that sees every tenant's links. */
 export const answerAgain = async (tx: Tx, tenant: string, question: Question, asOf: UpTo): Promise<Pick<Answer, 'quantities' | 'evidence'>> => {
-  const cells = [new Tallies()];
-  const broken = await addEvents(tx, tenant, [question], spansOf([question]).map((span) => ({ span, stretch: span })), cells, asOf);
-  const quantities = quantitiesOf(question.rule, cells[0]!, question.request.groupBy);
-  return { quantities, evidence: sha256(evidenceText(question.request, quantities, cells[0]!, await chainAt(tx, asOf), broken)) };
+  const work = workOf(question);
+  const broken = await addEvents(tx, tenant, piecesOf(work), asOf);
+  const quantities = quantitiesOf(question.request, work.rule, work.spans, work.cells);
+  return { quantities, evidence: sha256(evidenceText(question.request, quantities, work.cells, await chainAt(tx, asOf), broken)) };
 };

@@ -3,9 +3,9 @@ import { ApiTags } from '@nestjs/swagger';
 import type { Tx } from '@valueverse/event-log';
 import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
 import { Answers, AnswersPage, Cursors, type Page, PageQuery, Problem } from '@valueverse/platform';
-import { anything, decimal, instant, list, mapOf, nullable, object, text, usageSpan, whole } from '@valueverse/contracts';
+import { anything, decimal, instant, list, mapOf, nullable, object, optional, text, usageSpan, whole } from '@valueverse/contracts';
 import type { UsageEvent } from '../ingest/domain/usage-event';
-import { type MeterRule, ruleOf } from '../metering/domain/measure';
+import { type MeterRule, rulesAsOf } from '../metering/domain/measure';
 import { wantedMeter } from '../meters/meters.controller';
 import { UsageHost } from '../usage-host';
 import { BEFORE_ALL, type BehindBucket, type BehindEvent, type BehindPlace, bucketsBehind, eventsBehind } from './behind';
@@ -32,14 +32,14 @@ const placeOf = (position: readonly string[] | undefined): BehindPlace => {
 
 const statementToApi = (statement: StatementData): unknown => ({
   id: statement.statementId, requestId: statement.requestId, subscriptionId: statement.subscriptionId, chargeKey: statement.chargeKey,
-  meterKey: statement.meterKey, meterVersion: statement.meterVersion, usage: statement.usage, groupBy: statement.groupBy,
-  quantities: statement.quantities.map(({ group, value, events }) => ({ groupBy: group, value, events })), asOf: statement.asOf, evidence: statement.evidence, issuedAt: statement.issuedAt,
+  meterKey: statement.meterKey, meterVersion: statement.meterVersion, usage: statement.usage, groupBy: statement.groupBy, period: statement.period ?? null,
+  quantities: statement.quantities.map(({ group, ...rest }) => ({ groupBy: group, ...rest })), asOf: statement.asOf, evidence: statement.evidence, issuedAt: statement.issuedAt,
   buckets: `/api/v1/usage/statements/${statement.statementId}/buckets`, events: `/api/v1/usage/statements/${statement.statementId}/events`,
 });
 
-const QUANTITY = object({ groupBy: mapOf(text()), value: decimal(), events: whole() });
+const QUANTITY = object({ groupBy: mapOf(text()), value: decimal(), events: whole(), converted: optional(decimal()) });
 const STATEMENT = object({
-  id: text(), requestId: text(), subscriptionId: text(), chargeKey: text(), meterKey: text(), meterVersion: whole(1), usage: list(usageSpan), groupBy: list(text()),
+  id: text(), requestId: text(), subscriptionId: text(), chargeKey: text(), meterKey: text(), meterVersion: whole(1), usage: list(usageSpan), groupBy: list(text()), period: nullable(object({ from: instant(), to: instant() })),
   quantities: list(QUANTITY), asOf: mapOf(text()), evidence: text(), issuedAt: instant(), buckets: text(), events: text(),
 });
 const BUCKET = object({ subject: text(), from: instant(), to: instant(), quantities: list(QUANTITY) });
@@ -77,13 +77,13 @@ export class StatementsController {
 
   private async behind<Row extends { place: BehindPlace }, T>(
     what: string, tenant: string, id: string, query: PageQuery,
-    find: (tx: Tx, tenant: string, statement: StatementData, rule: MeterRule, after: BehindPlace, limit: number) => Promise<Row[]>, toApi: (row: Row) => T,
+    find: (tx: Tx, tenant: string, statement: StatementData, rules: readonly MeterRule[], after: BehindPlace, limit: number) => Promise<Row[]>, toApi: (row: Row) => T,
   ): Promise<Page<T>> {
     const list = `${what} ${tenant} ${id}`;
     const after = placeOf(this.cursors.read(query.cursor, list));
     const rows = await this.host.read(tenant, async (tx) => {
       const statement = await this.wanted(tx, tenant, id);
-      return find(tx, tenant, statement, ruleOf(await wantedMeter(tx, tenant, statement.meterKey)), after, query.limit + 1);
+      return find(tx, tenant, statement, rulesAsOf(await wantedMeter(tx, tenant, statement.meterKey), statement.meterVersion), after, query.limit + 1);
     });
     return this.cursors.page(rows, query, list, positionOf, toApi);
   }

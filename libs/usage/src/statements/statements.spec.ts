@@ -113,7 +113,7 @@ describe('statements', () => {
     await bed.request([{ usage: [span(0, QUARTER)] }]);
     await bed.statement();
     await expect(bed.reader.quantities('org_2:test', { meterKey: 'tokens', usage: [span(0, QUARTER)], groupBy: [] })).rejects.toMatchObject({ code: 'meter_not_found' });
-    const tables = ['usage_envelopes', 'usage_ids', 'usage_buckets', 'usage_bucket_envelopes', 'usage_exceptions', 'usage_meter_progress', 'usage_statement_requests', 'meters', 'statements'];
+    const tables = ['usage_envelopes', 'usage_series', 'usage_buckets', 'usage_bucket_envelopes', 'usage_exceptions', 'usage_meter_progress', 'usage_statement_requests', 'meters', 'statements'];
     const counts = (tenant: string): Promise<number[]> => bed.database.transaction({ role: 'api', tenant }, async (tx) => {
       const found: number[] = [];
       for (const table of tables) found.push((await tx.query(`SELECT FROM ${table}`)).rowCount ?? 0);

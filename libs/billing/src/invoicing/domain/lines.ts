@@ -33,16 +33,16 @@ const recurringLine = (charge: Charge, { period, aligned }: Charged, pricing: Pr
   const { currency, rounding, zone } = pricing;
   const rated = rateCharge({ price: charge.price as Price, quantity: Decimal.one, currency, rounding });
   const isWhole = period.from === aligned.from && period.to === aligned.to;
-  if (isWhole) return line(charge, period, pricing, { quantity: '1', amount: rated.amount.toString(), steps: closed(rated.steps, roundingStep(rated, rounding)) });
+  if (isWhole) return line(charge, period, pricing, { quantity: '1', billedQuantity: '1', amount: rated.amount.toString(), steps: closed(rated.steps, roundingStep(rated, rounding)) });
   const sliced = prorateFee({ full: rated.exact, aligned, served: period, granularity: 'day', zone, currency, rounding });
   // The steps of the slice name the whole fee; beside its own step they would not add up to the line.
-  return line(charge, period, pricing, { quantity: '1', amount: sliced.amount.toString(), steps: sliced.steps });
+  return line(charge, period, pricing, { quantity: '1', billedQuantity: '1', amount: sliced.amount.toString(), steps: sliced.steps });
 };
 
 const usageLine = (charge: Charge, { period }: Charged, statement: Statement, pricing: Pricing): InvoiceLine => {
-  const quantity = totalOf(statement.quantities);
-  const rated = rateUsage(charge, quantity, pricing);
-  return { ...line(charge, period, pricing, { quantity: quantity.toString(), amount: rated.amount.toString(), steps: closed(rated.steps, roundingStep(rated, pricing.rounding)) }), statement };
+  const billed = billedOf(statement.quantities);
+  const rated = rateUsage(charge, billed, pricing);
+  return { ...line(charge, period, pricing, { quantity: totalOf(statement.quantities).toString(), billedQuantity: billed.toString(), amount: rated.amount.toString(), steps: closed(rated.steps, roundingStep(rated, pricing.rounding)) }), statement };
 };
 
 /** What a quantity costs by a usage charge; used for lines, previews and the proof of a line. */
@@ -52,11 +52,14 @@ export const rateUsage = (charge: Pick<Charge, 'price' | 'chargeFlatAtZero'>, qu
 /** The groups of a statement are a partition of its usage, so their sum is the whole. */
 export const totalOf = (quantities: readonly GroupQuantity[]): Decimal => Decimal.sum(quantities.map(({ value }) => Decimal.parse(value)));
 
+/** The same as it is billed: converted where the meter says so. */
+export const billedOf = (quantities: readonly GroupQuantity[]): Decimal => Decimal.sum(quantities.map(({ value, converted }) => Decimal.parse(converted ?? value)));
+
 const closed = (steps: readonly Step[], rounding: Step | undefined): Step[] => (rounding === undefined ? [...steps] : [...steps, rounding]);
 
-const line = (charge: Charge, period: Period, { invoiceId }: Pricing, priced: { quantity: string; amount: string; steps: readonly Step[] }): InvoiceLine => ({
+const line = (charge: Charge, period: Period, { invoiceId }: Pricing, priced: { quantity: string; billedQuantity: string; amount: string; steps: readonly Step[] }): InvoiceLine => ({
   lineId: derivedId('line', invoiceId, charge.key, period.from), chargeKey: charge.key, type: charge.type, description: charge.name,
-  quantity: priced.quantity, billedQuantity: priced.quantity, amount: priced.amount, netAmount: priced.amount, taxAmount: zeroLike(priced.amount),
+  quantity: priced.quantity, billedQuantity: priced.billedQuantity, amount: priced.amount, netAmount: priced.amount, taxAmount: zeroLike(priced.amount),
   servicePeriod: { ...period }, dimensions: {}, steps: priced.steps,
 });
 

@@ -8,6 +8,15 @@ export interface UsageEvent {
   readonly data?: Readonly<Record<string, unknown>>;
   /** Extension attributes of CloudEvents, as they were sent. */
   readonly extensions?: Readonly<Record<string, string | number | boolean>>;
+  /** Of what takes the place of an event that was sent before. Never sent by a client. */
+  readonly correction?: Correction;
+}
+
+/** Why an event no longer counts as it was sent: `void` takes it back, `amend` puts this one in its place. */
+export interface Correction {
+  readonly id: string;
+  readonly kind: 'void' | 'amend';
+  readonly reason: string;
 }
 
 /** Events of one tenant that travel and are kept together. */

@@ -1,23 +1,23 @@
-/** Usage is added up per quarter of an hour, counted in UTC. All instants here are microseconds since 1970. */
+/** Usage is added up per quarter of an hour, or per sample window of a meter, counted in UTC. All instants here are microseconds since 1970. */
 export const BUCKET_MICROS = 900_000_000;
 
 /** The start of the bucket that an instant is in. */
-export const bucketOf = (micros: number): number => micros - (micros % BUCKET_MICROS);
+export const bucketOf = (micros: number, length = BUCKET_MICROS): number => micros - (micros % length);
 
 /** The first start of a bucket at or after an instant. */
-export const bucketFrom = (micros: number): number => bucketOf(micros + BUCKET_MICROS - 1);
+export const bucketFrom = (micros: number, length = BUCKET_MICROS): number => bucketOf(micros + length - 1, length);
 
 /** Half-open, in microseconds. */
 export interface Stretch { readonly from: number; readonly to: number }
 
 /** The whole buckets in a stretch: from the first start to the end of the last one. Empty where `to` is not above `from`. */
-export const wholeBuckets = ({ from, to }: Stretch): Stretch => ({ from: bucketFrom(from), to: bucketOf(to) });
+export const wholeBuckets = ({ from, to }: Stretch, length = BUCKET_MICROS): Stretch => ({ from: bucketFrom(from, length), to: bucketOf(to, length) });
 
 /** What is left of a stretch beside its whole buckets: at most a piece at each end. */
-export const raggedEdges = (stretch: Stretch): Stretch[] => {
+export const raggedEdges = (stretch: Stretch, length = BUCKET_MICROS): Stretch[] => {
   const { from, to } = stretch;
   if (from >= to) return [];
-  const whole = wholeBuckets(stretch);
+  const whole = wholeBuckets(stretch, length);
   if (whole.from > whole.to) return [stretch];
   return [{ from, to: whole.from }, { from: whole.to, to }].filter((edge) => edge.from < edge.to);
 };

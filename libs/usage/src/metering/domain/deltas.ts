@@ -1,47 +1,84 @@
 import type { UsageEvent } from '../../ingest/domain/usage-event';
 import { bucketOf } from './bucket';
-import { ExactSum } from './exact-sum';
-import { groupsOf, measure, type MeterRule } from './measure';
+import { groupsOf, looksAt, measure, type MeterRule } from './measure';
+import { Tally } from './tally';
 
-/** What a bucket grows by. */
-export interface Delta {
+/** All subjects of a partition added up, so that a question about a whole tenant need not visit each of them. */
+export const ALL_SUBJECTS = '';
+
+/** What grows over time as one: a version of a meter for one subject, or for all, and one combination of its dimensions. */
+export interface SeriesName {
   readonly tenant: string;
   readonly rule: MeterRule;
   readonly subject: string;
-  readonly bucket: number;
   readonly groups: string;
-  readonly sum: ExactSum;
-  events: number;
 }
+/** What the buckets of a series grow by: start of the bucket -> tally. */
+export interface SeriesDelta extends SeriesName { readonly cells: Map<number, Tally> }
 
-/** Adds usage events up by meter, subject, bucket and group, in memory. */
+/** None of the parts but the last can hold a line feed. */
+export const seriesText = ({ tenant, rule, subject, groups }: SeriesName, partition: number): string => `${tenant}\n${rule.key}\n${rule.version}\n${partition}\n${subject}\n${groups}`;
+
+/** The later of two events that claim one instant is the one with the greater source, then id. */
+export const tieOf = ({ source, id }: Pick<UsageEvent, 'source' | 'id'>): string => `${source}\n${id}`;
+
+/** The tally of a cell, made where there is none. */
+export const cellIn = (cells: Map<number, Tally>, { aggregation }: MeterRule, bucket: number): Tally => {
+  let tally = cells.get(bucket);
+  if (tally === undefined) cells.set(bucket, tally = new Tally(aggregation.fold, aggregation.weighsTime));
+  return tally;
+};
+
+/** Adds usage events of one partition up by series and bucket, in memory. */
 export class Deltas {
-  private readonly rows = new Map<string, Delta>();
+  private readonly rows = new Map<string, SeriesDelta>();
 
-  /** Adds an event for each of its tenant's meters that looks at its type; answers the meters for which its value is none. */
+  constructor(private readonly partition: number) {}
+
+  /** Adds an event for each of its tenant's rules that looks at it; answers those for which its value is none. */
   add(tenant: string, event: UsageEvent, micros: number, rules: readonly MeterRule[]): readonly MeterRule[] {
     let invalid: MeterRule[] | undefined;
     for (const rule of rules) {
-      if (rule.eventType !== event.type) continue;
-      const value = measure(rule, event.data);
-      if (value === undefined) { (invalid ??= []).push(rule); continue; }
-      const row = this.row(tenant, rule, event.subject, bucketOf(micros), groupsOf(rule, event.data));
-      row.sum.add(value);
-      row.events++;
+      if (!looksAt(rule, event.type, micros, event.data)) continue;
+      const measured = measure(rule, event.data);
+      if (measured === undefined) { (invalid ??= []).push(rule); continue; }
+      const series = this.series({ tenant, rule, subject: event.subject, groups: groupsOf(rule, event.data) });
+      cellIn(series.cells, rule, bucketOf(micros, rule.settings.bucketMicros)).add(measured.value, micros, tieOf(event), measured.different);
     }
     return invalid ?? NONE;
   }
 
-  get all(): readonly Delta[] { return [...this.rows.values()]; }
+  /** Takes back an event that one rule has counted. Answers whether it can be taken back; a value that was chosen cannot, its bucket has to be counted anew. */
+  take(tenant: string, event: UsageEvent, micros: number, rule: MeterRule): 'taken' | 'recount' | 'not_counted' {
+    const measured = looksAt(rule, event.type, micros, event.data) ? measure(rule, event.data) : undefined;
+    if (measured === undefined) return 'not_counted';
+    if (rule.aggregation.fold !== 'add' && rule.aggregation.fold !== 'distinct') return 'recount';
+    const series = this.series({ tenant, rule, subject: event.subject, groups: groupsOf(rule, event.data) });
+    cellIn(series.cells, rule, bucketOf(micros, rule.settings.bucketMicros)).take(measured.value, micros, measured.different);
+    return 'taken';
+  }
 
-  private row(tenant: string, rule: MeterRule, subject: string, bucket: number, groups: string): Delta {
-    // None of the parts but the last can hold a line feed.
-    const key = `${tenant}\n${rule.key}\n${rule.version}\n${subject}\n${bucket}\n${groups}`;
-    let row = this.rows.get(key);
-    if (row === undefined) {
-      row = { tenant, rule, subject, bucket, groups, sum: new ExactSum(), events: 0 };
-      this.rows.set(key, row);
+  /** By series, in the order in which they came first. */
+  get all(): ReadonlyMap<string, SeriesDelta> { return this.rows; }
+
+  /** The same, all subjects added up. Different values are not: they are counted from the subjects. */
+  totals(): Map<string, SeriesDelta> {
+    const totals = new Deltas(this.partition);
+    for (const { tenant, rule, groups, cells } of this.rows.values()) {
+      if (rule.aggregation.fold === 'distinct') continue;
+      const series = totals.series({ tenant, rule, subject: ALL_SUBJECTS, groups });
+      for (const [bucket, tally] of cells) cellIn(series.cells, rule, bucket).merge(tally);
     }
+    return totals.rows;
+  }
+
+  /** Forgets a series. */
+  drop(text: string): void { this.rows.delete(text); }
+
+  private series(name: SeriesName): SeriesDelta {
+    const text = seriesText(name, this.partition);
+    let row = this.rows.get(text);
+    if (row === undefined) this.rows.set(text, row = { ...name, cells: new Map() });
     return row;
   }
 }

@@ -5,9 +5,9 @@ import { BUCKET_MICROS, raggedEdges, wholeBuckets, type Stretch } from './bucket
 import { ExactSum } from './exact-sum';
 import { groupsOf, measure, ruleOf } from './measure';
 
-const METER = { meterKey: 'm', version: 1, name: 'm', eventType: 'call', aggregation: 'sum', valueProperty: '$.usage.tokens', groupBy: { region: '$.region', model: '$.model' }, metadata: {}, createdAt: '2026-01-01T00:00:00Z' } as const;
+const METER = { meterKey: 'm', version: 1, name: 'm', eventType: 'call', aggregation: 'sum', valueProperty: '$.usage.tokens', groupBy: { region: '$.region', model: '$.model' }, filter: [], carryOver: false, metadata: {}, createdAt: '2026-01-01T00:00:00Z' } as const;
 const rule = ruleOf(METER);
-const valueOf = (tokens: unknown): string | undefined => measure(rule, { usage: { tokens } })?.toString();
+const valueOf = (tokens: unknown): string | undefined => measure(rule, { usage: { tokens } })?.value.toString();
 
 describe('buckets and edges', () => {
   test('the whole buckets and the ragged edges of a stretch are the stretch, each instant once', () => {

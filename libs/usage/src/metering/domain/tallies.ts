@@ -1,25 +1,21 @@
-import type { Decimal } from '@valueverse/kernel';
-import { ExactSum } from './exact-sum';
-import type { Tally } from './aggregations';
+import type { MeterRule } from './measure';
+import { Tally } from './tally';
 
-/** Tallies by a text key, added up exactly. */
+/** Tallies of one rule by a text key. */
 export class Tallies {
-  private readonly rows = new Map<string, { sum: ExactSum; events: number }>();
+  private readonly rows = new Map<string, Tally>();
 
-  add(key: string, total: number | Decimal, events: number): void {
-    let row = this.rows.get(key);
-    if (row === undefined) this.rows.set(key, row = { sum: new ExactSum(), events: 0 });
-    row.sum.add(total);
-    row.events += events;
-  }
+  constructor(private readonly rule: MeterRule) {}
 
-  get(key: string): Tally | undefined {
-    const row = this.rows.get(key);
-    return row === undefined ? undefined : { total: row.sum.total, events: row.events };
+  /** The tally of a key, made where there is none. */
+  at(key: string): Tally {
+    let tally = this.rows.get(key);
+    if (tally === undefined) this.rows.set(key, tally = new Tally(this.rule.aggregation.fold, this.rule.aggregation.weighsTime));
+    return tally;
   }
 
   /** In the order of the keys by UTF-16 code units, whatever order they came in. */
   entries(): [string, Tally][] {
-    return [...this.rows].sort(([left], [right]) => (left < right ? -1 : 1)).map(([key, { sum, events }]) => [key, { total: sum.total, events }]);
+    return [...this.rows].sort(([left], [right]) => (left < right ? -1 : 1));
   }
 }

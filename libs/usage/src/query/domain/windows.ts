@@ -7,6 +7,9 @@ export type WindowSize = (typeof WINDOW_SIZES)[number];
 /** The most windows of one answer: a week of minutes, more than a year of hours. */
 export const WINDOWS_MAX = 10_080;
 
+/** The first instant that an event can have. */
+export const BEGINNING = 0;
+
 const MINUTE = 60_000_000;
 /** Windows below a day are counted from the local midnight of their day, so that one of summer time's odd days is cut like any other. */
 const PARTS_OF_A_DAY: Partial<Record<WindowSize, number>> = { minute: MINUTE, quarter_hour: 15 * MINUTE, hour: 60 * MINUTE };

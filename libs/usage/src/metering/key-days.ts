@@ -1,0 +1,112 @@
+import { ident, type Tx } from '@valueverse/event-log';
+import { KeyFilter } from './domain/key-filter';
+
+/** Days of log time in which the same event again is a duplicate, today among them. */
+export const DEDUPE_DAYS = 35;
+/** Tables that hold the keys of a day each and are emptied as a whole when their turn comes again; more than the window, because partitions are not at the same day. */
+export const KEY_SLOTS = 64;
+/** What all filters of a process may take; days beyond that are looked up in their index. */
+const FILTER_BYTES_MAX = 268_435_456;
+const KEYS_PER_READ = 50_000;
+const KEY_BYTES = 16;
+const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
+const DAY_MICROS = 86_400_000_000;
+
+export const dayOf = (logTime: number): number => Math.floor(logTime / DAY_MICROS);
+export const slotOf = (day: number): number => day % KEY_SLOTS;
+
+interface Day {
+  readonly filter: KeyFilter | undefined;
+  /** Up to where the keys of each partition are in the filter, and the day that the partition was on when it was read. */
+  readonly upTo: Map<number, { position: number; readonly day: number }>;
+}
+
+/** The keys of one partition, as one transaction looks at them and adds to them. */
+export interface KeysOfPartition {
+  /** Makes sure that the slot of a day holds that day and no older one. Whoever comes first on a new day empties it. */
+  readonly begin: (tx: Tx, day: number) => Promise<void>;
+  /** The days of the window of `day` that hold keys, with their filters; the latest first. */
+  readonly windowOf: (tx: Tx, day: number) => Promise<readonly { readonly day: number; readonly filter: KeyFilter | undefined }[]>;
+  /** To be told at once of keys that were written: a filter that knows of one that is rolled back only says "perhaps" once more. */
+  readonly added: (day: number, keys: readonly Buffer[]) => void;
+  /** To be told when the transaction is committed, with where the copy of the partition then ends. */
+  readonly committed: (position: number) => void;
+}
+
+/**
+ * The days of keys that a process has looked at, each with a filter of its keys in memory. A filter is read once and grows with every key that this process writes.
+ * It serves a partition that had left the day when it was read, or to which nobody else has added since; otherwise it is read again.
+ */
+export class KeyDays {
+  private readonly days = new Map<number, Day>();
+  private readonly begun = new Set<number>();
+
+  /** The keys of a partition whose lock the caller holds and whose copy ends at `position`. */
+  of(partition: number, position: number): KeysOfPartition {
+    return {
+      begin: (tx, day) => this.begin(tx, day),
+      windowOf: (tx, day) => this.windowOf(tx, day, partition, position),
+      added: (day, keys) => { const filter = this.days.get(day)?.filter; if (filter !== undefined) for (const key of keys) filter.add(key); },
+      committed: (next) => {
+        for (const { upTo } of this.days.values()) {
+          const own = upTo.get(partition);
+          if (own?.position === position) own.position = next;
+        }
+      },
+    };
+  }
+
+  /** Forgets every filter: something was there that they did not know of. */
+  distrust(): void { this.days.clear(); }
+
+  private async begin(tx: Tx, day: number): Promise<void> {
+    if (this.begun.has(day)) return;
+    await tx.query('INSERT INTO usage_key_days VALUES ($1, $2) ON CONFLICT (slot) DO NOTHING', [slotOf(day), day]);
+    const { rows } = await tx.query<{ day: number }>('SELECT day FROM usage_key_days WHERE slot = $1 FOR UPDATE', [slotOf(day)]);
+    if (rows[0]!.day < day) {
+      await tx.query(`TRUNCATE ${ident(`usage_keys_${slotOf(day)}`)}`);
+      await tx.query('UPDATE usage_key_days SET day = $2 WHERE slot = $1', [slotOf(day), day]);
+    }
+    tx.afterCommit(() => { this.begun.add(day); });
+  }
+
+  private async windowOf(tx: Tx, day: number, partition: number, position: number): ReturnType<KeysOfPartition['windowOf']> {
+    const { rows } = await tx.query<{ day: number }>('SELECT day FROM usage_key_days WHERE day > $1::int - $2::int AND day <= $1 ORDER BY day DESC', [day, DEDUPE_DAYS]);
+    for (const known of this.days.keys()) if (known <= day - KEY_SLOTS) this.days.delete(known);
+    const window = [];
+    for (const { day: one } of rows) {
+      const known = this.days.get(one);
+      const own = known?.upTo.get(partition);
+      const serves = own !== undefined && (own.day > one || own.position === position);
+      window.push({ day: one, filter: serves ? known!.filter : await this.read(tx, one) });
+    }
+    return window;
+  }
+
+  /** Reads the keys of a day into a filter; none where the filters have all the memory that they may. */
+  private async read(tx: Tx, day: number): Promise<KeyFilter | undefined> {
+    this.days.delete(day);
+    // First where the partitions are, then the keys: so the filter has at least all that are below.
+    const { rows } = await tx.query<{ partition: number; position: bigint; log_time: bigint }>('SELECT partition, position, log_time FROM usage_partitions');
+    const upTo = new Map(rows.map((row) => [row.partition, { position: Number(row.position), day: dayOf(Number(row.log_time)) }]));
+    const filter = await this.readFilter(tx, slotOf(day));
+    this.days.set(day, { filter, upTo });
+    return filter;
+  }
+
+  private async readFilter(tx: Tx, slot: number): Promise<KeyFilter | undefined> {
+    const filter = new KeyFilter();
+    const others = [...this.days.values()].reduce((bytes, one) => bytes + (one.filter?.bytes ?? 0), 0);
+    for (let after = BEFORE_ALL; ;) {
+      const { rows: [row] } = await tx.query<{ keys: Buffer | null; last: string }>(
+        `SELECT string_agg(uuid_send(key), ''::bytea ORDER BY key) AS keys, (array_agg(key::text ORDER BY key DESC))[1] AS last
+         FROM (SELECT key FROM usage_keys WHERE slot = $1 AND key > $2::uuid ORDER BY key LIMIT $3) k`, [slot, after, KEYS_PER_READ]);
+      const keys = row?.keys;
+      if (keys == null) return filter;
+      for (let at = 0; at < keys.length; at += KEY_BYTES) filter.add(keys.subarray(at, at + KEY_BYTES));
+      if (others + filter.bytes > FILTER_BYTES_MAX) return undefined;
+      if (keys.length < KEYS_PER_READ * KEY_BYTES) return filter;
+      after = row!.last;
+    }
+  }
+}

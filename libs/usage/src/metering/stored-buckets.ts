@@ -1,0 +1,59 @@
+import { bigintArray, type Tx } from '@valueverse/event-log';
+import type { Fold } from './domain/aggregations';
+import type { TallyColumns } from './domain/tally';
+
+/** What a stretch of a series adds up to. `bucket` is 0 unless the buckets are wanted one by one. */
+export interface StoredCell { readonly place: number; readonly bucket: number; readonly columns: TallyColumns; readonly values: readonly string[] }
+/** A stretch of whole buckets of one series, half-open; `place` is the caller's name for where it belongs. */
+export interface SeriesStretch { readonly series: number; readonly from: number; readonly to: number; readonly place: number }
+
+/** How rows of buckets become one. */
+const TOTAL_SQL: Readonly<Record<Fold, string>> = {
+  add: 'sum(b.total)', least: 'min(b.total)', greatest: 'max(b.total)', distinct: '0', latest: '(array_agg(b.total ORDER BY b.at DESC, b.tie DESC))[1]',
+};
+const TIE_SQL: Readonly<Record<Fold, string>> = { add: 'NULL', least: 'NULL', greatest: 'NULL', distinct: 'NULL', latest: '(array_agg(b.tie ORDER BY b.at DESC, b.tie DESC))[1]' };
+
+interface Row { place: bigint; bucket: bigint; events: bigint; total: string; moment: string | null; at: bigint | null; tie: string | null }
+
+const cellsOf = (rows: readonly Row[], values: readonly { place: bigint; bucket: bigint; values: string[] }[]): StoredCell[] => {
+  const byCell = new Map(values.map((row) => [`${row.place} ${row.bucket}`, row.values]));
+  return rows.map(({ place, bucket, events, total, moment, at, tie }) => ({
+    place: Number(place), bucket: Number(bucket), columns: { events: Number(events), total, moment, at: at === null ? null : Number(at), tie }, values: byCell.get(`${place} ${bucket}`) ?? [],
+  }));
+};
+
+/** Adds up stretches of whole buckets, per place, or per place and bucket. */
+export const readStretches = async (tx: Tx, fold: Fold, stretches: readonly SeriesStretch[], byBucket: boolean): Promise<StoredCell[]> => {
+  if (stretches.length === 0) return [];
+  const columns = [bigintArray(stretches.map(({ series }) => series)), bigintArray(stretches.map(({ from }) => from)), bigintArray(stretches.map(({ to }) => to)), bigintArray(stretches.map(({ place }) => place)), byBucket];
+  const { rows } = await tx.query<Row>(
+    `SELECT g.place, CASE WHEN $5 THEN b.bucket ELSE 0 END AS bucket, sum(b.events)::bigint AS events, ${TOTAL_SQL[fold]}::text AS total, sum(b.moment)::text AS moment, max(b.at) AS at, ${TIE_SQL[fold]} AS tie
+     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) g(series, first, until, place)
+     JOIN usage_buckets b ON b.series = g.series AND b.bucket >= g.first AND b.bucket < g.until GROUP BY 1, 2`, columns);
+  if (fold !== 'distinct') return cellsOf(rows, []);
+  const values = await tx.query<{ place: bigint; bucket: bigint; values: string[] }>(
+    `SELECT g.place, CASE WHEN $5 THEN v.bucket ELSE 0 END AS bucket, array_agg(DISTINCT encode(v.value, 'hex')) AS values
+     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) g(series, first, until, place)
+     JOIN usage_bucket_values v ON v.series = g.series AND v.bucket >= g.first AND v.bucket < g.until GROUP BY 1, 2`, columns);
+  return cellsOf(rows, values.rows);
+};
+
+/** Adds up many series in windows of whole buckets that are in order and do not overlap. The place is `row x windows + window`, where `row` is the caller's name for a series. */
+export const readWindows = async (
+  tx: Tx, fold: Fold, series: readonly { readonly series: number; readonly row: number }[], windows: readonly { readonly from: number; readonly to: number }[], byBucket: boolean,
+): Promise<StoredCell[]> => {
+  if (series.length === 0 || windows.length === 0) return [];
+  const columns = [bigintArray(series.map((one) => one.series)), bigintArray(series.map(({ row }) => row)), bigintArray(windows.map(({ from }) => from)), bigintArray(windows.map(({ to }) => to)),
+    windows[0]!.from, windows.at(-1)!.to, windows.length, byBucket];
+  const { rows } = await tx.query<Row>(
+    `SELECT g.row * $7 + width_bucket(b.bucket, $3::bigint[]) - 1 AS place, CASE WHEN $8 THEN b.bucket ELSE 0 END AS bucket, sum(b.events)::bigint AS events, ${TOTAL_SQL[fold]}::text AS total,
+       sum(b.moment)::text AS moment, max(b.at) AS at, ${TIE_SQL[fold]} AS tie
+     FROM unnest($1::bigint[], $2::bigint[]) g(series, row) JOIN usage_buckets b ON b.series = g.series AND b.bucket >= $5 AND b.bucket < $6
+     WHERE b.bucket < ($4::bigint[])[width_bucket(b.bucket, $3::bigint[])] GROUP BY 1, 2`, columns);
+  if (fold !== 'distinct') return cellsOf(rows, []);
+  const values = await tx.query<{ place: bigint; bucket: bigint; values: string[] }>(
+    `SELECT g.row * $7 + width_bucket(v.bucket, $3::bigint[]) - 1 AS place, CASE WHEN $8 THEN v.bucket ELSE 0 END AS bucket, array_agg(DISTINCT encode(v.value, 'hex')) AS values
+     FROM unnest($1::bigint[], $2::bigint[]) g(series, row) JOIN usage_bucket_values v ON v.series = g.series AND v.bucket >= $5 AND v.bucket < $6
+     WHERE v.bucket < ($4::bigint[])[width_bucket(v.bucket, $3::bigint[])] GROUP BY 1, 2`, columns);
+  return cellsOf(rows, values.rows);
+};
