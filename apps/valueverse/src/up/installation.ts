@@ -21,7 +21,7 @@ export interface UpReady extends FirstKeys {
 }
 
 const ORGANIZATION = 'My organization';
-const HEARD_TIMEOUT_MS = 60_000;
+const HEARD_TIMEOUT_MS = 180_000;
 const LOOK_EVERY_MS = 100;
 /** One of each service. */
 const PATHS = ['/api/v1/usage/meters', '/api/v1/billing/plans', '/api/v1/payments', '/api/v1/notifications/messages'];
