@@ -9,8 +9,19 @@ export type UsageSpan = TypeOf<typeof usageSpan>;
  * What metering found for one combination of the meter's dimensions. `events` counts the usage events behind it; `converted` is what is billed where the meter
  * converts the total of a period.
  */
-export const groupQuantity = object({ group: mapOf(text()), value: decimal(), events: whole(), converted: optional(decimal()) });
+export const groupQuantity = object({
+  group: mapOf(text()), value: decimal(), events: whole(), converted: optional(decimal()),
+  /** Where the request has terms: what the events cost by them, in the order of their time. `unpriced` have no amount that a number could be read from. */
+  priced: optional(object({ amount: decimal(), paidValue: decimal(), freeEvents: whole(), paidEvents: whole(), unpriced: whole() })),
+});
 export type GroupQuantity = TypeOf<typeof groupQuantity>;
+
+/** What a price says of single events: a percentage of each one's value, or the amount that each one names. Rates in percent, amounts in major units. */
+export const eventTerms = object({
+  kind: oneOf('percentage', 'dynamic'), rate: optional(decimal()), fixedAmount: optional(decimal()), freeEvents: optional(whole()), freeAmount: optional(decimal()),
+  minAmountPerEvent: optional(decimal()), maxAmountPerEvent: optional(decimal()), amountProperty: optional(text()), multiplier: optional(decimal()),
+});
+export type EventTerms = TypeOf<typeof eventTerms>;
 
 /** One question of billing: the usage of a subscription that one charge bills. Answered exactly once, by one statement. */
 export const statementRequest = object({
@@ -18,6 +29,7 @@ export const statementRequest = object({
   usage: list(usageSpan), groupBy: list(text()),
   /** The whole aligned period that the usage is a part of: an average over time is divided by its length. From the first instant of the usage to the last where it is not given. */
   period: optional(object({ from: instant(), to: instant() })),
+  terms: optional(eventTerms),
 });
 export type StatementRequest = TypeOf<typeof statementRequest>;
 
@@ -59,7 +71,7 @@ export const StatementIssued = defineEvent({
   name: 'StatementIssued', topic: 'usage.statements', fact: 'statement.issued',
   data: object({
     statementId: text(), requestId: text(), chunkId: text(), subscriptionId: text(), chargeKey: text(), meterKey: text(), meterVersion: whole(1),
-    usage: list(usageSpan), groupBy: list(text()), period: optional(object({ from: instant(), to: instant() })), quantities: list(groupQuantity),
+    usage: list(usageSpan), groupBy: list(text()), period: optional(object({ from: instant(), to: instant() })), terms: optional(eventTerms), quantities: list(groupQuantity),
     /** Partition of metering's copy -> the position up to which it is counted. */
     asOf: mapOf(text()), evidence: text(), issuedAt: instant(),
   }),
@@ -80,6 +92,7 @@ export interface UsageQuestion {
   readonly usage: readonly UsageSpan[];
   readonly groupBy: readonly string[];
   readonly period?: { readonly from: string; readonly to: string } | undefined;
+  readonly terms?: EventTerms | undefined;
 }
 
 /** Queries of other contexts to metering. Nothing that is billed comes this way: statements do. */

@@ -3,6 +3,7 @@ export type { FlatPrice } from './models/flat';
 export type { GraduatedPrice } from './models/graduated';
 export type { PerUnitPrice } from './models/per-unit';
 export { type Tier, TIERS_MAX } from './models/tiers';
+export * from './per-event';
 export * from './price';
 export * from './proration';
 export * from './rate';

@@ -1,9 +1,9 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import type { GroupQuantity, UsageQuestion, UsageReader } from '@valueverse/contracts';
+import type { EventTerms, GroupQuantity, UsageQuestion, UsageReader } from '@valueverse/contracts';
 import { Refused } from '@valueverse/kernel';
 import { Allow, type ServiceClient } from '@valueverse/auth';
-import { InstantField, ListOf, Problem, Text, TextList } from '@valueverse/platform';
+import { Free, InstantField, ListOf, Nested, Problem, Text, TextList } from '@valueverse/platform';
 import { UsageHost } from '../usage-host';
 
 const TENANT_LENGTH_MAX = 128;
@@ -14,11 +14,18 @@ class SpanDto {
   @InstantField() from!: string;
   @InstantField() to!: string;
 }
+class PeriodDto {
+  @InstantField() from!: string;
+  @InstantField() to!: string;
+}
 class QuantitiesDto {
   @Text({ max: TENANT_LENGTH_MAX }) tenant!: string;
   @Text() meterKey!: string;
   @ListOf(() => SpanDto, { max: SPANS_MAX }) usage!: SpanDto[];
   @TextList() groupBy!: string[];
+  @Nested(() => PeriodDto, { optional: true }) period?: PeriodDto;
+  /** What another service asks is checked where it is made. */
+  @Free({ optional: true }) terms?: EventTerms;
 }
 class TenantQuery {
   @Text({ max: TENANT_LENGTH_MAX }) tenant!: string;

@@ -24,8 +24,8 @@ export class CopyUsageReader implements UsageReader {
     return this.database.transaction({ role: 'api', tenant, isolation: 'repeatable read', readOnly: true }, async (tx) => {
       const meter = await meterOf(tx, tenant, query.meterKey);
       if (meter === undefined) throw new Refused('meter_not_found', `there is no meter ${query.meterKey}`);
-      const { period, ...question } = query;
-      const request = { requestId: '', subscriptionId: '', chargeKey: '', meterVersion: currentVersion(meter).version, ...question, ...(period === undefined ? {} : { period }) };
+      const { period, terms, ...question } = query;
+      const request = { requestId: '', subscriptionId: '', chargeKey: '', meterVersion: currentVersion(meter).version, ...question, ...(period === undefined ? {} : { period }), ...(terms === undefined ? {} : { terms }) };
       const [answer] = await answersTo(tx, tenant, [{ request, rules: rulesOf(meter) }]);
       return { quantities: answer!.quantities, asOf: await asOfIn(tx, tenant, meter, looks, query.usage.map(({ subject }) => subject)) };
     });

@@ -10,6 +10,7 @@ import { Tallies } from '../metering/domain/tallies';
 import { readStretches, type SeriesStretch } from '../metering/stored-buckets';
 import { visitEvents, type CountedEvent, type SubjectStretch, type UpTo } from '../query/copy-reader';
 import { BEGINNING } from '../query/domain/windows';
+import { priceEvents, type PricedGroups, withPrices } from './event-prices';
 import { CARRIED, cellKey, evidenceText, quantitiesOf, type Span, spansOf } from './domain/evidence';
 
 /** A request and the rules of the meter that it asks for, one of each version in order; the last one says how quantities are made. */
@@ -21,7 +22,7 @@ export interface Answer {
 }
 
 /** A question on its way to its answer. */
-interface Work { readonly question: Question; readonly rule: MeterRule; readonly spans: readonly Span[]; readonly cells: Tallies }
+export interface Work { readonly question: Question; readonly rule: MeterRule; readonly spans: readonly Span[]; readonly cells: Tallies }
 /** A part of a span, or of what is carried into it. */
 interface Piece extends SubjectStretch { readonly work: Work; readonly span: number; readonly isCarried: boolean }
 
@@ -93,13 +94,16 @@ export const answersTo = async (tx: Tx, tenant: string, questions: readonly Ques
   const pieces = works.flatMap(piecesOf);
   await addBuckets(tx, tenant, pieces);
   await addEvents(tx, tenant, pieces.flatMap((piece) => raggedEdges(piece, piece.work.rule.settings.bucketMicros).map((edge) => ({ ...piece, ...edge }))));
+  const priced = new Map<Work, PricedGroups>();
+  for (const work of works) if (work.question.request.terms !== undefined) priced.set(work, await priceEvents(tx, tenant, work));
   const { rows } = await tx.query<{ partition: number; position: bigint; link: Buffer }>('SELECT partition, position, link FROM usage_partitions');
   const heads = new Map(rows.map((row) => [row.partition, row]));
-  return works.map(({ question: { request }, rule, spans, cells }) => {
+  return works.map((work) => {
+    const { question: { request }, rule, spans, cells } = work;
     const own = partitionsOfSubjects(tenant, request).map((partition) => heads.get(partition)!);
     const asOf = Object.fromEntries(own.map(({ partition, position }) => [String(partition), String(position)]));
     const chain = Object.fromEntries(own.map(({ partition, link }) => [String(partition), link.toString('hex')]));
-    const quantities = quantitiesOf(request, rule, spans, cells);
+    const quantities = withPrices(quantitiesOf(request, rule, spans, cells), priced.get(work));
     return { quantities, asOf, evidence: sha256(evidenceText(request, quantities, cells, chain)) };
   });
 };
@@ -118,6 +122,7 @@ const chainAt = async (tx: Tx, asOf: UpTo): Promise<Record<string, string>> => {
 export const answerAgain = async (tx: Tx, tenant: string, question: Question, asOf: UpTo): Promise<Pick<Answer, 'quantities' | 'evidence'>> => {
   const work = workOf(question);
   const broken = await addEvents(tx, tenant, piecesOf(work), asOf);
-  const quantities = quantitiesOf(question.request, work.rule, work.spans, work.cells);
+  const priced = question.request.terms === undefined ? undefined : await priceEvents(tx, tenant, work, asOf);
+  const quantities = withPrices(quantitiesOf(question.request, work.rule, work.spans, work.cells), priced);
   return { quantities, evidence: sha256(evidenceText(question.request, quantities, work.cells, await chainAt(tx, asOf), broken)) };
 };

@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { Tx } from '@valueverse/event-log';
 import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
 import { Answers, AnswersPage, Cursors, type Page, PageQuery, Problem } from '@valueverse/platform';
-import { anything, decimal, instant, list, mapOf, nullable, object, optional, text, usageSpan, whole } from '@valueverse/contracts';
+import { anything, decimal, eventTerms, instant, list, mapOf, nullable, object, optional, text, usageSpan, whole } from '@valueverse/contracts';
 import type { UsageEvent } from '../ingest/domain/usage-event';
 import { type MeterRule, rulesAsOf } from '../metering/domain/measure';
 import { wantedMeter } from '../meters/meters.controller';
@@ -32,14 +32,17 @@ const placeOf = (position: readonly string[] | undefined): BehindPlace => {
 
 const statementToApi = (statement: StatementData): unknown => ({
   id: statement.statementId, requestId: statement.requestId, subscriptionId: statement.subscriptionId, chargeKey: statement.chargeKey,
-  meterKey: statement.meterKey, meterVersion: statement.meterVersion, usage: statement.usage, groupBy: statement.groupBy, period: statement.period ?? null,
+  meterKey: statement.meterKey, meterVersion: statement.meterVersion, usage: statement.usage, groupBy: statement.groupBy, period: statement.period ?? null, terms: statement.terms ?? null,
   quantities: statement.quantities.map(({ group, ...rest }) => ({ groupBy: group, ...rest })), asOf: statement.asOf, evidence: statement.evidence, issuedAt: statement.issuedAt,
   buckets: `/api/v1/usage/statements/${statement.statementId}/buckets`, events: `/api/v1/usage/statements/${statement.statementId}/events`,
 });
 
-const QUANTITY = object({ groupBy: mapOf(text()), value: decimal(), events: whole(), converted: optional(decimal()) });
+const QUANTITY = object({
+  groupBy: mapOf(text()), value: decimal(), events: whole(), converted: optional(decimal()),
+  priced: optional(object({ amount: decimal(), paidValue: decimal(), freeEvents: whole(), paidEvents: whole(), unpriced: whole() })),
+});
 const STATEMENT = object({
-  id: text(), requestId: text(), subscriptionId: text(), chargeKey: text(), meterKey: text(), meterVersion: whole(1), usage: list(usageSpan), groupBy: list(text()), period: nullable(object({ from: instant(), to: instant() })),
+  id: text(), requestId: text(), subscriptionId: text(), chargeKey: text(), meterKey: text(), meterVersion: whole(1), usage: list(usageSpan), groupBy: list(text()), period: nullable(object({ from: instant(), to: instant() })), terms: nullable(eventTerms),
   quantities: list(QUANTITY), asOf: mapOf(text()), evidence: text(), issuedAt: instant(), buckets: text(), events: text(),
 });
 const BUCKET = object({ subject: text(), from: instant(), to: instant(), quantities: list(QUANTITY) });

@@ -80,6 +80,34 @@ describe('statements', () => {
     expect(await bed.reader.quantities(TENANT, { meterKey: 'tokens', usage: statement.usage, groupBy: [] })).toMatchObject({ quantities: [{ value: '216.5', events: 6 }] });
   }, TIMEOUT_MS);
 
+  test('terms of single events are applied in the order of their time, and recompute to the same', async () => {
+    await started();
+    // Sent in another order than they occurred: 50 at 1 s is free, 80 at 2 s crosses 100 by 30, 10 at 3 s is paid; 2 % of 40 and twice 0.1.
+    await bed.send([call('c', 10, 3 * SECOND), call('a', 50, SECOND), call('b', 80, 2 * SECOND, { data: { tokens: 80, model: 'code', fee: '1.25' } })]);
+    await bed.request([
+      { usage: [span(0, QUARTER)], terms: { kind: 'percentage', rate: '2', fixedAmount: '0.1', freeAmount: '100' } },
+      { requestId: 'r2', usage: [span(0, QUARTER)], terms: { kind: 'dynamic', amountProperty: '$.fee', multiplier: '2' } },
+    ]);
+    const statement = await bed.statement();
+    expect(statement.quantities).toEqual([{ group: {}, value: '140', events: 3, priced: { amount: '1', paidValue: '40', freeEvents: 1, paidEvents: 2, unpriced: 0 } }]);
+    expect((await bed.statement('r2')).quantities[0]!.priced).toEqual({ amount: '2.5', paidValue: '80', freeEvents: 0, paidEvents: 1, unpriced: 2 });
+    await bed.send([call('late', 1000, 0)]);
+    await bed.metered();
+    expect(await bed.reader.recompute(TENANT, statement.statementId)).toEqual({ quantities: statement.quantities, evidence: statement.evidence });
+  }, TIMEOUT_MS);
+
+  test('an event that is taken back after a statement still counts in it, and in none that comes later', async () => {
+    await started();
+    await bed.send([call('1', 5, 1), call('2', 7, 2)]);
+    await bed.request([{ usage: [span(0, QUARTER)] }]);
+    const statement = await bed.statement();
+    await bed.ingest.correct(TENANT, { id: '1', source: 'gateway', type: 'void', subject: 'acme', time: AT(0), correction: { id: 'cor_1', kind: 'void', reason: 'a test' } }, AT(0));
+    await bed.metered();
+    await bed.request([{ requestId: 'r2', usage: [span(0, QUARTER)] }]);
+    expect((await bed.statement('r2')).quantities).toEqual([{ group: {}, value: '7', events: 1 }]);
+    expect(await bed.reader.recompute(TENANT, statement.statementId)).toEqual({ quantities: [{ group: {}, value: '12', events: 2 }], evidence: statement.evidence });
+  }, TIMEOUT_MS);
+
   test('an envelope that was changed, and a bucket that was changed, are found', async () => {
     await started();
     await bed.send([call('1', 5, 1)]);

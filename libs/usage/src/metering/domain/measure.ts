@@ -114,9 +114,15 @@ export const measure = (rule: MeterRule, data: unknown): Measured | undefined =>
     return text === undefined ? undefined : { value: 0, different: sha256Hex(text).slice(0, DIFFERENT_DIGITS) };
   }
   if (rule.convert === undefined && typeof found === 'number' && Number.isInteger(found) && Math.abs(found) < PLAIN_WHOLE_LIMIT) return { value: found, different: '' };
-  const value = typeof found === 'number' ? numberOf(found) : typeof found === 'string' ? Decimal.tryParse(found) : undefined;
-  if (value === undefined || !fits(value)) return undefined;
+  const value = decimalOf(found);
+  if (value === undefined) return undefined;
   return { value: rule.convert === undefined ? value : rule.convert(value), different: '' };
+};
+
+/** A number or decimal text of data as an exact decimal; undefined where it is none, or has more digits than a value may. */
+export const decimalOf = (found: unknown): Decimal | undefined => {
+  const value = typeof found === 'number' ? numberOf(found) : typeof found === 'string' ? Decimal.tryParse(found) : undefined;
+  return value !== undefined && fits(value) ? value : undefined;
 };
 
 /** A text, number or truth value as text, numbers in their shortest decimal form; undefined for everything else. Any length: it is hashed. */

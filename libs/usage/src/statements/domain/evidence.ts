@@ -100,10 +100,10 @@ const moreOf = (tally: Tally): unknown[] => {
  * chain at each position that it is as of. `broken` names envelopes that are no longer what they were; a sound answer has none.
  */
 export const evidenceText = (
-  { requestId, subscriptionId, chargeKey, meterKey, meterVersion, usage, groupBy, period }: StatementRequest,
+  { requestId, subscriptionId, chargeKey, meterKey, meterVersion, usage, groupBy, period, terms }: StatementRequest,
   quantities: readonly GroupQuantity[], cells: Tallies, chain: Readonly<Record<string, string>>, broken: readonly string[] = [],
 ): string => canonicalJson({
-  request: { requestId, subscriptionId, chargeKey, meterKey, meterVersion, usage, groupBy, ...(period === undefined ? {} : { period }) }, quantities,
+  request: { requestId, subscriptionId, chargeKey, meterKey, meterVersion, usage, groupBy, ...(period === undefined ? {} : { period }), ...(terms === undefined ? {} : { terms }) }, quantities,
   buckets: cells.entries().map(([key, tally]) => [...Object.values(cellOf(key)), tally.total.toString(), tally.events, ...moreOf(tally)]), chain,
   ...(broken.length === 0 ? {} : { broken }),
 });
