@@ -4,6 +4,8 @@ import type { Schema, TypeOf } from './schema';
 export const TOPICS = {
   'usage.meters': { owner: 'usage', kind: 'facts' },
   'usage.events': { owner: 'usage', kind: 'transport' },
+  'usage.ingress': { owner: 'usage', kind: 'transport', from: 'clients' },
+  'usage.ingress.rejected': { owner: 'usage', kind: 'transport' },
   'usage.statements': { owner: 'usage', kind: 'facts' },
   'billing.accounts': { owner: 'billing', kind: 'facts' },
   'billing.plans': { owner: 'billing', kind: 'facts' },
@@ -16,7 +18,7 @@ export const TOPICS = {
   'identity.credentials': { owner: 'billing', kind: 'facts' },
   'identity.personal-keys': { owner: 'billing', kind: 'keys' },
   'platform.clocks': { owner: 'billing', kind: 'facts' },
-} as const satisfies Record<string, { owner: ServiceName; kind: TopicKind }>;
+} as const satisfies Record<string, { owner: ServiceName; kind: TopicKind; from?: 'clients' }>;
 
 export type Topic = keyof typeof TOPICS;
 export type ServiceName = 'usage' | 'billing' | 'payments' | 'notifications';
@@ -27,8 +29,10 @@ export const SERVICES: readonly ServiceName[] = ['usage', 'billing', 'payments',
 
 /** Partitions of a topic of facts: those of the store it comes from. They never change. */
 export const FACT_PARTITIONS = 16;
-/** Partitions of `usage.events`. They never change. */
+/** Partitions of the topics of usage. They never change. */
 export const USAGE_PARTITIONS = 32;
+/** Whether clients write a topic: anything may be in it, offsets have holes where they used transactions, and what is read of it is for its reader to check. */
+export const isFromClients = (topic: Topic): boolean => 'from' in TOPICS[topic];
 export const partitionsOf = (topic: Topic): number => (TOPICS[topic].kind === 'transport' ? USAGE_PARTITIONS : FACT_PARTITIONS);
 
 export interface EventDefinition<Name extends string = string, Data = unknown> {

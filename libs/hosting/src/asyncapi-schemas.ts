@@ -38,8 +38,31 @@ const USAGE_EVENT: Json = {
   },
 };
 
+/** A usage event as clients send it. */
+const SENT_EVENT: Json = {
+  type: 'object', required: ['specversion', 'id', 'source', 'type', 'subject'], description: 'A CloudEvent 1.0; extension attributes are kept',
+  properties: { specversion: { const: '1.0' }, id: { type: 'string' }, source: { type: 'string' }, type: { type: 'string' }, subject: { type: 'string' }, time: text('The timestamp of the record where it is absent', { format: 'date-time' }), data: { type: 'object' } },
+};
+const SENDING_HEADERS: Json = {
+  type: 'object', required: ['authorization'],
+  properties: {
+    'authorization': text('Bearer and an ingest or publishable key; a secret key is refused, because a log keeps what it gets'),
+    'content-type': text('Of one event, of a batch, of lines; in binary mode that of the data', { examples: ['application/cloudevents+json', 'application/cloudevents-batch+json', 'application/x-ndjson', 'application/json'] }),
+    'ce_specversion': text('In binary mode'), 'ce_id': text('In binary mode'), 'ce_source': text('In binary mode'), 'ce_type': text('In binary mode'), 'ce_subject': text('In binary mode'), 'ce_time': text('In binary mode'), 'traceparent': TRACEPARENT,
+  },
+};
+const REJECTED_HEADERS: Json = {
+  type: 'object', required: ['vv_code', 'vv_detail', 'vv_record'], description: 'The headers as they came, without the credential, and these',
+  properties: {
+    vv_code: text('Why, for programs'), vv_detail: text('Why, for people'), vv_record: text('Topic, partition and offset of the record in usage.ingress', { pattern: '^usage\\.ingress/[0-9]+/[0-9]+$' }),
+    vv_index: text('Of one event of several: its place in them, from 0', { pattern: POSITION }), vv_value: text('Why the value is left out, where it is'),
+  },
+};
+
 /** What a record is in the topics that hold no facts. */
-export const RECORDS: Readonly<Partial<Record<Topic, { readonly name: string; readonly schema: Json }>>> = {
+export const RECORDS: Readonly<Partial<Record<Topic, { readonly name: string; readonly schema: Json; readonly headers?: Json; readonly contentType?: string }>>> = {
+  'usage.ingress': { name: 'UsageSent', contentType: 'application/cloudevents+json', headers: SENDING_HEADERS, schema: { anyOf: [SENT_EVENT, { type: 'array', items: SENT_EVENT, minItems: 1, maxItems: 1_000 }, { type: 'object', description: 'The data of an event in binary mode' }] } },
+  'usage.ingress.rejected': { name: 'UsageRejected', contentType: 'application/octet-stream', headers: REJECTED_HEADERS, schema: { description: 'The value as it came; of one event of several its own text' } },
   'usage.events': { name: 'UsageEnvelope', schema: {
     type: 'object', required: ['id', 'tenant', 'recordedAt', 'events'], description: 'Usage events of one tenant and one partition',
     properties: { id: text('Of the envelope; the same again is the same envelope'), tenant: { type: 'string' }, recordedAt: text('Receipt of its latest event', { format: 'date-time' }), traceparent: TRACEPARENT, events: { type: 'array', items: USAGE_EVENT } },

@@ -32,7 +32,7 @@ test('each fact is sent by the owner of its topic, and by nobody else', () => {
   const sent = documents.flatMap(([service, { operations }]) => Object.values(operations).filter(({ action }) => action === 'send')
     .flatMap(({ messages }) => messages.map(({ $ref }) => `${service} ${$ref.split('/').at(-1)}`)));
   const facts = ALL_EVENTS.map(({ name, topic }) => `${TOPICS[topic].owner} ${name}`);
-  expect(sent.sort()).toEqual([...facts, 'usage UsageEnvelope', 'billing PersonalKey'].sort());
+  expect(sent.sort()).toEqual([...facts, 'usage UsageEnvelope', 'usage UsageRejected', 'billing PersonalKey'].sort());
 });
 
 test('a message has the type of its event', () => {
@@ -43,7 +43,7 @@ test('a message has the type of its event', () => {
 test('what each service reads is there', () => {
   const reads = Object.fromEntries(documents.map(([service, { operations }]) => [service, Object.keys(operations).filter((name) => name.startsWith('receive.'))]));
   expect(reads['payments']).toEqual(expect.arrayContaining(['receive.payments-collector.billing.invoices', 'receive.payments-collector.payments.payments']));
-  expect(reads['usage']).toContain('receive.metering@1.usage.events');
+  expect(reads['usage']).toEqual(expect.arrayContaining(['receive.metering@1.usage.events', 'receive.ingress@1.usage.ingress']));
 });
 
 test('nothing personal is described as plain', () => {

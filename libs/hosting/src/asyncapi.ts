@@ -1,4 +1,4 @@
-import { ALL_EVENTS, keyOf, partitionsOf, TOPICS, type EventDefinition, type ServiceName, type Topic } from '@valueverse/contracts';
+import { ALL_EVENTS, isFromClients, keyOf, partitionsOf, TOPICS, type EventDefinition, type ServiceName, type Topic } from '@valueverse/contracts';
 import { TRANSPORT_RETENTION_MS } from '@valueverse/event-log';
 import type { Consumption } from '@valueverse/platform';
 import { RECORD_HEADERS, RECORDS, FACT } from './asyncapi-schemas';
@@ -26,8 +26,8 @@ const factMessage = ({ name, type, topic, schema, personalKey }: EventDefinition
 
 /** Records that are no facts: of each such topic one kind. */
 const recordMessage = (topic: Topic): [string, Json] => {
-  const { name, schema } = RECORDS[topic]!;
-  return [name, { name, title: name, contentType: 'application/json', payload: schema, bindings: { kafka: { key: { type: 'string', description: keyOf(topic) }, bindingVersion: '0.5.0' } } }];
+  const { name, schema, headers, contentType = 'application/json' } = RECORDS[topic]!;
+  return [name, { name, title: name, contentType, ...(headers === undefined ? {} : { headers }), payload: schema, bindings: { kafka: { key: { type: 'string', description: keyOf(topic) }, bindingVersion: '0.5.0' } } }];
 };
 
 const messagesOf = (topic: Topic): Record<string, Json> => (TOPICS[topic].kind === 'facts'
@@ -54,7 +54,7 @@ const receiving = ({ consumer, topics, events }: Consumption): [string, Json][] 
 
 /** What a service writes to the log and reads from it, as AsyncAPI 3.1. */
 export const asyncApiOf = (name: ServiceName, description: string, consumptions: readonly Consumption[]): Json => {
-  const own = topicsOf.filter((topic) => TOPICS[topic].owner === name);
+  const own = topicsOf.filter((topic) => TOPICS[topic].owner === name && !isFromClients(topic));
   const operations = Object.fromEntries([
     ...own.map((topic) => [`send.${topic}`, operation('send', topic, Object.keys(messagesOf(topic)), `${name} writes ${topic}`)] as const),
     ...consumptions.flatMap(receiving),

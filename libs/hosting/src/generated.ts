@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { SERVICES, type InvoiceDocuments, type ServiceName, type UsageReader } from '@valueverse/contracts';
-import { FileAnchors, PostgresFeed } from '@valueverse/event-log';
+import { FileAnchors, KafkaFeed } from '@valueverse/event-log';
 import { smtpTransport } from '@valueverse/notifications';
 import { buildOpenApi, createHost, createLogger, pathsOf, type ConfigSchema } from '@valueverse/platform';
 import { asyncApiOf } from './asyncapi';
@@ -21,7 +21,7 @@ export const generatedFiles = async (): Promise<Record<string, string>> => {
   const files: Record<string, string> = { 'docs/CONFIGURATION.md': configurationPage() };
   const unused = <T>(): T => ({}) as T;
   const shared = installation({
-    feed: new PostgresFeed(NOWHERE), secrets: { masterKey: randomBytes(32), operatorToken: 'operator', serviceToken: 'service' }, logger: createLogger({ service: 'docs', level: 'silent' }),
+    feed: new KafkaFeed({ brokers: ['127.0.0.1:1'], clientId: 'docs' }), secrets: { masterKey: randomBytes(32), operatorToken: 'operator', serviceToken: 'service' }, logger: createLogger({ service: 'docs', level: 'silent' }),
     anchors: new FileAnchors('never-written'), databaseUrl: () => NOWHERE, reports: () => [],
   });
   const hosted: Readonly<Record<ServiceName, () => HostedService>> = {

@@ -2,18 +2,18 @@ import { partitionOf } from '@valueverse/kernel';
 import { randomBytes } from 'node:crypto';
 import { createTestDatabase, type TestDatabase } from '@valueverse/testing';
 import { authFor, CREDENTIALS, digestKeyOf, digestOf, newKeyText, type KeyKind } from '@valueverse/auth';
-import { partitionsOf, StatementsRequested, type StatementRequest } from '@valueverse/contracts';
-import { PostgresFeed, recordOf } from '@valueverse/event-log';
+import { IDENTITY_EVENTS, partitionsOf, StatementsRequested, type StatementRequest } from '@valueverse/contracts';
+import { PostgresFeed, recordOf, type Feed } from '@valueverse/event-log';
 import { createHost, createLogger, HealthRegistry, type Host, LocalFanOut, Metrics, Service, systemClock, systemIds } from '@valueverse/platform';
 import type { Ingest } from './ingest/ingest';
 import type { RadiusAddress } from './radius/udp-server';
 import { usageContext, usageShape } from './usage.context';
 
-const MASTER_KEY = Buffer.alloc(32, 7);
+export const MASTER_KEY = Buffer.alloc(32, 7);
 const NO_ANCHORS = { append: async (): Promise<void> => undefined, read: async (): Promise<never[]> => [] };
-const AUTH = { name: 'auth', definitions: [], readModels: [], migrations: [CREDENTIALS] };
+const AUTH = { name: 'auth', definitions: [...IDENTITY_EVENTS], readModels: [], migrations: [CREDENTIALS] };
 
-const serviceFor = (url: string, feed: PostgresFeed, health = new HealthRegistry()): Service => new Service({
+const serviceFor = (url: string, feed: Feed, health = new HealthRegistry()): Service => new Service({
   name: 'usage', databaseUrl: url, feed, masterKey: MASTER_KEY, clock: systemClock, logger: createLogger({ service: 'usage', level: 'silent' }), health,
   metrics: new Metrics(), fanOut: new LocalFanOut(), anchors: NO_ANCHORS, contexts: [AUTH, usageShape], connectionsMax: 12,
 });
@@ -28,24 +28,34 @@ const prepare = async (url: string): Promise<void> => {
 
 export interface Answer { readonly status: number; readonly headers: Headers; readonly body: any } // eslint-disable-line @typescript-eslint/no-explicit-any -- what a client sees
 
+/** The usage service of a process, at work. */
+const processOn = (url: string, feed: Feed, health = new HealthRegistry()): { service: Service; usage: ReturnType<typeof usageContext> } => {
+  const service = serviceFor(url, feed, health);
+  const auth = authFor(service, { digestKey: digestKeyOf(MASTER_KEY), operatorToken: randomBytes(16).toString('hex'), serviceToken: 'service-token' });
+  const usage = usageContext(service, { auth, ids: systemIds, secretsKey: Buffer.alloc(32, 9) });
+  service.use([{ consumers: auth.consumers, jobs: [] }, usage.parts]);
+  service.start();
+  return { service, usage };
+};
+
 /** The usage service as it is hosted, asked by HTTP. */
 export class HostBed {
   private requested = 0n;
   private readonly lastRequest = new Map<number, bigint>();
-  private constructor(private readonly test: TestDatabase, private readonly feed: PostgresFeed, readonly service: Service, private readonly host: Host, readonly url: string, readonly ingest: Ingest, private readonly listen: (radius: RadiusAddress) => Promise<number>) {}
+  private constructor(private readonly test: TestDatabase, readonly feed: Feed, readonly service: Service, private readonly host: Host, readonly url: string, readonly ingest: Ingest, private readonly listen: (radius: RadiusAddress) => Promise<number>) {}
 
-  static async make(): Promise<HostBed> {
+  static async make(feedOn: (url: string) => Feed = (url) => new PostgresFeed(url)): Promise<HostBed> {
     const test = await createTestDatabase(prepare, 'usage host');
-    const feed = new PostgresFeed(test.url);
+    const feed = feedOn(test.url);
+    await feed.ensureTopics();
     const health = new HealthRegistry();
-    const service = serviceFor(test.url, feed, health);
-    const auth = authFor(service, { digestKey: digestKeyOf(MASTER_KEY), operatorToken: randomBytes(16).toString('hex'), serviceToken: 'service-token' });
-    const usage = usageContext(service, { auth, ids: systemIds, secretsKey: Buffer.alloc(32, 9) });
-    service.use([{ consumers: auth.consumers, jobs: [] }, usage.parts]);
-    service.start();
+    const { service, usage } = processOn(test.url, feed, health);
     const host = await createHost({ service: 'usage', module: usage.module, port: 0, cursorSecret: 'cursor', logger: createLogger({ service: 'usage', level: 'silent' }), health, routes: usage.routes, docs: { title: 'usage', version: '1' } });
     return new HostBed(test, feed, service, host, await host.listen(), usage.ingest, usage.listen);
   }
+
+  /** Another process of the service, on the same database and a feed of its own; it has no face. */
+  another(feed: Feed): Service { return processOn(this.test.url, feed).service; }
 
   /** A key as its owner has it. */
   async key(organizationId: string, kind: KeyKind = 'secret', subjects?: readonly string[], environment: 'test' | 'live' = 'test'): Promise<string> {

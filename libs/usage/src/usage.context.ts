@@ -6,6 +6,8 @@ import type { ServiceAuth } from '@valueverse/auth';
 import type { ContextParts, ContextShape, RawRoutes, Service } from '@valueverse/platform';
 import { eventsRoutes } from './ingest/events.routes';
 import type { Ingest } from './ingest/ingest';
+import { OUTBOX, UsageOutbox } from './ingest/outbox';
+import { ingressProjector } from './ingress/ingress.projector';
 import { backfillJob, meterBackfill } from './metering/backfill';
 import { meteringProjector } from './metering/metering.projector';
 import { seriesAndKeysSql } from './migrations/101-series-and-keys';
@@ -37,6 +39,7 @@ export const usageShape: ContextShape = {
     { number: 100, name: 'metering', sql: usageSchemaSql },
     { number: 101, name: 'series-and-keys', sql: seriesAndKeysSql },
     { number: 102, name: 'corrections', sql: correctionsSql },
+    OUTBOX,
     { number: 120, name: 'radius', sql: radiusSchemaSql },
   ],
 };
@@ -67,8 +70,12 @@ export const usageContext = (service: Service, { auth, ids, secretsKey }: UsageD
   registerUsageRefusals();
   const meter = usageMeter(service.metrics, () => service.clock.now());
   const host = new UsageHost(service, ids, secretsKey, meter);
+  const outbox = new UsageOutbox(service);
+  const parts = usageParts(service, meter);
+  // Clients write to brokers only.
+  const ingress = service.feed.kind === 'kafka' ? [ingressProjector({ authenticator: auth.authenticator, clock: service.clock, ids, outbox, meter })] : [];
   return {
-    parts: { ...usageParts(service, meter), workers: [host.radius] },
+    parts: { ...parts, consumers: [...parts.consumers, ...ingress], workers: [host.radius, outbox] },
     reader: host.reader,
     ingest: host.ingest,
     listen: (radius) => host.radius.listen(radius),

@@ -1,4 +1,4 @@
-import { partitionsOf, TOPICS, type EventDefinition, type Topic } from '../event-definition';
+import { isFromClients, partitionsOf, TOPICS, type EventDefinition, type Topic } from '../event-definition';
 import { compareSchemas, type Break, type Json } from './compare-schemas';
 
 /** What was told of a topic: who writes it, how its records are keyed and spread. */
@@ -10,11 +10,12 @@ export interface SchemaLock { readonly topics: Readonly<Record<string, LockedTop
 
 const EVENT_TYPE = /^(.*)\.v([0-9]+)$/;
 const KEYS: Readonly<Record<string, string>> = { facts: 'the id of the stream', transport: 'the id of the envelope', keys: 'the tenant and the id of the key' };
+const OTHER_KEYS: Readonly<Partial<Record<Topic, string>>> = { 'usage.ingress': 'the subject of the events, which keeps them in order', 'usage.ingress.rejected': 'the key of the record that was rejected' };
 
 /** What the record key of a topic is. */
-export const keyOf = (topic: Topic): string => KEYS[TOPICS[topic].kind]!;
+export const keyOf = (topic: Topic): string => OTHER_KEYS[topic] ?? KEYS[TOPICS[topic].kind]!;
 const topicsNow = (): Record<string, LockedTopic> =>
-  Object.fromEntries((Object.keys(TOPICS) as Topic[]).map((topic) => [topic, { owner: TOPICS[topic].owner, kind: TOPICS[topic].kind, partitions: partitionsOf(topic), key: keyOf(topic) }]));
+  Object.fromEntries((Object.keys(TOPICS) as Topic[]).map((topic) => [topic, { owner: isFromClients(topic) ? 'clients' : TOPICS[topic].owner, kind: TOPICS[topic].kind, partitions: partitionsOf(topic), key: keyOf(topic) }]));
 
 const topicBreaks = (locked: SchemaLock['topics'], now: SchemaLock['topics']): string[] => Object.entries(locked).flatMap(([topic, before]) => {
   const after = now[topic];

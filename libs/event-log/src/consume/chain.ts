@@ -1,4 +1,4 @@
-import { TOPICS } from '@valueverse/contracts';
+import { isFromClients, TOPICS } from '@valueverse/contracts';
 import type { FeedRecord } from '../feed/feed';
 import type { Checkpoint } from './checkpoints';
 import { faultOfRecord, faultOfText, type Rejection } from './inspect';
@@ -25,7 +25,7 @@ export const followChain = (checkpoint: Pick<Checkpoint, 'topic' | 'nextOffset' 
   const rejected: Rejection[] = [];
   let { position, nextOffset } = checkpoint;
   for (const record of records) {
-    if (kind === 'transport' && record.offset !== nextOffset) return { fresh, rejected, missing: record, after: { nextOffset, position } };
+    if (kind === 'transport' && !isFromClients(checkpoint.topic) && record.offset !== nextOffset) return { fresh, rejected, missing: record, after: { nextOffset, position } };
     const fault = faultOfRecord(record);
     if (fault !== undefined) rejected.push({ record, ...fault });
     else if (kind !== 'facts') fresh.push(record);

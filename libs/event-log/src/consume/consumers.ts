@@ -27,6 +27,8 @@ export interface RecordProjector {
   readonly name: string;
   readonly version: number;
   readonly topics: readonly Topic[];
+  /** What has to be asked of others, before the transaction that would hold rows meanwhile. May throw `NotYetKnown`. */
+  readonly prepare?: (records: readonly FeedRecord[]) => Promise<void>;
   readonly project: (tx: Tx, records: readonly FeedRecord[]) => Promise<void>;
   readonly tables?: readonly string[];
 }

@@ -1,5 +1,5 @@
 import { partitionOf } from '@valueverse/kernel';
-import { partitionsOf, TOPICS } from '@valueverse/contracts';
+import { isFromClients, partitionsOf, TOPICS } from '@valueverse/contracts';
 import type { FeedRecord } from '../feed/feed';
 
 /** Why a record is no fact of ours, whatever it says of itself. */
@@ -17,6 +17,7 @@ const REQUIRED = ['ce_id', 'ce_type', 'ce_tenant'] as const;
 export const faultOfRecord = (record: FeedRecord): { code: RejectionCode; detail: string } | undefined => {
   const { topic, partition, key, headers, value } = record;
   const { kind } = TOPICS[topic];
+  if (isFromClients(topic)) return undefined;
   // No text of ours has one, and PostgreSQL keeps no text that has.
   if ([key, value, ...Object.entries(headers).flat()].some((text) => text.includes('\0'))) return { code: 'not_cloudevents', detail: 'it holds a NUL character' };
   if (kind === 'keys') return undefined;

@@ -125,6 +125,7 @@ test('a partition that was given away and taken again in the middle of a round i
       read.push(...records.map(({ offset }) => `${partition}/${offset}`));
       return { next: records.at(-1)!.offset + 1n };
     },
+    onPassed: async () => undefined,
     onMissing: async ({ partition }, wanted, first) => { missing.push(`${partition}: ${wanted}, ${first}`); },
     onError: () => undefined,
   });

@@ -79,6 +79,7 @@ export class Subscription {
     this.membership = this.options.feed.join(this.options.group, this.topics, {
       onAssigned: (partitions) => this.take(partitions),
       onRecords: (partition, records) => this.deliver(partition, records),
+      onPassed: (partition, from, next) => this.pass(partition, from, next),
       onMissing: (partition, wanted, first) => this.haltAll(partition, `the feed begins at offset ${first}, the next one to read is ${wanted}`),
       onError: (error) => { if (!isTransient(error)) this.options.reports.error('reading the feed failed; it is tried again', error); },
     });
@@ -193,6 +194,7 @@ export class Subscription {
     for (let attempt = 1; ; attempt++) {
       try {
         await this.refuseStrangers([...fresh, ...rejected.filter(({ code }) => code === 'unknown_type').map(({ record }) => record)]);
+        if (consumer.kind === 'records') await consumer.prepare?.(fresh);
         await this.options.store.database.transaction({ role: 'worker' }, async (tx) => {
           await keepRejected(tx, checkpoint.consumer, rejected);
           const live = await this.parking.setAside(tx, checkpoint.consumer, fresh);
@@ -215,6 +217,22 @@ export class Subscription {
         if (await this.setBack(consumer, checkpoint, records[0]!, error)) return;
         await pause(RETRY_PAUSE_MS * attempt);
       }
+    }
+  }
+
+  /** Moves checkpoints over what is nothing, so that they come to the end of the partition. */
+  private async pass(partition: TopicPartition, from: bigint, next: bigint): Promise<void> {
+    for (const consumer of this.consumersOf(partition.topic)) {
+      const checkpoint = this.held.get(heldName(consumerName(consumer), partition));
+      if (checkpoint === undefined || checkpoint.halted !== null || checkpoint.nextOffset < from || checkpoint.nextOffset >= next) continue;
+      const after = { nextOffset: next, position: checkpoint.position };
+      try {
+        await this.options.store.database.transaction({ role: 'worker' }, (tx) => this.checkpoints.advance(tx, checkpoint, after));
+      } catch (error) {
+        if (error instanceof Fenced) continue;
+        throw error;
+      }
+      Object.assign(checkpoint, after);
     }
   }
 

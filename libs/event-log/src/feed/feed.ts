@@ -8,6 +8,18 @@ export interface NewRecord {
   /** For facts: the position in the store, and that of the record before it in the same topic partition (0 for the first). */
   readonly position?: bigint;
   readonly previous?: bigint;
+  /** The value, where it may be no text; null is none at all. */
+  readonly bytes?: Buffer | null;
+}
+
+/** What a client wrote, as the broker keeps it. */
+export interface ClientRecord {
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  /** Each value that a header was written with. */
+  readonly headers: Readonly<Record<string, readonly Buffer[]>>;
+  /** When it was written, by the clock of the client or of the broker, in milliseconds since 1970. */
+  readonly timestampMs: number;
 }
 
 /** A record as it is read. Offsets of a topic partition count up from 0. */
@@ -15,6 +27,8 @@ export interface FeedRecord extends NewRecord {
   readonly topic: Topic;
   readonly partition: number;
   readonly offset: bigint;
+  /** Of a topic that clients write. The key names the record, value and headers are empty then: nothing of it is kept or told before somebody has looked, because it may hold a credential. */
+  readonly client?: ClientRecord;
 }
 
 export interface TopicPartition { readonly topic: Topic; readonly partition: number }
@@ -36,6 +50,8 @@ export interface GroupMember {
   onRecords(partition: TopicPartition, records: readonly FeedRecord[]): Promise<Delivery>;
   /** The feed no longer holds the record that comes next. */
   onMissing(partition: TopicPartition, wanted: bigint, first: bigint): Promise<void>;
+  /** Nothing for a reader stands between these offsets of a topic that clients write: marks of their transactions, and what these took back. */
+  onPassed(partition: TopicPartition, from: bigint, next: bigint): Promise<void>;
   onError(error: unknown): void;
 }
 export interface GroupMembership {

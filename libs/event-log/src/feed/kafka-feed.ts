@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { ConfigResourceTypes, Kafka, logLevel, type Admin, type Consumer as KafkaConsumer, type EachBatchPayload, type IHeaders, type KafkaMessage, type Producer } from 'kafkajs';
-import { partitionsOf, TOPICS, type Topic, type TopicKind } from '@valueverse/contracts';
+import { ConfigResourceTypes, Kafka, logLevel, type Admin, type Consumer as KafkaConsumer, type EachBatchPayload, type Producer } from 'kafkajs';
+import { isFromClients, partitionsOf, TOPICS, type Topic, type TopicKind } from '@valueverse/contracts';
 import { FeedTimeout, LATER_MS, NotAcknowledged, partitionName, type Delivery, type Feed, type FeedRecord, type GroupMember, type GroupMembership, type NewRecord, type TopicPartition } from './feed';
-import { positionOfText } from '../consume/inspect';
+import { toRecord } from './kafka-record';
 import { sending } from '../tracing';
 
 const APPEND_DEADLINE_MS = 30_000;
@@ -21,7 +21,7 @@ const REQUEST_BYTES_MAX = 750_000;
 /** A single fact may be as large as this. */
 const RECORD_BYTES_MAX = 16 * 1024 * 1024;
 const READ_DEADLINE_MS = 30_000;
-const SETTLING_ATTEMPTS_MAX = 50;
+const SETTLING_ATTEMPTS_MAX = 200;
 const SETTLING_PAUSE_MS = 100;
 
 export interface KafkaFeedOptions {
@@ -72,8 +72,8 @@ const settled = async <T>(ask: () => Promise<T>): Promise<T> => {
   }
 };
 
-const bytesOf = ({ key, value, headers }: NewRecord): number =>
-  Buffer.byteLength(value) + key.length + Object.entries(headers).reduce((sum, [name, text]) => sum + name.length + text.length, 0);
+const bytesOf = ({ key, value, headers, bytes }: NewRecord): number =>
+  (bytes === undefined ? Buffer.byteLength(value) : bytes?.length ?? 0) + key.length + Object.entries(headers).reduce((sum, [name, text]) => sum + name.length + text.length, 0);
 
 /** Splits records, in their order, into requests that a broker takes. */
 const requestsOf = (records: readonly NewRecord[]): NewRecord[][] => {
@@ -86,20 +86,6 @@ const requestsOf = (records: readonly NewRecord[]): NewRecord[][] => {
     bytes += size;
   }
   return requests;
-};
-
-const textOf = (value: IHeaders[string]): string => (Array.isArray(value) ? String(value[0]) : String(value ?? ''));
-/** Anybody may write to a topic: what is not a position is none. */
-const positionsOf = (headers: Readonly<Record<string, string>>): Pick<FeedRecord, 'position' | 'previous'> => {
-  const [position, previous] = [positionOfText(headers['ce_position']), positionOfText(headers['ce_previous'])];
-  return position === undefined || previous === undefined ? {} : { position, previous };
-};
-const toRecord = (topic: Topic, partition: number, message: KafkaMessage): FeedRecord => {
-  const headers = Object.fromEntries(Object.entries(message.headers ?? {}).map(([name, value]) => [name, textOf(value)]));
-  return {
-    topic, partition, offset: BigInt(message.offset), key: message.key?.toString() ?? '', value: message.value?.toString() ?? '', headers,
-    ...positionsOf(headers),
-  };
 };
 
 /**
@@ -177,7 +163,7 @@ export class KafkaFeed implements Feed {
     });
     try {
       const sending = connecting.then((producer) => producer.send({
-        topic: this.nameOf(topic), acks: -1, messages: records.map(({ key, value, headers }) => ({ key, value, headers: { ...headers }, partition })),
+        topic: this.nameOf(topic), acks: -1, messages: records.map(({ key, value, headers, bytes }) => ({ key, value: bytes === undefined ? value : bytes, headers: { ...headers }, partition })),
       }));
       const answers = await Promise.race([sending, deadline]);
       // A client that has mixed up its brokers sends an empty request, and takes the empty answer for a success.
@@ -289,6 +275,8 @@ class KafkaMembership {
   private started: Promise<void> = Promise.resolve();
   /** How often each partition was taken: a run that was read before is of the past, wherever it ends. */
   private readonly takes = new Map<string, number>();
+  /** The last thing that each partition of clients was told to pass over: the next run waits for it. */
+  private readonly passing = new Map<string, Promise<void>>();
 
   constructor(private readonly consumer: KafkaConsumer, private readonly topics: readonly Topic[], private readonly member: GroupMember, private readonly namespace: string) {}
 
@@ -301,13 +289,29 @@ class KafkaMembership {
     });
     this.consumer.on('consumer.crash', ({ payload }) => {
       this.member.onError(payload.error);
+      // Some failures of the moment are final for the client, such as a coordinator that is still being chosen.
+      if (!payload.restart) this.beginAgain();
     });
+    // What holds nothing for a reader is not given to the handler of batches.
+    this.consumer.on('consumer.end_batch_process', ({ payload: { topic, partition, batchSize, firstOffset, lastOffset } }) => {
+      if (batchSize === 0) void this.passed({ topic: topic.slice(this.namespace.length) as Topic, partition }, BigInt(firstOffset ?? lastOffset), BigInt(lastOffset) + 1n);
+    });
+    this.begin();
+  }
+
+  private begin(): void {
     this.started = (async () => {
       await this.consumer.connect();
       await this.consumer.subscribe({ topics: this.topics.map((topic) => this.namespace + topic), fromBeginning: true });
       await this.consumer.run({ autoCommit: false, eachBatchAutoResolve: false, partitionsConsumedConcurrently: PARTITIONS_AT_ONCE, eachBatch: (payload) => this.batch(payload) });
     })();
-    this.started.catch((error: unknown) => this.member.onError(error));
+    this.started.catch((error: unknown) => {
+      this.member.onError(error);
+      this.beginAgain();
+    });
+  }
+  private beginAgain(): void {
+    setTimeout(() => { if (this.running) this.begin(); }, HEARTBEAT_MS).unref();
   }
 
   async stop(): Promise<void> {
@@ -347,6 +351,13 @@ class KafkaMembership {
     }
   }
 
+  private passed(partition: TopicPartition, from: bigint, next: bigint): Promise<void> {
+    if (!isFromClients(partition.topic)) return Promise.resolve();
+    const passing = this.member.onPassed(partition, from, next).catch((error: unknown) => this.member.onError(error));
+    this.passing.set(partitionName(partition), passing);
+    return passing;
+  }
+
   private takesOf(name: string): number { return this.takes.get(name) ?? 0; }
 
   private offerAgain(partition: TopicPartition, offset: string): void {
@@ -361,6 +372,7 @@ class KafkaMembership {
     const [name, takes] = [partitionName(partition), this.takesOf(partitionName(partition))];
     const beat = setInterval(() => { void heartbeat().catch(() => undefined); }, HEARTBEAT_MS);
     try {
+      await this.passing.get(name);
       const records = batch.messages.map((message) => toRecord(partition.topic, partition.partition, message));
       const answer = await this.member.onRecords(partition, records).catch((error: unknown): Delivery => {
         // Whatever it is, it must not end the client's own loop, which would stop reading without a word.
@@ -369,9 +381,10 @@ class KafkaMembership {
       });
       if (takes !== this.takesOf(name)) return;
       if (typeof answer === 'object') {
-        const last = BigInt(batch.lastOffset());
-        if (answer.next === last + 1n) resolveOffset(batch.lastOffset());
+        const [last, end] = [records.at(-1)!.offset, BigInt(batch.lastOffset())];
+        if (answer.next === last + 1n) resolveOffset(String(last));
         else this.seek(partition, String(answer.next));
+        if (answer.next === last + 1n && end > last) await this.passed(partition, answer.next, end + 1n);
         return;
       }
       this.pause([partition]);

@@ -79,6 +79,7 @@ describeWithBrokers('three brokers', () => {
     const member: GroupMember = {
       onAssigned: async (partitions) => new Map(partitions.filter(({ partition }) => partition === 0).map(({ topic, partition }) => [`${topic}/${partition}`, 2n])),
       onRecords: async (_, records: readonly FeedRecord[]) => { seen.push(...records.map(({ offset }) => `read ${offset}`)); return { next: records.at(-1)!.offset + 1n }; },
+      onPassed: async () => undefined,
       onMissing: async ({ topic, partition }, wanted, first) => { seen.push(`${topic}/${partition}: wanted ${wanted}, the first is ${first}`); },
       onError: () => undefined,
     };

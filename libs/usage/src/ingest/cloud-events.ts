@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { Refused } from '@valueverse/kernel';
-import { countKeys, rawFaults, scanJson, type RawFault } from './domain/raw-json';
+import { countKeys, itemTexts, rawFaults, scanJson, type RawFault } from './domain/raw-json';
 import { ItemFault } from './domain/usage-event';
 
 /** The most events of one request or record. */
@@ -105,13 +105,21 @@ const readBinary = (bytes: Buffer, attributes: Readonly<Record<string, string>> 
   return { isBatch: false, items: [itemOf({ ...attributes, data: value }, faults().get(0))] };
 };
 
+const essenceOf = (contentType: string): string => (contentType.split(';', 1)[0] ?? '').trim().toLowerCase();
+
+/** The events of a batch or of lines as they were written, by their index, for who passes one of them on. */
+export const textsOf = (contentType: string, body: Buffer): readonly string[] => {
+  const text = unmarked(body).toString();
+  return essenceOf(contentType) === BATCH_TYPE ? itemTexts(text) : text.split('\n');
+};
+
 /**
  * Takes a request or record apart: a batch, lines, one event in structured mode, or one in binary mode. Refuses what is no JSON with `malformed_json`, another
  * charset than UTF-8 with `unsupported_charset`, a batch that is none with `list_expected`, one of nothing with `no_events`, one of more than `BATCH_EVENTS_MAX`
  * with `too_many_events`, and what is in no mode at all with `not_a_cloud_event`.
  */
 export const readCloudEvents = (contentType: string, body: Buffer, attributes: ReadAttributes): Received => {
-  const type = (contentType.split(';', 1)[0] ?? '').trim().toLowerCase();
+  const type = essenceOf(contentType);
   const charset = CHARSET.exec(contentType)?.[1];
   if (charset !== undefined && !UTF8_NAMES.has(charset.toLowerCase())) throw new Refused('unsupported_charset', 'events are read in UTF-8');
   const bytes = unmarked(body);

@@ -20,7 +20,7 @@ describe('POST /usage/events', () => {
   afterAll(() => bed.close(), TIMEOUT_MS);
   const post = (body: Buffer | string, headers: Record<string, string>): Promise<Answer> => bed.ask('POST', 'events', key, body, headers);
   const kept = (id: string): Promise<unknown> => eventually(`event ${id} in the copy`, async () => {
-    const { rows } = await bed.service.database.transaction({ role: 'worker' }, (tx) => tx.query('SELECT FROM usage_ids WHERE id = $1', [id]));
+    const { rows } = await bed.service.database.transaction({ role: 'worker' }, (tx) => tx.query(`SELECT FROM usage_envelopes WHERE body LIKE '%"id":"' || $1 || '"%'`, [id]));
     return rows.length === 1 ? true : undefined;
   });
 

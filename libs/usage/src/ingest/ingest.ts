@@ -21,8 +21,8 @@ export interface IngestOptions {
   /** The only subjects that the sender may speak of; absent: any. */
   readonly subjects?: readonly string[] | undefined;
   readonly traceparent?: string | undefined;
-  /** The time of events that claim none, where that is not the receipt. */
-  readonly assumedTime?: Instant | undefined;
+  /** The time of events that claim none, where that is not the receipt, or what is wrong with such events. */
+  readonly assumedTime?: Instant | ItemFault | undefined;
 }
 /** Events that are good to be written, as texts by partition, and why the others are not. */
 export interface Plan extends IngestResult {
@@ -33,6 +33,8 @@ export interface Plan extends IngestResult {
 
 /** In `live` an event may be this far ahead of its receipt: clocks differ. */
 const AHEAD_MAX_MICROS = 300_000_000;
+/** The latest time that an event may claim, in microseconds. */
+export const latestMicrosOf = (environment: Environment, receivedAt: Instant): number => (environment === 'live' ? microsNumberOfText(receivedAt) + AHEAD_MAX_MICROS : Infinity);
 /** An event larger than this is no measurement. */
 export const EVENT_CHARACTERS_MAX = 131_072;
 const ID_SHOWN_MAX = 256;
@@ -41,7 +43,7 @@ const ID_SHOWN_MAX = 256;
  * Reads events for a tenant and writes nothing yet. Beside the codes of `readEvent` and of the text of an item: `subject_not_allowed`, `too_large`.
  */
 export const planEvents = (tenant: string, environment: Environment, items: readonly Item[], receivedAt: Instant, options: IngestOptions = {}): Plan => {
-  const receipt: Receipt = { receivedAt: options.assumedTime ?? receivedAt, latestMicros: environment === 'live' ? microsNumberOfText(receivedAt) + AHEAD_MAX_MICROS : Infinity };
+  const receipt: Receipt = { receivedAt: options.assumedTime ?? receivedAt, latestMicros: latestMicrosOf(environment, receivedAt) };
   const allowed = options.subjects === undefined ? undefined : new Set(options.subjects);
   const rejected: Rejected[] = [];
   const byPartition = new Map<number, string[]>();

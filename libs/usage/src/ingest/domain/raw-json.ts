@@ -117,3 +117,24 @@ class RawWalk {
 
 /** The faults of a valid JSON text by the index of the item of its outermost list; of the whole, at 0, where `isBatch` is false. */
 export const rawFaults = (text: string, isBatch: boolean): ReadonlyMap<number, RawFault> => new RawWalk(text, isBatch).run().faults;
+
+/** The texts of the items of a valid JSON list, as they were written. */
+export const itemTexts = (text: string): string[] => {
+  const texts: string[] = [];
+  let depth = 0;
+  let start = 0;
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at]!;
+    if (character === '"') at = endOfText(text, at);
+    else if (character === '[' || character === '{') { if (depth++ === 0) start = at + 1; }
+    else if (character === ']' || character === '}') { if (--depth === 0) texts.push(text.slice(start, at).trim()); }
+    else if (character === ',' && depth === 1) { texts.push(text.slice(start, at).trim()); start = at + 1; }
+  }
+  return texts.length === 1 && texts[0] === '' ? [] : texts;
+};
+
+const endOfText = (text: string, start: number): number => {
+  let end = start + 1;
+  while (text.charCodeAt(end) !== QUOTE) end += text.charCodeAt(end) === BACKSLASH ? 2 : 1;
+  return end;
+};

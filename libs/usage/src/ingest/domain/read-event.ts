@@ -10,8 +10,8 @@ const EXTENSION_TEXT_LENGTH_MAX = 1024;
 
 /** What an event is held against. */
 export interface Receipt {
-  /** The time of an event that claims none. */
-  readonly receivedAt: Instant;
+  /** The time of an event that claims none, or what is wrong with an event that claims none. */
+  readonly receivedAt: Instant | ItemFault;
   /** The latest time that an event may claim, in microseconds; infinite where any is allowed. */
   readonly latestMicros: number;
 }
@@ -86,7 +86,7 @@ const timeOf = (event: Json, { receivedAt, latestMicros }: Receipt): Instant | I
   return isInstantText(time) ? time : instantFromMicros(micros);
 };
 
-/** The usual event, at little cost; undefined where its time is none. */
+/** The usual event, at little cost; undefined where something is wrong with its time. */
 const ofPlain = ({ id, source, type, subject, time, data }: PlainEvent, { receivedAt, latestMicros }: Receipt): UsageEvent | undefined => {
   let kept = receivedAt;
   if (time !== undefined) {
@@ -94,6 +94,7 @@ const ofPlain = ({ id, source, type, subject, time, data }: PlainEvent, { receiv
     if (micros instanceof Refused || micros > latestMicros) return undefined;
     kept = isInstantText(time) ? time : instantFromMicros(micros);
   }
+  if (kept instanceof ItemFault) return undefined;
   return data === undefined ? { id, source, type, subject, time: kept } : { id, source, type, subject, time: kept, data };
 };
 
