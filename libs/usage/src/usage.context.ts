@@ -13,6 +13,7 @@ import { meteringProjector } from './metering/metering.projector';
 import { seriesAndKeysSql } from './migrations/101-series-and-keys';
 import { CorrectionsController } from './corrections/corrections.controller';
 import { correctionsSql } from './migrations/102-corrections';
+import { statementIngressSql } from './migrations/103-statement-ingress';
 import { MetersController } from './meters/meters.controller';
 import { metersView } from './meters/meters';
 import { QueryController } from './query/query.controller';
@@ -39,6 +40,7 @@ export const usageShape: ContextShape = {
     { number: 100, name: 'metering', sql: usageSchemaSql },
     { number: 101, name: 'series-and-keys', sql: seriesAndKeysSql },
     { number: 102, name: 'corrections', sql: correctionsSql },
+    { number: 103, name: 'statement-ingress', sql: statementIngressSql },
     OUTBOX,
     { number: 120, name: 'radius', sql: radiusSchemaSql },
   ],
@@ -92,5 +94,5 @@ export const usageContext = (service: Service, { auth, ids, secretsKey }: UsageD
 /** What metering reads and does. */
 export const usageParts = ({ log, feed }: { readonly log: Log; readonly feed: Feed }, meter?: UsageMeter): ContextParts => ({
   consumers: [meteringProjector(meter), meterBackfill, statementRequests(feed)],
-  jobs: [backfillJob(log.database), answerStatements(log)],
+  jobs: [backfillJob(log.database), answerStatements(log, feed)],
 });

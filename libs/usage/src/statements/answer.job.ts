@@ -1,12 +1,13 @@
 import { derivedId } from '@valueverse/kernel';
 import type { StatementRequest } from '@valueverse/contracts';
-import type { Instruction, Log, Tx } from '@valueverse/event-log';
+import type { Feed, Instruction, Log, Tx } from '@valueverse/event-log';
 import type { JobHandler, JobResult } from '@valueverse/platform';
 import { currentVersion, type Meter, type MeterRule, rulesOf } from '../metering/domain/measure';
 import { METERING_CONSUMER } from '../metering/metering.projector';
 import { answersTo, type Answer } from './compute';
 import type { IssueStatement } from './domain/statement';
 import { tracesOfEvidence } from './evidence-traces';
+import { raiseFloors } from './ingress-floor';
 import { ANSWER_JOB, answerJobFor, type AnswerPayload } from './requests.reactor';
 import { statement, statementIdOf } from './statements';
 
@@ -85,14 +86,15 @@ const instructionFor = (tenant: string, { row, request }: Ready, { quantities, a
  * Answers statement requests from one snapshot, when metering has passed their floors and knows their meters. Those that have to wait go to a job of
  * their own, so that none holds up another. A statement is stored with the end of the job, before the relay publishes it.
  */
-export const answerStatements = (log: Log): JobHandler => ({
+export const answerStatements = (log: Log, feed: Feed): JobHandler => ({
   kind: ANSWER_JOB,
   run: async ({ tenant, payload, dueAt, clockId }): Promise<JobResult> => {
     const { requestIds } = payload as AnswerPayload;
+    const missing = await raiseFloors(log, feed, tenant, requestIds);
     const { ready, answers, traces, waiting } = await log.database.transaction({ role: 'worker', isolation: 'repeatable read', readOnly: true }, async (tx) => {
       const pending = await pendingOf(tx, tenant, requestIds);
       const state = await stateOf(tx, tenant, [...new Set(pending.map(({ request }) => request.meterKey))]);
-      const held = pending.map((one) => ({ one, reason: waitsFor(one, state) }));
+      const held = pending.map((one) => ({ one, reason: missing.get(one.request.requestId) ?? waitsFor(one, state) }));
       const able = held.filter(({ reason }) => reason === undefined).map(({ one }) => readyOf(one, state.meters.get(one.request.meterKey)!));
       return { ready: able, answers: await answersTo(tx, tenant, able), traces: await tracesOfEvidence(tx, tenant, able.map(({ request }) => request)), waiting: held.filter(({ reason }) => reason !== undefined) };
     });

@@ -1,5 +1,7 @@
 import { eventually } from '@valueverse/testing';
-import { AT, Bed, QUARTER, SECOND, TENANT } from '../bed.spec-kit';
+import { AT, Bed, NOW, QUARTER, SECOND, TENANT } from '../bed.spec-kit';
+import { INGRESS_CONSUMER, ingressOrigin } from '../ingress/ingress.projector';
+import { raiseFloors } from './ingress-floor';
 
 const TIMEOUT_MS = 60_000;
 const call = (id: string, tokens: unknown, micros: number, more: object = {}): object => ({ id, time: AT(micros), data: { tokens, model: 'code' }, ...more });
@@ -106,6 +108,19 @@ describe('statements', () => {
     await bed.request([{ requestId: 'r2', usage: [span(0, QUARTER)] }]);
     expect((await bed.statement('r2')).quantities).toEqual([{ group: {}, value: '7', events: 1 }]);
     expect(await bed.reader.recompute(TENANT, statement.statementId)).toEqual({ quantities: [{ group: {}, value: '12', events: 2 }], evidence: statement.evidence });
+  }, TIMEOUT_MS);
+
+  test('what clients had written to usage.ingress is waited for, and then lies below the floor', async () => {
+    await bed.rows(`INSERT INTO usage_statement_requests (tenant, request, chunk, body, floor, at, fact, correlation, ingress) VALUES ($1, 'r9', 'c', '{}', '{"29":"0"}', $2, 'f', 'f', '{"3":"5"}')`, [TENANT, NOW]);
+    const raise = (): Promise<ReadonlyMap<string, string>> => raiseFloors(bed.log, bed.feed, TENANT, ['r9']);
+    expect([...(await raise()).values()]).toEqual(['usage.ingress/3 is read up to 0 of 5']);
+    await bed.rows(`INSERT INTO checkpoints (consumer, topic, partition, next_offset) VALUES ($1, 'usage.ingress', 3, 5)`, [INGRESS_CONSUMER]);
+    await bed.rows(`INSERT INTO usage_outbox (tenant, topic, partition, key, headers, value, has_value, origin, first_offset) VALUES ($1, 'usage.events', 29, 'k', '{}', '', true, $2, 4)`, [TENANT, ingressOrigin(3)]);
+    expect([...(await raise()).values()]).toEqual([`envelopes of ${ingressOrigin(3)} from offset 4 on are not in the feed yet`]);
+    await bed.rows('DELETE FROM usage_outbox');
+    await bed.send([call('1', 5, 1)]);
+    expect([...(await raise()).values()]).toEqual([]);
+    expect(await bed.rows('SELECT floor, ingress FROM usage_statement_requests')).toEqual([{ floor: '{"29":"1"}', ingress: null }]);
   }, TIMEOUT_MS);
 
   test('an envelope that was changed, and a bucket that was changed, are found', async () => {

@@ -1,0 +1,38 @@
+import type { Feed, Log, Tx } from '@valueverse/event-log';
+import { partitionName } from '@valueverse/event-log';
+import { ingressBehind } from '../ingress/behind';
+
+const TOPIC = 'usage.events';
+
+/** Where `usage.ingress` ended, as it is kept with a request. */
+export const ingressText = (ends: ReadonlyMap<number, bigint>): string | null => {
+  const wanted = [...ends].filter(([, end]) => end > 0n);
+  return wanted.length === 0 ? null : JSON.stringify(Object.fromEntries(wanted.map(([partition, end]) => [partition, String(end)])));
+};
+const endsOf = (text: string): Map<number, bigint> => new Map(Object.entries(JSON.parse(text) as Record<string, string>).map(([partition, end]) => [Number(partition), BigInt(end)]));
+
+interface Row { request: string; floor: string; ingress: string }
+
+/**
+ * Raises the floors of requests above what clients had written to `usage.ingress` when they were taken, once all of that is in `usage.events`. Answers what is still
+ * missing, by request.
+ */
+export const raiseFloors = async (log: Log, feed: Feed, tenant: string, requestIds: readonly string[]): Promise<ReadonlyMap<string, string>> => {
+  const read = <T>(work: (tx: Tx) => Promise<T>): Promise<T> => log.database.transaction({ role: 'worker', readOnly: true }, work);
+  const { rows } = await read((tx) => tx.query<Row>('SELECT request, floor, ingress FROM usage_statement_requests WHERE tenant = $1 AND request = ANY($2) AND NOT answered AND ingress IS NOT NULL', [tenant, requestIds]));
+  const missing = new Map<string, string>();
+  if (rows.length === 0) return missing;
+  const behind = new Map<string, string | undefined>();
+  for (const ingress of new Set(rows.map((row) => row.ingress))) behind.set(ingress, await read((tx) => ingressBehind(tx, endsOf(ingress))));
+  const arrived = rows.filter((row) => behind.get(row.ingress) === undefined);
+  for (const { request, ingress } of rows) { const reason = behind.get(ingress); if (reason !== undefined) missing.set(request, reason); }
+  if (arrived.length === 0) return missing;
+  const partitions = [...new Set(arrived.flatMap(({ floor }) => Object.keys(JSON.parse(floor) as object).map(Number)))];
+  // After it has arrived: whatever the feed ends with now holds it.
+  const ends = partitions.length === 0 ? new Map<string, bigint>() : await feed.ends(partitions.map((partition) => ({ topic: TOPIC, partition })));
+  const floors = arrived.map(({ floor }) => JSON.stringify(Object.fromEntries(Object.keys(JSON.parse(floor) as object).map((partition) => [partition, String(ends.get(partitionName({ topic: TOPIC, partition: Number(partition) })) ?? 0n)]))));
+  await log.database.transaction({ role: 'worker' }, (tx) => tx.query(
+    'UPDATE usage_statement_requests r SET floor = g.floor, ingress = NULL FROM unnest($2::text[], $3::text[]) g(request, floor) WHERE r.tenant = $1 AND r.request = g.request',
+    [tenant, arrived.map(({ request }) => request), floors]));
+  return missing;
+};
