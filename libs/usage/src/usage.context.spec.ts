@@ -115,6 +115,25 @@ describe('the usage service over HTTP', () => {
     expect(await bed.ask('POST', 'events/amend', own, { ...name('3'), data: { n: { deep: Array.from({ length: 200 }, (_, nth) => ({ [`k${nth}`]: 1 })) } } })).toMatchObject({ status: 400, body: { code: 'too_many_keys' } });
   }, TIMEOUT_MS);
 
+  test('every accepted event ends in exactly one place, and the buckets hold what the envelopes say', async () => {
+    const own = await bed.key('org_sums');
+    await bed.ask('POST', 'meters', own, { key: 'calls', eventType: 'call', aggregation: 'count' });
+    await bed.ask('POST', 'meters', own, { key: 'tokens', eventType: 'call', aggregation: 'sum', valueProperty: '$.n', filter: [{ property: '$.n', operator: 'exists' }] });
+    const sums = (id: string, data: object, type = 'call'): object => ({ specversion: '1.0', source: 's', type, subject: 'sums', id, time: '2023-12-04T10:00:00Z', data });
+    await bed.send(own, [sums('1', { n: 1 }), sums('2', { n: 2 }), sums('2', { n: 2 }), sums('2', { n: 3 }), sums('3', {}), sums('4', { n: 'x' }), sums('5', {}, 'nobody looks'), sums('6', { n: 6 })]);
+    await bed.ask('POST', 'events/void', own, { subject: 'sums', source: 's', id: '6', reason: 'a test' });
+    await bed.ask('POST', 'events/amend', own, { subject: 'sums', source: 's', id: '1', reason: 'a test', data: { n: 10 } });
+    const at = (path: string): Promise<Answer> => bed.ask('GET', `reconciliation?from=${path}`, own);
+    const received = (await at('2020-01-01T00:00:00Z&to=2099-01-01T00:00:00Z')).body;
+    // 8 events and 2 corrections: of 1 the first is superseded, of 6 the only one.
+    expect(received.events).toEqual({ accepted: 10, counted: 4, duplicate: 1, conflict: 1, superseded: 2, correction: 1, waiting: 1, excluded: 0 });
+    expect(received.meters).toEqual([{ meterKey: 'calls', fromEnvelopes: 4, inBuckets: 4, isEqual: true }, { meterKey: 'tokens', fromEnvelopes: 2, inBuckets: 2, isEqual: true }]);
+    expect(received.isEqual).toBe(true);
+    await bed.service.database.transaction({ role: 'owner' }, (tx) => tx.query(`UPDATE usage_buckets SET events = events + 1 WHERE tenant = 'org_sums:test'`));
+    expect((await at('2023-12-04T00:00:00Z&to=2023-12-05T00:00:00Z')).body).toMatchObject({ isEqual: false, events: { accepted: 0 }, meters: [{ fromEnvelopes: 4, inBuckets: 5 }, { fromEnvelopes: 2, inBuckets: 3 }] });
+    expect(await at('2023-12-05T00:00:00Z&to=2023-12-04T00:00:00Z')).toMatchObject({ status: 400, body: { code: 'invalid_period' } });
+  }, TIMEOUT_MS);
+
   test('a meter that is asked for again with the same key of idempotency is the same', async () => {
     const ask = (): Promise<Answer> => bed.ask('POST', 'meters', key, { ...METER, key: 'again' }, { 'idempotency-key': 'k-1' });
     const [first, second] = [await ask(), await ask()];

@@ -22,6 +22,7 @@ import { RadiusClientsController } from './radius/clients.controller';
 import { radiusSchemaSql } from './radius/schema';
 import { SessionsController } from './radius/sessions.controller';
 import type { RadiusAddress } from './radius/udp-server';
+import { ReconciliationController } from './reconciliation/reconciliation.controller';
 import { registerUsageRefusals } from './refusals';
 import { usageSchemaSql } from './schema';
 import { answerStatements } from './statements/answer.job';
@@ -85,7 +86,7 @@ export const usageContext = (service: Service, { auth, ids, secretsKey }: UsageD
     module: {
       module: class extends UsageModule {},
       imports: [auth.module],
-      controllers: [MetersController, QueryController, StatementsController, RadiusClientsController, SessionsController, ReaderController, CorrectionsController],
+      controllers: [MetersController, QueryController, ReconciliationController, StatementsController, RadiusClientsController, SessionsController, ReaderController, CorrectionsController],
       providers: [{ provide: UsageHost, useValue: host }],
     },
   };

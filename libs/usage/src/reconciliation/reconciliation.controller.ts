@@ -1,0 +1,32 @@
+import { Controller, Get, Inject, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { flag, instant, list, object, text, whole } from '@valueverse/contracts';
+import { parseInstant } from '@valueverse/kernel';
+import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
+import { Answers, InstantField } from '@valueverse/platform';
+import { UsageHost } from '../usage-host';
+import { reconcile, type Reconciliation } from './reconcile';
+
+class PeriodQuery {
+  @InstantField() from!: string;
+  @InstantField() to!: string;
+}
+const RECONCILIATION = object({
+  from: instant(), to: instant(),
+  events: object({ accepted: whole(), counted: whole(), duplicate: whole(), conflict: whole(), superseded: whole(), correction: whole(), waiting: whole(), excluded: whole() }),
+  meters: list(object({ meterKey: text(), fromEnvelopes: whole(), inBuckets: whole(), isEqual: flag() })), isEqual: flag(),
+});
+
+/** Whether everything that was accepted is somewhere, and the buckets hold what the envelopes say. */
+@ApiTags('usage')
+@Controller('api/v1/usage/reconciliation')
+export class ReconciliationController {
+  constructor(@Inject(UsageHost) private readonly host: UsageHost) {}
+
+  @Get()
+  @Allow('usage:read')
+  @Answers(RECONCILIATION)
+  get(@Query() { from, to }: PeriodQuery, @CurrentCaller() { tenant }: Caller): Promise<Reconciliation> {
+    return this.host.read(tenant, (tx) => reconcile(tx, tenant, { from: parseInstant(from), to: parseInstant(to) }));
+  }
+}
