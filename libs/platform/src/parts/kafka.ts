@@ -22,13 +22,14 @@ const PROBE_TIMEOUT_MS = 5_000;
 export function findKafka(): KafkaFound {
   const given = process.env['KAFKA_BROKERS'];
   if (given) return { how: 'given', brokers: given.split(',').map((broker) => broker.trim()) };
-  const java = findJava();
+  const java = findKafkaJars();
   if ('jars' in java) return { how: 'java', jars: java.jars };
   if (dockerAnswers()) return { how: 'docker' };
   return { how: 'none', reason: `no Kafka: KAFKA_BROKERS is not set, ${java.reason}, and Docker does not answer` };
 }
 
-function findJava(): { jars: string } | { reason: string } {
+/** The jars of a broker and of Java clients, where there is a Java that runs them. */
+export function findKafkaJars(): { readonly jars: string } | { readonly reason: string } {
   const java = spawnSync('java', ['-version'], { encoding: 'utf8', timeout: PROBE_TIMEOUT_MS });
   if (java.status !== 0) return { reason: 'Java is not installed' };
   const version = Number(/version "(\d+)/.exec(java.stderr)?.[1] ?? 0);

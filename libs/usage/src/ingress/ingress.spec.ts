@@ -1,6 +1,8 @@
-import { describeOnKafka, eventually } from '@valueverse/testing';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { describeOnKafka, eventually, noteNotRun } from '@valueverse/testing';
 import { FeedTimeout, type Feed, type KafkaFeed, type NewRecord } from '@valueverse/event-log';
-import type { Service } from '@valueverse/platform';
+import { findKafkaJars, type Service } from '@valueverse/platform';
 import { ingressBehind, ingressEnds } from './behind';
 import { KafkaBed } from './kafka-bed.spec-kit';
 
@@ -8,6 +10,16 @@ const TIMEOUT_MS = 120_000;
 const STRUCTURED = 'application/cloudevents+json; charset=UTF-8';
 const BATCH = 'application/cloudevents-batch+json';
 const event = (id: string, more: object = {}): Record<string, unknown> => ({ specversion: '1.0', id, source: 'gateway', type: 'call', subject: 'acme', data: { tokens: 1 }, ...more });
+
+const ROOT = join(__dirname, '..', '..', '..', '..');
+/** Runs a program of docs/examples to its end; fails with what it says. */
+const example = (program: string, args: readonly string[], env: Readonly<Record<string, string>>, input = ''): Promise<string> => new Promise((resolve, reject) => {
+  const child = execFile(program, args, { cwd: ROOT, timeout: TIMEOUT_MS, env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env } }, (error, stdout, stderr) => {
+    if (error === null) resolve(stdout);
+    else reject(new Error(`${program} ${args.join(' ')}: ${stdout}${stderr}`, { cause: error }));
+  });
+  child.stdin!.end(input);
+});
 
 describeOnKafka('usage.ingress', (brokers) => {
   let bed: KafkaBed;
@@ -65,6 +77,29 @@ describeOnKafka('usage.ingress', (brokers) => {
       expect((await bed.rejection(({ code: found, value }) => found === code && value!.includes(id!))).value).toBe(JSON.stringify(event(id!)));
     }
     expect(JSON.stringify(bed.rejected)).not.toMatch(/vv_(test|live)_/);
+  }, TIMEOUT_MS);
+
+  test('the example in plain kafkajs: events by subject in batches, sent twice and counted once', async () => {
+    const key = await bed.host.key('org_js', 'ingest');
+    const lines = Array.from({ length: 250 }, (_, nth) => JSON.stringify({ ...event(`js ${nth}`), subject: `s${nth % 3}`, specversion: undefined })).join('\n');
+    const env = { KAFKA_BROKERS: brokers().join(','), KAFKA_NAMESPACE: bed.namespace, VV_KEY: key };
+    for (let times = 0; times < 2; times++) expect(await example(process.execPath, ['docs/examples/send-usage.mjs'], env, lines)).toBe('250 events sent\n');
+    await bed.arrived();
+    const { ids, clashes } = await bed.known('org_js:test');
+    expect([ids.length, new Set(ids).size, clashes]).toEqual([250, 250, 250]);
+    expect(bed.rejected.filter(({ value }) => value?.includes('js '))).toEqual([]);
+  }, TIMEOUT_MS);
+
+  test('the example in Java: binary mode', async () => {
+    const found = findKafkaJars();
+    if ('reason' in found) { noteNotRun('the example of a sender in Java', found.reason); return; }
+    const key = await bed.host.key('org_java', 'publishable', ['Zoë']);
+    const env = { KAFKA_BROKERS: brokers().join(','), KAFKA_NAMESPACE: bed.namespace, VV_KEY: key, LC_ALL: 'C.UTF-8' };
+    expect(await example('java', ['-XX:TieredStopAtLevel=1', '-cp', `${found.jars}/*`, 'docs/examples/SendUsage.java', 'llm.completion', 'Zoë', '40'], env)).toBe('40 events sent\n');
+    await bed.arrived();
+    const events = await bed.events('org_java:test');
+    expect(events.map(({ id }) => id)).toEqual(Array.from({ length: 40 }, (_, nth) => `call-${nth}`));
+    expect(events[11]).toEqual({ id: 'call-11', source: '/examples/java', type: 'llm.completion', subject: 'Zoë', time: '2023-11-16T18:00:11Z', data: { tokens: 2 } });
   }, TIMEOUT_MS);
 
   test('a key that is on its way is waited for, and so are the records behind it', async () => {
