@@ -2,8 +2,8 @@ import { partitionOf } from '@valueverse/kernel';
 import { randomBytes } from 'node:crypto';
 import { createTestDatabase, type TestDatabase } from '@valueverse/testing';
 import { authFor, CREDENTIALS, digestKeyOf, digestOf, newKeyText, type KeyKind } from '@valueverse/auth';
-import { IDENTITY_EVENTS, partitionsOf, StatementsRequested, type StatementRequest } from '@valueverse/contracts';
-import { PostgresFeed, recordOf, type Feed } from '@valueverse/event-log';
+import { IDENTITY_EVENTS, partitionsOf, StatementsRequested, SubscriptionStarted, type StatementRequest } from '@valueverse/contracts';
+import { partitionName, PostgresFeed, recordOf, type Feed } from '@valueverse/event-log';
 import { createHost, createLogger, HealthRegistry, type Host, LocalFanOut, Metrics, Service, systemClock, systemIds } from '@valueverse/platform';
 import type { Ingest } from './ingest/ingest';
 import type { RadiusAddress } from './radius/udp-server';
@@ -40,8 +40,8 @@ const processOn = (url: string, feed: Feed, health = new HealthRegistry()): { se
 
 /** The usage service as it is hosted, asked by HTTP. */
 export class HostBed {
-  private requested = 0n;
-  private readonly lastRequest = new Map<number, bigint>();
+  private published = 0n;
+  private readonly lastPublished = new Map<string, bigint>();
   private constructor(private readonly test: TestDatabase, readonly feed: Feed, readonly service: Service, private readonly host: Host, readonly url: string, readonly ingest: Ingest, private readonly listen: (radius: RadiusAddress) => Promise<number>) {}
 
   static async make(feedOn: (url: string) => Feed = (url) => new PostgresFeed(url)): Promise<HostBed> {
@@ -80,18 +80,26 @@ export class HostBed {
   /** Takes accounting packets from now on; answers the port. */
   radius(): Promise<number> { return this.listen({ port: 0, address: '127.0.0.1' }); }
 
-  /** Puts a fact of billing on its topic, as billing's relay would. */
-  async request(tenant: string, requests: readonly StatementRequest[], at: string): Promise<void> {
-    const partition = partitionOf(tenant, 'chunk-1', partitionsOf('billing.statement-requests'));
-    const previous = this.lastRequest.get(partition) ?? 0n;
-    this.requested += 1n;
-    this.lastRequest.set(partition, this.requested);
-    const value = JSON.stringify({
-      specversion: '1.0', id: `evt_${this.requested}`, source: '/valueverse/billing', type: StatementsRequested.type, subject: 'chunk-1', time: at, datacontenttype: 'application/json', tenant,
-      streamversion: Number(this.requested), actor: 'test', correlationid: 'evt', recordedtime: at, data: { chunkId: 'chunk-1', requests, requestedAt: at },
+  /** Puts a request of billing on its topic, as billing's relay would. */
+  request(tenant: string, requests: readonly StatementRequest[], at: string): Promise<void> {
+    return this.publish('billing.statement-requests', StatementsRequested.type, { tenant, stream: 'chunk-1', at }, { chunkId: 'chunk-1', requests, requestedAt: at });
+  }
+  /** The same for a subscription. */
+  subscribe(tenant: string, subscriptionId: string, subjects: readonly string[], startsAt: string): Promise<void> {
+    return this.publish('billing.subscriptions', SubscriptionStarted.type, { tenant, stream: `subscription-${subscriptionId}`, at: startsAt }, {
+      subscriptionId, accountId: 'acc_1', planKey: 'payg', planVersion: 1, currency: 'USD', interval: { unit: 'month', count: 1 }, startsAt, anchor: { local: '2026-01-01T00:00:00', zone: 'UTC' }, subjects, metadata: {}, startedAt: startsAt,
     });
-    const record = { id: `evt_${this.requested}`, tenant, type: StatementsRequested.type, stream: 'chunk-1', body: value, partition, position: this.requested };
-    await this.feed.append('billing.statement-requests', partition, [recordOf(record, previous)]);
+  }
+  private async publish(topic: 'billing.statement-requests' | 'billing.subscriptions', type: string, { tenant, stream, at }: { tenant: string; stream: string; at: string }, data: unknown): Promise<void> {
+    const partition = partitionOf(tenant, stream, partitionsOf(topic));
+    const previous = this.lastPublished.get(partitionName({ topic, partition })) ?? 0n;
+    this.published += 1n;
+    this.lastPublished.set(partitionName({ topic, partition }), this.published);
+    const value = JSON.stringify({
+      specversion: '1.0', id: `evt_${this.published}`, source: '/valueverse/billing', type, subject: stream, time: at, datacontenttype: 'application/json', tenant,
+      streamversion: Number(this.published), actor: 'test', correlationid: 'evt', recordedtime: at, data,
+    });
+    await this.feed.append(topic, partition, [recordOf({ id: `evt_${this.published}`, tenant, type, stream, body: value, partition, position: this.published }, previous)]);
   }
   async close(): Promise<void> {
     await this.host.close();

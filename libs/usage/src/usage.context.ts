@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { StatementsRequested, USAGE_EVENTS, type UsageReader } from '@valueverse/contracts';
+import { StatementsRequested, SubscriptionStarted, USAGE_EVENTS, type UsageReader } from '@valueverse/contracts';
 import type { Feed, Log } from '@valueverse/event-log';
 import type { IdSource } from '@valueverse/kernel';
 import type { ServiceAuth } from '@valueverse/auth';
@@ -18,6 +18,10 @@ import { MetersController } from './meters/meters.controller';
 import { metersView } from './meters/meters';
 import { QueryController } from './query/query.controller';
 import { ReaderController } from './query/remote-reader';
+import { EventsListController } from './events/events-list.controller';
+import { EventsStreamController } from './events/events-stream.controller';
+import { eventsSchemaSql } from './events/schema';
+import { subjectClaims } from './events/subject-claims';
 import { RadiusClientsController } from './radius/clients.controller';
 import { radiusSchemaSql } from './radius/schema';
 import { SessionsController } from './radius/sessions.controller';
@@ -35,7 +39,7 @@ import { usageMeter, type UsageMeter } from './usage-meter';
 /** What the usage service needs to know of metering before its store is made: for `new Service({ contexts: [...] })`. */
 export const usageShape: ContextShape = {
   name: 'usage',
-  definitions: [...USAGE_EVENTS, StatementsRequested],
+  definitions: [...USAGE_EVENTS, StatementsRequested, SubscriptionStarted],
   readModels: [metersView, statementsView],
   migrations: [
     { number: 100, name: 'metering', sql: usageSchemaSql },
@@ -44,6 +48,7 @@ export const usageShape: ContextShape = {
     { number: 103, name: 'statement-ingress', sql: statementIngressSql },
     OUTBOX,
     { number: 120, name: 'radius', sql: radiusSchemaSql },
+    { number: 121, name: 'reading events', sql: eventsSchemaSql },
   ],
 };
 
@@ -78,7 +83,7 @@ export const usageContext = (service: Service, { auth, ids, secretsKey }: UsageD
   // Clients write to brokers only.
   const ingress = service.feed.kind === 'kafka' ? [ingressProjector({ authenticator: auth.authenticator, clock: service.clock, ids, outbox, meter })] : [];
   return {
-    parts: { ...parts, consumers: [...parts.consumers, ...ingress], workers: [host.radius, outbox] },
+    parts: { ...parts, consumers: [...parts.consumers, ...ingress], workers: [host.radius, host.tail, outbox] },
     reader: host.reader,
     ingest: host.ingest,
     listen: (radius) => host.radius.listen(radius),
@@ -86,7 +91,7 @@ export const usageContext = (service: Service, { auth, ids, secretsKey }: UsageD
     module: {
       module: class extends UsageModule {},
       imports: [auth.module],
-      controllers: [MetersController, QueryController, ReconciliationController, StatementsController, RadiusClientsController, SessionsController, ReaderController, CorrectionsController],
+      controllers: [MetersController, QueryController, ReconciliationController, StatementsController, EventsListController, EventsStreamController, RadiusClientsController, SessionsController, ReaderController, CorrectionsController],
       providers: [{ provide: UsageHost, useValue: host }],
     },
   };
@@ -94,6 +99,6 @@ export const usageContext = (service: Service, { auth, ids, secretsKey }: UsageD
 
 /** What metering reads and does. */
 export const usageParts = ({ log, feed }: { readonly log: Log; readonly feed: Feed }, meter?: UsageMeter): ContextParts => ({
-  consumers: [meteringProjector(meter), meterBackfill, statementRequests(feed)],
+  consumers: [meteringProjector(meter), meterBackfill, statementRequests(feed), subjectClaims],
   jobs: [backfillJob(log.database), answerStatements(log, feed)],
 });

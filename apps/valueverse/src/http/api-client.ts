@@ -9,7 +9,7 @@ export class Unreachable extends Error {
   constructor(readonly url: string, cause: unknown) { super(`nothing answers at ${url}`, { cause }); }
 }
 
-interface RequestOptions { readonly headers?: Readonly<Record<string, string>>; readonly contentType?: string }
+interface RequestOptions { readonly headers?: Readonly<Record<string, string>>; readonly contentType?: string; readonly isEndless?: boolean }
 
 const DEADLINE_MS = 60_000;
 const RETRIES_MAX = 20;
@@ -27,11 +27,13 @@ export class ApiClient {
     const text = await (await this.send('DELETE', path)).text();
     return (text === '' ? undefined : JSON.parse(text)) as T;
   }
+  /** An answer that is read as it comes, for as long as it takes. */
+  stream(path: string, accept: string): Promise<Response> { return this.send('GET', path, undefined, { headers: { accept }, isEndless: true }); }
   async bytes(path: string): Promise<Buffer> { return Buffer.from(await (await this.send('GET', path)).arrayBuffer()); }
 
-  private async send(method: string, path: string, body?: unknown, { headers = {}, contentType = 'application/json' }: RequestOptions = {}): Promise<Response> {
+  private async send(method: string, path: string, body?: unknown, { headers = {}, contentType = 'application/json', isEndless = false }: RequestOptions = {}): Promise<Response> {
     for (let attempt = 1; ; attempt++) {
-      const response = await this.once(method, path, body, { authorization: `Bearer ${this.key}`, ...(body === undefined ? {} : { 'content-type': contentType }), ...headers });
+      const response = await this.once(method, path, body, { authorization: `Bearer ${this.key}`, ...(body === undefined ? {} : { 'content-type': contentType }), ...headers }, isEndless);
       if (response.ok) return response;
       if ((response.status === 503 || response.status === 429) && attempt < RETRIES_MAX) {
         await response.arrayBuffer();
@@ -43,9 +45,9 @@ export class ApiClient {
     }
   }
 
-  private async once(method: string, path: string, body: unknown, headers: Record<string, string>): Promise<Response> {
+  private async once(method: string, path: string, body: unknown, headers: Record<string, string>, isEndless: boolean): Promise<Response> {
     try {
-      return await fetch(new URL(path, this.url), { method, headers, signal: AbortSignal.timeout(DEADLINE_MS), ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+      return await fetch(new URL(path, this.url), { method, headers, ...(isEndless ? {} : { signal: AbortSignal.timeout(DEADLINE_MS) }), ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
     } catch (error) {
       throw new Unreachable(this.url, error);
     }

@@ -5,6 +5,7 @@ import { ApiError, Unreachable } from '../http/api-client';
 import type { Explanation, Invoice } from '../demo/tour';
 import { explanationText } from './explanation-text';
 import { addAudit, addDeadLetters, addOutbox, addProjections, addReaders } from './log-commands';
+import { addEvents } from './events-commands';
 import { migrateServices } from './migrate';
 import { addRadius } from './radius-commands';
 import { doctor, status } from './operations';
@@ -143,7 +144,7 @@ export const main = async (argv: readonly string[]): Promise<void> => {
   const program = new Command('vv').description('Runs and inspects a ValueVerse installation')
     .option('--url <url>', 'the installation').option('--data <folder>', 'the data folder of an embedded edition').option('--key <key>', 'a secret key')
     .option('--operator-token <token>').option('--json', 'print JSON');
-  for (const add of [addOperations, addMigrate, addLog, addDeadLetters, addProjections, addOutbox, addReaders, addAudit, addOrganizations, addKeys, addClocks, addInvoices, addRadius]) add(program);
+  for (const add of [addOperations, addMigrate, addLog, addDeadLetters, addProjections, addOutbox, addReaders, addAudit, addOrganizations, addKeys, addClocks, addInvoices, addEvents, addRadius]) add(program);
   try {
     await program.parseAsync([...argv]);
   } catch (error) {
