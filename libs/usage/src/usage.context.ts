@@ -8,6 +8,11 @@ import { eventsRoutes } from './ingest/events.routes';
 import type { Ingest } from './ingest/ingest';
 import { OUTBOX, UsageOutbox } from './ingest/outbox';
 import { ingressProjector } from './ingress/ingress.projector';
+import { IMPORTS } from './imports/import-table';
+import { Imports } from './imports/imports';
+import { ImportsController } from './imports/imports.controller';
+import { importRoutes } from './imports/imports.routes';
+import { readImportJob } from './imports/read.job';
 import { backfillJob, meterBackfill } from './metering/backfill';
 import { meteringProjector } from './metering/metering.projector';
 import { seriesAndKeysSql } from './migrations/101-series-and-keys';
@@ -47,6 +52,7 @@ export const usageShape: ContextShape = {
     { number: 102, name: 'corrections', sql: correctionsSql },
     { number: 103, name: 'statement-ingress', sql: statementIngressSql },
     OUTBOX,
+    IMPORTS,
     { number: 120, name: 'radius', sql: radiusSchemaSql },
     { number: 121, name: 'reading events', sql: eventsSchemaSql },
   ],
@@ -79,20 +85,21 @@ export const usageContext = (service: Service, { auth, ids, secretsKey }: UsageD
   const meter = usageMeter(service.metrics, () => service.clock.now());
   const host = new UsageHost(service, ids, secretsKey, meter);
   const outbox = new UsageOutbox(service);
+  const imports = new Imports(service, ids);
   const parts = usageParts(service, meter);
   // Clients write to brokers only.
   const ingress = service.feed.kind === 'kafka' ? [ingressProjector({ authenticator: auth.authenticator, clock: service.clock, ids, outbox, meter })] : [];
   return {
-    parts: { ...parts, consumers: [...parts.consumers, ...ingress], workers: [host.radius, host.tail, outbox] },
+    parts: { ...parts, consumers: [...parts.consumers, ...ingress], jobs: [...parts.jobs, readImportJob({ service, ids, outbox, meter })], workers: [host.radius, host.tail, outbox] },
     reader: host.reader,
     ingest: host.ingest,
     listen: (radius) => host.radius.listen(radius),
-    routes: [eventsRoutes(host, auth.authenticator)],
+    routes: [eventsRoutes(host, auth.authenticator), importRoutes(imports, host.ingest.room, auth.authenticator)],
     module: {
       module: class extends UsageModule {},
       imports: [auth.module],
-      controllers: [MetersController, QueryController, ReconciliationController, StatementsController, EventsListController, EventsStreamController, RadiusClientsController, SessionsController, ReaderController, CorrectionsController],
-      providers: [{ provide: UsageHost, useValue: host }],
+      controllers: [ImportsController, MetersController, QueryController, ReconciliationController, StatementsController, EventsListController, EventsStreamController, RadiusClientsController, SessionsController, ReaderController, CorrectionsController],
+      providers: [{ provide: UsageHost, useValue: host }, { provide: Imports, useValue: imports }],
     },
   };
 };

@@ -5,7 +5,7 @@ import { Problem } from '@valueverse/platform';
 /** The largest body, as it was sent and when it is decompressed. */
 export const EVENTS_BYTES_MAX = 5 * 1024 * 1024;
 /** 2^23 bytes, the largest window of zstd as a content encoding (RFC 9659): what needs more would make this process hold it. */
-const ZSTD_WINDOW_LOG_MAX = 23;
+export const ZSTD_WINDOW_LOG_MAX = 23;
 /** How Node says that more came out than was allowed. */
 const TOO_LARGE = 'ERR_BUFFER_TOO_LARGE';
 

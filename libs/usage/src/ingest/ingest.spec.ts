@@ -92,6 +92,12 @@ describe('the ingress', () => {
     expect(feed.appends[0]!.records[0]!.headers).toMatchObject({ ce_tenant: TENANT });
   });
 
+  test('two ways to write the same name are one name', async () => {
+    const feed = new RecordingFeed();
+    await sendText(`[${event({ subject: 'Zoe\u0308' })},${event({ subject: 'Zo\u00eb' })}]`, 'live', feed);
+    expect(feed.envelopes.flatMap(({ events }) => events.map(({ subject }) => subject))).toEqual(['Zo\u00eb', 'Zo\u00eb']);
+  });
+
   test('each event is in the partition of its subject, one envelope for each', async () => {
     const feed = new RecordingFeed();
     await sendText(`[${Array.from({ length: 200 }, (_, nth) => event({ id: String(nth), subject: `s${nth % 50}` })).join(',')}]`, 'live', feed);

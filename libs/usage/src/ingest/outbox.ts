@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import type { IdSource } from '@valueverse/kernel';
 import type { Topic } from '@valueverse/contracts';
 import { byteaArray, ident, isTransient, Loop, roleName, textArray, type NewRecord, type Tx } from '@valueverse/event-log';
 import type { Migration, Service } from '@valueverse/platform';
+import { envelopesOf, type Parcel } from './envelopes';
 
 /** Records that are written with the place up to which their cause was read, and go to the feed after that. Only `worker` sees them: some are of nobody. */
 export const OUTBOX: Migration = {
@@ -22,6 +24,12 @@ GRANT SELECT, UPDATE ON ${s}.usage_outbox_lease TO ${worker};`;
 /** Where records come from: what is read again after a failure begins there. */
 export interface Origin { readonly name: string; readonly firstOffset: bigint }
 export interface OutboxRecord { readonly tenant: string; readonly topic: Topic; readonly partition: number; readonly record: NewRecord }
+/** Parcels as envelopes of their partitions, to be written to the outbox. */
+export const outboxEnvelopes = (parcels: readonly Parcel[], ids: IdSource): OutboxRecord[] => {
+  const byPartition = new Map<number, Parcel[]>();
+  for (const parcel of parcels) byPartition.set(parcel.partition, [...byPartition.get(parcel.partition) ?? [], parcel]);
+  return [...byPartition].flatMap(([partition, own]) => envelopesOf(own, ids).map((record): OutboxRecord => ({ tenant: record.headers['ce_tenant']!, topic: 'usage.events', partition, record })));
+};
 interface Row { nth: bigint; topic: Topic; partition: number; key: string; headers: string; value: Buffer; has_value: boolean }
 
 const RECORDS_PER_TURN_MAX = 200;

@@ -1,8 +1,7 @@
 import type { Clock, IdSource } from '@valueverse/kernel';
 import type { Authenticator } from '@valueverse/auth';
 import { consumerName, NotYetKnown, type FeedRecord, type RecordProjector, type Tx } from '@valueverse/event-log';
-import { envelopesOf, type Parcel } from '../ingest/envelopes';
-import type { OutboxRecord, UsageOutbox } from '../ingest/outbox';
+import { outboxEnvelopes, type OutboxRecord, type UsageOutbox } from '../ingest/outbox';
 import type { UsageMeter } from '../usage-meter';
 import { Callers } from './callers';
 import { planRecords } from './plan-records';
@@ -18,12 +17,6 @@ interface IngressDeps {
 /** Where a run of records of a partition of `usage.ingress` comes from, as the outbox notes it. */
 export const ingressOrigin = (partition: number): string => `usage.ingress/${partition}`;
 
-const envelopesIn = (parcels: readonly Parcel[], ids: IdSource): OutboxRecord[] => {
-  const byPartition = new Map<number, Parcel[]>();
-  for (const parcel of parcels) byPartition.set(parcel.partition, [...byPartition.get(parcel.partition) ?? [], parcel]);
-  return [...byPartition].flatMap(([partition, own]) => envelopesOf(own, ids).map((record): OutboxRecord => ({ tenant: record.headers['ce_tenant']!, topic: 'usage.events', partition, record })));
-};
-
 /**
  * Takes in what clients write to `usage.ingress`: the envelopes of a run of records, and what is said of those that cannot be read, are in the outbox in
  * the transaction of the checkpoint. So a run that comes again is no duplicate.
@@ -33,7 +26,7 @@ export const ingressProjector = ({ authenticator, clock, ids, outbox, meter }: I
   const takeIn = async (tx: Tx, partition: number, records: readonly FeedRecord[]): Promise<void> => {
     const plan = planRecords(records, (record) => callers.of(record), clock.now());
     const rejected = plan.rejected.map((record): OutboxRecord => ({ tenant: '', topic: 'usage.ingress.rejected', partition, record }));
-    await outbox.put(tx, { name: ingressOrigin(partition), firstOffset: records[0]!.offset }, [...envelopesIn(plan.parcels, ids), ...rejected]);
+    await outbox.put(tx, { name: ingressOrigin(partition), firstOffset: records[0]!.offset }, [...outboxEnvelopes(plan.parcels, ids), ...rejected]);
     tx.afterCommit(() => meter.ingested(plan.accepted, plan.refused));
   };
   return {

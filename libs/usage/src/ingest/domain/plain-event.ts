@@ -17,8 +17,11 @@ export interface PlainEvent {
   readonly data?: Readonly<Record<string, string | number | boolean | null>>;
 }
 
-/** Neither control characters nor halves of characters nor what nobody sees; a few good ones are left out too, such as emoji, and read closely. */
-const name = { type: 'string', pattern: `^[^\\u0000-\\u001f\\u007f-\\u009f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ud800-\\udfff\\ufeff]{1,${NAME_LENGTH_MAX}}$` };
+/**
+ * Characters that are seen and have one way to be written: names with others, which may be good too, are read closely. Below U+0300 every text is in the
+ * normal form C of Unicode.
+ */
+const name = { type: 'string', pattern: `^[\\u0020-\\u007e\\u00a0-\\u02ff]{1,${NAME_LENGTH_MAX}}$` };
 
 /**
  * The quick yes: what this schema takes is a usage event but for its time, and what it does not take is no fault yet, it only has to be read closely.

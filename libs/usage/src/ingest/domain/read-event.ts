@@ -28,13 +28,15 @@ const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json(?:\s*;.*)?$/i;
 const OWN_ATTRIBUTES = new Set(['specversion', 'id', 'source', 'type', 'subject', 'time', 'data', 'datacontenttype', 'dataschema', 'data_base64']);
 const NAMES = ['id', 'source', 'type', 'subject'] as const;
 
-const nameFault = (event: Json, name: string): ItemFault | undefined => {
-  const value = event[name];
+/** A name in the normal form C of Unicode, as every other name that a client gives us: two that look the same are the same. */
+const nameOf = (event: Json, name: string): string | ItemFault => {
+  const given = event[name];
+  const value = typeof given === 'string' ? given.normalize('NFC') : given;
   if (value === undefined || value === null || value === '') return new ItemFault('missing_field', `"${name}" is missing`);
   if (typeof value !== 'string') return new ItemFault('string_expected', `"${name}" is a string`);
   if (value.length > NAME_LENGTH_MAX) return new ItemFault('too_long', `"${name}" has at most ${NAME_LENGTH_MAX} characters`);
   if (CONTROL.test(value) || INVISIBLE.test(value) || HALF_CHARACTER.test(value)) return new ItemFault('invalid_characters', `"${name}" holds characters that are no text`);
-  return undefined;
+  return value;
 };
 
 /** Walks `data`; counts its keys from `keys` on. */
@@ -109,9 +111,11 @@ export const readClosely = (item: unknown, receipt: Receipt): UsageEvent | ItemF
   if (typeof item !== 'object' || item === null || Array.isArray(item)) return new ItemFault('object_expected', 'an event is an object');
   const event = item as Json;
   if (event['specversion'] !== '1.0') return new ItemFault('invalid_specversion', '"specversion" is "1.0"');
+  const names = {} as Record<(typeof NAMES)[number], string>;
   for (const name of NAMES) {
-    const fault = nameFault(event, name);
-    if (fault !== undefined) return fault;
+    const found = nameOf(event, name);
+    if (found instanceof ItemFault) return found;
+    names[name] = found;
   }
   const time = timeOf(event, receipt);
   if (time instanceof ItemFault) return time;
@@ -120,7 +124,7 @@ export const readClosely = (item: unknown, receipt: Receipt): UsageEvent | ItemF
   const extensions = extensionsOf(event);
   if (extensions instanceof ItemFault) return extensions;
   return {
-    id: event['id'] as string, source: event['source'] as string, type: event['type'] as string, subject: event['subject'] as string, time,
+    ...names, time,
     ...(event['data'] == null ? {} : { data: event['data'] as Json }),
     ...(extensions === undefined ? {} : { extensions }),
   };
