@@ -35,7 +35,7 @@ export const freePort = (): Promise<number> => new Promise((resolve, reject) => 
 });
 
 /** The one line of JSON that a program printed last; fails with all that it printed. */
-export const jsonOf = <T>({ output }: Running): T => {
+export const jsonOf = <T>({ output }: Pick<Running, 'output'>): T => {
   const line = output().split('\n').filter((text) => text.startsWith('[') || text.startsWith('{')).at(-1);
   if (line === undefined) throw new Error(`no JSON in:\n${output()}`);
   return JSON.parse(line) as T;

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from '@valueverse/testing';
@@ -17,7 +17,7 @@ const vv = async (...args: string[]): Promise<{ code: number | null; output: str
 const json = async <T>(...args: string[]): Promise<T> => {
   const { code, output } = await vv(...args, '--json');
   if (code !== 0) throw new Error(`vv ${args.join(' ')} ended with ${code}: ${output}`);
-  return JSON.parse(output) as T;
+  return jsonOf<T>({ output: () => output });
 };
 
 beforeAll(async () => {
@@ -66,6 +66,48 @@ test('invoices are listed, explained and written as PDF', async () => {
   await json('invoice', 'pdf', 'INV-000002', '--out', file);
   expect(existsSync(file)).toBe(true);
   expect(readFileSync(file).subarray(0, 5).toString()).toBe('%PDF-');
+}, TIMEOUT_MS);
+
+test('a file of usage: cut off and gone on with by the same command, its bad rows mended and sent again', async () => {
+  const file = join(folder, 'calls.csv');
+  const ROWS = 120;
+  const NOTE = 'n'.repeat(100_000);
+  writeFileSync(file, `row,customer,at,tokens,note\n${Array.from({ length: ROWS }, (_, nth) => `${nth},${nth === 7 ? '' : `importer-${nth % 3}`},${nth === 9 ? 'noon' : 1_772_366_400 + nth},2,${NOTE}`).join('\n')}\n`);
+  const mapping = ['--map', 'subject=customer', 'type:=imported.call', 'id=row', 'time=at', 'data.tokens=tokens', '--time-format', 'epoch_seconds'];
+  const { secretKey } = JSON.parse(readFileSync(join(folder, 'credentials.json'), 'utf8')) as { secretKey: string };
+  const { url } = JSON.parse(readFileSync(join(folder, 'server.json'), 'utf8')) as { url: string };
+  const api = async <T>(path: string, body?: unknown): Promise<T> => await (await fetch(`${url}/api/v1/usage/${path}`, { headers: { 'authorization': `Bearer ${secretKey}`, 'content-type': 'application/json' }, ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }) })).json() as T;
+  await api('meters', { key: 'imported', eventType: 'imported.call', aggregation: 'sum', valueProperty: '$.tokens' });
+
+  const cut = run('apps/valueverse/bin/vv.mjs', ['events', 'import', file, ...mapping], { VV_DATA: folder });
+  await eventually('some of the file to be there', async (saw) => {
+    saw(cut.output());
+    return (await api<{ data: { bytesReceived: number }[] }>('imports')).data.some(({ bytesReceived }) => bytesReceived > 0) ? true : undefined;
+  }, { everyMs: 2, timeoutMs: TIMEOUT_MS / 4 });
+  await cut.kill();
+
+  const sent = await vv('events', 'import', file, ...mapping);
+  expect(sent.output).toMatch(/goes on at byte [1-9][^]*imp_\S+ {2}120 rows: 118 accepted, 2 rejected\nrejected rows with their reasons are in \S+calls\.csv\.rejected\.csv/);
+  const { data: imports } = await api<{ data: { id: string }[] }>('imports');
+  expect(imports).toHaveLength(1);
+  const rejected = readFileSync(`${file}.rejected.csv`, 'utf8');
+  expect(rejected.split('\n').map((line) => line.slice(0, 20))).toEqual(['rejection,row,custom', expect.stringMatching(/^"missing_field: /), expect.stringMatching(/^"invalid_time: /), '']);
+
+  // The same once more says the same and sends nothing; what may have been mended is not written over.
+  const again = await vv('events', 'import', file, ...mapping);
+  expect(again).toMatchObject({ code: 1, output: expect.stringMatching(/there is a file \S+ already[^]*next: run the same command with --rejected/) });
+  expect(await json('events', 'import', file, ...mapping, '--rejected', join(folder, 'other.csv'))).toMatchObject({ id: imports[0]!.id, accepted: 118, rejectedFile: join(folder, 'other.csv') });
+  expect(readFileSync(join(folder, 'other.csv'), 'utf8')).toBe(rejected);
+
+  writeFileSync(`${file}.rejected.csv`, rejected.replace(',7,,', ',7,importer-1,').replace(',noon,', ',1772366409,'));
+  expect(await json('events', 'import', `${file}.rejected.csv`, ...mapping)).toMatchObject({ rowsRead: 2, accepted: 2, rejected: 0, rejectedFile: null });
+  await eventually('all of them to be counted', async (saw) => {
+    const { data } = await api<{ data: { value: string }[] }>('meters/imported/query?from=2026-03-01T00:00:00Z&to=2026-03-02T00:00:00Z');
+    saw(data);
+    return data[0]?.value === '240' ? true : undefined;
+  }, { timeoutMs: TIMEOUT_MS / 4 });
+  expect(await vv('events', 'import', file, '--map', 'subject')).toMatchObject({ code: 1, output: expect.stringContaining('"subject" maps nothing') });
+  expect(await vv('events', 'import', file, '--map', 'subject=nobody', 'type:=x')).toMatchObject({ code: 1, output: expect.stringMatching(/failed: there is no column "nobody"[^]*unknown_column/) });
 }, TIMEOUT_MS);
 
 test('the chains of all services verify', async () => {

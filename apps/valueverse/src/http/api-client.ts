@@ -20,6 +20,7 @@ export class ApiClient {
   constructor(readonly url: string, private readonly key: string) {}
 
   async get<T>(path: string): Promise<T> { return await (await this.send('GET', path)).json() as T; }
+  /** Bytes go as they are, everything else as JSON. */
   async post<T>(path: string, body: unknown, options: RequestOptions = {}): Promise<T> { return await (await this.send('POST', path, body, options)).json() as T; }
   async patch<T>(path: string, body: unknown): Promise<T> { return await (await this.send('PATCH', path, body)).json() as T; }
   /** What was said of it; undefined where nothing was. */
@@ -47,7 +48,7 @@ export class ApiClient {
 
   private async once(method: string, path: string, body: unknown, headers: Record<string, string>, isEndless: boolean): Promise<Response> {
     try {
-      return await fetch(new URL(path, this.url), { method, headers, ...(isEndless ? {} : { signal: AbortSignal.timeout(DEADLINE_MS) }), ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+      return await fetch(new URL(path, this.url), { method, headers, ...(isEndless ? {} : { signal: AbortSignal.timeout(DEADLINE_MS) }), ...(body === undefined ? {} : { body: Buffer.isBuffer(body) ? body : JSON.stringify(body) }) });
     } catch (error) {
       throw new Unreachable(this.url, error);
     }

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
 import { readServerEvents } from '../http/server-events';
+import { addImport } from './import-command';
 import { print, sessionOf } from './print';
 import { Missing, type GlobalOptions } from './session';
 
@@ -58,6 +59,7 @@ const addReading = (events: Command): void => {
 export const addEvents = (program: Command): void => {
   const events = program.command('events').description('Usage events');
   addReading(events);
+  addImport(events);
   events.command('tail').description('Events as metering takes them in').option('--subject <subject>').option('--type <type>').action(async (options: { subject?: string; type?: string }, command: Command) => {
     const isJson = command.optsWithGlobals<GlobalOptions>().json === true;
     const say = (value: unknown, line: string): void => { process.stdout.write(`${isJson ? JSON.stringify(value) : line}\n`); };
