@@ -36,13 +36,20 @@ class Replica {
   fault: { readonly when: 'before' | 'after' } | undefined;
   /** How many statements are let through before the process dies; it stays dead. */
   statementsLeft = Infinity;
+  /** Told of each statement; may throw instead of it. */
+  watch: (text: string) => void = () => undefined;
+  appends = 0;
 
   constructor() {
-    this.database = new Database({ url: bed.service.database.url, schema: 'usage', connectionsMax: 4, beforeStatement: () => { if (this.statementsLeft-- <= 0) throw new Error('the process has ended'); } });
+    this.database = new Database({ url: bed.service.database.url, schema: 'usage', connectionsMax: 4, beforeStatement: (text) => {
+      if (this.statementsLeft-- <= 0) throw new Error('the process has ended');
+      this.watch(text);
+    } });
     databases.push(this.database);
     const ingest = new Ingest(bed.service.feed, systemIds);
     const faulty = { accept: async (...given: Parameters<Ingest['accept']>) => {
       if (this.fault?.when === 'before') throw new Error('the feed does not answer');
+      this.appends += 1;
       const result = await ingest.accept(...given);
       if (this.fault?.when === 'after') throw new Error('the answer of the feed was lost');
       return result;
@@ -117,6 +124,35 @@ test('a NAS that never comes again: what was left behind is brought by who looks
   await metered('left', '55');
   await replica.deliveries.stop();
   expect(await planned()).toBe(0);
+}, TIMEOUT_MS);
+
+test('reports that come together share transactions and appends, in the order in which they came; what each was is answered to each', async () => {
+  const replica = new Replica();
+  let transactions = 0;
+  replica.watch = (text) => { if (text === 'BEGIN') transactions += 1; };
+  const [SUBJECTS, REPORTS] = [50, 4];
+  const nths = Array.from({ length: SUBJECTS * REPORTS }, (_, nth) => nth);
+  const of = (nth: number): Uint8Array => report(`together-${nth % SUBJECTS}`, INTERIM, 60 * (1 + Math.floor(nth / SUBJECTS)), 100 * (1 + Math.floor(nth / SUBJECTS)));
+  const nameless = packet({ ACCT_STATUS_TYPE: STOP, NAS_IDENTIFIER: 'nas', ACCT_SESSION_ID: 'of nobody', EVENT_TIMESTAMP: T, ACCT_SESSION_TIME: 1, ACCT_INPUT_OCTETS: 1 });
+  const taken = await Promise.all([...nths.map((nth) => replica.take(of(nth))), replica.take(of(0)), replica.take(nameless)]);
+  expect(taken).toEqual([...nths.map(() => 'recorded'), 'repeated', 'subject_missing']);
+  // One for whoever came first; the others have come when it ends.
+  expect(replica.appends).toBeLessThanOrEqual(4);
+  expect(transactions).toBeLessThanOrEqual(12);
+  for (const nth of [0, SUBJECTS - 1]) await metered(`together-${nth}`, String(100 * REPORTS));
+  expect(await planned()).toBe(0);
+}, TIMEOUT_MS);
+
+test('a transaction that fails over one of its reports is done again for each of them alone', async () => {
+  const replica = new Replica();
+  let failures = 0;
+  const isWritten = (text: string): boolean => text.includes('INSERT INTO usage_radius_sessions');
+  replica.watch = (text) => { if (isWritten(text) && failures++ === 1) throw new Error('a row that PostgreSQL refuses'); };
+  const taken = await Promise.all(Array.from({ length: 12 }, (_, nth) => replica.take(report(`alone-${nth}`, STOP, 60, 7))));
+  expect(taken).toEqual(taken.map(() => 'recorded'));
+  // The first alone, all others in one that failed, and those one by one.
+  expect(failures).toBe(13);
+  for (const nth of [0, 11]) await metered(`alone-${nth}`, '7');
 }, TIMEOUT_MS);
 
 test('two processes get the packets of one session, in any order, twice and at once: the use adds up', async () => {

@@ -1,17 +1,15 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { microsNumberOfText, type IdSource, type Instant } from '@valueverse/kernel';
-import type { Database, Tx } from '@valueverse/event-log';
+import type { Database } from '@valueverse/event-log';
 import type { KnownClient, KnownClients } from './clients';
 import type { Deliveries } from './deliveries';
-import { isRestart, readAccounting, type RestartReport, type SessionReport } from './domain/accounting';
+import { isRestart, readAccounting, type RestartReport } from './domain/accounting';
 import { ATTRIBUTE, Attributes } from './domain/attributes';
 import { encodeResponse, requestAuthenticatorOf, type Md5 } from './domain/authenticator';
-import { hasGrown } from './domain/counter-chain';
-import { eventMicros, sentMicros } from './domain/event-time';
+import { eventMicros } from './domain/event-time';
 import { decodePacket, PacketFault, type Packet } from './domain/packet';
-import { receive } from './domain/sessions';
-import { reportIdOf, usageEventOf } from './domain/usage-of-session';
-import { endSessionsOf, lockSessions, plan, plannedOf, writeSession, type Planned } from './session-table';
+import { Recorder } from './recorder';
+import { endSessionsOf } from './session-table';
 
 export const md5: Md5 = (...parts) => {
   // RFC 2866 has it so; nothing else here rests on it.
@@ -25,9 +23,11 @@ export interface Taken { readonly response: Uint8Array; readonly result: 'record
 
 /** RADIUS accounting (RFC 2866 and 2869) as usage: what a NAS reports of its sessions is durable before it is answered, and counts once. */
 export class Accounting {
+  private readonly recorder: Recorder;
+
   constructor(
-    private readonly database: Database, private readonly clients: KnownClients, private readonly deliveries: Deliveries, private readonly ids: IdSource, private readonly now: () => Instant,
-  ) {}
+    private readonly database: Database, private readonly clients: KnownClients, deliveries: Deliveries, ids: IdSource, private readonly now: () => Instant,
+  ) { this.recorder = new Recorder(database, deliveries, ids); }
 
   /**
    * Answers a datagram from an address; a fault is never answered (RFC 2866, section 4.1: what was not recorded must not be acknowledged). Throws where it could not be made durable: then the NAS
@@ -47,11 +47,8 @@ export class Accounting {
       await this.restart(client, report, at);
       return { response, result: 'recorded' };
     }
-    const recorded = await this.record(client, report, at, arrivedAt);
-    if (recorded instanceof PacketFault) return recorded;
-    // Also what an earlier packet of the session left behind, when the process ended between the session and the feed.
-    await this.deliveries.deliver(client.tenant, recorded.planned);
-    return { response, result: recorded.isRepeated ? 'repeated' : 'recorded' };
+    const recorded = await this.recorder.record({ client, report, at, arrivedAt });
+    return recorded instanceof PacketFault ? recorded : { response, result: recorded.isRepeated ? 'repeated' : 'recorded' };
   }
 
   /** The client whose secret the packet was signed with. Faults: `unknown_client`, `wrong_secret`, `repeated_attribute`. */
@@ -66,23 +63,5 @@ export class Accounting {
 
   private async restart({ tenant, id: client }: KnownClient, { nas, status }: RestartReport, at: number): Promise<void> {
     await this.database.transaction({ role: 'api', tenant }, (tx) => endSessionsOf(tx, { tenant, client, nas }, at, status));
-  }
-
-  /** One transaction: the session, and the event that the report leads to. Whoever comes second, here or in another process, finds both. */
-  private record(client: KnownClient, report: SessionReport, at: number, arrivedAt: number): Promise<{ isRepeated: boolean; planned: Planned[] } | PacketFault> {
-    const { tenant } = client;
-    const key = { tenant, client: client.id, nas: report.nas, sessionId: report.sessionId };
-    return this.database.transaction({ role: 'api', tenant }, async (tx: Tx) => {
-      const sessions = await lockSessions(tx, key);
-      const reportId = reportIdOf(client.name, report);
-      const received = receive(sessions, { report, at, sentAt: sentMicros(report, arrivedAt) }, { reportId, newId: this.ids.next('ras') });
-      if (received instanceof PacketFault) return received;
-      const { session, growth, isRepeated } = received;
-      if (!isRepeated) {
-        await writeSession(tx, key, session);
-        if (hasGrown(growth)) await plan(tx, { tenant, session: session.id, id: reportId, event: JSON.stringify(usageEventOf(client.name, report, session, growth, { id: reportId, at })) }, arrivedAt);
-      }
-      return { isRepeated, planned: await plannedOf(tx, tenant, [...new Set([...sessions.map(({ id }) => id), session.id])]) };
-    });
   }
 }

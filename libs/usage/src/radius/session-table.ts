@@ -33,39 +33,62 @@ const sessionOf = (row: SessionRow): Session => ({
   chain: chainOf(JSON.parse(row.chain) as StoredChain),
 });
 
-/** The sessions of one NAS under one Acct-Session-Id. Until the transaction ends nobody else works on them, in whichever process: also where there is none yet. */
-export const lockSessions = async (tx: Tx, { tenant, client, nas, sessionId }: SessionKey): Promise<Session[]> => {
-  await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [JSON.stringify(['radius session', tenant, client, nas, sessionId])]);
-  const { rows } = await tx.query<SessionRow>('SELECT * FROM usage_radius_sessions WHERE tenant = $1 AND client = $2 AND nas = $3 AND acct_session_id = $4 FOR UPDATE', [tenant, client, nas, sessionId]);
-  return rows.map(sessionOf);
+export const keyText = ({ tenant, client, nas, sessionId }: SessionKey): string => JSON.stringify([tenant, client, nas, sessionId]);
+
+/**
+ * The sessions under some keys of one tenant, by `keyText`. Until the transaction ends nobody else works on them, in whichever process: also where there is none yet. Locks are taken in one
+ * order, so that nobody waits in a circle.
+ */
+export const lockSessions = async (tx: Tx, keys: readonly SessionKey[]): Promise<Map<string, readonly Session[]>> => {
+  const found = new Map<string, readonly Session[]>(keys.map((key) => [keyText(key), []]));
+  const [{ tenant }] = keys as [SessionKey];
+  await tx.query(`SELECT pg_advisory_xact_lock(k.lock) FROM (SELECT DISTINCT hashtextextended('radius session ' || n, 0) AS lock FROM unnest($1::text[]) n ORDER BY 1) k`, [[...found.keys()]]);
+  const { rows } = await tx.query<SessionRow>(
+    `SELECT s.* FROM (SELECT DISTINCT * FROM unnest($2::text[], $3::text[], $4::text[])) g(client, nas, id)
+     JOIN usage_radius_sessions s ON s.tenant = $1 AND s.client = g.client AND s.nas = g.nas AND s.acct_session_id = g.id ORDER BY s.session FOR UPDATE OF s`,
+    [tenant, keys.map(({ client }) => client), keys.map(({ nas }) => nas), keys.map(({ sessionId }) => sessionId)]);
+  for (const row of rows) {
+    const key = keyText({ tenant, client: row.client, nas: row.nas, sessionId: row.acct_session_id });
+    found.set(key, [...found.get(key)!, sessionOf(row)]);
+  }
+  return found;
 };
 
-export const writeSession = async (tx: Tx, { tenant, client, nas, sessionId }: SessionKey, session: Session): Promise<void> => {
-  const { used } = session;
+export const writeSessions = async (tx: Tx, changed: readonly { readonly key: SessionKey; readonly session: Session }[]): Promise<void> => {
+  if (changed.length === 0) return;
+  const of = <T>(column: (one: (typeof changed)[number]) => T): T[] => changed.map(column);
+  const used = (counter: keyof Session['used']): string[] => of(({ session }) => String(session.used[counter]));
   await tx.query(
     `INSERT INTO usage_radius_sessions (tenant, session, client, nas, acct_session_id, subject, started_at, anchor, heard_from, updated_at, ended_at, cause, framed_address, calling_station,
        input_octets, output_octets, input_packets, output_packets, session_seconds, told_seconds, chain)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::text[], $14::text[],
+       $15::numeric[], $16::numeric[], $17::numeric[], $18::numeric[], $19::numeric[], $20::numeric[], $21::text[])
      ON CONFLICT (tenant, session) DO UPDATE SET subject = excluded.subject, started_at = excluded.started_at, heard_from = excluded.heard_from, updated_at = excluded.updated_at, ended_at = excluded.ended_at, cause = excluded.cause,
        framed_address = excluded.framed_address, calling_station = excluded.calling_station, input_octets = excluded.input_octets, output_octets = excluded.output_octets,
        input_packets = excluded.input_packets, output_packets = excluded.output_packets, session_seconds = excluded.session_seconds, told_seconds = excluded.told_seconds, chain = excluded.chain`,
-    [tenant, session.id, client, nas, sessionId, session.subject, session.startedAt, session.anchor, session.heardFrom, session.updatedAt, session.endedAt ?? null, session.cause ?? null, session.framedAddress ?? null,
-      session.callingStation ?? null, String(used.inputOctets), String(used.outputOctets), String(used.inputPackets), String(used.outputPackets), String(used.seconds),
-      session.seconds === undefined ? null : String(session.seconds), JSON.stringify(storedChain(session.chain))]);
+    [of(({ key }) => key.tenant), of(({ session }) => session.id), of(({ key }) => key.client), of(({ key }) => key.nas), of(({ key }) => key.sessionId), of(({ session }) => session.subject),
+      of(({ session }) => session.startedAt), of(({ session }) => session.anchor), of(({ session }) => session.heardFrom), of(({ session }) => session.updatedAt), of(({ session }) => session.endedAt ?? null),
+      of(({ session }) => session.cause ?? null), of(({ session }) => session.framedAddress ?? null), of(({ session }) => session.callingStation ?? null),
+      used('inputOctets'), used('outputOctets'), used('inputPackets'), used('outputPackets'), used('seconds'),
+      of(({ session }) => session.seconds?.toString() ?? null), of(({ session }) => JSON.stringify(storedChain(session.chain)))]);
 };
 
 /** Ends the sessions of a NAS that has started again or is about to stop, as far as nothing was heard of them since. */
 export const endSessionsOf = async (tx: Tx, { tenant, client, nas }: Omit<SessionKey, 'sessionId'>, at: number, cause: string): Promise<void> => {
-  await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [JSON.stringify(['radius nas', tenant, client, nas])]);
+  // Locked in the order in which reports lock them.
   await tx.query(
-    'UPDATE usage_radius_sessions SET ended_at = $4, cause = $5 WHERE tenant = $1 AND client = $2 AND nas = $3 AND ended_at IS NULL AND updated_at <= $4', [tenant, client, nas, at, cause]);
+    `WITH ending AS (SELECT session FROM usage_radius_sessions WHERE tenant = $1 AND client = $2 AND nas = $3 AND ended_at IS NULL AND updated_at <= $4 ORDER BY session FOR UPDATE)
+     UPDATE usage_radius_sessions s SET ended_at = $4, cause = $5 FROM ending e WHERE s.tenant = $1 AND s.session = e.session`, [tenant, client, nas, at, cause]);
 };
 
 /** Usage that its session counts already. */
 export interface Planned { readonly tenant: string; readonly session: string; readonly id: string; readonly event: string }
 
-export const plan = async (tx: Tx, { tenant, session, id, event }: Planned, at: number): Promise<void> => {
-  await tx.query('INSERT INTO usage_radius_planned (tenant, session, id, planned_at, event) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING', [tenant, session, id, at, event]);
+export const plan = async (tx: Tx, planned: readonly (Planned & { readonly plannedAt: number })[]): Promise<void> => {
+  if (planned.length === 0) return;
+  await tx.query(
+    `INSERT INTO usage_radius_planned (tenant, session, id, planned_at, event) SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[]) ON CONFLICT DO NOTHING`,
+    [planned.map(({ tenant }) => tenant), planned.map(({ session }) => session), planned.map(({ id }) => id), planned.map(({ plannedAt }) => plannedAt), planned.map(({ event }) => event)]);
 };
 
 /** What of some sessions is not known to be in the feed. */

@@ -4,9 +4,8 @@ import { createLogger, Metrics } from '@valueverse/platform';
 import type { Taken } from './accounting';
 import { PacketFault } from './domain/packet';
 import { Nas } from './nas.spec-kit';
-import { UdpServer } from './udp-server';
+import { IN_HAND_MAX, UdpServer } from './udp-server';
 
-const AT_WORK = 4;
 const metrics = new Metrics();
 const lines: { code?: string; next?: string }[] = [];
 const logger = createLogger({ service: 'usage', level: 'warn', destination: new Writable({ write: (line: Buffer, _, done) => { lines.push(JSON.parse(line.toString()) as object); done(); } }) });
@@ -55,15 +54,15 @@ test('a packet that comes again while it is worked on is answered once', async (
   expect([...await answer]).toEqual([5, packet[1]]);
 });
 
-test('no more are worked on than may be, those that wait are bounded, and what is beyond is dropped', async () => {
+test('no more are in hand than may be, and what is beyond is dropped', async () => {
   const dropped = await counted('overloaded');
   // An identifier has 256 values, so what tells them apart is the NAS's port or, here, their content.
-  for (let nth = 0; nth < 1_200; nth++) await nas.throw(nas.packet({ USER_NAME: `nemo ${nth}` }));
+  for (let nth = 0; nth < IN_HAND_MAX + 200; nth++) await nas.throw(nas.packet({ USER_NAME: `nemo ${nth}` }));
   await eventually('some to be dropped', async (saw) => {
     saw(await counted('overloaded'));
     return (await counted('overloaded')) > dropped ? true : undefined;
   });
-  expect(accounting.held).toHaveLength(AT_WORK);
+  expect(accounting.held).toHaveLength(IN_HAND_MAX);
 });
 
 test('a server that closes answers what it works on', async () => {

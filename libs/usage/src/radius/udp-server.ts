@@ -8,10 +8,8 @@ import { PacketFault } from './domain/packet';
 export interface RadiusAddress { readonly port: number; readonly address: string }
 export interface UdpServerDeps { readonly accounting: Pick<Accounting, 'take'>; readonly logger: Logger; readonly metrics: Metrics; readonly nowMs?: () => number }
 
-/** Packets that are worked on at a time: each holds a connection to the database. */
-const AT_WORK_MAX = 4;
-/** Packets that wait for that. More are dropped, and their NAS send them again. */
-const WAITING_MAX = 1_000;
+/** Packets that are worked on or wait for it. More are dropped, and their NAS send them again. */
+export const IN_HAND_MAX = 1_000;
 /** An address is written about once in this time, for each thing that is wrong. */
 const LOG_EVERY_MS = 60_000;
 const LOGGED_MAX = 10_000;
@@ -24,15 +22,11 @@ const NEXT: Partial<Record<PacketFault['code'], string>> = {
 };
 const LOOK_AT_NAS = 'look at what the NAS sends: radsniff -x';
 
-interface Waiting { readonly datagram: Uint8Array; readonly from: RemoteInfo; readonly key: string }
-
 /** Takes accounting packets by UDP and answers those that were recorded. */
 export class UdpServer {
   private socket: Socket | undefined;
-  private readonly waiting: Waiting[] = [];
-  /** Waiting or at work, by address and header: a NAS that repeats itself is answered once. */
-  private readonly inHand = new Set<string>();
-  private readonly working = new Set<Promise<void>>();
+  /** By address and header: a NAS that repeats itself is answered once. */
+  private readonly inHand = new Map<string, Promise<void>>();
   private readonly logged = new Map<string, number>();
   private readonly packets;
   private readonly nowMs: () => number;
@@ -59,13 +53,12 @@ export class UdpServer {
     return socket.address().port;
   }
 
-  /** Takes nothing more, and answers what is being worked on. What waits is dropped, unanswered: it will be sent again. */
+  /** Takes nothing more, and answers what is in hand. */
   async close(): Promise<void> {
     const { socket } = this;
     if (socket === undefined) return;
     socket.removeAllListeners('message');
-    this.waiting.length = 0;
-    await Promise.all(this.working);
+    await Promise.all(this.inHand.values());
     this.socket = undefined;
     await new Promise<void>((resolve) => { socket.close(() => resolve()); });
   }
@@ -74,25 +67,11 @@ export class UdpServer {
     // Address, identifier and authenticator (RFC 5080, section 2.2.2).
     const key = `${from.address} ${from.port} ${Buffer.from(datagram.subarray(0, 20)).toString('base64')}`;
     if (this.inHand.has(key)) { this.packets.inc({ result: 'repeated' }); return; }
-    if (this.waiting.length >= WAITING_MAX) { this.packets.inc({ result: 'overloaded' }); return; }
-    this.inHand.add(key);
-    this.waiting.push({ datagram, from, key });
-    this.next();
+    if (this.inHand.size >= IN_HAND_MAX) { this.packets.inc({ result: 'overloaded' }); return; }
+    this.inHand.set(key, this.answer(datagram, from).finally(() => { this.inHand.delete(key); }));
   }
 
-  private next(): void {
-    while (this.working.size < AT_WORK_MAX && this.waiting.length > 0) {
-      const packet = this.waiting.shift()!;
-      const work: Promise<void> = this.answer(packet).finally(() => {
-        this.inHand.delete(packet.key);
-        this.working.delete(work);
-        this.next();
-      });
-      this.working.add(work);
-    }
-  }
-
-  private async answer({ datagram, from }: Waiting): Promise<void> {
+  private async answer(datagram: Uint8Array, from: RemoteInfo): Promise<void> {
     let result: string;
     try {
       const taken = await this.deps.accounting.take(datagram, from.address);

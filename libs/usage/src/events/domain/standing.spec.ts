@@ -24,7 +24,7 @@ test.each([
   ['an event that was taken back', standing({ supersededBy: { kind: 'void', place } }), ['excluded', 'voided', []]],
   ['an event that was amended', standing({ supersededBy: { kind: 'amend', place } }), ['excluded', 'amended', []]],
   ['what came in its place', standing({ event: correction('amend') }), ['counted', null, ['calls', 'tokens']]],
-  ['passed over by a filter', standing({ event: { ...event, type: 'meal', data: { kind: 'dinner' } } }), ['excluded', 'filtered_out', []]],
+  ['passed over by a filter', standing({ event: { ...event, type: 'meal', data: { kind: 'dinner' } } }), ['waiting', 'filtered_out', []]],
   ['taken by a filter', standing({ event: { ...event, type: 'meal', data: { kind: 'lunch' } } }), ['counted', null, ['lunches']]],
   ['dropped for no reason that was noted', standing({ isDropped: true }), ['excluded', 'not_counted', []]],
   ['an id that another subject has too counts', standing({ notes: [note('id_reused')] }), ['counted', null, ['calls', 'tokens']]],

@@ -1,7 +1,7 @@
 import type { UsageEvent } from '../../ingest/domain/usage-event';
 import { looksAt, type MeterRule } from '../../metering/domain/measure';
 
-/** Every accepted event is one of these. `waiting`: it is kept, and counts once there is a meter for its type, or a subscription to its subject. */
+/** Every accepted event is one of these. `waiting`: it is kept, and counts once there is a meter that looks at it, or a subscription to its subject. */
 export const STATUSES = ['counted', 'duplicate', 'conflict', 'excluded', 'waiting'] as const;
 export type EventStatus = (typeof STATUSES)[number];
 
@@ -44,8 +44,7 @@ const dropped = ({ event, notes }: Occurred): Standing => {
 
 /**
  * Where an event stands. Reasons: `duplicate`, `conflict`; `voided`, `amended` for one that was corrected, `void` for what took one back, `correction_refused`, `correction_repeated`;
- * `filtered_out` where the filter of every meter of its type passes it over; `invalid_value`, `too_many_groups` where no meter that looks at it could count it; `no_meter` where none looks at its type;
- * `no_subscription` where nobody has subscribed to its subject, or only from later on.
+ * `invalid_value`, `too_many_groups` where no meter that looks at it could count it; `no_meter` where none looks at its type, `filtered_out` where those pass over its data; `no_subscription` where nobody has subscribed to its subject, or only from later on.
  */
 export const standingOf = (occurred: Occurred, { rules, claims }: Surroundings): Standing => {
   const { event, micros, isDropped, notes, supersededBy } = occurred;
@@ -54,7 +53,7 @@ export const standingOf = (occurred: Occurred, { rules, claims }: Surroundings):
   const ofType = rules.filter(({ eventType }) => eventType === event.type);
   if (ofType.length === 0) return { status: 'waiting', reason: 'no_meter', meters: [] };
   const lookers = [...new Set(ofType.filter((rule) => looksAt(rule, event.type, micros, event.data)).map(({ key }) => key))];
-  if (lookers.length === 0) return excluded('filtered_out');
+  if (lookers.length === 0) return { status: 'waiting', reason: 'filtered_out', meters: [] };
   const without = new Map(notes.flatMap(({ code, meterKey }) => (meterKey === null ? [] : [[meterKey, code]])));
   const counting = lookers.filter((key) => !without.has(key));
   if (counting.length === 0) return excluded(without.get(lookers[0]!)!);
