@@ -192,6 +192,8 @@ export class Database {
       `SET LOCAL statement_timeout TO ${STATEMENT_TIMEOUT_MS}`,
       `SET LOCAL idle_in_transaction_session_timeout TO ${IDLE_IN_TRANSACTION_TIMEOUT_MS}`,
       `SET LOCAL timezone TO 'UTC'`,
+      // Nothing here runs for so long that compiling it would pay, and a poor estimate would have it compiled.
+      'SET LOCAL jit TO off',
       `SELECT set_config('valueverse.tenant', ${client.escapeLiteral(options.tenant ?? '')}, true)`,
     ].join('; ');
   }

@@ -12,6 +12,8 @@ const GAP_STATE = 'VV003';
 const RECORDS_PER_READ_MAX = 500;
 /** Of one partition: usage envelopes are large, and a reader may be far behind on all of them. */
 const BYTES_PER_READ_MAX = 1_000_000;
+/** Partitions whose records are handled side by side: while the database works for one of them, the process works for another. */
+const PARTITIONS_AT_ONCE = 3;
 const POLL_MS = 100;
 const HEARTBEAT_MS = 1_000;
 /** A member that was silent for this long loses its partitions to the others. */
@@ -24,6 +26,10 @@ const FEED_SCHEMA_SQL = (): string => {
 CREATE TABLE IF NOT EXISTS ${s}.ends (topic text NOT NULL, partition int NOT NULL, next_offset bigint NOT NULL, position bigint NOT NULL, PRIMARY KEY (topic, partition));
 CREATE TABLE IF NOT EXISTS ${s}.records (topic text NOT NULL, partition int NOT NULL, record_offset bigint NOT NULL, position bigint, previous bigint,
   key text NOT NULL, headers text NOT NULL, value text NOT NULL, appended_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (topic, partition, record_offset));
+DO $$ BEGIN
+  ALTER TABLE ${s}.records ALTER COLUMN value SET COMPRESSION lz4;
+EXCEPTION WHEN feature_not_supported THEN NULL;
+END $$;
 CREATE TABLE IF NOT EXISTS ${s}.members (group_name text NOT NULL, member text NOT NULL, seen_at timestamptz NOT NULL, PRIMARY KEY (group_name, member));
 CREATE OR REPLACE FUNCTION ${s}.append_records(p_topic text, p_partition int, p_compacted boolean, p_positions bigint[], p_previous bigint[], p_keys text[], p_headers text[], p_values text[])
 RETURNS void LANGUAGE plpgsql AS $$
@@ -186,6 +192,7 @@ class PostgresMembership {
   private readonly halted = new Set<string>();
   private readonly loop = new Loop(() => this.turn(), (error) => { this.member.onError(error); return ERROR_PAUSE_MS; });
   private nextHeartbeatMs = 0;
+  private takingPart: Promise<void> | undefined;
 
   constructor(private readonly feed: PostgresFeed, private readonly database: Database, private readonly group: string, private readonly topics: readonly Topic[], private readonly member: GroupMember) {}
 
@@ -205,7 +212,7 @@ class PostgresMembership {
   }
 
   private async turn(): Promise<number> {
-    if (performance.now() >= this.nextHeartbeatMs) await this.takePart();
+    if (performance.now() >= this.nextHeartbeatMs) await this.takePartOnce();
     if (await this.deliver()) return 0;
     return this.isWaiting() ? LATER_MS : POLL_MS;
   }
@@ -242,26 +249,41 @@ class PostgresMembership {
       run.push(record);
       runs.set(partitionName(record), run);
     }
-    for (const [name, run] of runs) {
-      const owned = this.owned.get(name);
-      // Given away while this round was at work, and perhaps taken again from another offset: what was read is of the past.
-      if (owned === undefined || owned !== asked.get(name) || !this.loop.isRunning) continue;
-      if (run[0]!.offset !== owned.next && TOPICS[owned.topic].kind === 'transport') {
-        this.halted.add(name);
-        this.owned.delete(name);
-        await this.member.onMissing(owned, owned.next, run[0]!.offset);
-        continue;
+    const waiting = [...runs];
+    const worker = async (): Promise<void> => {
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+        const [name, run] = next;
+        const owned = this.owned.get(name);
+        // Given away while this round was at work, and perhaps taken again from another offset: what was read is of the past.
+        if (owned === undefined || owned !== asked.get(name) || !this.loop.isRunning) continue;
+        await this.hand(name, owned, run);
+        if (performance.now() >= this.nextHeartbeatMs) await this.takePartOnce();
       }
-      const answer = await this.member.onRecords(owned, run);
-      if (typeof answer === 'object') owned.next = answer.next;
-      else if (answer === 'later') owned.notBeforeMs = performance.now() + LATER_MS;
-      else this.owned.delete(name);
-      if (answer === 'halt') this.halted.add(name);
-      if (answer === 'reassign') this.nextHeartbeatMs = 0;
-      if (performance.now() >= this.nextHeartbeatMs) await this.takePart();
-    }
+    };
+    // All of them end before a failure is told: the next round reads anew.
+    const ended = await Promise.allSettled(Array.from({ length: PARTITIONS_AT_ONCE }, worker));
+    for (const one of ended) if (one.status === 'rejected') throw one.reason;
     return runs.size > 0;
   }
+
+  private async hand(name: string, owned: TopicPartition & { next: bigint; notBeforeMs: number }, run: readonly FeedRecord[]): Promise<void> {
+    if (run[0]!.offset !== owned.next && TOPICS[owned.topic].kind === 'transport') {
+      this.halted.add(name);
+      this.owned.delete(name);
+      await this.member.onMissing(owned, owned.next, run[0]!.offset);
+      return;
+    }
+    const answer = await this.member.onRecords(owned, run);
+    if (typeof answer === 'object') owned.next = answer.next;
+    else if (answer === 'later') owned.notBeforeMs = performance.now() + LATER_MS;
+    // Another one of this process may have taken it again meanwhile.
+    else if (this.owned.get(name) === owned) this.owned.delete(name);
+    if (answer === 'halt') this.halted.add(name);
+    if (answer === 'reassign') this.nextHeartbeatMs = 0;
+  }
+
+  /** One at a time, whoever of those that are at work finds it due. */
+  private takePartOnce(): Promise<void> { return this.takingPart ??= this.takePart().finally(() => { this.takingPart = undefined; }); }
 
   private isWaiting(): boolean { return [...this.owned.values()].some(({ notBeforeMs }) => notBeforeMs > performance.now()); }
 }

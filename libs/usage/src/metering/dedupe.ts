@@ -93,11 +93,12 @@ const findKnown = async (tx: Tx, keys: KeysOfPartition, candidates: readonly Can
   }
 };
 
+/** `OFFSET 0` has the database look up one key after the other: it may otherwise walk through all keys of the day and compare each with those that are asked for. */
 const lookUp = async (tx: Tx, slot: number, candidates: readonly Candidate[]): Promise<void> => {
   if (candidates.length === 0) return;
   const { rows } = await tx.query<{ place: bigint; key: Buffer; content: Buffer; partition: number; position: bigint; nth: number }>(
     `SELECT g.place, uuid_send(k.key) AS key, int8send(k.content) AS content, k.partition, k.position, k.nth FROM unnest($2::uuid[], $3::uuid[]) WITH ORDINALITY g(least, greatest, place)
-     JOIN LATERAL (SELECT * FROM usage_keys k WHERE k.slot = $1 AND k.key >= g.least AND k.key <= g.greatest) k ON true`,
+     JOIN LATERAL (SELECT * FROM usage_keys k WHERE k.slot = $1 AND k.key >= g.least AND k.key <= g.greatest OFFSET 0) k ON true`,
     [slot, uuidArray(candidates.map(({ key }) => bounded(key, 0))), uuidArray(candidates.map(({ key }) => bounded(key, 0xff)))]);
   for (const row of rows) {
     const candidate = candidates[Number(row.place) - 1]!;

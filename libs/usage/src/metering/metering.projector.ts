@@ -72,7 +72,13 @@ const slices = (records: readonly FeedRecord[]): FeedRecord[][] => {
   return all;
 };
 
+/**
+ * Everything here is found by its key, a few rows among very many. Without statistics, as in a table that has just begun to fill, the planner would rather read all of it.
+ */
+const BY_INDEX_SQL = 'SET LOCAL enable_seqscan TO off; SET LOCAL enable_hashjoin TO off; SET LOCAL enable_mergejoin TO off';
+
 const project = async (tx: Tx, records: readonly FeedRecord[], memory: Memory, meter: UsageMeter | undefined): Promise<void> => {
+  await tx.query(BY_INDEX_SQL);
   const partitions = [...new Set(records.map(({ partition }) => partition))].sort((a, b) => a - b);
   for (const partition of partitions) {
     const own = records.filter((record) => record.partition === partition);
