@@ -16,7 +16,7 @@ import { InvoicePdfs } from './documents/invoice-pdfs';
 import { applyPayments, billingCycle, billingCycleJobs, takeStatements } from './invoicing/billing-cycle';
 import { invoicesModel } from './invoicing/invoice.model';
 import { InvoicesController } from './invoicing/invoices.controller';
-import { BILLING_SCHEMA, KNOWN_METERS_ARCHIVED } from './schema';
+import { ACCOUNT_SUBJECTS, BILLING_SCHEMA, KNOWN_METERS_ARCHIVED } from './schema';
 import { subscriptionsModel } from './subscriptions/subscription.model';
 import { SubscriptionsController } from './subscriptions/subscriptions.controller';
 
@@ -24,7 +24,7 @@ export const billingShape: ContextShape = {
   name: 'billing',
   definitions: [...BILLING_EVENTS, ...CLOCK_EVENTS, MeterCreated, StatementIssued, StatementsRequested, PaymentSucceeded],
   readModels: [accountsModel, plansModel, subscriptionsModel, invoicesModel, clocksModel],
-  migrations: [BILLING_SCHEMA, KNOWN_METERS_ARCHIVED],
+  migrations: [BILLING_SCHEMA, KNOWN_METERS_ARCHIVED, ACCOUNT_SUBJECTS],
 };
 
 const INVOICES: FactMeasure = {

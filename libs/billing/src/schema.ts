@@ -16,6 +16,13 @@ ${tables.map((table) => `${tenantPolicySql(schema, table)}\n${grantSql(schema, t
   },
 };
 
+/** A subject may also belong to an account. */
+export const ACCOUNT_SUBJECTS: Migration = {
+  number: 102, name: 'account-subjects', sql: (schema) => `
+ALTER TABLE ${ident(schema)}.subjects ALTER COLUMN subscription_id DROP NOT NULL, ADD COLUMN account_id text;
+ALTER TABLE ${ident(schema)}.subjects ADD CHECK (num_nonnulls(subscription_id, account_id) = 1)`,
+};
+
 /** Meters that new plans cannot use any more. */
 export const KNOWN_METERS_ARCHIVED: Migration = {
   number: 101, name: 'known-meters-archived', sql: (schema) => `ALTER TABLE ${ident(schema)}.known_meters ADD COLUMN archived boolean NOT NULL DEFAULT false`,

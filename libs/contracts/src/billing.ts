@@ -20,6 +20,8 @@ export const AccountOpened = defineEvent({
   data: object({
     accountId: text(), name: personal(text(256)), email: optional(personal(text(320))), address: optional(personal(postalAddress)),
     currency: text(3), timezone: text(64), testClockId: optional(text()), externalId: optional(text(256)), metadata: mapOf(text()), openedAt: instant(),
+    /** Their usage is billed by the one subscription of the account that has the meter. */
+    subjects: optional(list(text(256))),
   }),
 });
 export type AccountOpened = EventOf<typeof AccountOpened>;
@@ -37,6 +39,10 @@ export const SubscriptionStarted = defineEvent({
   data: object({
     subscriptionId: text(), accountId: text(), planKey: text(256), planVersion: whole(1), currency: text(3), interval: billingInterval,
     startsAt: instant(), anchor: object({ local: text(32), zone: text(64) }), subjects: list(text(256)), metadata: mapOf(text()), startedAt: instant(),
+    /** Usage of its subjects from then on is billed with its first period. Its start where it is not given. */
+    countFrom: optional(instant()),
+    /** The subjects of its account, and since when it has each meter of its plan. While another one has the meter too, nobody is billed. */
+    ofAccount: optional(object({ subjects: list(text(256)), meters: list(object({ meterKey: text(256), from: instant() })) })),
   }),
 });
 export type SubscriptionStarted = EventOf<typeof SubscriptionStarted>;
@@ -52,7 +58,7 @@ export const InvoiceDrafted = defineEvent({
     zone: text(64), rounding: oneOf('half_up', 'half_even'),
     /** The fees of this period are billed in advance, the usage and arrears of that one. */
     advance: object({ period, aligned: period, charges: list(charge) }),
-    arrears: nullable(object({ period, aligned: period, charges: list(charge) })),
+    arrears: nullable(object({ period, aligned: period, charges: list(charge), /** Where its usage begins, if before the period. */ usageFrom: optional(instant()) })),
     requests: list(statementRequest), draftedAt: instant(), finalizeAt: instant(),
   }),
 });

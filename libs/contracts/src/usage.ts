@@ -49,7 +49,9 @@ const meterRule = {
 };
 
 export const MeterCreated = defineEvent({
-  name: 'MeterCreated', topic: 'usage.meters', fact: 'meter.created', version: 2, data: object(meterRule),
+  name: 'MeterCreated', topic: 'usage.meters', fact: 'meter.created', version: 2,
+  /** Events that occurred before `from` are not counted; where it is not given, all are. */
+  data: object({ ...meterRule, from: optional(instant()) }),
   history: [{ version: 1, upcast: (data) => ({ ...data, filter: [], carryOver: false }) }],
 });
 export type MeterCreated = EventOf<typeof MeterCreated>;

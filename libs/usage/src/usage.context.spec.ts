@@ -125,8 +125,8 @@ describe('the usage service over HTTP', () => {
     await bed.ask('POST', 'events/amend', own, { subject: 'sums', source: 's', id: '1', reason: 'a test', data: { n: 10 } });
     const at = (path: string): Promise<Answer> => bed.ask('GET', `reconciliation?from=${path}`, own);
     const received = (await at('2020-01-01T00:00:00Z&to=2099-01-01T00:00:00Z')).body;
-    // 8 events and 2 corrections: of 1 the first is superseded, of 6 the only one.
-    expect(received.events).toEqual({ accepted: 10, counted: 4, duplicate: 1, conflict: 1, superseded: 2, correction: 1, waiting: 1, excluded: 0 });
+    // 8 events and 2 corrections. Nobody has subscribed: 1 as it was amended, 2, 3 and 4 wait for that, 5 waits for a meter.
+    expect(received.events).toEqual({ accepted: 10, counted: 0, duplicate: 1, conflict: 1, waiting: 5, excluded: 3, reasons: { no_subscription: 4, no_meter: 1, amended: 1, voided: 1, void: 1 } });
     expect(received.meters).toEqual([{ meterKey: 'calls', fromEnvelopes: 4, inBuckets: 4, isEqual: true }, { meterKey: 'tokens', fromEnvelopes: 2, inBuckets: 2, isEqual: true }]);
     expect(received.isEqual).toBe(true);
     await bed.service.database.transaction({ role: 'owner' }, (tx) => tx.query(`UPDATE usage_buckets SET events = events + 1 WHERE tenant = 'org_sums:test'`));

@@ -19,6 +19,7 @@ import { seriesAndKeysSql } from './migrations/101-series-and-keys';
 import { CorrectionsController } from './corrections/corrections.controller';
 import { correctionsSql } from './migrations/102-corrections';
 import { statementIngressSql } from './migrations/103-statement-ingress';
+import { claimsByMeterSql } from './migrations/130-claims-by-meter';
 import { MetersController } from './meters/meters.controller';
 import { metersView } from './meters/meters';
 import { QueryController } from './query/query.controller';
@@ -55,6 +56,7 @@ export const usageShape: ContextShape = {
     IMPORTS,
     { number: 120, name: 'radius', sql: radiusSchemaSql },
     { number: 121, name: 'reading events', sql: eventsSchemaSql },
+    { number: 130, name: 'claims by meter', sql: claimsByMeterSql },
   ],
 };
 

@@ -1,7 +1,7 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type AccountOpened, anyOf, instant, mapOf, object, optional, postalAddress, text } from '@valueverse/contracts';
+import { type AccountOpened, anyOf, instant, list, mapOf, object, optional, postalAddress, text } from '@valueverse/contracts';
 import { instruct, type Tx } from '@valueverse/event-log';
 import type { IdSource } from '@valueverse/kernel';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
@@ -9,6 +9,7 @@ import {
   answerOnce, Answers, AnswersPage, created, CurrencyField, Cursors, IDS, listRows, Metadata, Nested, ok, type Page, PageQuery, Problem, rowOf, Text, ZoneField,
 } from '@valueverse/platform';
 import { BillingHost } from '../billing-host';
+import { Subjects, takeSubjects } from '../subscriptions/subjects';
 import { clockTime } from '../clocks/clock-time';
 import type { OpenAccount } from './domain/account.decider';
 import { accountDecider, accountsModel, accountStream, type AccountRow } from './account.model';
@@ -32,6 +33,7 @@ export class OpenAccountDto {
   @Nested(() => AddressDto, { optional: true }) address?: AddressDto;
   @Text({ optional: true, max: 64, description: 'A test clock that moves this account; in `test` only' }) testClockId?: string;
   @Text({ optional: true }) externalId?: string;
+  @Subjects('Identifiers on usage events that are billed by the one subscription of the account that has the meter') subjects?: string[];
   @Metadata() metadata?: Record<string, string>;
 }
 class AccountsQuery extends PageQuery {
@@ -48,7 +50,7 @@ const externalIdTaken = (externalId: string | undefined): Problem =>
 
 const ACCOUNT = object({
   id: text(), name: text(), email: optional(text()), address: optional(anyOf(postalAddress, text())), currency: text(3), timezone: text(), testClockId: optional(text()), externalId: optional(text()),
-  metadata: mapOf(text()), createdAt: instant(),
+  subjects: list(text()), metadata: mapOf(text()), createdAt: instant(),
 });
 
 /** Accounts: the ones who are billed. */
@@ -67,8 +69,9 @@ export class AccountsController {
       const at = await clockTime(tx, service.clock, body.testClockId);
       await this.refuseTaken(tx, body.externalId);
       await service.keys.create(tx, caller.tenant, accountId);
-      const { metadata = {}, address, ...fields } = body;
-      const command: OpenAccount = { ...fields, type: 'OpenAccount', accountId, metadata, at, ...(address === undefined ? {} : { address: { ...address } }) };
+      const { metadata = {}, address, subjects: named = [], ...fields } = body;
+      const subjects = await takeSubjects(tx, caller.tenant, named, { accountId });
+      const command: OpenAccount = { ...fields, type: 'OpenAccount', accountId, metadata, at, ...(subjects.length === 0 ? {} : { subjects }), ...(address === undefined ? {} : { address: { ...address } }) };
       await service.log.execute(tx, [instruct(accountDecider, command, contextOfCaller(caller, at, body.testClockId))]);
       return created(`/api/v1/billing/accounts/${accountId}`, await this.account(tx, accountId));
     });
@@ -117,10 +120,10 @@ export class AccountsController {
   }
 
   /** Name, e-mail and address are read from the log, where erasing the account's key makes them unreadable. */
-  private async withPersonal(tx: Tx, { accountId, openedAt, ...row }: AccountRow): Promise<unknown> {
+  private async withPersonal(tx: Tx, { accountId, openedAt, subjects = [], ...row }: AccountRow): Promise<unknown> {
     const [fact] = await this.host.service.log.store.read<AccountOpened>(tx, tx.tenant!, accountStream(accountId));
     const { name, email, address } = fact!.event;
-    return { id: accountId, name, email, address, ...row, createdAt: openedAt };
+    return { id: accountId, name, email, address, ...row, subjects, createdAt: openedAt };
   }
 
   private async refuseTaken(tx: Tx, externalId: string | undefined): Promise<void> {

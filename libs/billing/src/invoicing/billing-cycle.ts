@@ -7,7 +7,7 @@ import type { BillingHost } from '../billing-host';
 import { plansModel, versionOf, type PlanRow } from '../catalog/plan.model';
 import { knownMeter } from '../catalog/known-meters';
 import { cyclePeriod } from '../subscriptions/domain/billing-cycle';
-import { subscriptionsModel, type SubscriptionRow } from '../subscriptions/subscription.model';
+import { siblingsOf, subscriptionsModel, type SubscriptionRow } from '../subscriptions/subscription.model';
 import type { StateUsage } from './domain/invoice.decider';
 import { statementRequests, type RequestStatements } from './domain/statement-request.decider';
 import { draftOf, GRACE_PERIOD } from './draft';
@@ -91,7 +91,7 @@ const billPeriod = async (host: BillingHost, { tenant, payload: { subscriptionId
     const plan = versionOf((await rowOf<PlanRow>(tx, plansModel, found.planKey))!, found.planVersion)!;
     const meters = new Map<string, number>();
     for (const { meterKey } of plan.charges) if (meterKey !== undefined) meters.set(meterKey, (await knownMeter(tx, tenant, meterKey))?.version ?? 1);
-    return { subscription: found, draft: draftOf(found, plan, nth, meters) };
+    return { subscription: found, draft: draftOf(found, plan, nth, { meterVersions: meters, siblings: await siblingsOf(tx, tenant, found) }) };
   });
   const next = billPeriodJob(tenant, subscriptionId, nth + 1, cyclePeriod(subscription, nth).aligned.to);
   if (draft === undefined) return { outcome: 'done', reaction: { jobs: [next] } };

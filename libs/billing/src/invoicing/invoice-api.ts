@@ -29,7 +29,7 @@ const draftNumbers = async ({ drafted, amountPaid }: InvoiceRow, tenant: string,
   const subtotal = addLines(lines.map(({ amount }) => ({ amount: Money.parse(amount, currency) })), currency).toString();
   const zero = Money.zero(currency).toString();
   return {
-    servicePeriod: { from: (drafted.arrears ?? drafted.advance).period.from, to: drafted.advance.period.to }, finalizesAt: drafted.finalizeAt, ...(asOf === undefined ? {} : { usageAsOf: asOf }),
+    servicePeriod: { from: drafted.arrears?.usageFrom ?? (drafted.arrears ?? drafted.advance).period.from, to: drafted.advance.period.to }, finalizesAt: drafted.finalizeAt, ...(asOf === undefined ? {} : { usageAsOf: asOf }),
     subtotal, discountTotal: zero, taxTotal: zero, total: subtotal, amountPaid, amountRemaining: zero, lines: lines.slice(0, LINES_SHOWN_MAX).map(lineToApi), hasMore: lines.length > LINES_SHOWN_MAX,
   };
 };

@@ -21,9 +21,9 @@ export const liveStatements = async (usage: UsageReader, tenant: string, draft: 
 };
 
 /** A preview of the invoice at the end of the present period. */
-export const upcomingInvoice = async (usage: UsageReader, tenant: string, subscription: SubscriptionRow, plan: PlanVersion, now: string): Promise<unknown> => {
+export const upcomingInvoice = async (usage: UsageReader, tenant: string, subscription: SubscriptionRow, plan: PlanVersion, siblings: readonly SubscriptionRow[], now: string): Promise<unknown> => {
   const nth = (cyclePeriodAt(subscription, now)?.nth ?? -1) + 1;
-  const draft = draftOf(subscription, plan, nth, new Map());
+  const draft = draftOf(subscription, plan, nth, { meterVersions: new Map(), siblings });
   const { currency, accountId, subscriptionId } = subscription;
   if (draft === undefined) return { accountId, subscriptionId, currency, lines: [], total: Money.zero(currency).toString() };
   const { statements, asOf } = await liveStatements(usage, tenant, draft);

@@ -2,23 +2,23 @@ import { Body, Controller, Get, Inject, Param, Post, Query, Req, Res } from '@ne
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { billingInterval, instant, list, mapOf, object, oneOf, optional, period, text, whole } from '@valueverse/contracts';
-import { instruct, type Tx } from '@valueverse/event-log';
-import { Refused, type IdSource } from '@valueverse/kernel';
+import { ident, instruct, tableOf, type Tx } from '@valueverse/event-log';
+import { isBefore, Refused, type IdSource } from '@valueverse/kernel';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
 import {
-  answerOnce, Answers, AnswersPage, created, Cursors, IDS, InstantField, Key, listRows, Metadata, OneOf, type Page, PageQuery, Problem, rowOf, Text, TextList, textRule, Whole,
+  answerOnce, Answers, AnswersPage, created, Cursors, IDS, InstantField, Key, listRows, Metadata, OneOf, type Page, PageQuery, Problem, rowOf, Text, Whole,
 } from '@valueverse/platform';
 import { accountsModel, type AccountRow } from '../accounts/account.model';
 import { BillingHost } from '../billing-host';
-import { plansModel, versionOf, type PlanRow } from '../catalog/plan.model';
+import { plansModel, versionOf, type PlanRow, type PlanVersion } from '../catalog/plan.model';
 import { clockTime } from '../clocks/clock-time';
 import { UPCOMING_INVOICE } from '../invoicing/invoice-schema';
 import { upcomingInvoice } from '../invoicing/upcoming-invoice';
 import { anchorOf, cyclePeriod, cyclePeriodAt } from './domain/billing-cycle';
-import { subscriptionDecider, subscriptionsModel, type SubscriptionRow } from './subscription.model';
+import { claimedOfAccount } from './domain/covered-usage';
+import { Subjects, takeSubjects } from './subjects';
+import { siblingsOf, subscriptionDecider, subscriptionsModel, subscriptionsOf, type SubscriptionRow } from './subscription.model';
 
-const SUBJECTS_MAX = 100;
-const SUBJECT_LENGTH_MAX = 256;
 const LOCAL_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$/;
 
 class StartSubscriptionDto {
@@ -28,7 +28,8 @@ class StartSubscriptionDto {
   @InstantField() startsAt!: string;
   @OneOf(['anniversary', 'calendar'], { optional: true, description: 'Where periods begin: at the start (default) or with the calendar' }) alignment?: 'anniversary' | 'calendar';
   @Text({ optional: true, max: 19, pattern: LOCAL_TIME, description: 'A local date-time in the zone of the account', example: '2024-01-31T00:00:00' }) anchor?: string;
-  @TextList({ optional: true, max: SUBJECTS_MAX, each: textRule(SUBJECT_LENGTH_MAX, 1), description: 'The identifiers on usage events that this subscription is billed for' }) subjects?: string[];
+  @Subjects('The identifiers on usage events that this subscription is billed for') subjects?: string[];
+  @InstantField({ optional: true, description: 'Usage of its subjects from then on was kept and is billed with the first period; the start or earlier, the start if not given' }) countFrom?: string;
   @Metadata() metadata?: Record<string, string>;
 }
 class SubscriptionsQuery extends PageQuery {
@@ -49,7 +50,8 @@ const refuseWithoutPeriods = (started: Parameters<typeof cyclePeriod>[0]): void 
 
 const SUBSCRIPTION = object({
   id: text(), status: oneOf('scheduled', 'active'), accountId: text(), planKey: text(), planVersion: whole(1), currency: text(3), interval: billingInterval, startsAt: instant(),
-  anchor: object({ local: text(), zone: text() }), subjects: list(text()), metadata: mapOf(text()), currentPeriod: optional(period), createdAt: instant(),
+  anchor: object({ local: text(), zone: text() }), subjects: list(text()), countFrom: instant(),
+  ofAccount: optional(object({ subjects: list(text()), meters: list(object({ meterKey: text(), from: instant() })) })), metadata: mapOf(text()), currentPeriod: optional(period), createdAt: instant(),
 });
 
 /** Subscriptions: accounts on plan versions. */
@@ -94,9 +96,9 @@ export class SubscriptionsController {
     const known = await service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
       const row = await this.find(tx, id);
       const account = (await rowOf<AccountRow>(tx, accountsModel, row.accountId))!;
-      return { row, plan: (await rowOf<PlanRow>(tx, plansModel, row.planKey))!, now: await clockTime(tx, service.clock, account.testClockId) };
+      return { row, siblings: await siblingsOf(tx, tenant, row), plan: (await rowOf<PlanRow>(tx, plansModel, row.planKey))!, now: await clockTime(tx, service.clock, account.testClockId) };
     });
-    return upcomingInvoice(usage, tenant, known.row, versionOf(known.plan, known.row.planVersion)!, known.now);
+    return upcomingInvoice(usage, tenant, known.row, versionOf(known.plan, known.row.planVersion)!, known.siblings, known.now);
   }
 
   private async startIn(tx: Tx, body: StartSubscriptionDto, caller: Caller): Promise<SubscriptionRow> {
@@ -107,25 +109,26 @@ export class SubscriptionsController {
     const plan = found === undefined ? undefined : versionOf(found, body.planVersion);
     if (plan === undefined) throw refuse(404, 'plan_not_found', '/planKey', `there is no plan ${body.planKey}${body.planVersion === undefined ? '' : ` version ${body.planVersion}`}`);
     if (plan.currency !== account.currency) throw refuse(409, 'currency_mismatch', '/planKey', `the plan is in ${plan.currency}, the account in ${account.currency}`);
+    if (body.countFrom !== undefined && isBefore(body.startsAt, body.countFrom)) throw refuse(400, 'count_from_after_start', '/countFrom', 'usage counts from the start at the latest');
     const subscriptionId = this.ids.next('sub');
-    const subjects = [...new Set(body.subjects ?? [])];
-    await this.takeSubjects(tx, caller.tenant, subjects, subscriptionId);
+    const subjects = await takeSubjects(tx, caller.tenant, body.subjects ?? [], { subscriptionId });
     const at = await clockTime(tx, service.clock, account.testClockId);
     const anchor = anchorOf(body.alignment ?? 'anniversary', plan.interval, body.startsAt, account.timezone, body.anchor);
     refuseWithoutPeriods({ anchor, interval: plan.interval, startsAt: body.startsAt });
     await service.log.execute(tx, [instruct(subscriptionDecider, {
       type: 'StartSubscription', subscriptionId, accountId: account.accountId, planKey: body.planKey, planVersion: plan.version, currency: plan.currency, interval: plan.interval,
-      startsAt: body.startsAt, anchor, subjects, metadata: body.metadata ?? {}, at,
+      startsAt: body.startsAt, anchor, subjects, metadata: body.metadata ?? {}, at, ...(body.countFrom === undefined ? {} : { countFrom: body.countFrom }),
+      ...(await this.ofAccount(tx, caller.tenant, account, plan, body.countFrom ?? body.startsAt, at)),
     }, contextOfCaller(caller, at, account.testClockId))]);
     return (await rowOf<SubscriptionRow>(tx, subscriptionsModel, subscriptionId))!;
   }
 
-  /** A subject belongs to one subscription; the table's key decides between two that come at once. */
-  private async takeSubjects(tx: Tx, tenant: string, subjects: readonly string[], subscriptionId: string): Promise<void> {
-    const { rows } = await tx.query<{ subject: string }>(
-      'INSERT INTO subjects (tenant, subject, subscription_id) SELECT $1, s, $3 FROM unnest($2::text[]) s ON CONFLICT DO NOTHING RETURNING subject', [tenant, subjects, subscriptionId]);
-    const taken = subjects.findIndex((subject) => !rows.some((row) => row.subject === subject));
-    if (taken !== -1) throw refuse(409, 'subject_taken', `/subjects/${taken}`, `${subjects[taken]} belongs to another subscription`);
+  /** What it has of its account's subjects. The account is held: of two subscriptions that start at once, the second sees the first. */
+  private async ofAccount(tx: Tx, tenant: string, { accountId, subjects }: AccountRow, { charges }: PlanVersion, from: string, now: string): Promise<Pick<SubscriptionRow, 'ofAccount'>> {
+    const meterKeys = charges.flatMap(({ meterKey }) => meterKey ?? []);
+    if (subjects === undefined || meterKeys.length === 0) return {};
+    await tx.query(`SELECT FROM ${ident(tableOf(accountsModel))} WHERE tenant = $1 AND key = $2 FOR UPDATE`, [tenant, accountId]);
+    return { ofAccount: claimedOfAccount(subjects, meterKeys, from, now, await subscriptionsOf(tx, tenant, accountId)) };
   }
 
   private async find(tx: Tx, id: string): Promise<SubscriptionRow> {
@@ -137,6 +140,6 @@ export class SubscriptionsController {
   private async toApi(tx: Tx, { subscriptionId, startedAt, ...row }: SubscriptionRow): Promise<unknown> {
     const account = (await rowOf<AccountRow>(tx, accountsModel, row.accountId))!;
     const current = cyclePeriodAt(row, await clockTime(tx, this.host.service.clock, account.testClockId));
-    return { id: subscriptionId, status: current === undefined ? 'scheduled' : 'active', ...row, ...(current === undefined ? {} : { currentPeriod: current.served }), createdAt: startedAt };
+    return { id: subscriptionId, status: current === undefined ? 'scheduled' : 'active', countFrom: row.startsAt, ...row, ...(current === undefined ? {} : { currentPeriod: current.served }), createdAt: startedAt };
   }
 }

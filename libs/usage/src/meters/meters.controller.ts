@@ -55,6 +55,7 @@ class MeterRuleDto {
 }
 export class CreateMeterDto extends MeterRuleDto {
   @Key({ description: 'How the meter is addressed; unique' }) key!: string;
+  @InstantField({ optional: true, description: 'Events that occurred before are not counted and wait for another meter; all are counted if not given. The start of a quarter of an hour, or of a sample window' }) from?: string;
 }
 export class AddVersionDto extends MeterRuleDto {
   @InstantField({ description: 'Events that occur from then on are counted by it; the start of a quarter of an hour, or of a sample window' }) from!: string;
@@ -69,7 +70,7 @@ class MetersQuery extends PageQuery {
 export class MeterDto {
   @ApiProperty() key!: string;
   @ApiProperty({ description: 'The version that counts now, or will' }) version!: number;
-  @ApiProperty({ type: String, format: 'date-time', nullable: true, description: 'Since when; null for the first version' }) from!: string | null;
+  @ApiProperty({ type: String, format: 'date-time', nullable: true, description: 'It counts events that occurred then or later; null: all up to its next version' }) from!: string | null;
   @ApiProperty() name!: string;
   @ApiProperty() eventType!: string;
   @ApiProperty({ enum: AGGREGATION_NAMES }) aggregation!: string;

@@ -1,6 +1,8 @@
 import { instantFromMicros, microsNumberOfText, Refused } from '@valueverse/kernel';
 import type { Tx } from '@valueverse/event-log';
-import type { Envelope } from '../ingest/domain/usage-event';
+import { standingOf, STATUSES, type EventStatus, type Note, type SupersededBy, type Surroundings } from '../events/domain/standing';
+import { claimsOf } from '../events/subject-claims';
+import type { Envelope, UsageEvent } from '../ingest/domain/usage-event';
 import { bucketFrom, bucketOf } from '../metering/domain/bucket';
 import { ALL_SUBJECTS } from '../metering/domain/deltas';
 import { looksAt, measure, type Meter, type MeterRule, rulesOf } from '../metering/domain/measure';
@@ -10,21 +12,8 @@ import { readEnvelopes } from '../query/copy-reader';
 export const RECONCILED_ENVELOPES_MAX = 20_000;
 const ENVELOPES_PER_PAGE = 100;
 
-/** Where each accepted event ended: in exactly one of these. */
-export interface Ends {
-  accepted: number;
-  counted: number;
-  duplicate: number;
-  conflict: number;
-  /** Taken back, or replaced by what amends it. */
-  superseded: number;
-  /** Of the two that change events: what takes one back, and what was refused. */
-  correction: number;
-  /** No meter looks at it yet: its type, its data or its time. */
-  waiting: number;
-  /** Every meter that looks at it left it out: no usable value, or too many groups. */
-  excluded: number;
-}
+/** Where each accepted event ended: in exactly one of the statuses of an event. `reasons` says why those wait that do, and why others are excluded. */
+export type Ends = { accepted: number } & Record<EventStatus, number> & { readonly reasons: Record<string, number> };
 export interface MeterCheck { readonly meterKey: string; readonly fromEnvelopes: number; readonly inBuckets: number; readonly isEqual: boolean }
 export interface Reconciliation {
   readonly from: string;
@@ -36,36 +25,47 @@ export interface Reconciliation {
   readonly isEqual: boolean;
 }
 
-const measures = (rules: readonly MeterRule[], { type, data }: { type: string; data?: unknown }, micros: number): { looked: boolean; counts: MeterRule[] } => {
-  const looking = rules.filter((rule) => looksAt(rule, type, micros, data));
-  return { looked: looking.length > 0, counts: looking.filter((rule) => measure(rule, data) !== undefined) };
-};
+const countingOf = (rules: readonly MeterRule[], { type, data }: UsageEvent, micros: number): MeterRule[] =>
+  rules.filter((rule) => looksAt(rule, type, micros, data) && measure(rule, data) !== undefined);
 
-/** Events that a meter left out though they have a value: their subject has too many combinations of dimensions. */
-const tooManyGroups = async (tx: Tx, tenant: string, places: readonly { partition: number; position: number }[]): Promise<Set<string>> => {
-  const { rows } = await tx.query<{ partition: number; position: bigint; nth: number; meter: string }>(
-    `SELECT x.partition, x.position, x.nth, x.meter FROM unnest($2::int[], $3::bigint[]) g(partition, position)
-     JOIN usage_exceptions x ON x.tenant = $1 AND x.partition = g.partition AND x.position = g.position AND x.code = 'too_many_groups'`,
+interface Noted { readonly partition: number; readonly position: bigint; readonly nth: number; readonly code: string; readonly meter: string }
+const placeOf = ({ partition, position }: { partition: number; position: number | bigint }, nth: number, ...more: string[]): string => [partition, position, nth, ...more].join('/');
+
+/** What was decided when events came. Whether a value is usable is not among it: that is looked at anew. */
+const decidedOf = async (tx: Tx, tenant: string, places: readonly { partition: number; position: number }[]): Promise<Noted[]> => {
+  const { rows } = await tx.query<Noted & Record<string, unknown>>(
+    `SELECT x.partition, x.position, x.nth, x.code, x.meter FROM unnest($2::int[], $3::bigint[]) g(partition, position)
+     JOIN usage_exceptions x ON x.tenant = $1 AND x.partition = g.partition AND x.position = g.position AND x.code <> 'invalid_value'`,
     [tenant, places.map(({ partition }) => partition), places.map(({ position }) => position)]);
-  return new Set(rows.map(({ partition, position, nth, meter }) => `${partition}/${position}/${nth}/${meter}`));
+  return rows;
+};
+/** Events that a meter left out though they have a value: their subject has too many combinations of dimensions. */
+const leftOutOf = (decided: readonly Noted[]): Set<string> => new Set(decided.filter(({ code }) => code === 'too_many_groups').map((one) => placeOf(one, one.nth, one.meter)));
+
+interface Row { partition: number; position: bigint; body: string; not_counted: number[]; superseded: { nth: number; voided: boolean }[] }
+
+const invalidIn = (rules: readonly MeterRule[], { type, data }: UsageEvent, micros: number): Note[] =>
+  rules.filter((rule) => looksAt(rule, type, micros, data) && measure(rule, data) === undefined).map(({ key }): Note => ({ code: 'invalid_value', meterKey: key, first: null }));
+
+const supersededBy = ({ partition, superseded }: Row, nth: number): SupersededBy | null => {
+  const found = superseded.find((one) => one.nth === nth);
+  return found === undefined ? null : { kind: found.voided ? 'void' : 'amend', place: { partition, position: '', index: 0 } };
 };
 
-interface Row { partition: number; position: bigint; body: string | null; not_counted: number[]; superseded: number[]; duplicates: number[] }
-
-const add = (ends: Ends, row: Row, rules: readonly MeterRule[], leftOut: ReadonlySet<string>): void => {
-  const [notCounted, superseded, duplicates] = [new Set(row.not_counted), new Set(row.superseded), new Set(row.duplicates)];
-  for (const [nth, event] of (JSON.parse(row.body!) as Envelope).events.entries()) {
+const add = (ends: Ends, row: Row, events: readonly UsageEvent[], surroundings: Surroundings, notes: ReadonlyMap<string, readonly Note[]>): void => {
+  for (const [nth, event] of events.entries()) {
+    const micros = microsNumberOfText(event.time);
+    const { status, reason } = standingOf({
+      event, micros, isDropped: row.not_counted.includes(nth), supersededBy: supersededBy(row, nth), notes: [...notes.get(placeOf(row, nth)) ?? [], ...invalidIn(surroundings.rules, event, micros)],
+    }, surroundings);
     ends.accepted += 1;
-    if (notCounted.has(nth)) { ends[event.correction !== undefined ? 'correction' : duplicates.has(nth) ? 'duplicate' : 'conflict'] += 1; continue; }
-    if (superseded.has(nth)) { ends.superseded += 1; continue; }
-    const { looked, counts } = measures(rules, event, microsNumberOfText(event.time));
-    const isCounted = counts.some((rule) => !leftOut.has(`${row.partition}/${row.position}/${nth}/${rule.key}`));
-    ends[!looked ? 'waiting' : isCounted ? 'counted' : 'excluded'] += 1;
+    ends[status] += 1;
+    if (status === 'waiting' || status === 'excluded') ends.reasons[reason!] = (ends.reasons[reason!] ?? 0) + 1;
   }
 };
 
 const endsOf = async (tx: Tx, tenant: string, rules: readonly MeterRule[], from: number, to: number): Promise<Ends> => {
-  const ends: Ends = { accepted: 0, counted: 0, duplicate: 0, conflict: 0, superseded: 0, correction: 0, waiting: 0, excluded: 0 };
+  const ends: Ends = { accepted: 0, counted: 0, duplicate: 0, conflict: 0, waiting: 0, excluded: 0, reasons: {} };
   const { rows: places } = await tx.query<{ partition: number; position: bigint }>(
     'SELECT partition, position FROM usage_envelopes WHERE tenant = $1 AND log_time >= $2 AND log_time < $3 AND body IS NOT NULL ORDER BY partition, position LIMIT $4', [tenant, from, to, RECONCILED_ENVELOPES_MAX + 1]);
   if (places.length > RECONCILED_ENVELOPES_MAX) throw new Refused('period_too_long', `more than ${RECONCILED_ENVELOPES_MAX} envelopes were received; take a shorter period`, '/to');
@@ -73,12 +73,17 @@ const endsOf = async (tx: Tx, tenant: string, rules: readonly MeterRule[], from:
     const page = places.slice(start, start + ENVELOPES_PER_PAGE).map(({ partition, position }) => ({ partition, position: Number(position) }));
     const { rows } = await tx.query<Row>(
       `SELECT e.partition, e.position, e.body, e.not_counted,
-         ARRAY(SELECT s.nth FROM usage_superseded s WHERE s.tenant = $1 AND s.partition = e.partition AND s.position = e.position) AS superseded,
-         ARRAY(SELECT x.nth FROM usage_exceptions x WHERE x.tenant = $1 AND x.partition = e.partition AND x.position = e.position AND x.code = 'duplicate') AS duplicates
+         (SELECT coalesce(json_agg(json_build_object('nth', s.nth, 'voided', s.voided)), '[]') FROM usage_superseded s WHERE s.tenant = $1 AND s.partition = e.partition AND s.position = e.position) AS superseded
        FROM unnest($2::int[], $3::bigint[]) g(partition, position) JOIN usage_envelopes e ON e.tenant = $1 AND e.partition = g.partition AND e.position = g.position`,
       [tenant, page.map(({ partition }) => partition), page.map(({ position }) => position)]);
-    const leftOut = await tooManyGroups(tx, tenant, page);
-    for (const row of rows) add(ends, row, rules, leftOut);
+    const notes = new Map<string, Note[]>();
+    for (const one of await decidedOf(tx, tenant, page)) {
+      const place = placeOf(one, one.nth);
+      notes.set(place, [...(notes.get(place) ?? []), { code: one.code, meterKey: one.meter === '' ? null : one.meter, first: null }]);
+    }
+    const read = rows.map((row) => ({ row, events: (JSON.parse(row.body) as Envelope).events }));
+    const claims = await claimsOf(tx, tenant, [...new Set(read.flatMap(({ events }) => events.map(({ subject }) => subject)))]);
+    for (const { row, events } of read) add(ends, row, events, { rules, claims }, notes);
   }
   return ends;
 };
@@ -92,11 +97,11 @@ const countedOf = async (tx: Tx, tenant: string, rules: readonly MeterRule[], fr
   const places = rows.map(({ partition, position }) => ({ partition, position: Number(position) }));
   for (let start = 0; start < places.length; start += ENVELOPES_PER_PAGE) {
     const page = places.slice(start, start + ENVELOPES_PER_PAGE);
-    const leftOut = await tooManyGroups(tx, tenant, page);
+    const leftOut = leftOutOf(await decidedOf(tx, tenant, page));
     for (const { events } of await readEnvelopes(tx, tenant, page)) {
       for (const { event, micros, partition, position, nth } of events) {
         if (micros < from || micros >= to) continue;
-        for (const rule of measures(rules, event, micros).counts) if (!leftOut.has(`${partition}/${position}/${nth}/${rule.key}`)) counted.set(rule.key, (counted.get(rule.key) ?? 0) + 1);
+        for (const rule of countingOf(rules, event, micros)) if (!leftOut.has(placeOf({ partition, position }, nth, rule.key))) counted.set(rule.key, (counted.get(rule.key) ?? 0) + 1);
       }
     }
   }
@@ -125,7 +130,6 @@ export const reconcile = async (tx: Tx, tenant: string, period: { from: string; 
     const [fromEnvelopes, inBuckets] = [counted.get(meterKey) ?? 0, stored.get(meterKey) ?? 0];
     return { meterKey, fromEnvelopes, inBuckets, isEqual: fromEnvelopes === inBuckets };
   });
-  const { accepted, ...ends } = events;
-  const isEqual = accepted === Object.values(ends).reduce((sum, count) => sum + count, 0) && checks.every((check) => check.isEqual);
+  const isEqual = events.accepted === STATUSES.reduce((sum, status) => sum + events[status], 0) && checks.every((check) => check.isEqual);
   return { from: instantFromMicros(from), to: instantFromMicros(to), events, meters: checks, isEqual };
 };

@@ -12,6 +12,7 @@ export interface OpenAccount {
   readonly timezone: string;
   readonly testClockId?: string;
   readonly externalId?: string;
+  readonly subjects?: readonly string[];
   readonly metadata: Readonly<Record<string, string>>;
   readonly at: string;
 }

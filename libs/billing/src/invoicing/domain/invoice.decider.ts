@@ -42,7 +42,7 @@ const finalize = ({ number, billTo, at }: FinalizeInvoice, { drafted, statements
 
 /** From the beginning of what was used to the end of what is paid for. */
 const periodOf = ({ advance, arrears }: InvoiceDrafted): Period => {
-  const from = arrears?.period.from ?? advance.period.from;
+  const from = arrears?.usageFrom ?? arrears?.period.from ?? advance.period.from;
   const to = advance.charges.length > 0 || arrears === null ? advance.period.to : arrears.period.to;
   return { from, to: laterOf(from, to) };
 };

@@ -11,7 +11,7 @@ export interface Pricing {
   readonly zone: string;
   readonly rounding: Rounding;
 }
-interface Charged { readonly period: Period; readonly aligned: Period; readonly charges: readonly Charge[] }
+interface Charged { readonly period: Period; readonly aligned: Period; readonly charges: readonly Charge[]; readonly usageFrom?: string }
 
 /**
  * The lines of an invoice, in the order of the plan's charges: usage and arrears of the period that ended, then what is due in advance for
@@ -39,10 +39,11 @@ const recurringLine = (charge: Charge, { period, aligned }: Charged, pricing: Pr
   return line(charge, period, pricing, { quantity: '1', billedQuantity: '1', amount: sliced.amount.toString(), steps: sliced.steps });
 };
 
-const usageLine = (charge: Charge, { period }: Charged, statement: Statement, pricing: Pricing): InvoiceLine => {
+/** What was used before the period and is billed with it belongs to the time that the line is for. */
+const usageLine = (charge: Charge, { period: { from, to }, usageFrom = from }: Charged, statement: Statement, pricing: Pricing): InvoiceLine => {
   const billed = billedOf(statement.quantities);
   const rated = rateUsage(charge, billed, pricing);
-  return { ...line(charge, period, pricing, { quantity: totalOf(statement.quantities).toString(), billedQuantity: billed.toString(), amount: rated.amount.toString(), steps: closed(rated.steps, roundingStep(rated, pricing.rounding)) }), statement };
+  return { ...line(charge, { from: usageFrom, to }, pricing, { quantity: totalOf(statement.quantities).toString(), billedQuantity: billed.toString(), amount: rated.amount.toString(), steps: closed(rated.steps, roundingStep(rated, pricing.rounding)) }), statement };
 };
 
 /** What a quantity costs by a usage charge; used for lines, previews and the proof of a line. */

@@ -26,3 +26,6 @@ export const cyclePeriodAt = (started: Pick<SubscriptionStarted, 'anchor' | 'int
   const { index } = periodContaining(started.anchor, started.interval, instant);
   return cyclePeriod(started, index - first.index);
 };
+
+/** The time whose usage a period bills: of the first one from where the subscription counts, which may be before its start. */
+export const usagePeriod = ({ countFrom }: Pick<SubscriptionStarted, 'countFrom'>, { nth, served }: CyclePeriod): Period => (nth === 0 ? { ...served, from: countFrom ?? served.from } : served);

@@ -1,5 +1,6 @@
 import { dispatch, type BillingAnchor, type Decider } from '@valueverse/kernel';
 import type { SubscriptionStarted } from '@valueverse/contracts';
+import type { OfAccount } from './covered-usage';
 
 /** Puts an account on a plan version. Periods are counted from the anchor, a local date-time in a zone. */
 export interface StartSubscription {
@@ -13,6 +14,8 @@ export interface StartSubscription {
   readonly startsAt: string;
   readonly anchor: BillingAnchor;
   readonly subjects: readonly string[];
+  readonly countFrom?: string;
+  readonly ofAccount?: OfAccount;
   readonly metadata: Readonly<Record<string, string>>;
   readonly at: string;
 }

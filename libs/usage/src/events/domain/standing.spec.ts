@@ -1,12 +1,13 @@
 import { ruleOf, type MeterRule } from '../../metering/domain/measure';
-import { standingOf, type Note } from './standing';
+import { standingOf, type Claims, type Note } from './standing';
 
 const event = { id: '1', source: 's', type: 'call', subject: 'acme', time: '2026-03-01T00:00:00Z' };
 const ruleFor = (meterKey: string, eventType: string, filter: readonly { property: string; operator: 'eq'; value: string }[] = []): MeterRule =>
   ruleOf({ meterKey, version: 1, name: meterKey, eventType, aggregation: 'count', groupBy: {}, filter, carryOver: false, metadata: {}, createdAt: '2026-01-01T00:00:00Z' });
 const rules = [ruleFor('calls', 'call'), ruleFor('tokens', 'call'), ruleFor('visits', 'visit'), ruleFor('lunches', 'meal', [{ property: '$.kind', operator: 'eq', value: 'lunch' }])];
 const note = (code: string, meterKey: string | null = null): Note => ({ code, meterKey, first: null });
-const claims = new Map([['acme', 100]]);
+const claims = new Map([['acme', [{ meterKey: null, from: 100 }]]]);
+const ofAccount = (...meterKeys: string[]): { claims: Claims } => ({ claims: new Map([['acme', meterKeys.map((meterKey) => ({ meterKey, from: 100 }))]]) });
 const standing = (more: Partial<Parameters<typeof standingOf>[0]>, around: Partial<Parameters<typeof standingOf>[1]> = {}) =>
   standingOf({ event, micros: 100, isDropped: false, notes: [], supersededBy: null, ...more }, { rules, claims, ...around });
 const place = { partition: 1, position: '2', index: 3 };
@@ -31,4 +32,9 @@ test.each([
   ['waiting for a meter', standing({ event: { ...event, type: 'ride' } }), ['waiting', 'no_meter', []]],
   ['waiting for a subscription', standing({}, { claims: new Map() }), ['waiting', 'no_subscription', ['calls', 'tokens']]],
   ['waiting for a subscription that begins later', standing({ micros: 99 }), ['waiting', 'no_subscription', ['calls', 'tokens']]],
+  ['waiting for a meter that begins earlier', standing({}, { rules: [{ ...rules[0]!, from: 101 }] }), ['waiting', 'no_meter', []]],
+  ['counted where one subscription of the account has one of its meters', standing({}, ofAccount('tokens', 'calls', 'calls')), ['counted', null, ['calls', 'tokens']]],
+  ['waiting where two have it', standing({}, ofAccount('calls', 'calls')), ['waiting', 'ambiguous_subject', ['calls', 'tokens']]],
+  ['waiting where those of the account have other meters', standing({}, ofAccount('visits')), ['waiting', 'no_subscription', ['calls', 'tokens']]],
+  ['waiting for those of the account that begin later', standing({ micros: 99 }, ofAccount('calls')), ['waiting', 'no_subscription', ['calls', 'tokens']]],
 ])('%s', (_, { status, reason, meters: counting }, wanted) => expect([status, reason, counting]).toEqual(wanted));

@@ -16,9 +16,12 @@ export interface SupersededBy { readonly kind: 'void' | 'amend'; readonly place:
 export interface Surroundings {
   /** Of the tenant's meters, all versions. */
   readonly rules: readonly MeterRule[];
-  /** Subject -> when the first subscription to it begins, in microseconds since 1970. */
-  readonly claims: ReadonlyMap<string, number>;
+  readonly claims: Claims;
 }
+/** A subscription's claim on a subject: on all of its usage, or on what one meter counts. From an instant on, in microseconds since 1970. */
+export interface Claim { readonly meterKey: string | null; readonly from: number }
+/** Subject -> the claims on it. */
+export type Claims = ReadonlyMap<string, readonly Claim[]>;
 export interface Occurred {
   readonly event: UsageEvent;
   readonly micros: number;
@@ -44,20 +47,28 @@ const dropped = ({ event, notes }: Occurred): Standing => {
 
 /**
  * Where an event stands. Reasons: `duplicate`, `conflict`; `voided`, `amended` for one that was corrected, `void` for what took one back, `correction_refused`, `correction_repeated`;
- * `invalid_value`, `too_many_groups` where no meter that looks at it could count it; `no_meter` where none looks at its type, `filtered_out` where those pass over its data; `no_subscription` where nobody has subscribed to its subject, or only from later on.
+ * `invalid_value`, `too_many_groups` where no meter that looks at it could count it; `no_meter` where none looks at its type, or only from later on, `filtered_out` where those pass over its data;
+ * `no_subscription` where nobody has subscribed to its subject, or only from later on; `ambiguous_subject` where its subject is an account's and more than one of its subscriptions has the meter.
  */
 export const standingOf = (occurred: Occurred, { rules, claims }: Surroundings): Standing => {
   const { event, micros, isDropped, notes, supersededBy } = occurred;
   if (isDropped) return dropped(occurred);
   if (supersededBy !== null) return excluded(supersededBy.kind === 'void' ? 'voided' : 'amended');
-  const ofType = rules.filter(({ eventType }) => eventType === event.type);
+  const ofType = rules.filter(({ eventType, from, until }) => eventType === event.type && micros >= from && micros < until);
   if (ofType.length === 0) return { status: 'waiting', reason: 'no_meter', meters: [] };
   const lookers = [...new Set(ofType.filter((rule) => looksAt(rule, event.type, micros, event.data)).map(({ key }) => key))];
   if (lookers.length === 0) return { status: 'waiting', reason: 'filtered_out', meters: [] };
   const without = new Map(notes.flatMap(({ code, meterKey }) => (meterKey === null ? [] : [[meterKey, code]])));
   const counting = lookers.filter((key) => !without.has(key));
   if (counting.length === 0) return excluded(without.get(lookers[0]!)!);
-  const claimedFrom = claims.get(event.subject);
-  if (claimedFrom === undefined || claimedFrom > micros) return { status: 'waiting', reason: 'no_subscription', meters: counting };
-  return { status: 'counted', reason: null, meters: counting };
+  const unclaimed = unclaimedBecause((claims.get(event.subject) ?? []).filter(({ from }) => from <= micros), counting);
+  return unclaimed === undefined ? { status: 'counted', reason: null, meters: counting } : { status: 'waiting', reason: unclaimed, meters: counting };
+};
+
+/** Why nobody is billed for what these meters count of a subject; undefined where somebody is, be it for one of them. */
+const unclaimedBecause = (claims: readonly Claim[], meterKeys: readonly string[]): 'no_subscription' | 'ambiguous_subject' | undefined => {
+  if (claims.some(({ meterKey }) => meterKey === null)) return undefined;
+  const claimants = meterKeys.map((key) => claims.filter(({ meterKey }) => meterKey === key).length);
+  if (claimants.includes(1)) return undefined;
+  return claimants.some((count) => count > 1) ? 'ambiguous_subject' : 'no_subscription';
 };

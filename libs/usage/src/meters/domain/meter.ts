@@ -22,7 +22,8 @@ export interface MeterSpec {
   readonly carryOver?: boolean | undefined;
   readonly metadata: Readonly<Record<string, string>>;
 }
-export interface CreateMeter extends MeterSpec { readonly type: 'CreateMeter'; readonly meterKey: string; readonly createdAt: string }
+/** `from`: where it begins to count; with the first event there is, where it is not given. */
+export interface CreateMeter extends MeterSpec { readonly type: 'CreateMeter'; readonly meterKey: string; readonly from?: string | undefined; readonly createdAt: string }
 export interface AddMeterVersion extends MeterSpec { readonly type: 'AddMeterVersion'; readonly meterKey: string; readonly from: string; readonly createdAt: string }
 export interface ArchiveMeter { readonly type: 'ArchiveMeter'; readonly meterKey: string; readonly at: string }
 export interface RestoreMeter { readonly type: 'RestoreMeter'; readonly meterKey: string; readonly at: string }
@@ -34,7 +35,7 @@ export interface MeterState {
   readonly version: number;
   readonly aggregation: string;
   readonly sampleWindow: string | undefined;
-  /** When the last version begins; undefined for the first. */
+  /** When the last version begins; undefined for a first one that counts everything. */
   readonly from: string | undefined;
   readonly isArchived: boolean;
 }
@@ -127,14 +128,20 @@ const assertExists = ({ exists }: MeterState, meterKey: string): void => {
   if (!exists) throw new Refused('meter_not_found', `there is no meter ${meterKey}`);
 };
 
+/** Answers the instant in microseconds. */
+const assertAligned = (from: string, sampleWindow: string | undefined): number => {
+  const begins = microsNumberOfText(from);
+  const length = sampleWindow === undefined ? BUCKET_MICROS : Number(durationMicros(sampleWindow));
+  if (begins % length !== 0) throw new Refused('unaligned_instant', 'a version begins where a bucket begins: at a quarter of an hour in UTC, or at the start of a sample window', '/from');
+  return begins;
+};
+
 /** A later rule may count other events and other values, but its buckets have to add up with the earlier ones. */
 const assertContinues = ({ from, aggregation, sampleWindow, version }: MeterState, command: AddMeterVersion, rule: { aggregation: string; sampleWindow?: string | undefined }): void => {
   if (version >= METER_VERSIONS_MAX) throw new Refused('too_many_versions', `a meter has at most ${METER_VERSIONS_MAX} versions`);
   if (rule.aggregation !== aggregation) throw new Refused('aggregation_changed', `the meter is of ${aggregation}; make another one`, '/aggregation');
   if (rule.sampleWindow !== sampleWindow) throw new Refused('sample_window_changed', 'samples of different lengths do not compare; make another meter', '/sampleWindow');
-  const begins = microsNumberOfText(command.from);
-  const length = rule.sampleWindow === undefined ? BUCKET_MICROS : Number(durationMicros(rule.sampleWindow));
-  if (begins % length !== 0) throw new Refused('unaligned_instant', 'a version begins where a bucket begins: at a quarter of an hour in UTC, or at the start of a sample window', '/from');
+  const begins = assertAligned(command.from, rule.sampleWindow);
   if (from !== undefined && begins <= microsNumberOfText(from)) throw new Refused('version_too_early', `the last version begins at ${from}; a new one begins after it`, '/from');
 };
 
@@ -149,8 +156,9 @@ export const meterDecider: Decider<MeterCommand, MeterFact, MeterState> = {
   decide: dispatch<MeterCommand, MeterState, readonly MeterFact[]>({
     CreateMeter: (command, { exists }) => {
       const rule = ruleDataOf(command);
+      if (command.from !== undefined) assertAligned(command.from, rule.sampleWindow);
       if (exists) throw new Refused('meter_exists', `there is a meter ${command.meterKey} already`, '/key');
-      return [{ type: 'MeterCreated', meterKey: command.meterKey, version: 1, ...rule, createdAt: command.createdAt }];
+      return [{ type: 'MeterCreated', meterKey: command.meterKey, version: 1, ...rule, ...(command.from === undefined ? {} : { from: command.from }), createdAt: command.createdAt }];
     },
     AddMeterVersion: (command, state) => {
       assertExists(state, command.meterKey);
@@ -168,7 +176,7 @@ export const meterDecider: Decider<MeterCommand, MeterFact, MeterState> = {
     },
   }),
   evolve: dispatch<MeterFact, MeterState, MeterState>({
-    MeterCreated: ({ version, aggregation, sampleWindow }) => ({ exists: true, version, aggregation, sampleWindow, from: undefined, isArchived: false }),
+    MeterCreated: ({ version, aggregation, sampleWindow, from }) => ({ exists: true, version, aggregation, sampleWindow, from, isArchived: false }),
     MeterVersionAdded: ({ version, from }, state) => ({ ...state, version, from }),
     MeterArchived: (_, state) => ({ ...state, isArchived: true }),
     MeterRestored: (_, state) => ({ ...state, isArchived: false }),

@@ -1,0 +1,121 @@
+import { eventually } from '@valueverse/testing';
+import { Edition, type Answer, type Json } from './edition.spec-kit';
+
+const TIMEOUT_MS = 120_000;
+const MONTHLY = { unit: 'month', count: 1 };
+const perUnit = (key: string, meterKey: string, unitAmount: string): object => ({ key, name: key, type: 'usage', meterKey, price: { model: 'per_unit', unitAmount } });
+
+let edition: Edition;
+beforeAll(async () => {
+  edition = await Edition.start();
+  for (const key of ['calls', 'bytes']) await edition.post('/api/v1/usage/meters', { key, eventType: key, aggregation: 'sum', valueProperty: '$.n' });
+  await edition.post('/api/v1/billing/plans', { key: 'calls', name: 'Calls', currency: 'USD', interval: MONTHLY, charges: [perUnit('calls', 'calls', '0.01')] });
+  await edition.post('/api/v1/billing/plans', { key: 'bytes', name: 'Bytes', currency: 'USD', interval: MONTHLY, charges: [perUnit('bytes', 'bytes', '1')] });
+}, TIMEOUT_MS);
+afterAll(() => (edition as Edition | undefined)?.stop(), TIMEOUT_MS);
+
+interface Account { readonly id: string; readonly clock: string }
+const account = async (now: string, more: object = {}): Promise<Account> => {
+  const clock = (await edition.post('/api/v1/billing/clocks', { name: 'clock', now })).id as string;
+  return { id: (await edition.post('/api/v1/billing/accounts', { name: 'Acme', currency: 'USD', timezone: 'UTC', testClockId: clock, ...more })).id as string, clock };
+};
+const tryToSubscribe = ({ id }: Account, planKey: string, startsAt: string, more: object = {}): Promise<Answer> => edition.ask('/api/v1/billing/subscriptions', { body: { accountId: id, planKey, startsAt, ...more } });
+const subscribe = async (...start: Parameters<typeof tryToSubscribe>): Promise<Json> => {
+  const { status, body } = await tryToSubscribe(...start);
+  expect([status, body.detail]).toEqual([201, undefined]);
+  return body;
+};
+let events = 0;
+const used = (subject: string, time: string, n: number, type = 'calls'): object => ({ specversion: '1.0', id: `event-${++events}`, source: 'gateway', type, subject, time, data: { n } });
+const send = async (...sent: object[]): Promise<void> => { expect(await edition.send(sent)).toEqual({ accepted: sent.length, rejected: [] }); };
+/** Where the events of a subject stand, the oldest received first. */
+const standings = async (subject: string): Promise<string[]> =>
+  (await edition.get(`/api/v1/usage/events?subject=${subject}&limit=100`)).data.toReversed().map(({ status, reason }: Json) => (reason === null ? status : `${status}: ${reason}`));
+const untilStandings = (subject: string, wanted: string[]): Promise<true> => eventually(`the events of ${subject} to stand`, async (saw) => {
+  const found = await standings(subject);
+  saw(found);
+  return JSON.stringify(found) === JSON.stringify(wanted) ? true : undefined;
+});
+/** The oldest first. */
+const invoicesOf = async (subscription: Json): Promise<Json[]> => (await edition.get(`/api/v1/billing/invoices?subscriptionId=${subscription.id}&limit=100`)).data.toReversed();
+const shortOf = ({ total, servicePeriod, lines }: Json): string => `${total} from ${servicePeriod.from}: ${lines.map(({ quantity, servicePeriod: { from, to } }: Json) => `${quantity} ${from} ${to}`).join(', ')}`;
+const verified = async (invoice: Json): Promise<unknown[]> => Promise.all(invoice.lines.map(async ({ id }: Json) => (await edition.ask(`/api/v1/billing/invoices/${invoice.id}/lines/${id}/verify`, { method: 'POST' })).body.matches));
+
+test('1 November, usage of nobody waits; 10 December, somebody subscribes and counts from 15 November: it is on the first invoice, once', async () => {
+  await send(used('early', '2023-11-14T23:59:59.999999Z', 1_000), used('early', '2023-11-15T00:00:00Z', 3), used('early', '2023-12-09T23:59:59Z', 4), used('early', '2023-12-10T00:00:00Z', 5), used('early', '2024-01-09T23:59:59Z', 6), used('early', '2024-01-10T00:00:00Z', 70));
+  await untilStandings('early', Array<string>(6).fill('waiting: no_subscription'));
+  const acme = await account('2023-12-10T00:00:00Z');
+  const subscription = await subscribe(acme, 'calls', '2023-12-10T00:00:00Z', { subjects: ['early'], countFrom: '2023-11-15T01:00:00+01:00' });
+  expect(subscription).toMatchObject({ startsAt: '2023-12-10T00:00:00Z', countFrom: '2023-11-15T00:00:00Z', currentPeriod: { from: '2023-12-10T00:00:00Z', to: '2024-01-10T00:00:00Z' } });
+  await untilStandings('early', ['waiting: no_subscription', ...Array<string>(5).fill('counted')]);
+  // (3 + 4 + 5 + 6) x 0.01
+  expect(await edition.get(`/api/v1/billing/subscriptions/${subscription.id}/upcoming-invoice`)).toMatchObject({ total: '0.18' });
+  await edition.advance(acme.clock, '2024-02-10T02:00:00Z');
+  const invoices = await invoicesOf(subscription);
+  expect(invoices.map(shortOf)).toEqual([
+    '0.18 from 2023-11-15T00:00:00Z: 18 2023-11-15T00:00:00Z 2024-01-10T00:00:00Z',
+    '0.70 from 2024-01-10T00:00:00Z: 70 2024-01-10T00:00:00Z 2024-02-10T00:00:00Z',
+  ]);
+  expect(await Promise.all(invoices.map(verified))).toEqual([[true], [true]]);
+}, TIMEOUT_MS);
+
+test('1 November, a subscription that counts from later than it starts, or has what others have: refused, and nothing is taken', async () => {
+  const acme = await account('2023-11-01T00:00:00Z', { subjects: ['of-acme'] });
+  expect(await tryToSubscribe(acme, 'calls', '2023-11-01T00:00:00Z', { subjects: ['refused'], countFrom: '2023-11-01T00:00:00.000001Z' })).toMatchObject({ status: 400, body: { code: 'count_from_after_start', errors: [{ pointer: '/countFrom' }] } });
+  await subscribe(acme, 'calls', '2023-11-01T00:00:00Z', { subjects: ['refused', 'refused'], countFrom: '1970-01-01T00:00:00Z' });
+  for (const [countFrom, taken] of [['2023-10-01T00:00:00Z', 'refused'], ['2023-10-01T00:00:00Z', 'of-acme']]) {
+    expect(await tryToSubscribe(acme, 'calls', '2023-11-01T00:00:00Z', { subjects: ['free', taken], countFrom })).toMatchObject({ status: 409, body: { code: 'subject_taken', errors: [{ pointer: '/subjects/1' }] } });
+  }
+  for (const subjects of [['of-acme'], ['refused']]) expect(await edition.ask('/api/v1/billing/accounts', { body: { name: 'Other', currency: 'USD', timezone: 'UTC', subjects } })).toMatchObject({ status: 409, body: { code: 'subject_taken' } });
+  await subscribe(acme, 'calls', '2023-11-01T00:00:00Z', { subjects: ['free'] });
+}, TIMEOUT_MS);
+
+test('1 November, an event without a meter waits; a meter that counts from 10 November takes what is later, the rest waits on', async () => {
+  const acme = await account('2023-11-01T00:00:00Z');
+  await send(used('printer', '2023-11-09T23:59:59Z', 100, 'page'), used('printer', '2023-11-10T00:00:00Z', 3, 'page'));
+  await untilStandings('printer', ['waiting: no_meter', 'waiting: no_meter']);
+  expect(await edition.ask('/api/v1/usage/meters', { body: { key: 'pages', eventType: 'page', aggregation: 'sum', valueProperty: '$.n', from: '2023-11-10T00:00:01Z' } })).toMatchObject({ status: 400, body: { code: 'unaligned_instant', errors: [{ pointer: '/from' }] } });
+  expect(await edition.post('/api/v1/usage/meters', { key: 'pages', eventType: 'page', aggregation: 'sum', valueProperty: '$.n', from: '2023-11-10T00:00:00Z' })).toMatchObject({ from: '2023-11-10T00:00:00Z' });
+  await untilStandings('printer', ['waiting: no_meter', 'waiting: no_subscription']);
+  await edition.post('/api/v1/billing/plans', { key: 'pages', name: 'Pages', currency: 'USD', interval: MONTHLY, charges: [perUnit('pages', 'pages', '0.10')] });
+  const subscription = await subscribe(acme, 'pages', '2023-11-01T00:00:00Z', { subjects: ['printer'] });
+  await untilStandings('printer', ['waiting: no_meter', 'counted']);
+  await edition.advance(acme.clock, '2023-12-01T02:00:00Z');
+  // 3 x 0.10; the 100 of before wait for another meter
+  expect((await invoicesOf(subscription)).map(shortOf)).toEqual(['0.30 from 2023-11-01T00:00:00Z: 3 2023-11-01T00:00:00Z 2023-12-01T00:00:00Z']);
+}, TIMEOUT_MS);
+
+test('1 November to 1 February, subjects of an account: the one subscription that has the meter bills them; from when two have it nobody does, and what is billed stays', async () => {
+  const acme = await account('2023-11-01T00:00:00Z', { subjects: ['shared', 'shared-2'] });
+  expect(await edition.get(`/api/v1/billing/accounts/${acme.id}`)).toMatchObject({ subjects: ['shared', 'shared-2'] });
+  await send(
+    used('shared', '2023-10-31T12:00:00Z', 1), used('shared', '2023-11-02T00:00:00Z', 2), used('shared-2', '2023-11-20T00:00:00Z', 4), used('shared', '2023-12-05T00:00:00Z', 8), used('shared', '2023-12-15T12:00:00Z', 16),
+    used('shared', '2024-01-02T00:00:00Z', 32), used('shared', '2023-11-03T00:00:00Z', 64, 'bytes'));
+  const first = await subscribe(acme, 'calls', '2023-11-01T00:00:00Z', { countFrom: '2023-10-31T00:00:00Z' });
+  expect(first).toMatchObject({ ofAccount: { subjects: ['shared', 'shared-2'], meters: [{ meterKey: 'calls', from: '2023-10-31T00:00:00Z' }] } });
+  await untilStandings('shared', ['counted', 'counted', 'counted', 'counted', 'counted', 'waiting: no_subscription']);
+  await edition.advance(acme.clock, '2023-12-15T12:00:00Z');
+  // Said to have begun with November, it takes nothing from what the first one has billed by then.
+  const second = await subscribe(acme, 'calls', '2023-11-01T00:00:00Z', { countFrom: '2023-10-01T00:00:00Z' });
+  expect(second).toMatchObject({ ofAccount: { meters: [{ from: '2023-12-15T12:00:00Z' }] } });
+  const bytes = await subscribe(acme, 'bytes', '2023-12-01T00:00:00Z', { countFrom: '2023-11-01T00:00:00Z' });
+  await untilStandings('shared', ['counted', 'counted', 'counted', 'waiting: ambiguous_subject', 'waiting: ambiguous_subject', 'counted']);
+  await edition.advance(acme.clock, '2024-02-01T02:00:00Z');
+  expect((await invoicesOf(first)).map(shortOf)).toEqual([
+    // (1 + 2 + 4) x 0.01
+    '0.07 from 2023-10-31T00:00:00Z: 7 2023-10-31T00:00:00Z 2023-12-01T00:00:00Z',
+    // 8 x 0.01: from noon of the 15th two have the meter
+    '0.08 from 2023-12-01T00:00:00Z: 8 2023-12-01T00:00:00Z 2024-01-01T00:00:00Z',
+    '0.00 from 2024-01-01T00:00:00Z: 0 2024-01-01T00:00:00Z 2024-02-01T00:00:00Z',
+  ]);
+  expect((await invoicesOf(second)).map(({ total }) => total)).toEqual(['0.00', '0.00', '0.00']);
+  // 64 x 1
+  expect((await invoicesOf(bytes)).map(({ total }) => total)).toEqual(['64.00', '0.00']);
+  for (const invoice of [...await invoicesOf(first), ...await invoicesOf(bytes)]) expect(await verified(invoice)).not.toContain(false);
+}, TIMEOUT_MS);
+
+test('at last every event that was accepted is in exactly one place', async () => {
+  const { events: ends, isEqual } = await edition.get('/api/v1/usage/reconciliation?from=2000-01-01T00:00:00Z&to=2100-01-01T00:00:00Z');
+  // 6 + 2 + 7 events. One of early is before November 15, one page before its meter, two of shared are of two subscriptions.
+  expect([ends, isEqual]).toEqual([{ accepted: 15, counted: 11, duplicate: 0, conflict: 0, waiting: 4, excluded: 0, reasons: { no_subscription: 1, no_meter: 1, ambiguous_subject: 2 } }, true]);
+}, TIMEOUT_MS);
