@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { BILLING_EVENTS, CLOCK_EVENTS, MeterCreated, PaymentSucceeded, StatementIssued, StatementsRequested, type ServiceReports, type UsageReader } from '@valueverse/contracts';
+import { BILLING_EVENTS, CLOCK_EVENTS, MeterCreated, PaymentSucceeded, StatementIssued, StatementsRequested, type BillingReader, type ServiceReports, type UsageReader } from '@valueverse/contracts';
 import type { ServiceAuth } from '@valueverse/auth';
 import { registerRefusals, type ContextParts, type ContextShape, type FactMeasure, type Service } from '@valueverse/platform';
 import { accountsModel } from './accounts/account.model';
@@ -18,6 +18,7 @@ import { invoicesModel } from './invoicing/invoice.model';
 import { InvoicesController } from './invoicing/invoices.controller';
 import { ACCOUNT_SUBJECTS, BILLING_SCHEMA, KNOWN_METERS_ARCHIVED } from './schema';
 import { subscriptionsModel } from './subscriptions/subscription.model';
+import { BillingReaderController } from './subscriptions/remote-billing-reader';
 import { SubscriptionsController } from './subscriptions/subscriptions.controller';
 
 export const billingShape: ContextShape = {
@@ -46,15 +47,16 @@ registerRefusals({ clock_not_found: 404, invoice_not_found: 404 });
 class BillingModule {}
 
 /** The billing context of one service: its consumers and jobs, and the module with its controllers. */
-export const billingContext = (service: Service, { auth, usage, reports }: BillingDependencies): { parts: ContextParts; module: DynamicModule; documents: InvoicePdfs } => {
+export const billingContext = (service: Service, { auth, usage, reports }: BillingDependencies): { parts: ContextParts; module: DynamicModule; documents: InvoicePdfs; reader: BillingReader } => {
   const host = new BillingHost(service, usage, reports);
   const documents = new InvoicePdfs(service);
   return {
     documents,
+    reader: host.reader,
     parts: { consumers: [knownMeters, billingCycle, takeStatements, applyPayments, clockReactor(host)], jobs: [...billingCycleJobs(host), clockJob(host)], measures: [INVOICES] },
     module: {
       module: BillingModule, imports: [auth.module],
-      controllers: [AccountsController, PlansController, SubscriptionsController, InvoicesController, ClocksController, DocumentsController],
+      controllers: [AccountsController, PlansController, SubscriptionsController, InvoicesController, ClocksController, DocumentsController, BillingReaderController],
       providers: [{ provide: BillingHost, useValue: host }, { provide: InvoicePdfs, useValue: documents }],
     },
   };

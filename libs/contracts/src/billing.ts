@@ -114,3 +114,16 @@ export interface InvoiceDocuments {
   /** The invoice as a PDF. `undefined` for an unknown or unfinished one. */
   pdf(tenant: string, invoiceId: string): Promise<{ fileName: string; content: Buffer } | undefined>;
 }
+
+/** The billing periods in which somebody is billed for what a meter counts of subjects, as far as they touch `[from, to)`. */
+export interface BillingPeriodsQuestion { readonly subjects: readonly string[]; readonly meterKey: string; readonly from: string; readonly to: string }
+/**
+ * In order, without gap; the first one begins where its usage does. Refused: `no_subscription` for a subject that nobody is billed for; `ambiguous_subject` for one of an account more than one of whose
+ * subscriptions has the meter; `different_billing_periods` for subjects whose periods are not the same; `too_many_windows`.
+ */
+export type BillingPeriods = { readonly periods: readonly TypeOf<typeof period>[] } | { readonly refused: BillingPeriodsRefusal; readonly detail: string };
+export type BillingPeriodsRefusal = 'no_subscription' | 'ambiguous_subject' | 'different_billing_periods' | 'too_many_windows';
+/** Queries of other contexts to billing. */
+export interface BillingReader {
+  periods(tenant: string, question: BillingPeriodsQuestion): Promise<BillingPeriods>;
+}

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { SERVICES, type InvoiceDocuments, type ServiceName, type UsageReader } from '@valueverse/contracts';
+import { SERVICES, type BillingReader, type InvoiceDocuments, type ServiceName, type UsageReader } from '@valueverse/contracts';
 import { FileAnchors, KafkaFeed } from '@valueverse/event-log';
 import { smtpTransport } from '@valueverse/notifications';
 import { buildOpenApi, createHost, createLogger, pathsOf, type ConfigSchema } from '@valueverse/platform';
@@ -25,7 +25,7 @@ export const generatedFiles = async (): Promise<Record<string, string>> => {
     anchors: new FileAnchors('never-written'), databaseUrl: () => NOWHERE, reports: () => [],
   });
   const hosted: Readonly<Record<ServiceName, () => HostedService>> = {
-    usage: () => hostUsage(shared), billing: () => hostBilling(shared, unused<UsageReader>()), payments: () => hostPayments(shared),
+    usage: () => hostUsage(shared, () => unused<BillingReader>()), billing: () => hostBilling(shared, unused<UsageReader>()), payments: () => hostPayments(shared),
     notifications: () => hostNotifications(shared, { transport: smtpTransport('smtp://127.0.0.1:1', 'billing@valueverse.invalid'), documents: unused<InvoiceDocuments>() }),
   };
   const all = SERVICES.map((name) => hosted[name]());

@@ -2,6 +2,7 @@ import type { ServiceName, ServiceReports } from '@valueverse/contracts';
 import { FileAnchors, KafkaFeed, PostgresFeed, RolesMissing, type Feed } from '@valueverse/event-log';
 import { ServiceClient } from '@valueverse/auth';
 import { smtpTransport } from '@valueverse/notifications';
+import { RemoteBillingReader } from '@valueverse/billing';
 import { RemoteUsageReader, type RadiusAddress } from '@valueverse/usage';
 import { createHost, createLogger, faultsReport, localShared, PortTaken, printConfig, readConfig, redisShared, startTracing, stopOnSignals, type ConfigFault, type Logger } from '@valueverse/platform';
 import { cursorSecretOf, installation, type Installation, type InstallationSecrets } from './installation';
@@ -103,7 +104,10 @@ const serve = async (name: ServiceName, config: ServiceConfig, logger: Logger): 
 const hostedService = (name: ServiceName, shared: Installation, config: ServiceConfig, urls: Readonly<Record<ServiceName, string>>): HostedService => {
   const client = (other: ServiceName): ServiceClient => new ServiceClient(urls[other], shared.secrets.serviceToken);
   switch (name) {
-    case 'usage': return hostUsage(shared, radiusOf(config));
+    case 'usage': {
+      const billing = new RemoteBillingReader(client('billing'));
+      return hostUsage(shared, () => billing, radiusOf(config));
+    }
     case 'billing': return hostBilling(shared, new RemoteUsageReader(client('usage')));
     case 'payments': return hostPayments(shared);
     case 'notifications': return hostNotifications(shared, { transport: smtpTransport(config.SMTP_URL, config.MAIL_FROM), documents: new RemoteInvoiceDocuments(client('billing')) });

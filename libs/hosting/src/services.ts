@@ -1,5 +1,5 @@
 import type { DynamicModule } from '@nestjs/common';
-import { ALL_EVENTS, CLOCK_EVENTS, IDENTITY_EVENTS, type InvoiceDocuments, type ServiceName, type UsageReader } from '@valueverse/contracts';
+import { ALL_EVENTS, CLOCK_EVENTS, IDENTITY_EVENTS, type BillingReader, type InvoiceDocuments, type ServiceName, type UsageReader } from '@valueverse/contracts';
 import { familyOf } from '@valueverse/event-log';
 import { authFor, CREDENTIALS, type ServiceAuth } from '@valueverse/auth';
 import { billingContext, billingShape } from '@valueverse/billing';
@@ -42,20 +42,20 @@ const hosted = (service: Service, auth: ServiceAuth, contexts: readonly { parts:
   return { service, modules: contexts.map(({ module }) => module), routes: contexts.flatMap(({ routes }) => routes ?? []), close: async () => { await close(); await service.stop(); } };
 };
 
-/** `radius` is where RADIUS accounting comes in; nowhere when it is not given. */
-export const hostUsage = (installation: Installation, radius?: RadiusAddress): HostedService & { reader: UsageReader } => {
+/** `billing` is asked when everything is made; `radius` is where RADIUS accounting comes in; nowhere when it is not given. */
+export const hostUsage = (installation: Installation, billing: () => BillingReader, radius?: RadiusAddress): HostedService & { reader: UsageReader } => {
   const { service, auth } = serviceOf(installation, 'usage', [usageShape]);
-  const usage = usageContext(service, { auth, ids: installation.ids, secretsKey: tenantSecretsKeyOf(installation.secrets) });
+  const usage = usageContext(service, { auth, ids: installation.ids, secretsKey: tenantSecretsKeyOf(installation.secrets), billing });
   const listen = async (): Promise<void> => { if (radius !== undefined) await usage.listen(radius); };
   return { ...hosted(service, auth, [usage]), reader: usage.reader, listen };
 };
 
-export const hostBilling = (installation: Installation, usage: UsageReader): HostedService & { documents: InvoiceDocuments } => {
+export const hostBilling = (installation: Installation, usage: UsageReader): HostedService & { documents: InvoiceDocuments; reader: BillingReader } => {
   const { service, auth } = serviceOf(installation, 'billing', [billingShape, identityShape]);
   const reports = (): ReturnType<Installation['reports']> => installation.reports();
   const billing = billingContext(service, { auth, usage, reports });
   const identity = identityContext(service, { auth, digestKey: authSecretsOf(installation.secrets).digestKey, ids: installation.ids, reports });
-  return { ...hosted(service, auth, [billing, identity], () => identity.close()), documents: billing.documents };
+  return { ...hosted(service, auth, [billing, identity], () => identity.close()), documents: billing.documents, reader: billing.reader };
 };
 
 export const hostPayments = (installation: Installation): HostedService => {

@@ -32,7 +32,7 @@ export interface Answer { readonly status: number; readonly headers: Headers; re
 const processOn = (url: string, feed: Feed, health = new HealthRegistry()): { service: Service; usage: ReturnType<typeof usageContext> } => {
   const service = serviceFor(url, feed, health);
   const auth = authFor(service, { digestKey: digestKeyOf(MASTER_KEY), operatorToken: randomBytes(16).toString('hex'), serviceToken: 'service-token' });
-  const usage = usageContext(service, { auth, ids: systemIds, secretsKey: Buffer.alloc(32, 9) });
+  const usage = usageContext(service, { auth, ids: systemIds, secretsKey: Buffer.alloc(32, 9), billing: () => { throw new Error('nobody asks billing here'); } });
   service.use([{ consumers: auth.consumers, jobs: [] }, usage.parts]);
   service.start();
   return { service, usage };

@@ -1,6 +1,7 @@
-import type { IdSource } from '@valueverse/kernel';
+import type { BillingPeriodsQuestion, BillingReader } from '@valueverse/contracts';
+import type { IdSource, Period } from '@valueverse/kernel';
 import type { Tx } from '@valueverse/event-log';
-import type { Service } from '@valueverse/platform';
+import { Problem, type Service } from '@valueverse/platform';
 import { Ingest } from './ingest/ingest';
 import type { UsageMeter } from './usage-meter';
 import { EventTail } from './events/event-tail';
@@ -14,11 +15,19 @@ export class UsageHost {
   readonly radius: Radius;
   readonly tail: EventTail;
 
-  constructor(readonly service: Service, readonly ids: IdSource, secretsKey: Buffer, meter?: UsageMeter) {
+  constructor(readonly service: Service, readonly ids: IdSource, secretsKey: Buffer, private readonly billing: () => BillingReader, meter?: UsageMeter) {
     this.ingest = new Ingest(service.feed, ids, meter);
     this.radius = new Radius(service, ids, this.ingest, secretsKey);
     this.tail = new EventTail(service.database, service.logger);
     this.reader = new CopyUsageReader(service.database, service.feed, () => service.clock.now());
+  }
+
+  /** The billing periods of subjects, as billing has them. Refuses with 400 and one of `BillingPeriodsRefusal`. */
+  async billingPeriods(tenant: string, question: BillingPeriodsQuestion): Promise<readonly Period[]> {
+    const answer = await this.billing().periods(tenant, question);
+    if ('periods' in answer) return answer.periods;
+    const { refused: code, detail } = answer;
+    throw new Problem(400, code, detail, { errors: [{ pointer: code === 'too_many_windows' ? '/windowSize' : '/subject', code, detail }] });
   }
 
   /** Reads rows of one tenant from one snapshot. */

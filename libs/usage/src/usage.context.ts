@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { StatementsRequested, SubscriptionStarted, USAGE_EVENTS, type UsageReader } from '@valueverse/contracts';
+import { StatementsRequested, SubscriptionStarted, USAGE_EVENTS, type BillingReader, type UsageReader } from '@valueverse/contracts';
 import type { Feed, Log } from '@valueverse/event-log';
 import type { IdSource } from '@valueverse/kernel';
 import type { ServiceAuth } from '@valueverse/auth';
@@ -68,6 +68,8 @@ export interface UsageDeps {
   readonly ids: IdSource;
   /** 32 bytes: seals the secrets that tenants share with others. */
   readonly secretsKey: Buffer;
+  /** Whom to ask when somebody is billed; made after metering, where both are in one process. */
+  readonly billing: () => BillingReader;
 }
 
 /** What metering gives its service: consumers and jobs, the module with its controllers, routes beside Nest, and the reader for contexts in the same process. */
@@ -82,10 +84,10 @@ export interface UsageContext {
 }
 
 /** The metering context of a service. */
-export const usageContext = (service: Service, { auth, ids, secretsKey }: UsageDeps): UsageContext => {
+export const usageContext = (service: Service, { auth, ids, secretsKey, billing }: UsageDeps): UsageContext => {
   registerUsageRefusals();
   const meter = usageMeter(service.metrics, () => service.clock.now());
-  const host = new UsageHost(service, ids, secretsKey, meter);
+  const host = new UsageHost(service, ids, secretsKey, billing, meter);
   const outbox = new UsageOutbox(service);
   const imports = new Imports(service, ids);
   const parts = usageParts(service, meter);

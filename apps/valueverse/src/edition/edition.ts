@@ -69,7 +69,8 @@ const start = async (settings: EmbeddedSettings, organization: string, progress:
 const databaseDirOf = (postgres: EmbeddedPostgres | undefined, folder: DataFolder): string => postgres?.dataDir ?? folder.path;
 
 const compose = async (shared: Installation, settings: EmbeddedSettings, undo: (() => Promise<void>)[]): Promise<{ hosted: HostedService[]; inbox: Database | undefined }> => {
-  const usage = hostUsage(shared, settings.RADIUS_PORT === undefined ? undefined : { port: settings.RADIUS_PORT, address: settings.RADIUS_ADDRESS });
+  // Each of the two asks the other, by name once both are there.
+  const usage = hostUsage(shared, () => billing.reader, settings.RADIUS_PORT === undefined ? undefined : { port: settings.RADIUS_PORT, address: settings.RADIUS_ADDRESS });
   const billing = hostBilling(shared, usage.reader);
   const payments = hostPayments(shared);
   const inbox = settings.SMTP_URL === undefined ? await openInbox(shared, undo) : undefined;

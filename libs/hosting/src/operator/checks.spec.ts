@@ -11,6 +11,7 @@ import type { Operated } from './operated';
 // The doctor's looks: each finds the fault that is planted for it, and nothing is found where nothing is wrong.
 const TIMEOUT_MS = 60_000;
 const SECRETS = { masterKey: Buffer.alloc(32, 7), operatorToken: 'operator-token-of-a-test', serviceToken: 'service-token-of-a-test' };
+const NO_BILLING = (): never => { throw new Error('nobody asks billing here'); };
 const NO_ANCHORS: AnchorStore = { append: async () => undefined, read: async () => [] };
 let database: TestDatabase;
 let feed: PostgresFeed;
@@ -21,12 +22,12 @@ let admin: Client;
 const serviceWith = (more: { clock?: Clock; feed?: Feed } = {}): HostedService => hostUsage(installation({
   feed: more.feed ?? feed, secrets: SECRETS, logger: createLogger({ service: 'test', level: 'silent' }), anchors: NO_ANCHORS, databaseUrl: () => database.url, reports: () => [],
   ...(more.clock === undefined ? {} : { clock: more.clock }),
-}));
+}), NO_BILLING);
 beforeEach(async () => {
   database = await createTestDatabase(async (url) => {
     const preparing = new PostgresFeed(url);
     await preparing.ensureTopics();
-    const service = hostUsage(installation({ feed: preparing, secrets: SECRETS, logger: createLogger({ service: 'test', level: 'silent' }), anchors: NO_ANCHORS, databaseUrl: () => url, reports: () => [] }));
+    const service = hostUsage(installation({ feed: preparing, secrets: SECRETS, logger: createLogger({ service: 'test', level: 'silent' }), anchors: NO_ANCHORS, databaseUrl: () => url, reports: () => [] }), NO_BILLING);
     await service.service.migrate();
     await service.close();
     await preparing.close();

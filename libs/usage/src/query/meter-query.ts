@@ -1,4 +1,4 @@
-import { canonicalJson, instantFromMicros, microsNumberOfText, Refused } from '@valueverse/kernel';
+import { canonicalJson, instantFromMicros, type Period, Refused } from '@valueverse/kernel';
 import type { Tx } from '@valueverse/event-log';
 import type { Part } from '../metering/domain/aggregations';
 import { bucketOf, raggedEdges, type Stretch, wholeBuckets } from '../metering/domain/bucket';
@@ -7,12 +7,14 @@ import { groupsOf, looksAt, measure, type Meter, type MeterRule, narrowed, rules
 import { Tally } from '../metering/domain/tally';
 import { readWindows } from '../metering/stored-buckets';
 import { visitEvents } from './copy-reader';
-import { BEGINNING, joined, windowAt, type WindowSize, windowsOf } from './domain/windows';
+import { BEGINNING, joined, windowAt, type WindowSize, windowsOf, windowsOfPeriods } from './domain/windows';
 
 export interface MeterQuery {
   readonly from: string;
   readonly to: string;
   readonly windowSize?: WindowSize | undefined;
+  /** Where the windows are billing periods: those that touch the stretch, in order. */
+  readonly periods?: readonly Period[] | undefined;
   readonly timezone: string;
   /** Dimensions of the meter, and `subject`. */
   readonly groupBy: readonly string[];
@@ -164,6 +166,9 @@ const rowsOf = ({ rule, windows, stretches, query, bySubject }: Plan, { subject,
 };
 const NO_SAMPLES: ReadonlyMap<number, Tally> = new Map();
 
+const windowsIn = ({ from, to, windowSize, periods = [], timezone }: MeterQuery): Stretch[] =>
+  (windowSize === 'billing_period' ? windowsOfPeriods(from, to, periods) : windowsOf(from, to, windowSize, timezone));
+
 /**
  * The quantities of a meter in windows of a period, from the caller's snapshot. Refuses with `unknown_dimension`, `invalid_period`, `too_many_windows`,
  * `unknown_zone`.
@@ -172,8 +177,9 @@ export const queryMeter = async (tx: Tx, tenant: string, meter: Meter, query: Me
   const rules = rulesOf(meter);
   assertDimensions(rules, query);
   const rule = rules.at(-1)!;
-  const windows = windowsOf(query.from, query.to, query.windowSize, query.timezone);
-  const stretches = rule.carryOver ? [{ from: BEGINNING, to: microsNumberOfText(query.from) }, ...windows] : windows;
+  const windows = windowsIn(query);
+  if (windows.length === 0) return [];
+  const stretches = rule.carryOver ? [{ from: BEGINNING, to: windows[0]!.from }, ...windows] : windows;
   const bySubject = query.groupBy.includes(SUBJECT);
   const plan: Plan = { tenant, rules, rule, windows, stretches, query, bySubject, dimensions: query.groupBy.filter((name) => name !== SUBJECT) };
   const lines = new Lines(plan);

@@ -1,7 +1,7 @@
 import { Controller, Get, Inject, Param, Query } from '@nestjs/common';
 import { ApiProperty, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
-import { AnswersPage, CACHE, type Cache, Cursors, OneOf, type Page, PageQuery, Text } from '@valueverse/platform';
+import { AnswersPage, CACHE, type Cache, Cursors, OneOf, type Page, PageQuery, Problem, Text } from '@valueverse/platform';
 import { anything, instant, nullable, object, oneOf, text, whole } from '@valueverse/contracts';
 import { EXCEPTION_CODES, type ExceptionCode } from '../metering/exceptions';
 import { wantedMeter } from '../meters/meters.controller';
@@ -10,6 +10,7 @@ import { asOfIn } from './as-of';
 import { cachedQuery } from './cached-query';
 import { WINDOW_SIZES } from './domain/windows';
 import { exceptionsAfter, type ExceptionPosition, type ListedException } from './exceptions';
+import type { MeterQuery } from './meter-query';
 import { readMeterQuery } from './query-parameters';
 
 export class QueryRowDto {
@@ -48,7 +49,7 @@ export class QueryController {
   @Allow('usage:read')
   @ApiQuery({ name: 'from', schema: { type: 'string', format: 'date-time' } })
   @ApiQuery({ name: 'to', schema: { type: 'string', format: 'date-time' } })
-  @ApiQuery({ name: 'windowSize', required: false, enum: WINDOW_SIZES })
+  @ApiQuery({ name: 'windowSize', required: false, enum: WINDOW_SIZES, description: '`billing_period`: the periods of the subscription that is billed for the subject, the first from where it counts; in its own zone' })
   @ApiQuery({ name: 'timezone', required: false, schema: { type: 'string', default: 'UTC' }, description: 'IANA zone; windows are local to it' })
   @ApiQuery({ name: 'subject', required: false, schema: { type: 'string' }, description: 'Comma-separated; all of them summed if not given' })
   @ApiQuery({ name: 'groupBy', required: false, schema: { type: 'string' }, description: 'Comma-separated dimensions, and `subject`' })
@@ -56,13 +57,21 @@ export class QueryController {
   @ApiQuery({ name: 'filter', required: false, style: 'deepObject', schema: { type: 'object', additionalProperties: { type: 'string' } }, description: 'Written `filter.<dimension>=a,b`' })
   @ApiResponse({ status: 200, type: QueryAnswerDto })
   async query(@Param('key') key: string, @Query() parameters: Record<string, unknown>, @CurrentCaller() { tenant }: Caller): Promise<QueryAnswerDto> {
-    const query = readMeterQuery(parameters);
+    const query = await this.withPeriods(tenant, key, readMeterQuery(parameters));
     const looks = await this.host.reader.horizon.look();
     return this.host.read(tenant, async (tx) => {
       const meter = await wantedMeter(tx, tenant, key);
       const data = await cachedQuery(this.cache, tx, tenant, meter, query);
       return { from: query.from, to: query.to, windowSize: query.windowSize ?? null, data, asOf: await asOfIn(tx, tenant, meter, looks, query.subjects) };
     });
+  }
+
+  /** Windows that are billing periods are those of whoever is billed for the subjects, which have to be named. */
+  private async withPeriods(tenant: string, meterKey: string, query: MeterQuery): Promise<MeterQuery> {
+    const { windowSize, subjects, from, to } = query;
+    if (windowSize !== 'billing_period') return query;
+    if (subjects === undefined) throw new Problem(400, 'subject_missing', 'billing periods are those of a subject', { errors: [{ pointer: '/subject', code: 'subject_missing', detail: 'name the subject whose billing periods are meant' }] });
+    return { ...query, periods: await this.host.billingPeriods(tenant, { subjects, meterKey, from, to }) };
   }
 
   @Get('exceptions')

@@ -29,3 +29,14 @@ export const cyclePeriodAt = (started: Pick<SubscriptionStarted, 'anchor' | 'int
 
 /** The time whose usage a period bills: of the first one from where the subscription counts, which may be before its start. */
 export const usagePeriod = ({ countFrom }: Pick<SubscriptionStarted, 'countFrom'>, { nth, served }: CyclePeriod): Period => (nth === 0 ? { ...served, from: countFrom ?? served.from } : served);
+
+/** The times whose usage each period bills, as far as they touch a stretch of time, in order. One more than `max` where there are more. */
+export const usagePeriods = (started: Pick<SubscriptionStarted, 'anchor' | 'interval' | 'startsAt' | 'countFrom'>, { from, to }: Period, max: number): Period[] => {
+  const found: Period[] = [];
+  for (let nth = cyclePeriodAt(started, from)?.nth ?? 0; found.length <= max; nth++) {
+    const period = usagePeriod(started, cyclePeriod(started, nth));
+    if (compareInstants(period.from, to) >= 0) return found;
+    if (compareInstants(period.to, from) > 0) found.push(period);
+  }
+  return found;
+};

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { runs } from '@valueverse/testing';
 import { instantFromMicros, microsNumberOfText } from '@valueverse/kernel';
-import { windowAt, WINDOW_SIZES, type WindowSize, windowsOf } from './windows';
+import { CALENDAR_WINDOWS, type CalendarWindow, windowAt, windowsOf } from './windows';
 
-const shown = (from: string, to: string, size: WindowSize, zone: string): string[] => windowsOf(from, to, size, zone).map((window) => `${instantFromMicros(window.from)} ${instantFromMicros(window.to)}`);
+const shown = (from: string, to: string, size: CalendarWindow, zone: string): string[] => windowsOf(from, to, size, zone).map((window) => `${instantFromMicros(window.from)} ${instantFromMicros(window.to)}`);
 
 test('a day of summer time has 23 hours, one of winter time 25', () => {
   expect(windowsOf('2026-03-28T23:00:00Z', '2026-03-29T22:00:00Z', 'hour', 'Europe/Berlin')).toHaveLength(23);
@@ -16,7 +16,7 @@ test('weeks begin on Monday, in the zone', () => {
 });
 test('windows are the period, each instant in one of them, wherever it is cut', () => {
   const start = microsNumberOfText('2026-03-01T00:00:00Z');
-  fc.assert(fc.property(fc.nat(60 * 86_400), fc.integer({ min: 1, max: 5 * 86_400 }), fc.constantFrom(...WINDOW_SIZES.slice(1)), fc.constantFrom('UTC', 'Europe/Berlin', 'Asia/Kathmandu', 'Australia/Lord_Howe', 'America/St_Johns'), (offset, length, size, zone) => {
+  fc.assert(fc.property(fc.nat(60 * 86_400), fc.integer({ min: 1, max: 5 * 86_400 }), fc.constantFrom(...CALENDAR_WINDOWS.slice(1)), fc.constantFrom('UTC', 'Europe/Berlin', 'Asia/Kathmandu', 'Australia/Lord_Howe', 'America/St_Johns'), (offset, length, size, zone) => {
     const [from, to] = [start + offset * 1_000_000, start + (offset + length) * 1_000_000];
     const windows = windowsOf(instantFromMicros(from), instantFromMicros(to), size, zone);
     expect([windows[0]!.from, windows.at(-1)!.to]).toEqual([from, to]);

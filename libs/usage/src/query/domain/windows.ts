@@ -1,7 +1,10 @@
-import { calendarAnchor, type Instant, microsNumberOfText, periodAt, Refused } from '@valueverse/kernel';
+import { calendarAnchor, type Instant, microsNumberOfText, type Period, periodAt, Refused } from '@valueverse/kernel';
 import type { Stretch } from '../../metering/domain/bucket';
 
-export const WINDOW_SIZES = ['minute', 'quarter_hour', 'hour', 'day', 'week', 'month'] as const;
+export const CALENDAR_WINDOWS = ['minute', 'quarter_hour', 'hour', 'day', 'week', 'month'] as const;
+export type CalendarWindow = (typeof CALENDAR_WINDOWS)[number];
+/** Billing says where its periods are; the others are the calendar's. */
+export const WINDOW_SIZES = [...CALENDAR_WINDOWS, 'billing_period'] as const;
 export type WindowSize = (typeof WINDOW_SIZES)[number];
 
 /** The most windows of one answer: a week of minutes, more than a year of hours. */
@@ -12,7 +15,7 @@ export const BEGINNING = 0;
 
 const MINUTE = 60_000_000;
 /** Windows below a day are counted from the local midnight of their day, so that one of summer time's odd days is cut like any other. */
-const PARTS_OF_A_DAY: Partial<Record<WindowSize, number>> = { minute: MINUTE, quarter_hour: 15 * MINUTE, hour: 60 * MINUTE };
+const PARTS_OF_A_DAY: Partial<Record<CalendarWindow, number>> = { minute: MINUTE, quarter_hour: 15 * MINUTE, hour: 60 * MINUTE };
 
 const cut = (stretch: Stretch, size: number | undefined): Stretch[] => {
   if (size === undefined) return [stretch];
@@ -20,13 +23,28 @@ const cut = (stretch: Stretch, size: number | undefined): Stretch[] => {
   return Array.from({ length: count }, (_, nth) => ({ from: stretch.from + nth * size, to: Math.min(stretch.from + (nth + 1) * size, stretch.to) }));
 };
 
+const wholeOf = (from: Instant, to: Instant): Stretch => {
+  const whole = { from: microsNumberOfText(from), to: microsNumberOfText(to) };
+  if (whole.from >= whole.to) throw new Refused('invalid_period', '"to" is after "from"', '/to');
+  return whole;
+};
+const clipped = (window: Stretch, whole: Stretch): Stretch[] => {
+  const both = { from: Math.max(window.from, whole.from), to: Math.min(window.to, whole.to) };
+  return both.from < both.to ? [both] : [];
+};
+
+/** Periods in order as windows of `[from, to)`, clipped to it. Refuses with `invalid_period`. */
+export const windowsOfPeriods = (from: Instant, to: Instant, periods: readonly Period[]): Stretch[] => {
+  const whole = wholeOf(from, to);
+  return periods.flatMap((period) => clipped({ from: microsNumberOfText(period.from), to: microsNumberOfText(period.to) }, whole));
+};
+
 /**
  * The windows of `[from, to)` in a zone, clipped to it, in order; one without a size. Refuses with `invalid_period` when there is nothing between
  * them, `too_many_windows`, `unknown_zone`.
  */
-export const windowsOf = (from: Instant, to: Instant, size: WindowSize | undefined, zone: string): Stretch[] => {
-  const whole = { from: microsNumberOfText(from), to: microsNumberOfText(to) };
-  if (whole.from >= whole.to) throw new Refused('invalid_period', '"to" is after "from"', '/to');
+export const windowsOf = (from: Instant, to: Instant, size: CalendarWindow | undefined, zone: string): Stretch[] => {
+  const whole = wholeOf(from, to);
   if (size === undefined) return [whole];
   const part = PARTS_OF_A_DAY[size];
   const unit = part === undefined ? size as 'day' | 'week' | 'month' : 'day';
@@ -37,8 +55,7 @@ export const windowsOf = (from: Instant, to: Instant, size: WindowSize | undefin
     const calendar = { from: microsNumberOfText(period.from), to: microsNumberOfText(period.to) };
     if (calendar.from >= whole.to) return windows;
     for (const window of cut(calendar, part)) {
-      const clipped = { from: Math.max(window.from, whole.from), to: Math.min(window.to, whole.to) };
-      if (clipped.from < clipped.to) windows.push(clipped);
+      windows.push(...clipped(window, whole));
     }
     if (windows.length > WINDOWS_MAX) throw new Refused('too_many_windows', `at most ${WINDOWS_MAX} windows; take a larger window or a shorter period`, '/windowSize');
   }

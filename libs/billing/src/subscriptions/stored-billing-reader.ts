@@ -1,0 +1,58 @@
+import type { BillingPeriods, BillingPeriodsQuestion, BillingPeriodsRefusal, BillingReader } from '@valueverse/contracts';
+import { laterOf, earlierOf, type Period } from '@valueverse/kernel';
+import type { Database, Tx } from '@valueverse/event-log';
+import { rowOf } from '@valueverse/platform';
+import { usagePeriods } from './domain/billing-cycle';
+import { soleTime } from './domain/covered-usage';
+import { subscriptionsModel, subscriptionsOf, type SubscriptionRow } from './subscription.model';
+
+/** More windows are no answer of one query. */
+const PERIODS_MAX = 10_080;
+
+class Refusal extends Error {
+  constructor(readonly code: BillingPeriodsRefusal, message: string) { super(message); }
+}
+
+/** Answers metering in the same process. */
+export class StoredBillingReader implements BillingReader {
+  constructor(private readonly database: Database) {}
+
+  async periods(tenant: string, question: BillingPeriodsQuestion): Promise<BillingPeriods> {
+    try {
+      return { periods: await this.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => periodsOfAll(tx, tenant, question)) };
+    } catch (error) {
+      if (error instanceof Refusal) return { refused: error.code, detail: error.message };
+      throw error;
+    }
+  }
+}
+
+const periodsOfAll = async (tx: Tx, tenant: string, { subjects, ...question }: BillingPeriodsQuestion): Promise<readonly Period[]> => {
+  const all: (readonly Period[])[] = [];
+  for (const subject of subjects) all.push(await periodsOf(tx, tenant, { subject, ...question }));
+  const [first = [], ...others] = all;
+  if (others.some((periods) => JSON.stringify(periods) !== JSON.stringify(first))) throw new Refusal('different_billing_periods', 'the subjects are billed in different periods; ask for one at a time');
+  if (first.length > PERIODS_MAX) throw new Refusal('too_many_windows', `at most ${PERIODS_MAX} windows; take a shorter period`);
+  return first;
+};
+
+interface Asked extends Period { readonly subject: string; readonly meterKey: string }
+
+const periodsOf = async (tx: Tx, tenant: string, asked: Asked): Promise<readonly Period[]> => {
+  const { rows } = await tx.query<{ subscription_id: string | null; account_id: string | null }>('SELECT subscription_id, account_id FROM subjects WHERE tenant = $1 AND subject = $2', [tenant, asked.subject]);
+  const [owner] = rows;
+  if (owner?.subscription_id != null) return usagePeriods((await rowOf<SubscriptionRow>(tx, subscriptionsModel, owner.subscription_id))!, asked, PERIODS_MAX);
+  if (owner?.account_id == null) throw new Refusal('no_subscription', `nobody has subscribed to ${asked.subject}`);
+  return periodsOfAccount(await subscriptionsOf(tx, tenant, owner.account_id), asked);
+};
+
+/** The periods of the one subscription that has the meter, as far as it is the only one. */
+const periodsOfAccount = (siblings: readonly SubscriptionRow[], asked: Asked): readonly Period[] => {
+  const having = siblings.filter(({ ofAccount }) => ofAccount?.meters.some(({ meterKey }) => meterKey === asked.meterKey));
+  if (having.length === 0) throw new Refusal('no_subscription', `no subscription of the account of ${asked.subject} has the meter ${asked.meterKey}`);
+  for (const subscription of having) {
+    const sole = soleTime(subscription, siblings, asked.meterKey, asked);
+    if (sole !== undefined) return usagePeriods(subscription, sole, PERIODS_MAX).map(({ from, to }) => ({ from: laterOf(from, sole.from), to: earlierOf(to, sole.to) }));
+  }
+  throw new Refusal('ambiguous_subject', `more than one subscription of the account of ${asked.subject} has the meter ${asked.meterKey}`);
+};
