@@ -6,6 +6,7 @@ import type { ServiceName } from '@valueverse/contracts';
 import { Database } from '@valueverse/event-log';
 import { startInbox } from '@valueverse/notifications';
 import { createEmptyDatabase, describeOnKafka, eventually, startOtlpReceiver, type OtlpReceiver, type ReceivedSpan, type TestDatabase } from '@valueverse/testing';
+import type { Json } from './edition.spec-kit';
 import { comparedWithAsyncApi, totalsOfExample } from './fifth-service.spec-kit';
 import { freePort, jsonOf, run, type Running } from './process.spec-kit';
 import { following, sendingTo, SPINE } from './traces.spec-kit';
@@ -61,6 +62,34 @@ class FourServices {
   }
 }
 
+/** Metering asks billing for its periods, billing asks metering for what was used: over HTTP, where they are two processes. */
+const eachAsksTheOther = async (url: string): Promise<void> => {
+  const ask = async (path: string, key: string, body?: unknown): Promise<Json> => {
+    const type = Array.isArray(body) ? 'application/cloudevents-batch+json' : 'application/json';
+    return (await fetch(`${url}/api/v1/${path}`, { headers: { authorization: `Bearer ${key}`, 'content-type': type }, ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }) })).json();
+  };
+  const { keys } = await ask('operator/organizations', OPERATOR_TOKEN, { name: 'Asking' });
+  const key = keys.find((one: Json) => one.environment === 'test' && one.kind === 'secret').key as string;
+  await ask('usage/meters', key, { key: 'calls', eventType: 'call', aggregation: 'count' });
+  await eventually('the meter to be known to billing', async (saw) => {
+    const plan = await ask('billing/plans', key, { key: 'calls', name: 'Calls', currency: 'USD', interval: { unit: 'month', count: 1 }, charges: [{ key: 'calls', name: 'Calls', type: 'usage', meterKey: 'calls', price: { model: 'per_unit', unitAmount: '0.5' } }] });
+    saw(plan);
+    return plan.key === 'calls' ? true : undefined;
+  });
+  const { id: accountId } = await ask('billing/accounts', key, { name: 'Acme', currency: 'USD', timezone: 'UTC', subjects: ['asking'] });
+  const startsAt = new Date(Date.now() - 86_400_000).toISOString();
+  const { id, currentPeriod } = await ask('billing/subscriptions', key, { accountId, planKey: 'calls', startsAt });
+  expect(await ask('usage/events', key, [{ specversion: '1.0', id: '1', source: 's', type: 'call', subject: 'asking' }])).toEqual({ accepted: 1, rejected: [] });
+  await eventually('the usage of the period', async (saw) => {
+    const usage = await ask(`billing/subscriptions/${id}/usage`, key);
+    saw(usage);
+    return usage.total === '0.50' ? true : undefined;
+  });
+  const query = (subject: string): Promise<Json> => ask(`usage/meters/calls/query?windowSize=billing_period&from=2020-01-01T00:00:00Z&to=${currentPeriod.to}&subject=${subject}`, key);
+  expect(await query('asking')).toMatchObject({ data: [{ windowStart: currentPeriod.from, windowEnd: currentPeriod.to, value: '1' }] });
+  expect(await query('nobody')).toMatchObject({ status: 400, code: 'no_subscription' });
+};
+
 const billsTheHour = (name: string, feed: (database: () => Promise<string>) => Promise<Record<string, string>>, afterwards: () => Promise<void> = async () => undefined): void => {
   test(name, async () => {
     const four = new FourServices();
@@ -72,6 +101,7 @@ const billsTheHour = (name: string, feed: (database: () => Promise<string>) => P
         { number: 'INV-000001', total: '49.00', paymentStatus: 'paid' },
         { number: 'INV-000002', total: '134.84', paymentStatus: 'paid', lines: [{ quantity: '40421844', amount: '85.84' }, { amount: '49.00' }] },
       ]);
+      await eachAsksTheOther(four.url);
       await afterwards();
     } finally {
       await four.stop();

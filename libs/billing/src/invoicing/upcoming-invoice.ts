@@ -12,8 +12,8 @@ import { lineToApi } from './invoice-api';
 export const liveStatements = async (usage: UsageReader, tenant: string, draft: Pick<Draft, 'requests'>): Promise<{ statements: Map<string, InvoiceUsageStated['statement']>; asOf: string | undefined }> => {
   const statements = new Map<string, InvoiceUsageStated['statement']>();
   let asOf: string | undefined;
-  for (const { requestId, chargeKey, meterKey, usage: spans, groupBy, period } of draft.requests) {
-    const answer = await usage.quantities(tenant, { meterKey, usage: spans, groupBy, period });
+  for (const { requestId, chargeKey, meterKey, usage: spans, groupBy, period, terms } of draft.requests) {
+    const answer = await usage.quantities(tenant, { meterKey, usage: spans, groupBy, period, terms });
     asOf = asOf === undefined ? answer.asOf : earlierOf(asOf, answer.asOf);
     statements.set(chargeKey, { statementId: requestId, quantities: answer.quantities, asOf: {}, evidence: '' });
   }

@@ -13,8 +13,9 @@ import { BillingHost } from '../billing-host';
 import { plansModel, versionOf, type PlanRow, type PlanVersion } from '../catalog/plan.model';
 import { clockTime } from '../clocks/clock-time';
 import { UPCOMING_INVOICE } from '../invoicing/invoice-schema';
+import { PERIOD_USAGE, periodUsage } from '../invoicing/period-usage';
 import { upcomingInvoice } from '../invoicing/upcoming-invoice';
-import { anchorOf, cyclePeriod, cyclePeriodAt } from './domain/billing-cycle';
+import { anchorOf, cyclePeriod, cyclePeriodAt, usagePeriod } from './domain/billing-cycle';
 import { claimedOfAccount } from './domain/covered-usage';
 import { Subjects, takeSubjects } from './subjects';
 import { siblingsOf, subscriptionDecider, subscriptionsModel, subscriptionsOf, type SubscriptionRow } from './subscription.model';
@@ -31,6 +32,9 @@ class StartSubscriptionDto {
   @Subjects('The identifiers on usage events that this subscription is billed for') subjects?: string[];
   @InstantField({ optional: true, description: 'Usage of its subjects from then on was kept and is billed with the first period; the start or earlier, the start if not given' }) countFrom?: string;
   @Metadata() metadata?: Record<string, string>;
+}
+class PeriodUsageQuery {
+  @InstantField({ optional: true, description: 'An instant of the period, such as its start; the present period if not given' }) period?: string;
 }
 class SubscriptionsQuery extends PageQuery {
   @Text({ optional: true, max: 64 }) accountId?: string;
@@ -92,13 +96,36 @@ export class SubscriptionsController {
   @Allow('billing:read')
   @Answers(UPCOMING_INVOICE)
   async upcoming(@Param('id') id: string, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
-    const { service, usage } = this.host;
-    const known = await service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
-      const row = await this.find(tx, id);
-      const account = (await rowOf<AccountRow>(tx, accountsModel, row.accountId))!;
-      return { row, siblings: await siblingsOf(tx, tenant, row), plan: (await rowOf<PlanRow>(tx, plansModel, row.planKey))!, now: await clockTime(tx, service.clock, account.testClockId) };
+    const { subscription, plan, siblings, now } = await this.known(tenant, id);
+    return upcomingInvoice(this.host.usage, tenant, subscription, plan, siblings, now);
+  }
+
+  /**
+   * What was used in a period so far and what it costs, against what the plan includes: by the same function as the invoice, nothing is stored. 400 `period_not_begun` for a later period,
+   * `period_before_start` for one of before it counts.
+   */
+  @Get(':id/usage')
+  @Allow('billing:read')
+  @Answers(PERIOD_USAGE)
+  async usage(@Param('id') id: string, @Query() { period: asked }: PeriodUsageQuery, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
+    const known = await this.known(tenant, id);
+    const { subscription, now } = known;
+    const { startsAt, countFrom = startsAt } = subscription;
+    const instant = asked ?? now;
+    if (asked !== undefined && isBefore(asked, countFrom)) throw refuse(400, 'period_before_start', '/period', `usage counts from ${countFrom}`);
+    const found = cyclePeriodAt(subscription, instant) ?? cyclePeriod(subscription, 0);
+    if (found.nth > (cyclePeriodAt(subscription, now)?.nth ?? 0)) throw refuse(400, 'period_not_begun', '/period', `the period of ${instant} begins at ${found.served.from}`);
+    return periodUsage(this.host.usage, tenant, known, { ...found, usage: usagePeriod(subscription, found), isOver: !isBefore(now, found.served.to) });
+  }
+
+  private known(tenant: string, id: string): Promise<{ subscription: SubscriptionRow; plan: PlanVersion; siblings: readonly SubscriptionRow[]; now: string }> {
+    const { service } = this.host;
+    return service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
+      const subscription = await this.find(tx, id);
+      const account = (await rowOf<AccountRow>(tx, accountsModel, subscription.accountId))!;
+      const plan = versionOf((await rowOf<PlanRow>(tx, plansModel, subscription.planKey))!, subscription.planVersion)!;
+      return { subscription, plan, siblings: await siblingsOf(tx, tenant, subscription), now: await clockTime(tx, service.clock, account.testClockId) };
     });
-    return upcomingInvoice(usage, tenant, known.row, versionOf(known.plan, known.row.planVersion)!, known.siblings, known.now);
   }
 
   private async startIn(tx: Tx, body: StartSubscriptionDto, caller: Caller): Promise<SubscriptionRow> {

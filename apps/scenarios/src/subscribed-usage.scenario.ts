@@ -134,8 +134,49 @@ test('31 January to 30 April in New York, usage by billing period: windows are w
   expect(await edition.ask('/api/v1/usage/meters/calls/query?windowSize=billing_period&from=2024-01-01T00:00:00Z&to=2023-04-15T00:00:00Z&subject=periods')).toMatchObject({ status: 400, body: { code: 'invalid_period' } });
 }, TIMEOUT_MS);
 
+test('1 November to 1 January, usage against what the plan includes and its price so far: with no more usage the invoice says the same', async () => {
+  await edition.post('/api/v1/usage/meters', { key: 'tokens', eventType: 'tokens', aggregation: 'sum', valueProperty: '$.n', conversion: { divideBy: '1000', round: 'up' } });
+  await edition.post('/api/v1/billing/plans', { key: 'included', name: 'Included', currency: 'USD', interval: MONTHLY, charges: [
+    { key: 'platform', name: 'Platform', type: 'recurring', timing: 'in_arrears', price: { model: 'flat', amount: '9.00' } },
+    { key: 'tokens', name: 'Tokens', type: 'usage', meterKey: 'tokens', price: { model: 'graduated', tiers: [{ upTo: '10', unitAmount: '0' }, { upTo: '20', unitAmount: '0.015' }, { upTo: null, unitAmount: '0.01' }] } },
+    perUnit('calls', 'calls', '0.003'),
+  ] });
+  const acme = await account('2023-11-01T00:00:00Z', { subjects: ['included-too'] });
+  const subscription = await subscribe(acme, 'included', '2023-11-16T12:00:00Z', { subjects: ['included'], countFrom: '2023-11-10T00:00:00Z', alignment: 'calendar' });
+  const usage = (period = ''): Promise<Answer> => edition.ask(`/api/v1/billing/subscriptions/${subscription.id}/usage${period}`);
+  // Before it starts.
+  await send(used('included', '2023-11-10T00:00:00Z', 3_001, 'tokens'));
+  await untilStandings('included', ['counted']);
+  const first = { period: { from: '2023-11-16T12:00:00Z', to: '2023-12-01T00:00:00Z' }, usagePeriod: { from: '2023-11-10T00:00:00Z', to: '2023-12-01T00:00:00Z' }, currency: 'USD' };
+  expect((await usage()).body).toMatchObject({
+    ...first, invoiceId: null, total: '0.00', charges: [
+      { chargeKey: 'tokens', meterKey: 'tokens', quantity: '3001', billedQuantity: '4', amount: '0.00', included: { units: '10', used: '4', remaining: '6' }, tier: { number: 1, remaining: '6' } },
+      { chargeKey: 'calls', quantity: '0', amount: '0.00', included: null, tier: null }],
+  });
+  await edition.advance(acme.clock, '2023-11-30T23:59:59.999999Z');
+  await send(used('included-too', '2023-11-30T23:59:59.999999Z', 12_500, 'tokens'), used('included', '2023-11-20T00:00:00Z', 7), used('included', '2023-12-01T00:00:00Z', 50_000, 'tokens'), used('included', '2023-11-09T23:59:59Z', 90_000, 'tokens'));
+  await untilStandings('included-too', ['counted']);
+  await untilStandings('included', ['counted', 'counted', 'counted', 'waiting: no_subscription']);
+  const { body: last } = await usage();
+  // 15,501 tokens are 16 units: 6 over the 10 at 0.015 are 0.09; 7 calls at 0.003 are 0.02
+  expect(last).toMatchObject({ ...first, total: '0.11', charges: [{ quantity: '15501', billedQuantity: '16', amount: '0.09', included: { used: '10', remaining: '0' }, tier: { number: 2, from: '10', upTo: '20', remaining: '4' } }, { quantity: '7', amount: '0.02' }] });
+  expect(last.asOf > '2023-12-01T00:00:00Z').toBe(true); // wall time: all of it is in
+  await edition.advance(acme.clock, '2023-12-01T02:00:00Z');
+  const [invoice] = await invoicesOf(subscription);
+  const priced = (lines: Json): string[] => lines.filter(({ chargeKey }: Json) => chargeKey !== 'platform').map(({ chargeKey, quantity, billedQuantity, amount }: Json) => [chargeKey, quantity, billedQuantity, amount].join(' '));
+  expect([invoice.status, priced(invoice.lines)]).toEqual(['finalized', priced(last.charges)]);
+  expect((await usage('?period=2023-11-20T00:00:00Z')).body).toMatchObject({ ...first, invoiceId: invoice.id, total: '0.11' });
+  for (const instant of ['2023-11-10T00:00:00Z', '2023-12-01T00:00:00%2B02:00']) expect((await usage(`?period=${instant}`)).body.charges).toEqual(last.charges);
+  // 50 units: 10 free, 10 at 0.015 and 30 at 0.01
+  expect((await usage()).body).toMatchObject({ period: { from: '2023-12-01T00:00:00Z', to: '2024-01-01T00:00:00Z' }, usagePeriod: { from: '2023-12-01T00:00:00Z' }, total: '0.45', charges: [{ amount: '0.45', tier: { number: 3, upTo: null, remaining: null } }, { amount: '0.00' }] });
+  expect(await usage('?period=2024-01-01T00:00:00Z')).toMatchObject({ status: 400, body: { code: 'period_not_begun', errors: [{ pointer: '/period' }] } });
+  expect(await usage('?period=2023-11-09T23:59:59Z')).toMatchObject({ status: 400, body: { code: 'period_before_start' } });
+  expect(await usage('?period=november')).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+  expect(await edition.ask('/api/v1/billing/subscriptions/sub_none/usage')).toMatchObject({ status: 404, body: { code: 'subscription_not_found' } });
+}, TIMEOUT_MS);
+
 test('at last every event that was accepted is in exactly one place', async () => {
   const { events: ends, isEqual } = await edition.get('/api/v1/usage/reconciliation?from=2000-01-01T00:00:00Z&to=2100-01-01T00:00:00Z');
-  // 6 + 2 + 7 + 5 events. One of early is before November 15, one page before its meter, two of shared are of two subscriptions.
-  expect([ends, isEqual]).toEqual([{ accepted: 20, counted: 16, duplicate: 0, conflict: 0, waiting: 4, excluded: 0, reasons: { no_subscription: 1, no_meter: 1, ambiguous_subject: 2 } }, true]);
+  // 6 + 2 + 7 + 5 + 5 events. One of early and one of included are before they count, one page before its meter, two of shared are of two subscriptions.
+  expect([ends, isEqual]).toEqual([{ accepted: 25, counted: 20, duplicate: 0, conflict: 0, waiting: 5, excluded: 0, reasons: { no_subscription: 2, no_meter: 1, ambiguous_subject: 2 } }, true]);
 }, TIMEOUT_MS);
