@@ -20,6 +20,7 @@ import { CorrectionsController } from './corrections/corrections.controller';
 import { correctionsSql } from './migrations/102-corrections';
 import { statementIngressSql } from './migrations/103-statement-ingress';
 import { claimsByMeterSql } from './migrations/130-claims-by-meter';
+import { lateUsageSql } from './migrations/131-late-usage';
 import { MetersController } from './meters/meters.controller';
 import { metersView } from './meters/meters';
 import { QueryController } from './query/query.controller';
@@ -57,6 +58,7 @@ export const usageShape: ContextShape = {
     { number: 120, name: 'radius', sql: radiusSchemaSql },
     { number: 121, name: 'reading events', sql: eventsSchemaSql },
     { number: 130, name: 'claims by meter', sql: claimsByMeterSql },
+    { number: 131, name: 'late usage', sql: lateUsageSql },
   ],
 };
 

@@ -85,8 +85,8 @@ export const linkOf = (previous: Buffer, header: string, bodyHash: Buffer): Buff
 const headerOf = (partition: number, { envelope, position, logTime, notCounted }: FreshEnvelope): string =>
   canonicalJson({ partition, position: String(position), tenant: envelope.tenant, envelope: envelope.id, recordedAt: envelope.recordedAt, logTime: String(logTime), notCounted });
 
-/** Writes envelopes to the copy, linked to what is there. Answers the new end, which `moveHead` stores. */
-export const writeEnvelopes = async (tx: Tx, head: CopyHead, fresh: readonly FreshEnvelope[]): Promise<CopyHead> => {
+/** Writes envelopes to the copy, linked to what is there. `earliest` is the first instant that each is about, for whoever looks for late usage. Answers the new end, which `moveHead` stores. */
+export const writeEnvelopes = async (tx: Tx, head: CopyHead, fresh: readonly FreshEnvelope[], earliest: readonly number[]): Promise<CopyHead> => {
   let { link } = head;
   const rows = fresh.map((envelope) => {
     const header = headerOf(head.partition, envelope);
@@ -95,13 +95,13 @@ export const writeEnvelopes = async (tx: Tx, head: CopyHead, fresh: readonly Fre
     return { header, bodyHash, link };
   });
   await tx.query(
-    `INSERT INTO usage_envelopes (tenant, partition, position, envelope, log_time, header, body, body_hash, link, not_counted)
-     SELECT tenant, $1, position, envelope, log_time, header, body, body_hash, link, not_counted::int[]
-     FROM unnest($2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], string_to_array($7, E'\\x01'), $8::bytea[], $9::bytea[], $10::text[])
-       g(tenant, position, envelope, log_time, header, body, body_hash, link, not_counted)`,
+    `INSERT INTO usage_envelopes (tenant, partition, position, envelope, log_time, header, body, body_hash, link, not_counted, earliest)
+     SELECT tenant, $1, position, envelope, log_time, header, body, body_hash, link, not_counted::int[], earliest
+     FROM unnest($2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], string_to_array($7, E'\\x01'), $8::bytea[], $9::bytea[], $10::text[], $11::bigint[])
+       g(tenant, position, envelope, log_time, header, body, body_hash, link, not_counted, earliest)`,
     [head.partition, fresh.map(({ envelope }) => envelope.tenant), fresh.map(({ position }) => position), fresh.map(({ envelope }) => envelope.id),
       fresh.map(({ logTime }) => logTime), rows.map(({ header }) => header), textColumn(fresh.map(({ body }) => body)), rows.map(({ bodyHash }) => bodyHash),
-      rows.map((row) => row.link), fresh.map(({ notCounted }) => `{${notCounted.join(',')}}`)]);
+      rows.map((row) => row.link), fresh.map(({ notCounted }) => `{${notCounted.join(',')}}`), earliest]);
   const last = fresh.at(-1)!;
   return { partition: head.partition, position: last.position, logTime: last.logTime, link };
 };

@@ -1,6 +1,6 @@
 import { microsNumberOfText } from '@valueverse/kernel';
 import { consumerName, type FeedRecord, type RecordProjector, type Tx } from '@valueverse/event-log';
-import { decideCorrections } from '../corrections/correct';
+import { decideCorrections, type Corrected } from '../corrections/correct';
 import { indexEnvelopes } from './buckets';
 import { lockHead, moveHead, placed, readEnvelope, unknownEnvelopes, writeEnvelopes, type CopyHead, type FreshEnvelope } from './copy';
 import { countInto, type Rules } from './count';
@@ -35,6 +35,16 @@ const followingRules = async (tx: Tx, partition: number, tenants: readonly strin
 /** What a process remembers between batches. */
 interface Memory { readonly series: SeriesIndex; readonly days: KeyDays }
 
+/** The first instant that each envelope is about: of its events, and of those that it takes back or replaces. */
+const earliestIn = (fresh: readonly FreshEnvelope[], all: readonly Occurrence[], corrected: readonly Corrected[]): number[] => {
+  const first = fresh[0]!.position;
+  const earliest = fresh.map(() => Number.MAX_SAFE_INTEGER);
+  const see = (position: number, micros: number): void => { if (micros < earliest[position - first]!) earliest[position - first] = micros; };
+  for (const { position, micros } of all) see(position, micros);
+  for (const { occurrence, replaced } of corrected) if (replaced !== undefined) see(occurrence.position, replaced.micros);
+  return earliest;
+};
+
 const takeIn = async (tx: Tx, head: CopyHead, records: readonly FeedRecord[], rules: Rules, memory: Memory, keys: KeysOfPartition, meter: UsageMeter | undefined): Promise<CopyHead> => {
   const read = records.map((record) => ({ envelope: readEnvelope(record), body: record.value }));
   const fresh = placed(head, await unknownEnvelopes(tx, read));
@@ -49,7 +59,7 @@ const takeIn = async (tx: Tx, head: CopyHead, records: readonly FeedRecord[], ru
   for (const { notCounted } of fresh) notCounted.sort((a, b) => a - b);
   const replacements = corrected.filter(({ occurrence }) => !idle.includes(occurrence)).map(({ occurrence }) => occurrence);
   const counted = dropped.size === 0 && replacements.length === 0 ? occurrences : [...occurrences.filter((occurrence) => !dropped.has(occurrence)), ...replacements];
-  const next = await writeEnvelopes(tx, head, fresh);
+  const next = await writeEnvelopes(tx, head, fresh, earliestIn(fresh, all, corrected));
   await indexEnvelopes(tx, counted);
   const exceptions = await countInto(tx, memory.series, head.partition, counted, rules);
   await takeBack(tx, memory.series, head.partition, corrected.flatMap(({ replaced }) => replaced ?? []));
