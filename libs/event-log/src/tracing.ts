@@ -136,8 +136,8 @@ export const withRecords = <T>(records: readonly FeedRecord[], work: () => Promi
   }, work);
 };
 
-/** Handles a run of records of one partition by one consumer: one span for all of them, linked to what each is part of. */
-export const processing = <T>(reader: { readonly system: string; readonly group: string; readonly consumer: string }, partition: TopicPartition, records: readonly FeedRecord[], work: () => Promise<T>): Promise<T> => {
+/** Handles a run of records, of one partition or of several, by one consumer: one span for all of them, linked to what each is part of. */
+export const processing = <T>(reader: { readonly system: string; readonly group: string; readonly consumer: string }, partition: Place, records: readonly FeedRecord[], work: () => Promise<T>): Promise<T> => {
   if (records.length === 0) return work();
   if (!isOn) return withRecords(records, work);
   const attributes = { ...messaging(reader.system, 'process', partition, records), 'messaging.consumer.group.name': reader.group, 'valueverse.consumer': reader.consumer };

@@ -48,6 +48,17 @@ export class Checkpoints {
     if (rowCount !== 1) throw new Fenced(`${from.consumer} no longer reads ${from.topic}/${from.partition}`);
   }
 
+  /** The same for several checkpoints, all or none. */
+  async advanceAll(tx: Tx, moves: readonly { readonly from: Checkpoint; readonly to: { readonly nextOffset: bigint; readonly position: bigint } }[]): Promise<void> {
+    const { rowCount } = await tx.query(
+      `UPDATE checkpoints c SET next_offset = m.next_offset, position = m.position, takeovers = 0
+       FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]) m(consumer, topic, partition, epoch, was_next, next_offset, position)
+       WHERE (c.consumer, c.topic, c.partition) = (m.consumer, m.topic, m.partition) AND c.epoch = m.epoch AND c.next_offset = m.was_next`,
+      [moves.map(({ from }) => from.consumer), moves.map(({ from }) => from.topic), moves.map(({ from }) => from.partition), moves.map(({ from }) => from.epoch), moves.map(({ from }) => from.nextOffset),
+        moves.map(({ to }) => to.nextOffset), moves.map(({ to }) => to.position)]);
+    if (rowCount !== moves.length) throw new Fenced(`${moves.length - (rowCount ?? 0)} of ${moves.length} partitions of ${moves[0]!.from.consumer} are no longer read here`);
+  }
+
   /** Takes a record that was passed over into the chain, where it is the next link; whoever reads the partition looks anew where it stands. Answers whether it is. */
   async follow(tx: Tx, consumer: string, { topic, partition, offset, position, previous }: FeedRecord): Promise<boolean> {
     const { rowCount } = await tx.query(

@@ -29,7 +29,10 @@ export interface RecordProjector {
   readonly topics: readonly Topic[];
   /** What has to be asked of others, before the transaction that would hold rows meanwhile. May throw `NotYetKnown`. */
   readonly prepare?: (records: readonly FeedRecord[]) => Promise<void>;
+  /** Records of several partitions may come at once, those of each in order. */
   readonly project: (tx: Tx, records: readonly FeedRecord[]) => Promise<void>;
+  /** Whether it is given the records of many partitions in one transaction, for a topic of much traffic; else those of one. */
+  readonly together?: boolean;
   readonly tables?: readonly string[];
 }
 

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { derivedId } from '@valueverse/kernel';
 import { TOPICS, type Topic } from '@valueverse/contracts';
 import { familyOf, PersonalKeyMissing, type Fact } from '../codec/codec';
 import { isTransient, type Tx } from '../database/database';
@@ -8,14 +7,16 @@ import { executeIn, type Instruction, type WallClock } from '../execute/execute'
 import { partitionName, type Delivery, type Feed, type FeedRecord, type GroupMembership, type TopicPartition } from '../feed/feed';
 import type { Reports } from '../relay/relay';
 import { AppendConflict, type EventStore } from '../store/event-store';
-import { contextOfFact, processing, traceOfJob, withRecords } from '../tracing';
-import { runInContext } from '../work-context';
+import { processing, withRecords } from '../tracing';
 import { followChain, hasFollower, type Following } from './chain';
 import { Checkpoints, Fenced, type Checkpoint } from './checkpoints';
-import { consumerName, NotYetKnown, type Consumer, type JobSink, type NewJob, type Reactor } from './consumers';
+import { consumerName, NotYetKnown, type Consumer, type JobSink, type RecordProjector } from './consumers';
 import { RecordRejected, type Rejection, type RejectionCode } from './inspect';
 import { Parking } from './parking';
+import { reactTo } from './react';
 import { findRejected, keepRejected, removeRejected, type RecordPlace } from './rejects';
+import { SharedRuns } from './shared-runs';
+import { Turns } from './together';
 
 /** Attempts at one record before its stream is parked. */
 const ATTEMPTS_MAX = 5;
@@ -26,6 +27,8 @@ const BEGUN_MAX = 3;
 /** Records that are looked at for the one that follows, where the next one does not. */
 const LOOK_AHEAD_MAX = 1_000;
 const LOOK_FOR_RELEASED_MS = 1_000;
+/** Runs of different partitions that are handled side by side, each in its transaction. */
+const PARTITIONS_AT_ONCE = 3;
 /** Attempts at a conflict or a failure of the moment, which say nothing about the record. */
 const TRANSIENT_ATTEMPTS_MAX = 40;
 /** A cause that has not come for this long is an alarm, though it is waited for on. */
@@ -56,6 +59,9 @@ export class Subscription {
   private readonly owner = `${hostname()}/${process.pid}/${randomUUID()}`;
   private readonly checkpoints: Checkpoints;
   private readonly parking: Parking;
+  private readonly turns = new Turns(PARTITIONS_AT_ONCE);
+  /** By consumer. */
+  private readonly shared = new Map<string, SharedRuns>();
   private readonly held = new Map<string, Checkpoint>();
   /** Since when a reader waits at which offset, and whether that was reported. */
   private readonly waiting = new Map<string, { offset: bigint; sinceMs: number; reported: boolean }>();
@@ -166,7 +172,9 @@ export class Subscription {
       try {
         const next = records.filter(({ offset }) => offset >= checkpoint.nextOffset);
         const reader = { system: this.options.feed.kind, group: this.options.group, consumer: checkpoint.consumer };
-        await processing(reader, partition, next, () => this.deliverTo(consumer, checkpoint, next));
+        if (!(consumer.kind === 'records' && consumer.together === true && (await this.share(consumer, checkpoint, next)))) {
+          await this.turns.take(() => processing(reader, partition, next, () => this.deliverTo(consumer, checkpoint, next)));
+        }
       } catch (error) {
         // What it waits for may be what the readers after it do with the same records.
         if (isWaiting(error)) { waits = true; this.noteWaiting(checkpoint, error as Error); continue; }
@@ -179,6 +187,20 @@ export class Subscription {
     if (waits) return 'later';
     if (nexts.length === 0) return 'halt';
     return { next: nexts.reduce((least, next) => (next < least ? next : least)) };
+  }
+
+  /** Handles a run with those of other partitions, where nothing about it is unusual. Answers whether it was. */
+  private async share(consumer: RecordProjector, checkpoint: Checkpoint, records: readonly FeedRecord[]): Promise<boolean> {
+    const following = followChain(checkpoint, records, this.isPublished);
+    if (following.missing !== undefined || following.rejected.length > 0 || this.isCareful(checkpoint, records)) return false;
+    let shared = this.shared.get(checkpoint.consumer);
+    if (shared === undefined) {
+      const { feed, group, store } = this.options;
+      this.shared.set(checkpoint.consumer, shared = new SharedRuns(consumer, { system: feed.kind, group, consumer: checkpoint.consumer }, {
+        database: store.database, checkpoints: this.checkpoints, parking: this.parking, refuseStrangers: (fresh) => this.refuseStrangers(fresh),
+      }));
+    }
+    return shared.take({ checkpoint, following });
   }
 
   private async deliverTo(consumer: Consumer, checkpoint: Checkpoint, records: readonly FeedRecord[], careful = this.isCareful(checkpoint, records)): Promise<void> {
@@ -310,7 +332,7 @@ export class Subscription {
     const facts = await this.decode(consumer, tx, records);
     if (facts.length === 0) return [];
     if (consumer.kind === 'projector') { await consumer.project(tx, facts); return []; }
-    return this.react(consumer, tx, facts);
+    return reactTo(consumer, tx, facts, this.options);
   }
 
   private async decode(consumer: Exclude<Consumer, { kind: 'records' }>, tx: Tx, records: readonly FeedRecord[]): Promise<Fact[]> {
@@ -320,24 +342,6 @@ export class Subscription {
     const names = consumer.kind === 'projector' ? new Set(consumer.events) : new Set(Object.keys(consumer.on));
     const wanted = known.filter(({ headers }) => names.has(codec.nameOf(headers['ce_type']!)));
     return codec.decodeAll(tx, wanted.map(({ value }) => value));
-  }
-
-  private async react(reactor: Reactor, tx: Tx, facts: readonly Fact[]): Promise<Instruction[]> {
-    const instructions: Instruction[] = [];
-    const jobs: NewJob[] = [];
-    for (const fact of facts) {
-      const reaction = await runInContext(contextOfFact(fact), async () => reactor.on[fact.event.type]!(fact.event, fact, tx));
-      for (const [index, { decider, command, traceparent }] of (reaction.commands ?? []).entries()) {
-        instructions.push({ decider, command, context: {
-          tenant: fact.tenant, at: fact.clockId === undefined ? this.options.wallClock() : fact.at, actor: `process:${reactor.name}`, clockId: fact.clockId,
-          causationId: fact.id, correlationId: fact.correlationId, traceparent: traceparent ?? fact.traceparent,
-          commandId: derivedId('cmd', reactor.name, fact.id, String(index)),
-        } });
-      }
-      jobs.push(...(reaction.jobs ?? []).map((job) => ({ causationId: fact.id, correlationId: fact.correlationId, traceparent: traceOfJob(fact.traceparent, fact.at, job.dueAt), clockId: fact.clockId, ...job })));
-    }
-    if (jobs.length > 0) await this.options.jobs.schedule(tx, jobs);
-    return instructions;
   }
 
   private noteWaiting(checkpoint: Checkpoint, cause: Error): void {

@@ -15,7 +15,7 @@ export const TRANSPORT_RETENTION_MS = 7 * DAY_MS;
 /** A consumer that was away for a weekend must find what it has not read. */
 const TRANSPORT_RETENTION_MIN_MS = 3 * DAY_MS;
 const KEY_COMPACTION_LAG_MAX_MS = DAY_MS;
-const PARTITIONS_AT_ONCE = 4;
+const PARTITIONS_AT_ONCE = 32;
 /** A request is one batch of the broker. Records are sent in requests of about this size, so that a backlog is never too large to be taken. */
 const REQUEST_BYTES_MAX = 750_000;
 /** A single fact may be as large as this. */

@@ -12,8 +12,6 @@ const GAP_STATE = 'VV003';
 const RECORDS_PER_READ_MAX = 500;
 /** Of one partition: usage envelopes are large, and a reader may be far behind on all of them. */
 const BYTES_PER_READ_MAX = 1_000_000;
-/** Partitions whose records are handled side by side: while the database works for one of them, the process works for another. */
-const PARTITIONS_AT_ONCE = 3;
 const POLL_MS = 100;
 const HEARTBEAT_MS = 1_000;
 /** A member that was silent for this long loses its partitions to the others. */
@@ -122,9 +120,11 @@ export class PostgresFeed implements Feed {
     return sending(this.kind, { topic }, records, () => this.database.transaction({ role: 'worker' }, async (tx) => {
       await tx.query('SELECT append_to_all($1, $2, $3, $4, $5)', [topic, all.map(({ partition }) => partition), textArray(records.map(({ key }) => key)),
         textArray(records.map(({ headers }) => JSON.stringify(headers))), textArray(records.map(({ value }) => value))]);
-      tx.afterCommit(() => this.memberships.forEach((membership) => membership.wake()));
+      tx.afterCommit(() => this.wakeReaders(topic));
     }));
   }
+
+  private wakeReaders(topic: Topic): void { for (const membership of this.memberships) if (membership.topics.includes(topic)) membership.wake(); }
 
   private async insert(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {
     try {
@@ -132,7 +132,7 @@ export class PostgresFeed implements Feed {
         await tx.query('SELECT append_records($1, $2, $3, $4, $5, $6, $7, $8)', [topic, partition, TOPICS[topic].kind === 'keys',
           records.map((r) => r.position ?? null), records.map((r) => r.previous ?? null), textArray(records.map((r) => r.key)),
           textArray(records.map((r) => JSON.stringify(r.headers))), textArray(records.map((r) => r.value))]);
-        tx.afterCommit(() => this.memberships.forEach((membership) => membership.wake()));
+        tx.afterCommit(() => this.wakeReaders(topic));
       });
     } catch (error) {
       if ((error as { code?: string }).code === GAP_STATE) throw new FeedGap(`${topic}/${partition}: ${(error as Error).message}`);
@@ -185,16 +185,20 @@ export class PostgresFeed implements Feed {
   }
 }
 
+/** A partition that a member reads: what comes next, and not before when. */
+interface Owned extends TopicPartition { next: bigint; notBeforeMs: number }
+
 /** One reader of a group. Members share the partitions by their order; that is a proposal, which the epochs of the reader confirm. */
 class PostgresMembership {
   private readonly id = randomUUID();
-  private readonly owned = new Map<string, TopicPartition & { next: bigint; notBeforeMs: number }>();
+  private readonly owned = new Map<string, Owned>();
+  /** Partitions whose records were handed over and are not done yet. */
+  private readonly atWork = new Map<string, Promise<void>>();
   private readonly halted = new Set<string>();
   private readonly loop = new Loop(() => this.turn(), (error) => { this.member.onError(error); return ERROR_PAUSE_MS; });
   private nextHeartbeatMs = 0;
-  private takingPart: Promise<void> | undefined;
 
-  constructor(private readonly feed: PostgresFeed, private readonly database: Database, private readonly group: string, private readonly topics: readonly Topic[], private readonly member: GroupMember) {}
+  constructor(private readonly feed: PostgresFeed, private readonly database: Database, private readonly group: string, readonly topics: readonly Topic[], private readonly member: GroupMember) {}
 
   start(): void { this.loop.start(); }
   wake(): void { this.loop.wake(); }
@@ -208,11 +212,12 @@ class PostgresMembership {
 
   async stop(): Promise<void> {
     await this.loop.stop();
+    await Promise.all(this.atWork.values());
     await this.database.transaction({ role: 'worker' }, (tx) => tx.query('DELETE FROM members WHERE group_name = $1 AND member = $2', [this.group, this.id])).catch(() => undefined);
   }
 
   private async turn(): Promise<number> {
-    if (performance.now() >= this.nextHeartbeatMs) await this.takePartOnce();
+    if (performance.now() >= this.nextHeartbeatMs) await this.takePart();
     if (await this.deliver()) return 0;
     return this.isWaiting() ? LATER_MS : POLL_MS;
   }
@@ -230,7 +235,7 @@ class PostgresMembership {
     const mine = all.filter((_, index) => index % alive.length === place);
     const names = new Set(mine.map(partitionName));
     for (const name of [...this.owned.keys()]) if (!names.has(name)) this.owned.delete(name);
-    const fresh = mine.filter((partition) => !this.owned.has(partitionName(partition)) && !this.halted.has(partitionName(partition)));
+    const fresh = mine.filter((partition) => [this.owned, this.halted, this.atWork].every((taken) => !taken.has(partitionName(partition))));
     if (fresh.length === 0) return;
     const starts = await this.member.onAssigned(fresh);
     for (const partition of fresh) {
@@ -239,34 +244,34 @@ class PostgresMembership {
     }
   }
 
+  /** Reads what is next of the partitions that nobody is at work on, and hands it over. Answers whether there was any. */
   private async deliver(): Promise<boolean> {
     const now = performance.now();
-    const asked = new Map(this.owned);
-    const records = await this.feed.readMany(new Map([...this.owned].filter(([, { notBeforeMs }]) => notBeforeMs <= now)));
+    const asked = new Map([...this.owned].filter(([name, { notBeforeMs }]) => notBeforeMs <= now && !this.atWork.has(name)));
     const runs = new Map<string, FeedRecord[]>();
-    for (const record of records) {
-      const run = runs.get(partitionName(record)) ?? [];
-      run.push(record);
-      runs.set(partitionName(record), run);
+    for (const record of await this.feed.readMany(asked)) {
+      const name = partitionName(record);
+      const run = runs.get(name);
+      if (run === undefined) runs.set(name, [record]);
+      else run.push(record);
     }
-    const waiting = [...runs];
-    const worker = async (): Promise<void> => {
-      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-        const [name, run] = next;
-        const owned = this.owned.get(name);
-        // Given away while this round was at work, and perhaps taken again from another offset: what was read is of the past.
-        if (owned === undefined || owned !== asked.get(name) || !this.loop.isRunning) continue;
-        await this.hand(name, owned, run);
-        if (performance.now() >= this.nextHeartbeatMs) await this.takePartOnce();
-      }
-    };
-    // All of them end before a failure is told: the next round reads anew.
-    const ended = await Promise.allSettled(Array.from({ length: PARTITIONS_AT_ONCE }, worker));
-    for (const one of ended) if (one.status === 'rejected') throw one.reason;
+    for (const [name, run] of runs) {
+      const owned = asked.get(name)!;
+      // Given up while it was read, and perhaps to be taken again from another offset: what was read is of the past.
+      if (owned !== this.owned.get(name) || !this.loop.isRunning) continue;
+      const work = this.hand(name, owned, run).catch((error: unknown) => {
+        owned.notBeforeMs = performance.now() + ERROR_PAUSE_MS;
+        this.member.onError(error);
+      }).finally(() => {
+        this.atWork.delete(name);
+        this.loop.wake();
+      });
+      this.atWork.set(name, work);
+    }
     return runs.size > 0;
   }
 
-  private async hand(name: string, owned: TopicPartition & { next: bigint; notBeforeMs: number }, run: readonly FeedRecord[]): Promise<void> {
+  private async hand(name: string, owned: Owned, run: readonly FeedRecord[]): Promise<void> {
     if (run[0]!.offset !== owned.next && TOPICS[owned.topic].kind === 'transport') {
       this.halted.add(name);
       this.owned.delete(name);
@@ -276,14 +281,11 @@ class PostgresMembership {
     const answer = await this.member.onRecords(owned, run);
     if (typeof answer === 'object') owned.next = answer.next;
     else if (answer === 'later') owned.notBeforeMs = performance.now() + LATER_MS;
-    // Another one of this process may have taken it again meanwhile.
-    else if (this.owned.get(name) === owned) this.owned.delete(name);
+    else this.owned.delete(name);
     if (answer === 'halt') this.halted.add(name);
-    if (answer === 'reassign') this.nextHeartbeatMs = 0;
+    // What was given away meanwhile may have come back: it is taken once nobody is at work on it.
+    if (answer === 'reassign' || !this.owned.has(name)) this.nextHeartbeatMs = 0;
   }
-
-  /** One at a time, whoever of those that are at work finds it due. */
-  private takePartOnce(): Promise<void> { return this.takingPart ??= this.takePart().finally(() => { this.takingPart = undefined; }); }
 
   private isWaiting(): boolean { return [...this.owned.values()].some(({ notBeforeMs }) => notBeforeMs > performance.now()); }
 }

@@ -3,7 +3,7 @@ import type { Envelope } from '../ingest/domain/usage-event';
 import { microsNumberOfText } from '@valueverse/kernel';
 import type { FreshEnvelope } from '../metering/copy';
 import { keyOf, lookUpKeys, type Occurrence, type Place } from '../metering/dedupe';
-import type { KeysOfPartition } from '../metering/key-days';
+import type { KeysOfBatch } from '../metering/key-days';
 
 /** What became of a correction. `replaced` is the event that counted until then. */
 export interface Corrected {
@@ -31,7 +31,7 @@ const occurrenceOf = (envelope: Envelope, place: Place, logTime: number): Occurr
 };
 
 /** Where the events that are corrected stand, and whether they were taken back already. */
-const standingOf = async (tx: Tx, keys: KeysOfPartition, corrections: readonly Occurrence[]): Promise<Map<string, Standing>> => {
+const standingOf = async (tx: Tx, keys: KeysOfBatch, corrections: readonly Occurrence[]): Promise<Map<string, Standing>> => {
   const found = await lookUpKeys(tx, keys, corrections);
   const all = new Map<string, Standing>();
   for (const [key, { place, slot }] of found) {
@@ -46,7 +46,7 @@ const standingOf = async (tx: Tx, keys: KeysOfPartition, corrections: readonly O
  * Decides the corrections of a batch in the order of the log, after the keys of its plain events are known. One that comes before its event in the log corrects nothing.
  * What they replace is noted, and where the event stands from then on.
  */
-export const decideCorrections = async (tx: Tx, keys: KeysOfPartition, corrections: readonly Occurrence[], fresh: readonly FreshEnvelope[]): Promise<Corrected[]> => {
+export const decideCorrections = async (tx: Tx, keys: KeysOfBatch, corrections: readonly Occurrence[], fresh: readonly FreshEnvelope[]): Promise<Corrected[]> => {
   if (corrections.length === 0) return [];
   const standing = await standingOf(tx, keys, corrections);
   const decided: Corrected[] = [];

@@ -4,7 +4,7 @@ import type { Database, Fact, NewJob, Reaction, Reactor, Tx } from '@valueverse/
 import type { JobHandler } from '@valueverse/platform';
 import type { Envelope } from '../ingest/domain/usage-event';
 import { countInto } from './count';
-import { lockHead, type FreshEnvelope } from './copy';
+import { lockHeads, type PlacedEnvelope } from './copy';
 import { type Meter as MeterRow, rulesOf } from './domain/measure';
 import { listExceptions } from './exceptions';
 import { occurrencesIn } from './metering.projector';
@@ -55,7 +55,7 @@ const takeOver = async (tx: Tx, { tenant, meterKey, version }: Meter, partition:
 
 /** Counts the next envelopes of a partition for a meter. Answers whether the meter follows the head from now on. */
 const countChunk = async (tx: Tx, { tenant, meterKey, version }: Meter, partition: number): Promise<boolean> => {
-  await lockHead(tx, partition);
+  await lockHeads(tx, [partition]);
   const progress = await tx.query<{ position: bigint | null; row: MeterRow }>(
     `SELECT p.position, m.row FROM usage_meter_progress p JOIN meters m ON m.tenant = p.tenant AND m.key = p.meter
      WHERE p.tenant = $1 AND p.meter = $2 AND p.version = $3 AND p.partition = $4`, [tenant, meterKey, version, partition]);
@@ -66,14 +66,14 @@ const countChunk = async (tx: Tx, { tenant, meterKey, version }: Meter, partitio
   const { rows } = await tx.query<{ position: bigint; log_time: bigint; body: string; not_counted: number[] }>(
     `SELECT position, log_time, body, not_counted FROM usage_envelopes
      WHERE tenant = $1 AND partition = $2 AND position > $3 AND body IS NOT NULL ORDER BY position LIMIT $4`, [tenant, partition, found.position, ENVELOPES_PER_CHUNK]);
-  const envelopes = rows.map((row): FreshEnvelope => ({
-    envelope: JSON.parse(row.body) as Envelope, body: row.body, position: Number(row.position), logTime: Number(row.log_time), notCounted: row.not_counted,
+  const envelopes = rows.map((row): PlacedEnvelope => ({
+    envelope: JSON.parse(row.body) as Envelope, partition, position: Number(row.position), logTime: Number(row.log_time),
   }));
   const superseded = await tx.query<{ position: bigint; nth: number }>(
     'SELECT position, nth FROM usage_superseded WHERE tenant = $1 AND partition = $2 AND position = ANY($3)', [tenant, partition, envelopes.map(({ position }) => position)]);
-  const notCounted = new Set([...envelopes.flatMap((envelope) => envelope.notCounted.map((nth) => `${envelope.position} ${nth}`)), ...superseded.rows.map(({ position, nth }) => `${position} ${nth}`)]);
-  const counted = occurrencesIn(partition, envelopes).filter(({ position, nth }) => !notCounted.has(`${position} ${nth}`));
-  await listExceptions(tx, await countInto(tx, new SeriesIndex(), partition, counted, new Map([[tenant, [rule]]])));
+  const notCounted = new Set([...rows.flatMap((row) => row.not_counted.map((nth) => `${row.position} ${nth}`)), ...superseded.rows.map(({ position, nth }) => `${position} ${nth}`)]);
+  const counted = occurrencesIn(envelopes).filter(({ position, nth }) => !notCounted.has(`${position} ${nth}`));
+  await listExceptions(tx, await countInto(tx, new SeriesIndex(), [{ partition, occurrences: counted, rules: new Map([[tenant, [rule]]]) }]));
   const caughtUp = rows.length < ENVELOPES_PER_CHUNK;
   await tx.query('UPDATE usage_meter_progress SET position = $5 WHERE tenant = $1 AND meter = $2 AND version = $3 AND partition = $4',
     [tenant, meterKey, version, partition, caughtUp ? null : rows.at(-1)!.position]);

@@ -11,7 +11,7 @@ export const FOLD_CODES: Readonly<Record<Fold, number>> = { add: 0, least: 1, gr
 interface Cell { readonly series: number; readonly bucket: number; readonly tenant: string; readonly tally: Tally }
 
 /** Adds to buckets, making those that are not there. Sums are exact; the text of one depends on its value alone. */
-export const growBuckets = async (tx: Tx, deltas: ReadonlyMap<string, SeriesDelta>, numbers: ReadonlyMap<string, number>): Promise<void> => {
+export const growBuckets = async (tx: Tx, deltas: Iterable<readonly [text: string, delta: SeriesDelta]>, numbers: ReadonlyMap<string, number>): Promise<void> => {
   const cells: Cell[] = [];
   for (const [text, { tenant, cells: own }] of deltas) {
     const series = numbers.get(text);
@@ -52,6 +52,7 @@ export const indexEnvelopes = async (tx: Tx, counted: readonly Occurrence[]): Pr
   const rows = new Map<string, Occurrence>();
   for (const occurrence of counted) {
     const { tenant, event, micros, position } = occurrence;
+    // A subject has one partition, so the position says which envelope.
     const key = `${tenant}\n${event.subject}\n${bucketOf(micros)}\n${position}`;
     if (!rows.has(key)) rows.set(key, occurrence);
   }
@@ -59,6 +60,7 @@ export const indexEnvelopes = async (tx: Tx, counted: readonly Occurrence[]): Pr
   if (list.length === 0) return;
   await tx.query(
     `INSERT INTO usage_bucket_envelopes (tenant, subject, bucket, partition, position)
-     SELECT tenant, subject, bucket, $5, position FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) g(tenant, subject, bucket, position)`,
-    [textArray(list.map(({ tenant }) => tenant)), textArray(list.map(({ event }) => event.subject)), bigintArray(list.map(({ micros }) => bucketOf(micros))), bigintArray(list.map(({ position }) => position)), list[0]!.partition]);
+     SELECT tenant, subject, bucket, partition, position FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) g(tenant, subject, bucket, position, partition)`,
+    [textArray(list.map(({ tenant }) => tenant)), textArray(list.map(({ event }) => event.subject)), bigintArray(list.map(({ micros }) => bucketOf(micros))), bigintArray(list.map(({ position }) => position)),
+      bigintArray(list.map(({ partition }) => partition))]);
 };

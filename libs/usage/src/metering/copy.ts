@@ -1,9 +1,8 @@
 import { createHash, hash } from 'node:crypto';
 import { canonicalJson, microsNumberOfText, partitionOf } from '@valueverse/kernel';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
-import { RecordRejected, type FeedRecord, type Tx } from '@valueverse/event-log';
+import { bigintArray, byteaArray, RecordRejected, textArray, type FeedRecord, type Tx } from '@valueverse/event-log';
 import type { Envelope } from '../ingest/domain/usage-event';
-import { textColumn } from './text-column';
 
 /** Where metering's copy of a partition ends: the last position, the chain up to there, and its log time in microseconds. */
 export interface CopyHead {
@@ -12,15 +11,21 @@ export interface CopyHead {
   link: Buffer;
   logTime: number;
 }
-/** An envelope that is about to be copied. */
-export interface FreshEnvelope {
+/** An envelope and where the copy has it. */
+export interface PlacedEnvelope {
   readonly envelope: Envelope;
-  readonly body: string;
+  readonly partition: number;
   readonly position: number;
   /** The running maximum of `recordedAt` in the partition: what windows go by. */
   readonly logTime: number;
+}
+/** An envelope that is about to be copied. */
+export interface FreshEnvelope extends PlacedEnvelope {
+  readonly body: string;
   /** The places of events that do not count, ascending. */
   readonly notCounted: number[];
+  /** The first instant that it is about, in microseconds: of its events, and of those that it takes back or replaces. For whoever looks for late usage. */
+  earliest: number;
 }
 
 /** A record of `usage.events` that is no envelope of ours. */
@@ -49,11 +54,11 @@ export const readEnvelope = (record: FeedRecord): Envelope => {
   return envelope;
 };
 
-/** Locks the end of a partition's copy: who holds it is the only one that counts there. */
-export const lockHead = async (tx: Tx, partition: number): Promise<CopyHead> => {
-  const { rows } = await tx.query<{ position: bigint; link: Buffer; log_time: bigint }>('SELECT position, link, log_time FROM usage_partitions WHERE partition = $1 FOR UPDATE', [partition]);
-  const row = rows[0]!;
-  return { partition, position: Number(row.position), link: row.link, logTime: Number(row.log_time) };
+/** Locks the ends of partitions' copies, in their order: who holds one is the only one that counts there. */
+export const lockHeads = async (tx: Tx, partitions: readonly number[]): Promise<CopyHead[]> => {
+  const { rows } = await tx.query<{ partition: number; position: bigint; link: Buffer; log_time: bigint }>(
+    'SELECT partition, position, link, log_time FROM usage_partitions WHERE partition = ANY($1) ORDER BY partition FOR UPDATE', [partitions]);
+  return rows.map((row) => ({ partition: row.partition, position: Number(row.position), link: row.link, logTime: Number(row.log_time) }));
 };
 
 /** The envelopes that are not in the copy yet, each once: the ingress may have written one twice. */
@@ -68,13 +73,13 @@ export const unknownEnvelopes = async <E extends { readonly envelope: Envelope }
 };
 const keyOf = ({ tenant, id }: Envelope): string => `${tenant}\n${id}`;
 
-/** Gives envelopes their positions and log times, in order. */
-export const placed = (head: CopyHead, given: readonly { readonly envelope: Envelope; readonly body: string }[]): FreshEnvelope[] => {
+/** Gives envelopes of a partition their positions and log times, in order. */
+export const placed = ({ partition, ...head }: CopyHead, given: readonly { readonly envelope: Envelope; readonly body: string }[]): FreshEnvelope[] => {
   let { position, logTime } = head;
   return given.map(({ envelope, body }) => {
     position += 1;
     logTime = Math.max(logTime, microsNumberOfText(envelope.recordedAt));
-    return { envelope, body, position, logTime, notCounted: [] };
+    return { envelope, partition, body, position, logTime, notCounted: [], earliest: Number.MAX_SAFE_INTEGER };
   });
 };
 
@@ -82,30 +87,33 @@ export const placed = (head: CopyHead, given: readonly { readonly envelope: Enve
 export const bodyHashOf = (body: string): Buffer => hash('sha256', body, 'buffer');
 export const linkOf = (previous: Buffer, header: string, bodyHash: Buffer): Buffer => createHash('sha256').update(previous).update(header).update(bodyHash).digest();
 
-const headerOf = (partition: number, { envelope, position, logTime, notCounted }: FreshEnvelope): string =>
+const headerOf = ({ envelope, partition, position, logTime, notCounted }: FreshEnvelope): string =>
   canonicalJson({ partition, position: String(position), tenant: envelope.tenant, envelope: envelope.id, recordedAt: envelope.recordedAt, logTime: String(logTime), notCounted });
 
-/** Writes envelopes to the copy, linked to what is there. `earliest` is the first instant that each is about, for whoever looks for late usage. Answers the new end, which `moveHead` stores. */
-export const writeEnvelopes = async (tx: Tx, head: CopyHead, fresh: readonly FreshEnvelope[], earliest: readonly number[]): Promise<CopyHead> => {
-  let { link } = head;
+/** Writes envelopes to the copies of their partitions, each linked to what is there, and moves the heads along; `moveHeads` stores them. */
+export const writeEnvelopes = async (tx: Tx, heads: ReadonlyMap<number, CopyHead>, fresh: readonly FreshEnvelope[]): Promise<void> => {
   const rows = fresh.map((envelope) => {
-    const header = headerOf(head.partition, envelope);
+    const head = heads.get(envelope.partition)!;
+    const header = headerOf(envelope);
     const bodyHash = bodyHashOf(envelope.body);
-    link = linkOf(link, header, bodyHash);
-    return { header, bodyHash, link };
+    head.link = linkOf(head.link, header, bodyHash);
+    head.position = envelope.position;
+    head.logTime = envelope.logTime;
+    return { header, bodyHash, link: head.link };
   });
   await tx.query(
     `INSERT INTO usage_envelopes (tenant, partition, position, envelope, log_time, header, body, body_hash, link, not_counted, earliest)
-     SELECT tenant, $1, position, envelope, log_time, header, body, body_hash, link, not_counted::int[], earliest
-     FROM unnest($2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], string_to_array($7, E'\\x01'), $8::bytea[], $9::bytea[], $10::text[], $11::bigint[])
-       g(tenant, position, envelope, log_time, header, body, body_hash, link, not_counted, earliest)`,
-    [head.partition, fresh.map(({ envelope }) => envelope.tenant), fresh.map(({ position }) => position), fresh.map(({ envelope }) => envelope.id),
-      fresh.map(({ logTime }) => logTime), rows.map(({ header }) => header), textColumn(fresh.map(({ body }) => body)), rows.map(({ bodyHash }) => bodyHash),
-      rows.map((row) => row.link), fresh.map(({ notCounted }) => `{${notCounted.join(',')}}`), earliest]);
-  const last = fresh.at(-1)!;
-  return { partition: head.partition, position: last.position, logTime: last.logTime, link };
+     SELECT tenant, partition, position, envelope, log_time, header, body, body_hash, link, not_counted::int[], earliest
+     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bytea[], $9::bytea[], $10::text[], $11::bigint[])
+       g(tenant, partition, position, envelope, log_time, header, body, body_hash, link, not_counted, earliest)`,
+    [textArray(fresh.map(({ envelope }) => envelope.tenant)), bigintArray(fresh.map(({ partition }) => partition)), bigintArray(fresh.map(({ position }) => position)), textArray(fresh.map(({ envelope }) => envelope.id)),
+      bigintArray(fresh.map(({ logTime }) => logTime)), textArray(rows.map(({ header }) => header)), textArray(fresh.map(({ body }) => body)), byteaArray(rows.map(({ bodyHash }) => bodyHash)),
+      byteaArray(rows.map((row) => row.link)), textArray(fresh.map(({ notCounted }) => `{${notCounted.join(',')}}`)), bigintArray(fresh.map(({ earliest }) => earliest))]);
 };
 
-export const moveHead = async (tx: Tx, head: CopyHead): Promise<void> => {
-  await tx.query('UPDATE usage_partitions SET position = $2, link = $3, log_time = $4 WHERE partition = $1', [head.partition, head.position, head.link, head.logTime]);
+export const moveHeads = async (tx: Tx, heads: readonly CopyHead[]): Promise<void> => {
+  await tx.query(
+    `UPDATE usage_partitions p SET position = g.position, link = g.link, log_time = g.log_time FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bigint[]) g(partition, position, link, log_time)
+     WHERE p.partition = g.partition`,
+    [bigintArray(heads.map(({ partition }) => partition)), bigintArray(heads.map(({ position }) => position)), byteaArray(heads.map(({ link }) => link)), bigintArray(heads.map(({ logTime }) => logTime))]);
 };

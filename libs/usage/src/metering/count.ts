@@ -1,41 +1,50 @@
 import type { Tx } from '@valueverse/event-log';
 import { growBuckets } from './buckets';
 import type { Occurrence } from './dedupe';
-import { Deltas, seriesText } from './domain/deltas';
+import { Deltas, type SeriesDelta, seriesText } from './domain/deltas';
 import { groupsOf, looksAt, type MeterRule } from './domain/measure';
 import { excluded, type UsageException } from './exceptions';
 import type { SeriesIndex } from './series';
 
 /** Tenant -> the rules that count its events. */
 export type Rules = ReadonlyMap<string, readonly MeterRule[]>;
+/** Events of one partition that count, and for which rules. */
+export interface Countable { readonly partition: number; readonly occurrences: readonly Occurrence[]; readonly rules: Rules }
 
 /**
- * Counts events of one partition, whose lock the caller holds, for the meters of their tenants. Answers the events that do not count for a meter, because their
+ * Counts events of partitions, whose locks the caller holds, for the meters of their tenants. Answers the events that do not count for a meter, because their
  * value is none, or because their subject has too many combinations of dimensions already.
  */
-export const countInto = async (tx: Tx, index: SeriesIndex, partition: number, occurrences: readonly Occurrence[], rules: Rules): Promise<UsageException[]> => {
-  const deltas = new Deltas(partition);
+export const countInto = async (tx: Tx, index: SeriesIndex, parts: readonly Countable[]): Promise<UsageException[]> => {
   const exceptions: UsageException[] = [];
-  for (const occurrence of occurrences) {
-    const invalid = deltas.add(occurrence.tenant, occurrence.event, occurrence.micros, rules.get(occurrence.tenant) ?? []);
-    if (invalid.length > 0) exceptions.push(...excluded('invalid_value', occurrence, invalid));
+  const all = new Map<string, SeriesDelta>();
+  const counted = parts.map((part) => {
+    const deltas = new Deltas(part.partition);
+    for (const occurrence of part.occurrences) {
+      const invalid = deltas.add(occurrence.tenant, occurrence.event, occurrence.micros, part.rules.get(occurrence.tenant) ?? []);
+      if (invalid.length > 0) exceptions.push(...excluded('invalid_value', occurrence, invalid));
+    }
+    for (const [text, delta] of deltas.all) all.set(text, delta);
+    return { ...part, deltas };
+  });
+  const numbers = await index.numbersOf(tx, all);
+  const refused = new Set([...all.keys()].filter((text) => !numbers.has(text)));
+  if (refused.size > 0) {
+    for (const part of counted) {
+      exceptions.push(...excludedBy(refused, part));
+      for (const text of refused) part.deltas.drop(text);
+    }
   }
-  const numbers = await index.numbersOf(tx, deltas.all, partition);
-  const refused = [...deltas.all.keys()].filter((text) => !numbers.has(text));
-  if (refused.length > 0) {
-    exceptions.push(...excludedBy(new Set(refused), partition, occurrences, rules));
-    for (const text of refused) deltas.drop(text);
-  }
-  await growBuckets(tx, deltas.all, numbers);
-  const totals = deltas.totals();
-  await growBuckets(tx, totals, await index.numbersOf(tx, totals, partition));
+  const totals = new Map(counted.flatMap(({ deltas }) => [...deltas.totals()]));
+  for (const [text, number] of await index.numbersOf(tx, totals)) numbers.set(text, number);
+  await growBuckets(tx, [...all, ...totals], numbers);
   return exceptions;
 };
 
 /** The events of series that were not made. */
-const excludedBy = (refused: ReadonlySet<string>, partition: number, occurrences: readonly Occurrence[], rules: Rules): UsageException[] => occurrences.flatMap((occurrence) => {
+const excludedBy = (refused: ReadonlySet<string>, { partition, occurrences, rules }: Countable): UsageException[] => occurrences.flatMap((occurrence) => {
   const { tenant, event, micros } = occurrence;
   const own = (rules.get(tenant) ?? []).filter((rule) => looksAt(rule, event.type, micros, event.data)
-    && refused.has(seriesText({ tenant, rule, subject: event.subject, groups: groupsOf(rule, event.data) }, partition)));
+    && refused.has(seriesText({ tenant, rule, partition, subject: event.subject, groups: groupsOf(rule, event.data) })));
   return excluded('too_many_groups', occurrence, own);
 });

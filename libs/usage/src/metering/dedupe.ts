@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { canonicalJson } from '@valueverse/kernel';
-import { bigintArray, type Tx, uuidArray, wordArray } from '@valueverse/event-log';
+import { bigintArray, ident, type Tx, uuidArray, wordArray } from '@valueverse/event-log';
 import type { UsageEvent } from '../ingest/domain/usage-event';
-import { dayOf, type KeysOfPartition, slotOf } from './key-days';
+import { dayOf, type KeysOfBatch, slotOf } from './key-days';
 
 /** One event of an envelope, and where it is. */
 export interface Occurrence {
@@ -40,10 +40,10 @@ export const keyOf = (tenant: string, { subject, source, id }: Pick<UsageEvent, 
 interface Candidate { readonly occurrence: Occurrence; readonly key: Buffer; readonly content: Buffer; first: Known | undefined; otherSubject: Place | undefined }
 
 /**
- * Says which events were there before, in the window of log time or earlier in this list, and remembers the new ones. The caller holds the lock of the partition, so
+ * Says which events were there before, in the window of log time or earlier in this list, and remembers the new ones. The caller holds the locks of the partitions, so
  * one subject's events are decided one after the other. Ids that two partitions take in at the same moment may not be found to be reused: both count anyway.
  */
-export const findClashes = async (tx: Tx, keys: KeysOfPartition, occurrences: readonly Occurrence[]): Promise<Clash[]> => {
+export const findClashes = async (tx: Tx, keys: KeysOfBatch, occurrences: readonly Occurrence[]): Promise<Clash[]> => {
   const candidates = new Map<string, Candidate>();
   const repeats: { occurrence: Occurrence; candidate: Candidate }[] = [];
   for (const occurrence of occurrences) {
@@ -83,14 +83,34 @@ const findReusedAmong = (candidates: readonly Candidate[]): void => {
   }
 };
 
-/** Looks the candidates up in the days of their window. A filter may only say that a key is perhaps there; the index decides. */
-const findKnown = async (tx: Tx, keys: KeysOfPartition, candidates: readonly Candidate[]): Promise<void> => {
-  for (const [day, own] of byDay(candidates)) {
-    for (const { day: one, filter } of await keys.windowOf(tx, day)) {
-      const perhaps = filter === undefined ? own : own.filter(({ key }) => filter.mayHave(key));
-      await lookUp(tx, slotOf(one), perhaps);
+/** Which candidates may be known in which day, the latest day first. A filter may only say that a key is perhaps there; the index decides. */
+const perhapsKnown = async (tx: Tx, keys: KeysOfBatch, candidates: readonly Candidate[], looksAtFilters: boolean): Promise<[day: number, Candidate[]][]> => {
+  const byDayKnown = new Map<number, Candidate[]>();
+  for (const own of groupedBy(candidates, ({ occurrence: { logTime, partition } }) => `${dayOf(logTime)} ${partition}`)) {
+    const [{ occurrence: { logTime, partition } }] = own as [Candidate];
+    for (const { day, filter } of await keys.windowOf(tx, dayOf(logTime), partition)) {
+      const perhaps = filter === undefined || !looksAtFilters ? own : own.filter(({ key }) => filter.mayHave(key));
+      const there = byDayKnown.get(day);
+      if (there === undefined) byDayKnown.set(day, [...perhaps]);
+      else for (const candidate of perhaps) there.push(candidate);
     }
   }
+  return [...byDayKnown].sort(([left], [right]) => right - left);
+};
+
+const groupedBy = <T>(items: readonly T[], nameOf: (item: T) => string): T[][] => {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const name = nameOf(item);
+    const own = groups.get(name);
+    if (own === undefined) groups.set(name, [item]);
+    else own.push(item);
+  }
+  return [...groups.values()];
+};
+
+const findKnown = async (tx: Tx, keys: KeysOfBatch, candidates: readonly Candidate[]): Promise<void> => {
+  for (const [day, perhaps] of await perhapsKnown(tx, keys, candidates, true)) await lookUp(tx, slotOf(day), perhaps);
 };
 
 /** `OFFSET 0` has the database look up one key after the other: it may otherwise walk through all keys of the day and compare each with those that are asked for. */
@@ -108,13 +128,12 @@ const lookUp = async (tx: Tx, slot: number, candidates: readonly Candidate[]): P
   }
 };
 /** Where the events of keys stand, by key: for what corrects them. */
-export const lookUpKeys = async (tx: Tx, keys: KeysOfPartition, occurrences: readonly Occurrence[]): Promise<Map<string, { place: Place; slot: number }>> => {
+export const lookUpKeys = async (tx: Tx, keys: KeysOfBatch, occurrences: readonly Occurrence[]): Promise<Map<string, { place: Place; slot: number }>> => {
   const found = new Map<string, { place: Place; slot: number }>();
-  for (const [day, own] of byDay(occurrences.map((occurrence): Candidate => ({ occurrence, key: keyOf(occurrence.tenant, occurrence.event), content: NO_CONTENT, first: undefined, otherSubject: undefined })))) {
-    for (const { day: one } of await keys.windowOf(tx, day)) {
-      await lookUp(tx, slotOf(one), own.filter(({ first }) => first === undefined));
-      for (const { key, first } of own) if (first !== undefined && !found.has(key.toString('latin1'))) found.set(key.toString('latin1'), { place: placeOf(first), slot: slotOf(one) });
-    }
+  const candidates = occurrences.map((occurrence): Candidate => ({ occurrence, key: keyOf(occurrence.tenant, occurrence.event), content: NO_CONTENT, first: undefined, otherSubject: undefined }));
+  for (const [day, own] of await perhapsKnown(tx, keys, candidates, false)) {
+    await lookUp(tx, slotOf(day), own.filter(({ first }) => first === undefined));
+    for (const { key, first } of own) if (first !== undefined && !found.has(key.toString('latin1'))) found.set(key.toString('latin1'), { place: placeOf(first), slot: slotOf(day) });
   }
   return found;
 };
@@ -123,26 +142,16 @@ const NO_CONTENT = Buffer.alloc(0);
 /** The least or the greatest key with the same first half. */
 const bounded = (key: Buffer, byte: number): Buffer => Buffer.concat([key.subarray(0, HALF_BYTES), Buffer.alloc(HALF_BYTES, byte)]);
 
-const byDay = (candidates: readonly Candidate[]): Map<number, Candidate[]> => {
-  const days = new Map<number, Candidate[]>();
-  for (const candidate of candidates) {
-    const day = dayOf(candidate.occurrence.logTime);
-    const own = days.get(day);
-    if (own === undefined) days.set(day, [candidate]);
-    else own.push(candidate);
-  }
-  return days;
-};
-
-const remember = async (tx: Tx, keys: KeysOfPartition, fresh: readonly Candidate[]): Promise<void> => {
-  for (const [day, own] of byDay(fresh)) {
+const remember = async (tx: Tx, keys: KeysOfBatch, fresh: readonly Candidate[]): Promise<void> => {
+  for (const own of groupedBy(fresh, ({ occurrence }) => String(dayOf(occurrence.logTime)))) {
+    const day = dayOf(own[0]!.occurrence.logTime);
     await keys.begin(tx, day);
     // In the order of the key: neighbours in the index are written together.
     own.sort((left, right) => Buffer.compare(left.key, right.key));
     await tx.query(
-      `INSERT INTO usage_keys (slot, partition, nth, key, content, position)
-       SELECT $1, $2, nth, key, content, position FROM unnest($3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[]) g(key, content, position, nth)`,
-      [slotOf(day), own[0]!.occurrence.partition, uuidArray(own.map(({ key }) => key)), wordArray(own.map(({ content }) => content)),
+      `INSERT INTO ${ident(`usage_keys_${slotOf(day)}`)} (slot, partition, nth, key, content, position)
+       SELECT $1, partition, nth, key, content, position FROM unnest($2::bigint[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[]) g(partition, key, content, position, nth)`,
+      [slotOf(day), bigintArray(own.map(({ occurrence }) => occurrence.partition)), uuidArray(own.map(({ key }) => key)), wordArray(own.map(({ content }) => content)),
         bigintArray(own.map(({ occurrence }) => occurrence.position)), bigintArray(own.map(({ occurrence }) => occurrence.nth))]);
     keys.added(day, own.map(({ key }) => key));
   }

@@ -16,21 +16,23 @@ export const dayOf = (logTime: number): number => Math.floor(logTime / DAY_MICRO
 export const slotOf = (day: number): number => day % KEY_SLOTS;
 
 interface Day {
-  readonly filter: KeyFilter | undefined;
-  /** Up to where the keys of each partition are in the filter, and the day that the partition was on when it was read. */
-  readonly upTo: Map<number, { position: number; readonly day: number }>;
+  /** None where the filters have all the memory that they may. */
+  filter: KeyFilter | undefined;
+  /** Up to where the keys of each partition are in the filter, and the day that the partition was on when it was read. Empty while it is being read. */
+  upTo: ReadonlyMap<number, { position: number; readonly day: number }>;
 }
+interface Window { readonly day: number; readonly filter: KeyFilter | undefined }
 
-/** The keys of one partition, as one transaction looks at them and adds to them. */
-export interface KeysOfPartition {
+/** The keys of some partitions, as one transaction looks at them and adds to them. */
+export interface KeysOfBatch {
   /** Makes sure that the slot of a day holds that day and no older one. Whoever comes first on a new day empties it. */
   readonly begin: (tx: Tx, day: number) => Promise<void>;
-  /** The days of the window of `day` that hold keys, with their filters; the latest first. */
-  readonly windowOf: (tx: Tx, day: number) => Promise<readonly { readonly day: number; readonly filter: KeyFilter | undefined }[]>;
+  /** The days of the window of `day` that hold keys, with the filters that serve a partition; the latest first. */
+  readonly windowOf: (tx: Tx, day: number, partition: number) => Promise<readonly Window[]>;
   /** To be told at once of keys that were written: a filter that knows of one that is rolled back only says "perhaps" once more. */
   readonly added: (day: number, keys: readonly Buffer[]) => void;
-  /** To be told when the transaction is committed, with where the copy of the partition then ends. */
-  readonly committed: (position: number) => void;
+  /** To be told when the transaction is committed, with where the copies of its partitions then end. */
+  readonly committed: (positions: ReadonlyMap<number, number>) => void;
 }
 
 /**
@@ -41,16 +43,32 @@ export class KeyDays {
   private readonly days = new Map<number, Day>();
   private readonly begun = new Set<number>();
 
-  /** The keys of a partition whose lock the caller holds and whose copy ends at `position`. */
-  of(partition: number, position: number): KeysOfPartition {
+  /** The keys of partitions whose locks the caller holds; `before` says where their copies end. */
+  of(before: ReadonlyMap<number, number>): KeysOfBatch {
+    const written: { readonly day: number; readonly into: Day | undefined; readonly keys: readonly Buffer[] }[] = [];
+    let kept: number[] | undefined;
     return {
-      begin: (tx, day) => this.begin(tx, day),
-      windowOf: (tx, day) => this.windowOf(tx, day, partition, position),
-      added: (day, keys) => { const filter = this.days.get(day)?.filter; if (filter !== undefined) for (const key of keys) filter.add(key); },
-      committed: (next) => {
+      begin: async (tx, day) => { if (await this.begin(tx, day)) kept = undefined; },
+      windowOf: async (tx, day, partition) => {
+        kept ??= (await tx.query<{ day: number }>('SELECT day FROM usage_key_days ORDER BY day DESC')).rows.map((row) => row.day);
+        for (const known of this.days.keys()) if (known <= day - KEY_SLOTS) this.days.delete(known);
+        const window: Window[] = [];
+        for (const one of kept) if (one > day - DEDUPE_DAYS && one <= day) window.push({ day: one, filter: await this.filterOf(tx, one, partition, before.get(partition)!) });
+        return window;
+      },
+      added: (day, keys) => {
+        const into = this.days.get(day);
+        written.push({ day, into, keys });
+        addTo(into, keys);
+      },
+      committed: (positions) => {
+        // A filter that was read anew while these keys were written has not seen them.
+        for (const { day, into, keys } of written) if (this.days.get(day) !== into) addTo(this.days.get(day), keys);
         for (const { upTo } of this.days.values()) {
-          const own = upTo.get(partition);
-          if (own?.position === position) own.position = next;
+          for (const [partition, position] of positions) {
+            const own = upTo.get(partition);
+            if (own?.position === before.get(partition)) own!.position = position;
+          }
         }
       },
     };
@@ -59,8 +77,9 @@ export class KeyDays {
   /** Forgets every filter: something was there that they did not know of. */
   distrust(): void { this.days.clear(); }
 
-  private async begin(tx: Tx, day: number): Promise<void> {
-    if (this.begun.has(day)) return;
+  /** Answers whether this transaction is the first one of this process on that day. */
+  private async begin(tx: Tx, day: number): Promise<boolean> {
+    if (this.begun.has(day)) return false;
     await tx.query('INSERT INTO usage_key_days VALUES ($1, $2) ON CONFLICT (slot) DO NOTHING', [slotOf(day), day]);
     const { rows } = await tx.query<{ day: number }>('SELECT day FROM usage_key_days WHERE slot = $1 FOR UPDATE', [slotOf(day)]);
     if (rows[0]!.day < day) {
@@ -68,45 +87,43 @@ export class KeyDays {
       await tx.query('UPDATE usage_key_days SET day = $2 WHERE slot = $1', [slotOf(day), day]);
     }
     tx.afterCommit(() => { this.begun.add(day); });
+    return true;
   }
 
-  private async windowOf(tx: Tx, day: number, partition: number, position: number): ReturnType<KeysOfPartition['windowOf']> {
-    const { rows } = await tx.query<{ day: number }>('SELECT day FROM usage_key_days WHERE day > $1::int - $2::int AND day <= $1 ORDER BY day DESC', [day, DEDUPE_DAYS]);
-    for (const known of this.days.keys()) if (known <= day - KEY_SLOTS) this.days.delete(known);
-    const window = [];
-    for (const { day: one } of rows) {
-      const known = this.days.get(one);
-      const own = known?.upTo.get(partition);
-      const serves = own !== undefined && (own.day > one || own.position === position);
-      window.push({ day: one, filter: serves ? known!.filter : await this.read(tx, one) });
-    }
-    return window;
+  private async filterOf(tx: Tx, day: number, partition: number, position: number): Promise<KeyFilter | undefined> {
+    const known = this.days.get(day);
+    const own = known?.upTo.get(partition);
+    return own !== undefined && (own.day > day || own.position === position) ? known!.filter : this.read(tx, day);
   }
 
   /** Reads the keys of a day into a filter; none where the filters have all the memory that they may. */
   private async read(tx: Tx, day: number): Promise<KeyFilter | undefined> {
-    this.days.delete(day);
+    const filter = new KeyFilter();
+    // What others of this process write from now on goes into it as well.
+    const made: Day = { filter, upTo: new Map() };
+    this.days.set(day, made);
     // First where the partitions are, then the keys: so the filter has at least all that are below.
     const { rows } = await tx.query<{ partition: number; position: bigint; log_time: bigint }>('SELECT partition, position, log_time FROM usage_partitions');
-    const upTo = new Map(rows.map((row) => [row.partition, { position: Number(row.position), day: dayOf(Number(row.log_time)) }]));
-    const filter = await this.readFilter(tx, slotOf(day));
-    this.days.set(day, { filter, upTo });
-    return filter;
+    if (!(await this.fill(tx, slotOf(day), filter))) made.filter = undefined;
+    made.upTo = new Map(rows.map((row) => [row.partition, { position: Number(row.position), day: dayOf(Number(row.log_time)) }]));
+    return made.filter;
   }
 
-  private async readFilter(tx: Tx, slot: number): Promise<KeyFilter | undefined> {
-    const filter = new KeyFilter();
-    const others = [...this.days.values()].reduce((bytes, one) => bytes + (one.filter?.bytes ?? 0), 0);
+  /** Answers whether there was room for all keys. */
+  private async fill(tx: Tx, slot: number, filter: KeyFilter): Promise<boolean> {
+    const others = [...this.days.values()].reduce((bytes, one) => bytes + (one.filter === filter ? 0 : one.filter?.bytes ?? 0), 0);
     for (let after = BEFORE_ALL; ;) {
       const { rows: [row] } = await tx.query<{ keys: Buffer | null; last: string }>(
         `SELECT string_agg(uuid_send(key), ''::bytea ORDER BY key) AS keys, (array_agg(key::text ORDER BY key DESC))[1] AS last
          FROM (SELECT key FROM usage_keys WHERE slot = $1 AND key > $2::uuid ORDER BY key LIMIT $3) k`, [slot, after, KEYS_PER_READ]);
       const keys = row?.keys;
-      if (keys == null) return filter;
+      if (keys == null) return true;
       for (let at = 0; at < keys.length; at += KEY_BYTES) filter.add(keys.subarray(at, at + KEY_BYTES));
-      if (others + filter.bytes > FILTER_BYTES_MAX) return undefined;
-      if (keys.length < KEYS_PER_READ * KEY_BYTES) return filter;
+      if (others + filter.bytes > FILTER_BYTES_MAX) return false;
+      if (keys.length < KEYS_PER_READ * KEY_BYTES) return true;
       after = row!.last;
     }
   }
 }
+
+const addTo = (day: Day | undefined, keys: readonly Buffer[]): void => { if (day?.filter !== undefined) for (const key of keys) day.filter.add(key); };

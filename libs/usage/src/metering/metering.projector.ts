@@ -1,74 +1,110 @@
 import { microsNumberOfText } from '@valueverse/kernel';
 import { consumerName, type FeedRecord, type RecordProjector, type Tx } from '@valueverse/event-log';
-import { decideCorrections, type Corrected } from '../corrections/correct';
+import { type Corrected, decideCorrections } from '../corrections/correct';
+import { LATE_MICROS, type UsageMeter } from '../usage-meter';
 import { indexEnvelopes } from './buckets';
-import { lockHead, moveHead, placed, readEnvelope, unknownEnvelopes, writeEnvelopes, type CopyHead, type FreshEnvelope } from './copy';
+import { type CopyHead, type FreshEnvelope, lockHeads, moveHeads, placed, type PlacedEnvelope, readEnvelope, unknownEnvelopes, writeEnvelopes } from './copy';
 import { countInto, type Rules } from './count';
 import { findClashes, type Occurrence } from './dedupe';
-import { rulesOf, type Meter, type MeterRule } from './domain/measure';
+import { type Meter, type MeterRule, rulesOf } from './domain/measure';
 import { exceptionOf, listExceptions, refusedCorrection } from './exceptions';
-import { KeyDays, type KeysOfPartition } from './key-days';
+import { KeyDays, type KeysOfBatch } from './key-days';
 import { SeriesIndex } from './series';
 import { takeBack } from './take-back';
-import { LATE_MICROS, type UsageMeter } from '../usage-meter';
 
 /** What is parsed and counted at a time, so that a long run of records needs no more memory than a short one. */
 const SLICE_CHARACTERS_MAX = 2_000_000;
 
 /** The events of envelopes one by one, in the order of the log. */
-export const occurrencesIn = (partition: number, envelopes: readonly FreshEnvelope[]): Occurrence[] => envelopes.flatMap(({ envelope, position, logTime }) =>
-  envelope.events.map((event, nth) => ({ tenant: envelope.tenant, event, micros: microsNumberOfText(event.time), partition, position, nth, logTime })));
+export const occurrencesIn = (envelopes: readonly PlacedEnvelope[]): Occurrence[] => {
+  const all: Occurrence[] = [];
+  for (const { envelope: { tenant, events }, partition, position, logTime } of envelopes) {
+    for (let nth = 0; nth < events.length; nth++) all.push({ tenant, event: events[nth]!, micros: microsNumberOfText(events[nth]!.time), partition, position, nth, logTime });
+  }
+  return all;
+};
 
-/** The meters that follow the head of a partition, by tenant. One that is still being back-filled counts there by its job alone. */
-const followingRules = async (tx: Tx, partition: number, tenants: readonly string[]): Promise<Rules> => {
-  const { rows } = await tx.query<{ tenant: string; version: number; row: Meter }>(
-    `SELECT p.tenant, p.version, m.row FROM usage_meter_progress p JOIN meters m ON m.tenant = p.tenant AND m.key = p.meter
-     WHERE p.partition = $1 AND p.position IS NULL AND p.tenant = ANY($2)`, [partition, tenants]);
-  const rules = new Map<string, MeterRule[]>();
-  for (const { tenant, version, row } of rows) {
+/** Notes the first instant that each envelope is about. */
+const noteEarliest = (envelopes: ReadonlyMap<string, FreshEnvelope>, all: readonly Occurrence[], corrected: readonly Corrected[]): void => {
+  let envelope: FreshEnvelope | undefined;
+  for (const { partition, position, micros } of all) {
+    if (envelope?.position !== position || envelope.partition !== partition) envelope = envelopes.get(placeName(partition, position))!;
+    if (micros < envelope.earliest) envelope.earliest = micros;
+  }
+  for (const { occurrence, replaced } of corrected) {
+    const correcting = envelopes.get(placeName(occurrence.partition, occurrence.position))!;
+    if (replaced !== undefined && replaced.micros < correcting.earliest) correcting.earliest = replaced.micros;
+  }
+};
+const placeName = (partition: number, position: number): string => `${partition} ${position}`;
+
+/** Partition -> the meters that follow its head, by tenant. One that is still being back-filled counts there by its job alone. */
+const followingRules = async (tx: Tx, partitions: readonly number[], tenants: readonly string[]): Promise<ReadonlyMap<number, Rules>> => {
+  const { rows } = await tx.query<{ tenant: string; version: number; partitions: number[]; row: Meter }>(
+    `SELECT p.tenant, p.version, p.partitions, m.row FROM
+       (SELECT tenant, meter, version, array_agg(partition) AS partitions FROM usage_meter_progress WHERE partition = ANY($1) AND position IS NULL AND tenant = ANY($2) GROUP BY 1, 2, 3) p
+     JOIN meters m ON m.tenant = p.tenant AND m.key = p.meter`, [partitions, tenants]);
+  const rules = new Map(partitions.map((partition) => [partition, new Map<string, MeterRule[]>()]));
+  for (const { tenant, version, partitions: following, row } of rows) {
     const rule = rulesOf(row).find((one) => one.version === version);
-    if (rule !== undefined) rules.set(tenant, [...(rules.get(tenant) ?? []), rule]);
+    if (rule === undefined) continue;
+    for (const partition of following) {
+      const own = rules.get(partition)!.get(tenant);
+      if (own === undefined) rules.get(partition)!.set(tenant, [rule]);
+      else own.push(rule);
+    }
   }
   return rules;
 };
 
 /** What a process remembers between batches. */
 interface Memory { readonly series: SeriesIndex; readonly days: KeyDays }
+/** What a batch stands on: the ends of its partitions, which it holds, the rules that count there, and the keys that are known. */
+interface Ground { readonly heads: ReadonlyMap<number, CopyHead>; readonly rules: ReadonlyMap<number, Rules>; readonly keys: KeysOfBatch; readonly memory: Memory; readonly meter: UsageMeter | undefined }
 
-/** The first instant that each envelope is about: of its events, and of those that it takes back or replaces. */
-const earliestIn = (fresh: readonly FreshEnvelope[], all: readonly Occurrence[], corrected: readonly Corrected[]): number[] => {
-  const first = fresh[0]!.position;
-  const earliest = fresh.map(() => Number.MAX_SAFE_INTEGER);
-  const see = (position: number, micros: number): void => { if (micros < earliest[position - first]!) earliest[position - first] = micros; };
-  for (const { position, micros } of all) see(position, micros);
-  for (const { occurrence, replaced } of corrected) if (replaced !== undefined) see(occurrence.position, replaced.micros);
-  return earliest;
+/** Items by their partition, in the order in which they came. */
+const byPartition = <T extends { readonly partition: number }>(items: readonly T[]): Map<number, T[]> => {
+  const parts = new Map<number, T[]>();
+  for (const item of items) {
+    const own = parts.get(item.partition);
+    if (own === undefined) parts.set(item.partition, [item]);
+    else own.push(item);
+  }
+  return parts;
 };
 
-const takeIn = async (tx: Tx, head: CopyHead, records: readonly FeedRecord[], rules: Rules, memory: Memory, keys: KeysOfPartition, meter: UsageMeter | undefined): Promise<CopyHead> => {
-  const read = records.map((record) => ({ envelope: readEnvelope(record), body: record.value }));
-  const fresh = placed(head, await unknownEnvelopes(tx, read));
-  if (fresh.length === 0) return head;
-  const all = occurrencesIn(head.partition, fresh);
+/** Decides the corrections of each partition, after the keys of its plain events are known. */
+const decideAll = async (tx: Tx, keys: KeysOfBatch, corrections: readonly Occurrence[], fresh: readonly FreshEnvelope[]): Promise<Corrected[]> => {
+  const decided: Corrected[] = [];
+  for (const [partition, own] of byPartition(corrections)) decided.push(...await decideCorrections(tx, keys, own, fresh.filter((envelope) => envelope.partition === partition)));
+  return decided;
+};
+
+const takeIn = async (tx: Tx, records: readonly FeedRecord[], { heads, rules, keys, memory, meter }: Ground): Promise<void> => {
+  const unknown = await unknownEnvelopes(tx, records.map((record) => ({ envelope: readEnvelope(record), body: record.value, partition: record.partition })));
+  const fresh = [...byPartition(unknown)].flatMap(([partition, own]) => placed(heads.get(partition)!, own));
+  if (fresh.length === 0) return;
+  const all = occurrencesIn(fresh);
   const occurrences = all.filter(({ event }) => event.correction === undefined);
   const clashes = await findClashes(tx, keys, occurrences);
-  const corrected = await decideCorrections(tx, keys, all.filter(({ event }) => event.correction !== undefined), fresh);
+  const corrected = await decideAll(tx, keys, all.filter(({ event }) => event.correction !== undefined), fresh);
   const dropped = new Set(clashes.filter(({ code }) => code !== 'id_reused').map(({ occurrence }) => occurrence));
   const idle = corrected.filter(({ occurrence, refused }) => refused !== undefined || occurrence.event.correction!.kind === 'void').map(({ occurrence }) => occurrence);
-  for (const { position, nth } of [...dropped, ...idle]) fresh[position - fresh[0]!.position]!.notCounted.push(nth);
+  const envelopes = new Map(fresh.map((envelope) => [placeName(envelope.partition, envelope.position), envelope]));
+  for (const { partition, position, nth } of [...dropped, ...idle]) envelopes.get(placeName(partition, position))!.notCounted.push(nth);
   for (const { notCounted } of fresh) notCounted.sort((a, b) => a - b);
   const replacements = corrected.filter(({ occurrence }) => !idle.includes(occurrence)).map(({ occurrence }) => occurrence);
   const counted = dropped.size === 0 && replacements.length === 0 ? occurrences : [...occurrences.filter((occurrence) => !dropped.has(occurrence)), ...replacements];
-  const next = await writeEnvelopes(tx, head, fresh, earliestIn(fresh, all, corrected));
+  noteEarliest(envelopes, all, corrected);
+  await writeEnvelopes(tx, heads, fresh);
   await indexEnvelopes(tx, counted);
-  const exceptions = await countInto(tx, memory.series, head.partition, counted, rules);
-  await takeBack(tx, memory.series, head.partition, corrected.flatMap(({ replaced }) => replaced ?? []));
+  const exceptions = await countInto(tx, memory.series, [...byPartition(counted)].map(([partition, own]) => ({ partition, occurrences: own, rules: rules.get(partition)! })));
+  for (const [partition, replaced] of byPartition(corrected.flatMap((one) => one.replaced ?? []))) await takeBack(tx, memory.series, partition, replaced);
   await listExceptions(tx, [...corrected.flatMap(refusedCorrection), ...clashes.map(exceptionOf), ...exceptions]);
   tx.afterCommit(() => meter?.metered({
     counted: counted.length, duplicate: clashes.filter(({ code }) => code === 'duplicate').length, conflict: clashes.filter(({ code }) => code === 'conflict').length,
     late: counted.filter(({ micros, logTime }) => logTime - micros > LATE_MICROS).length, received: fresh.map(({ envelope }) => envelope.recordedAt),
   }));
-  return next;
 };
 
 const slices = (records: readonly FeedRecord[]): FeedRecord[][] => {
@@ -90,19 +126,16 @@ const BY_INDEX_SQL = 'SET LOCAL enable_seqscan TO off; SET LOCAL enable_hashjoin
 const project = async (tx: Tx, records: readonly FeedRecord[], memory: Memory, meter: UsageMeter | undefined): Promise<void> => {
   await tx.query(BY_INDEX_SQL);
   const partitions = [...new Set(records.map(({ partition }) => partition))].sort((a, b) => a - b);
-  for (const partition of partitions) {
-    const own = records.filter((record) => record.partition === partition);
-    let head = await lockHead(tx, partition);
-    // After the lock: a meter that begins to follow does so while it holds the partition.
-    const rules = await followingRules(tx, partition, [...new Set(own.map(({ headers }) => headers['ce_tenant'] ?? ''))]);
-    const before = head.position;
-    const keys = memory.days.of(partition, before);
-    for (const slice of slices(own)) head = await takeIn(tx, head, slice, rules, memory, keys, meter);
-    if (head.position === before) continue;
-    await moveHead(tx, head);
-    const { position } = head;
-    tx.afterCommit(() => { keys.committed(position); });
-  }
+  const locked = await lockHeads(tx, partitions);
+  // After the lock: a meter that begins to follow does so while it holds the partition.
+  const rules = await followingRules(tx, partitions, [...new Set(records.map(({ headers }) => headers['ce_tenant'] ?? ''))]);
+  const before = new Map(locked.map(({ partition, position }) => [partition, position]));
+  const ground: Ground = { heads: new Map(locked.map((head) => [head.partition, head])), rules, keys: memory.days.of(before), memory, meter };
+  for (const slice of slices(records)) await takeIn(tx, slice, ground);
+  const moved = locked.filter(({ partition, position }) => position !== before.get(partition));
+  if (moved.length === 0) return;
+  await moveHeads(tx, moved);
+  tx.afterCommit(() => { ground.keys.committed(new Map(moved.map(({ partition, position }) => [partition, position]))); });
 };
 
 /** A key was there that no filter knew of, or a number that was remembered is gone: what is remembered is read anew, and the batch is tried again. */
@@ -112,7 +145,7 @@ const UNIQUE_VIOLATION = '23505';
 export const meteringProjector = (meter?: UsageMeter): RecordProjector => {
   const memory: Memory = { series: new SeriesIndex(), days: new KeyDays() };
   return {
-    kind: 'records', name: 'metering', version: 1, topics: ['usage.events'],
+    kind: 'records', name: 'metering', version: 1, topics: ['usage.events'], together: true,
     project: async (tx, records) => {
       try {
         await project(tx, records, memory, meter);

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { byteaArray, type Tx } from '@valueverse/event-log';
-import { ALL_SUBJECTS, type SeriesDelta } from './domain/deltas';
+import { ALL_SUBJECTS, type SeriesName } from './domain/deltas';
 
 /** The most combinations of dimensions that one subject may have in one version of a meter. More are values that should not be dimensions, such as ids. */
 export const GROUPS_PER_SUBJECT_MAX = 1_000;
@@ -11,14 +11,14 @@ const KEY_BYTES = 16;
 const keyOf = (text: string): Buffer => hash('sha256', text, 'buffer').subarray(0, KEY_BYTES);
 
 /**
- * The numbers of series. One belongs to one partition, whose lock the caller holds, so no other process makes the same one at the same time. Numbers are
+ * The numbers of series. Each belongs to one partition, whose lock the caller holds, so no other process makes the same one at the same time. Numbers are
  * remembered once they are committed.
  */
 export class SeriesIndex {
   private known = new Map<string, number>();
 
   /** Text of a series -> its number; those above the limit have none. New ones are numbered in the order given. */
-  async numbersOf(tx: Tx, wanted: ReadonlyMap<string, SeriesDelta>, partition: number): Promise<Map<string, number>> {
+  async numbersOf(tx: Tx, wanted: ReadonlyMap<string, SeriesName>): Promise<Map<string, number>> {
     const found = await this.existing(tx, wanted);
     const absent = [...wanted.keys()].filter((text) => !found.has(text));
     if (absent.length === 0) return found;
@@ -27,9 +27,9 @@ export class SeriesIndex {
     const keys = new Map(missing.map(({ text }) => [keyOf(text).toString('hex'), text]));
     const { rows } = await tx.query<{ series: bigint; key: Buffer }>(
       `INSERT INTO usage_series (key, tenant, meter, version, partition, subject, groups)
-       SELECT key, tenant, meter, version, $1, subject, groups FROM unnest($2::bytea[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[]) WITH ORDINALITY g(key, tenant, meter, version, subject, groups, place)
+       SELECT key, tenant, meter, version, partition, subject, groups FROM unnest($1::int[], $2::bytea[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[]) WITH ORDINALITY g(partition, key, tenant, meter, version, subject, groups, place)
        ORDER BY place RETURNING series, key`,
-      [partition, byteaArray(missing.map(({ text }) => keyOf(text))), missing.map(({ name }) => name.tenant), missing.map(({ name }) => name.rule.key), missing.map(({ name }) => name.rule.version),
+      [missing.map(({ name }) => name.partition), byteaArray(missing.map(({ text }) => keyOf(text))), missing.map(({ name }) => name.tenant), missing.map(({ name }) => name.rule.key), missing.map(({ name }) => name.rule.version),
         missing.map(({ name }) => name.subject), missing.map(({ name }) => name.groups)]);
     const made = new Map(rows.map(({ series, key }) => [keys.get(key.toString('hex'))!, Number(series)]));
     for (const [text, number] of made) found.set(text, number);
@@ -38,7 +38,7 @@ export class SeriesIndex {
   }
 
   /** The numbers of those that are there. */
-  async existing(tx: Tx, wanted: ReadonlyMap<string, SeriesDelta>): Promise<Map<string, number>> {
+  async existing(tx: Tx, wanted: ReadonlyMap<string, SeriesName>): Promise<Map<string, number>> {
     const found = new Map<string, number>();
     const unknown: string[] = [];
     for (const text of wanted.keys()) {
@@ -61,10 +61,10 @@ export class SeriesIndex {
   }
 
   /** Leaves out what would give a subject more combinations than it may have. */
-  private async allowed(tx: Tx, wanted: readonly { text: string; name: SeriesDelta }[]): Promise<{ text: string; name: SeriesDelta }[]> {
+  private async allowed(tx: Tx, wanted: readonly { text: string; name: SeriesName }[]): Promise<{ text: string; name: SeriesName }[]> {
     const ofSubjects = wanted.filter(({ name }) => name.subject !== ALL_SUBJECTS && name.rule.dimensions.length > 0);
     if (ofSubjects.length === 0) return [...wanted];
-    const subjectOf = ({ tenant, rule, subject }: Omit<SeriesDelta, 'cells' | 'groups'>): string => `${tenant}\n${rule.key}\n${rule.version}\n${subject}`;
+    const subjectOf = ({ tenant, rule, subject }: SeriesName): string => `${tenant}\n${rule.key}\n${rule.version}\n${subject}`;
     const subjects = new Map(ofSubjects.map(({ name }) => [subjectOf(name), name]));
     const list = [...subjects.values()];
     const { rows } = await tx.query<{ place: bigint; count: bigint }>(

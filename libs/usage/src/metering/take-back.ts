@@ -2,7 +2,7 @@ import type { Tx } from '@valueverse/event-log';
 import { growBuckets } from './buckets';
 import type { Occurrence } from './dedupe';
 import { bucketOf } from './domain/bucket';
-import { ALL_SUBJECTS, Deltas, type SeriesDelta, seriesText, tieOf } from './domain/deltas';
+import { ALL_SUBJECTS, Deltas, type SeriesDelta, type SeriesName, seriesText, tieOf } from './domain/deltas';
 import { groupsOf, looksAt, measure, type Meter, type MeterRule, rulesOf } from './domain/measure';
 import { Tally } from './domain/tally';
 import { FOLD_CODES } from './buckets';
@@ -11,7 +11,7 @@ import { readStretches } from './stored-buckets';
 import { visitEvents } from '../query/copy-reader';
 
 /** A bucket whose value was chosen among its events, and has to be chosen again without one of them. */
-interface Recount { readonly tenant: string; readonly rule: MeterRule; readonly subject: string; readonly groups: string; readonly bucket: number }
+interface Recount extends SeriesName { readonly bucket: number }
 
 /** The rules that have counted an event at a position, and those that are still on their way there and have passed it. */
 const rulesThatCounted = async (tx: Tx, tenant: string, partition: number, position: number): Promise<{ following: MeterRule[]; passed: MeterRule[] }> => {
@@ -42,8 +42,8 @@ export const takeBack = async (tx: Tx, index: SeriesIndex, partition: number, ev
     for (const rule of passed) await beginAnew(tx, tenant, rule, partition);
     for (const rule of following) {
       if (deltas.take(tenant, event, micros, rule) !== 'recount') continue;
-      const recount: Recount = { tenant, rule, subject: event.subject, groups: groupsOf(rule, event.data), bucket: bucketOf(micros, rule.settings.bucketMicros) };
-      recounts.set(`${seriesText(recount, partition)} ${recount.bucket}`, recount);
+      const recount: Recount = { tenant, rule, partition, subject: event.subject, groups: groupsOf(rule, event.data), bucket: bucketOf(micros, rule.settings.bucketMicros) };
+      recounts.set(`${seriesText(recount)} ${recount.bucket}`, recount);
     }
   }
   const totals = deltas.totals();
@@ -52,7 +52,7 @@ export const takeBack = async (tx: Tx, index: SeriesIndex, partition: number, ev
     await growBuckets(tx, changed, numbers);
     await dropEmpty(tx, changed, numbers);
   }
-  for (const recount of recounts.values()) await chooseAnew(tx, index, partition, recount);
+  for (const recount of recounts.values()) await chooseAnew(tx, index, recount);
 };
 
 /** A bucket of no event is none. */
@@ -63,24 +63,24 @@ const dropEmpty = async (tx: Tx, changed: ReadonlyMap<string, SeriesDelta>, numb
   await tx.query('DELETE FROM usage_bucket_values WHERE series = ANY($1) AND bucket = ANY($2) AND events = 0', [series, buckets]);
 };
 
-const chooseAnew = async (tx: Tx, index: SeriesIndex, partition: number, { tenant, rule, subject, groups, bucket }: Recount): Promise<void> => {
+const chooseAnew = async (tx: Tx, index: SeriesIndex, { tenant, rule, partition, subject, groups, bucket }: Recount): Promise<void> => {
   const to = bucket + rule.settings.bucketMicros;
   const tally = new Tally(rule.aggregation.fold);
   await visitEvents(tx, tenant, [{ subject, from: bucket, to }], (_, { event, micros }) => {
     const measured = looksAt(rule, event.type, micros, event.data) && groupsOf(rule, event.data) === groups ? measure(rule, event.data) : undefined;
     if (measured !== undefined) tally.add(measured.value, micros, tieOf(event));
   });
-  const own = { tenant, rule, subject, groups, cells: new Map() };
+  const own: SeriesName = { tenant, rule, partition, subject, groups };
   const all = { ...own, subject: ALL_SUBJECTS };
-  const numbers = await index.existing(tx, new Map([own, all].map((name) => [seriesText(name, partition), name])));
-  const number = numbers.get(seriesText(own, partition));
+  const numbers = await index.existing(tx, new Map([own, all].map((name) => [seriesText(name), name])));
+  const number = numbers.get(seriesText(own));
   if (number === undefined) return;
   await store(tx, tenant, number, bucket, tally);
   const siblings = await tx.query<{ series: bigint }>(
     'SELECT series FROM usage_series WHERE tenant = $1 AND meter = $2 AND version = $3 AND partition = $4 AND groups = $5 AND subject <> $6', [tenant, rule.key, rule.version, partition, groups, ALL_SUBJECTS]);
   const total = new Tally(rule.aggregation.fold);
   for (const { columns } of await readStretches(tx, rule.aggregation.fold, siblings.rows.map(({ series }) => ({ series: Number(series), from: bucket, to, place: 0 })), false)) total.mergeColumns(columns);
-  await store(tx, tenant, numbers.get(seriesText(all, partition))!, bucket, total);
+  await store(tx, tenant, numbers.get(seriesText(all))!, bucket, total);
 };
 
 const store = async (tx: Tx, tenant: string, series: number, bucket: number, tally: Tally): Promise<void> => {

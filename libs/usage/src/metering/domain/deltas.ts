@@ -10,6 +10,7 @@ export const ALL_SUBJECTS = '';
 export interface SeriesName {
   readonly tenant: string;
   readonly rule: MeterRule;
+  readonly partition: number;
   readonly subject: string;
   readonly groups: string;
 }
@@ -17,7 +18,7 @@ export interface SeriesName {
 export interface SeriesDelta extends SeriesName { readonly cells: Map<number, Tally> }
 
 /** None of the parts but the last can hold a line feed. */
-export const seriesText = ({ tenant, rule, subject, groups }: SeriesName, partition: number): string => `${tenant}\n${rule.key}\n${rule.version}\n${partition}\n${subject}\n${groups}`;
+export const seriesText = ({ tenant, rule, partition, subject, groups }: SeriesName): string => `${tenant}\n${rule.key}\n${rule.version}\n${partition}\n${subject}\n${groups}`;
 
 /** The later of two events that claim one instant is the one with the greater source, then id. */
 export const tieOf = ({ source, id }: Pick<UsageEvent, 'source' | 'id'>): string => `${source}\n${id}`;
@@ -42,8 +43,8 @@ export class Deltas {
       if (!looksAt(rule, event.type, micros, event.data)) continue;
       const measured = measure(rule, event.data);
       if (measured === undefined) { (invalid ??= []).push(rule); continue; }
-      const series = this.series({ tenant, rule, subject: event.subject, groups: groupsOf(rule, event.data) });
-      cellIn(series.cells, rule, bucketOf(micros, rule.settings.bucketMicros)).add(measured.value, micros, tieOf(event), measured.different);
+      const series = this.series({ tenant, rule, partition: this.partition, subject: event.subject, groups: groupsOf(rule, event.data) });
+      cellIn(series.cells, rule, bucketOf(micros, rule.settings.bucketMicros)).add(measured.value, micros, rule.aggregation.fold === 'latest' ? tieOf(event) : '', measured.different);
     }
     return invalid ?? NONE;
   }
@@ -53,7 +54,7 @@ export class Deltas {
     const measured = looksAt(rule, event.type, micros, event.data) ? measure(rule, event.data) : undefined;
     if (measured === undefined) return 'not_counted';
     if (rule.aggregation.fold !== 'add' && rule.aggregation.fold !== 'distinct') return 'recount';
-    const series = this.series({ tenant, rule, subject: event.subject, groups: groupsOf(rule, event.data) });
+    const series = this.series({ tenant, rule, partition: this.partition, subject: event.subject, groups: groupsOf(rule, event.data) });
     cellIn(series.cells, rule, bucketOf(micros, rule.settings.bucketMicros)).take(measured.value, micros, measured.different);
     return 'taken';
   }
@@ -66,7 +67,7 @@ export class Deltas {
     const totals = new Deltas(this.partition);
     for (const { tenant, rule, groups, cells } of this.rows.values()) {
       if (rule.aggregation.fold === 'distinct') continue;
-      const series = totals.series({ tenant, rule, subject: ALL_SUBJECTS, groups });
+      const series = totals.series({ tenant, rule, partition: this.partition, subject: ALL_SUBJECTS, groups });
       for (const [bucket, tally] of cells) cellIn(series.cells, rule, bucket).merge(tally);
     }
     return totals.rows;
@@ -76,7 +77,7 @@ export class Deltas {
   drop(text: string): void { this.rows.delete(text); }
 
   private series(name: SeriesName): SeriesDelta {
-    const text = seriesText(name, this.partition);
+    const text = seriesText(name);
     let row = this.rows.get(text);
     if (row === undefined) this.rows.set(text, row = { ...name, cells: new Map() });
     return row;
