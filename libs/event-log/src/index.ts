@@ -8,6 +8,7 @@ export * from './execute/execute';
 export * from './feed/feed';
 export * from './feed/postgres-feed';
 export * from './feed/kafka-feed';
+export { TRANSPORT_RETENTION_MS } from './feed/kafka-topics';
 export * from './relay/relay';
 export * from './consume/consumers';
 export * from './consume/checkpoints';

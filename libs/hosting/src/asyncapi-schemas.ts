@@ -54,7 +54,7 @@ const SENDING_HEADERS: Json = {
 const REJECTED_HEADERS: Json = {
   type: 'object', required: ['vv_code', 'vv_detail', 'vv_record'], description: 'The headers as they came, without the credential, and these',
   properties: {
-    vv_code: text('Why, for programs'), vv_detail: text('Why, for people'), vv_record: text('Topic, partition and offset of the record in usage.ingress', { pattern: '^usage\\.ingress/[0-9]+/[0-9]+$' }),
+    vv_code: text('Why, for programs'), vv_detail: text('Why, for people'), vv_pointer: text('Where in the event (RFC 6901); absent where it is the whole'), vv_record: text('Topic, partition and offset of the record in usage.ingress', { pattern: '^usage\\.ingress/[0-9]+/[0-9]+$' }),
     vv_index: text('Of one event of several: its place in them, from 0', { pattern: POSITION }), vv_value: text('Why the value is left out, where it is'),
   },
 };

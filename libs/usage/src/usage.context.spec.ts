@@ -143,7 +143,7 @@ describe('the usage service over HTTP', () => {
 
   test('F138: what comes in is answered item by item', async () => {
     const answer = await bed.send(key, [completion('x1', 'never', 1), completion('x2', '2020-01-01T00:00:00Z', 1), 5 as never]);
-    expect([answer.status, answer.body]).toEqual([202, { accepted: 1, rejected: [{ index: 0, id: 'x1', code: 'invalid_time', detail: expect.any(String) }, { index: 2, id: null, code: 'object_expected', detail: expect.any(String) }] }]);
+    expect([answer.status, answer.body]).toEqual([202, { accepted: 1, rejected: [{ index: 0, id: 'x1', code: 'invalid_time', detail: expect.any(String), pointer: '/time' }, { index: 2, id: null, code: 'object_expected', detail: expect.any(String), pointer: '' }] }]);
     expect(await bed.send(key, [5 as never])).toMatchObject({ status: 202, body: { accepted: 0 } });
     const single = (body: string, headers: Record<string, string> = { 'content-type': 'application/cloudevents+json' }): Promise<Answer> => bed.ask('POST', 'events', key, body, headers);
     expect(await single(JSON.stringify(completion('x3', '2020-01-01T00:00:00Z', 1)))).toMatchObject({ status: 202, body: { accepted: 1, rejected: [] } });

@@ -1,25 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { ConfigResourceTypes, Kafka, logLevel, type Admin, type Consumer as KafkaConsumer, type EachBatchPayload, type Producer } from 'kafkajs';
-import { isFromClients, partitionsOf, TOPICS, type Topic, type TopicKind } from '@valueverse/contracts';
+import { isFromClients, partitionsOf, TOPICS, type Topic } from '@valueverse/contracts';
 import { FeedTimeout, LATER_MS, NotAcknowledged, partitionName, type Delivery, type Feed, type FeedRecord, type GroupMember, type GroupMembership, type NewRecord, type TopicPartition } from './feed';
+import { readHeadersInOnePass } from './kafka-headers';
 import { toRecord } from './kafka-record';
+import { topicConfig, topicFault } from './kafka-topics';
 import { sending } from '../tracing';
+
+readHeadersInOnePass();
 
 const APPEND_DEADLINE_MS = 30_000;
 const SESSION_TIMEOUT_MS = 10_000;
 const HEARTBEAT_MS = 1_000;
 const FETCH_WAIT_MS = 50;
-const DAY_MS = 86_400_000;
-/** How long usage envelopes stay in their topic. */
-export const TRANSPORT_RETENTION_MS = 7 * DAY_MS;
-/** A consumer that was away for a weekend must find what it has not read. */
-const TRANSPORT_RETENTION_MIN_MS = 3 * DAY_MS;
-const KEY_COMPACTION_LAG_MAX_MS = DAY_MS;
 const PARTITIONS_AT_ONCE = 32;
 /** A request is one batch of the broker. Records are sent in requests of about this size, so that a backlog is never too large to be taken. */
 const REQUEST_BYTES_MAX = 750_000;
-/** A single fact may be as large as this. */
-const RECORD_BYTES_MAX = 16 * 1024 * 1024;
 const READ_DEADLINE_MS = 30_000;
 const SETTLING_ATTEMPTS_MAX = 200;
 const SETTLING_PAUSE_MS = 100;
@@ -32,32 +28,6 @@ export interface KafkaFeedOptions {
   /** Put before the names of topics and groups, where several installations share a cluster. */
   readonly namespace?: string;
 }
-
-const topicConfig = (kind: TopicKind, replication: number): { name: string; value: string }[] => [
-  { name: 'max.message.bytes', value: String(RECORD_BYTES_MAX) },
-  { name: 'min.insync.replicas', value: String(Math.min(2, replication)) },
-  { name: 'unclean.leader.election.enable', value: 'false' },
-  ...(kind === 'keys'
-    ? [{ name: 'cleanup.policy', value: 'compact' }, { name: 'max.compaction.lag.ms', value: String(KEY_COMPACTION_LAG_MAX_MS) }]
-    : [{ name: 'cleanup.policy', value: 'delete' }, { name: 'retention.ms', value: kind === 'facts' ? '-1' : String(TRANSPORT_RETENTION_MS) }, { name: 'retention.bytes', value: '-1' }]),
-];
-
-/** What a topic's settings must not be, because facts or keys would be lost. */
-const topicFault = (topic: Topic, replication: number, settings: ReadonlyMap<string, string>): string | undefined => {
-  const { kind } = TOPICS[topic];
-  if (Number(settings.get('min.insync.replicas')) < Math.min(2, replication)) return `min.insync.replicas has to be at least ${Math.min(2, replication)}: with fewer a record that was acknowledged is lost with one broker`;
-  if (settings.get('unclean.leader.election.enable') === 'true') return 'unclean.leader.election.enable has to be false: a broker that is behind would drop records';
-  if (Number(settings.get('max.message.bytes')) < RECORD_BYTES_MAX) return `max.message.bytes has to be at least ${RECORD_BYTES_MAX}: a larger fact would stop its relay`;
-  if (kind === 'keys') {
-    if (settings.get('cleanup.policy') !== 'compact') return 'cleanup.policy has to be compact';
-    return Number(settings.get('max.compaction.lag.ms')) > KEY_COMPACTION_LAG_MAX_MS ? `max.compaction.lag.ms has to be at most ${KEY_COMPACTION_LAG_MAX_MS}` : undefined;
-  }
-  if (settings.get('cleanup.policy') !== 'delete') return 'cleanup.policy has to be delete: compaction would drop facts';
-  const retention = Number(settings.get('retention.ms'));
-  if (kind === 'facts' && retention !== -1) return 'retention.ms has to be -1: facts are kept for ever';
-  if (kind === 'transport' && retention !== -1 && retention < TRANSPORT_RETENTION_MIN_MS) return `retention.ms has to be at least ${TRANSPORT_RETENTION_MIN_MS}`;
-  return undefined;
-};
 
 /** A topic that was just made, or a leader that just moved, is unknown to some brokers for a moment. */
 const UNSETTLED = /does not host this topic-partition|not the leader|no leader|LEADER_NOT_AVAILABLE|UNKNOWN_TOPIC/i;
@@ -119,7 +89,7 @@ export class KafkaFeed implements Feed {
     const missing = topics.filter((topic) => !existing.has(this.nameOf(topic)));
     if (missing.length > 0) {
       await admin.createTopics({ waitForLeaders: false, topics: missing.map((topic) => ({
-        topic: this.nameOf(topic), numPartitions: partitionsOf(topic), replicationFactor: this.replication, configEntries: topicConfig(TOPICS[topic].kind, this.replication),
+        topic: this.nameOf(topic), numPartitions: partitionsOf(topic), replicationFactor: this.replication, configEntries: topicConfig(topic, this.replication),
       })) });
     }
     const faults = await this.faults();

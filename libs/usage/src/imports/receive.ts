@@ -1,8 +1,9 @@
-import type { Readable } from 'node:stream';
-import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
+import { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
 import { Problem, type Service } from '@valueverse/platform';
-import { decoderOf, ZSTD_WINDOW_LOG_MAX } from '../ingest/encoding';
+import { decoderOf } from '../ingest/encoding';
 import { storePiece } from './import-table';
+import { inflateFrames } from './inflate-frames';
 
 /** The largest file. Larger ones are cut into several. */
 export const IMPORT_BYTES_MAX = 1024 * 1024 * 1024;
@@ -12,7 +13,8 @@ export const PIECE_BYTES_MAX = 1024 * 1024;
 /** A body as its file: decompressed on its way, never held as a whole. */
 export const plainBody = (body: Readable, encoding: string | undefined): Readable => {
   if (decoderOf(encoding) === undefined) return body;
-  const decoder = encoding!.trim().toLowerCase() === 'gzip' ? createGunzip() : createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX } });
+  if (encoding!.trim().toLowerCase() === 'zstd') return Readable.from(inflateFrames(body), { objectMode: false });
+  const decoder = createGunzip();
   // A body that was cut off ends its decoder too. Whoever reads hears of it; nobody else has to.
   decoder.on('error', () => undefined);
   body.once('error', (error) => decoder.destroy(error));

@@ -39,7 +39,9 @@ export const readHeader = (bytes: Buffer, isEnd: boolean, delimiter: Delimiter):
   const header = withoutLineEnd(bytes, frame);
   if (!isUtf8(header)) return new ItemFault('invalid_encoding', 'the header is not UTF-8');
   const columns = cellsOf(header, delimiter)[0]!.map((column) => column.trim());
-  const twice = columns.find((column, index) => columns.indexOf(column) !== index);
+  if (columns.some((column) => column.includes('\r'))) return new ItemFault('no_header', 'the first row names the columns: there is a carriage return in one of them; lines end with a line feed');
+  const seen = new Set<string>();
+  const twice = columns.find((column) => { const isSeen = seen.has(column); seen.add(column); return isSeen; });
   if (twice !== undefined) return new ItemFault('duplicate_column', `the column "${twice}" is there twice`);
   if (columns.lastIndexOf(REJECTION_COLUMN) > 0) return new ItemFault('reserved_column', `the column "${REJECTION_COLUMN}" says why rows were rejected, and comes first`);
   return { columns, next: frame.end };
@@ -103,7 +105,7 @@ export const lineRows = ({ mapping }: Format): ((stretch: Stretch) => Rows) => {
       return { value: undefined, fault: new ItemFault('malformed_json', 'the line is not JSON'), raw };
     }
     const odd = rawFaults(text, false).get(0);
-    if (odd !== undefined) return { value: line, fault: new ItemFault(odd, odd === 'duplicate_key' ? 'a key is there twice' : 'a number has 16 digits or more, or is too large or too small; write it as a string'), raw };
+    if (odd !== undefined) return { value: line, fault: new ItemFault(odd.code, `${odd.pointer}: ${odd.code === 'duplicate_key' ? 'a key is there twice' : 'a number has 16 digits or more, or is too large or too small; write it as a string'}`), raw };
     if (typeof line !== 'object' || line === null || Array.isArray(line)) return { value: undefined, fault: new ItemFault('object_expected', 'a line is an object'), raw };
     const value = read(line as Readonly<Record<string, unknown>>, derivedId);
     return value instanceof ItemFault ? { value: undefined, fault: value, raw } : { value, raw };

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { Refused } from '@valueverse/kernel';
-import { countKeys, itemTexts, rawFaults, scanJson, type RawFault } from './domain/raw-json';
+import { countKeys, itemTexts, rawFaults, scanJson, type RawFault, type RawFaultCode } from './domain/raw-json';
 import { ItemFault } from './domain/usage-event';
 
 /** The most events of one request or record. */
@@ -28,12 +28,12 @@ export interface Received {
 /** The attributes of an event in binary mode, as the request or record carries them beside the data; undefined where it carries none. */
 export type ReadAttributes = () => Readonly<Record<string, string>> | ItemFault | undefined;
 
-const DETAILS: Readonly<Record<RawFault, string>> = {
+const DETAILS: Readonly<Record<RawFaultCode, string>> = {
   duplicate_key: 'a key is there twice',
   unsafe_number: 'a number has 16 digits or more, or is too large or too small; send it as a string',
 };
 
-const itemOf = (value: unknown, fault: RawFault | undefined): Item => (fault === undefined ? { value } : { value, fault: new ItemFault(fault, DETAILS[fault]) });
+const itemOf = (value: unknown, fault: RawFault | undefined): Item => (fault === undefined ? { value } : { value, fault: new ItemFault(fault.code, DETAILS[fault.code], fault.pointer) });
 const isWhole = (bytes: Uint8Array, values: readonly unknown[]): boolean => {
   const { colons, suspectNumber } = scanJson(bytes);
   return !suspectNumber && colons === values.reduce<number>((keys, value) => keys + countKeys(value), 0);
@@ -102,7 +102,8 @@ const readBinary = (bytes: Buffer, attributes: Readonly<Record<string, string>> 
   if (attributes instanceof ItemFault) return { isBatch: false, items: [{ value: undefined, fault: attributes }] };
   if (bytes.length === 0) return { isBatch: false, items: [{ value: attributes }] };
   const { value, faults } = readJson(bytes, false);
-  return { isBatch: false, items: [itemOf({ ...attributes, data: value }, faults().get(0))] };
+  const fault = faults().get(0);
+  return { isBatch: false, items: [itemOf({ ...attributes, data: value }, fault === undefined ? undefined : { ...fault, pointer: `/data${fault.pointer}` })] };
 };
 
 const essenceOf = (contentType: string): string => (contentType.split(';', 1)[0] ?? '').trim().toLowerCase();

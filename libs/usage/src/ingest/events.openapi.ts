@@ -14,10 +14,10 @@ const EVENT = {
 };
 const LINES = { type: 'string', description: `An event in each line, ${BATCH_EVENTS_MAX} at most`, example: '{"specversion":"1.0","id":"1","source":"gateway","type":"call","subject":"acme","data":{}}\n' };
 const REJECTED = {
-  type: 'object', required: ['index', 'id', 'code', 'detail'],
+  type: 'object', required: ['index', 'id', 'code', 'detail', 'pointer'],
   properties: {
     index: { type: 'integer', description: 'Its place in the batch, or its line, from 0' }, id: { type: ['string', 'null'] },
-    code: { type: 'string', example: 'invalid_time' }, detail: { type: 'string' },
+    code: { type: 'string', example: 'invalid_time' }, detail: { type: 'string' }, pointer: { type: 'string', description: 'Where in the event it is (RFC 6901); empty where it is the whole', example: '/time' },
   },
 };
 const RESULT = {

@@ -27,7 +27,7 @@ describe('POST /usage/events', () => {
   test('lines are taken one by one, and a bad one is named by its number', async () => {
     const answer = await post(`${JSON.stringify(event('line 1'))}\n{"specversion":\n\n${JSON.stringify(event('line 4', { time: 'never' }))}\n${JSON.stringify(event('line 5'))}`, LINES);
     expect([answer.status, answer.body]).toEqual([202, { accepted: 2, rejected: [
-      { index: 1, id: null, code: 'malformed_json', detail: expect.any(String) as string }, { index: 3, id: 'line 4', code: 'invalid_time', detail: expect.any(String) as string }] }]);
+      { index: 1, id: null, code: 'malformed_json', detail: expect.any(String) as string, pointer: '' }, { index: 3, id: 'line 4', code: 'invalid_time', detail: expect.any(String) as string, pointer: '/time' }] }]);
     await Promise.all([kept('line 1'), kept('line 5')]);
   });
 

@@ -69,7 +69,7 @@ const take = async ({ ingest, service }: UsageHost, request: Sending): Promise<I
   });
   const result = await ingest.write(plan);
   const [only] = result.rejected;
-  if (!received.isBatch && only !== undefined) throw new Problem(400, only.code, only.detail);
+  if (!received.isBatch && only !== undefined) throw new Problem(400, only.code, only.detail, { errors: [{ pointer: only.pointer, code: only.code, detail: only.detail }] });
   return result;
 };
 

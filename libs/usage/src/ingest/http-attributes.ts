@@ -15,10 +15,10 @@ export const httpAttributes = (headers: Readonly<Record<string, readonly string[
   for (const [name, values] of Object.entries(headers)) {
     if (!name.startsWith(PREFIX) || values === undefined) continue;
     found = true;
-    if (values.length !== 1) return new ItemFault('invalid_header', `${name} is there twice`);
-    if (OF_DATA.has(name)) return new ItemFault('invalid_header', `${name} is no attribute of the binary mode`);
+    if (values.length !== 1) return new ItemFault('invalid_header', `${name} is there twice`, `/${name}`);
+    if (OF_DATA.has(name)) return new ItemFault('invalid_header', `${name} is no attribute of the binary mode`, `/${name}`);
     const text = decoded(values[0]!);
-    if (text === undefined) return new ItemFault('invalid_header', `${name} is not percent-encoded UTF-8`);
+    if (text === undefined) return new ItemFault('invalid_header', `${name} is not percent-encoded UTF-8`, `/${name}`);
     Object.defineProperty(attributes, name.slice(PREFIX.length), { value: text, enumerable: true });
   }
   return found ? attributes : undefined;

@@ -11,7 +11,8 @@ import { Room } from './room';
 
 export type Environment = 'test' | 'live';
 
-export interface Rejected { readonly index: number; readonly id: string | null; readonly code: string; readonly detail: string }
+/** `index` says which event, `pointer` where in it (RFC 6901). */
+export interface Rejected { readonly index: number; readonly id: string | null; readonly code: string; readonly detail: string; readonly pointer: string }
 /** What became of a request: how many events are durable, and why the others are not. */
 export interface IngestResult {
   readonly accepted: number;
@@ -38,6 +39,7 @@ export const latestMicrosOf = (environment: Environment, receivedAt: Instant): n
 /** An event larger than this is no measurement. */
 export const EVENT_CHARACTERS_MAX = 131_072;
 const ID_SHOWN_MAX = 256;
+const POINTER_SHOWN_MAX = 1_024;
 
 /**
  * Reads events for a tenant and writes nothing yet. Beside the codes of `readEvent` and of the text of an item: `subject_not_allowed`, `too_large`.
@@ -52,7 +54,7 @@ export const planEvents = (tenant: string, environment: Environment, items: read
     const item = items[index]!;
     const event = item.fault ?? readEvent(item.value, receipt);
     const text = event instanceof ItemFault ? event : textOf(event, allowed);
-    if (text instanceof ItemFault) { rejected.push({ index: item.index ?? index, id: shownId(item.value), code: text.code, detail: text.detail }); continue; }
+    if (text instanceof ItemFault) { rejected.push({ index: item.index ?? index, id: shownId(item.value), code: text.code, detail: text.detail, pointer: text.pointer.slice(0, POINTER_SHOWN_MAX) }); continue; }
     const partition = partitionOf(tenant, (event as { subject: string }).subject, USAGE_PARTITIONS);
     const texts = byPartition.get(partition);
     if (texts === undefined) byPartition.set(partition, [text]);
@@ -64,7 +66,7 @@ export const planEvents = (tenant: string, environment: Environment, items: read
 };
 
 const textOf = (event: { readonly subject: string }, allowed: ReadonlySet<string> | undefined): string | ItemFault => {
-  if (allowed !== undefined && !allowed.has(event.subject)) return new ItemFault('subject_not_allowed', 'this key was not made for this subject');
+  if (allowed !== undefined && !allowed.has(event.subject)) return new ItemFault('subject_not_allowed', 'this key was not made for this subject', '/subject');
   const text = JSON.stringify(event);
   return text.length > EVENT_CHARACTERS_MAX ? new ItemFault('too_large', `an event has at most ${EVENT_CHARACTERS_MAX} characters`) : text;
 };

@@ -57,7 +57,7 @@ export const planRecords = (records: readonly FeedRecord[], callerOf: (record: F
     accepted += plan.accepted;
     refused += plan.rejected.length;
     const texts = plan.rejected.length === 0 || !received.isBatch ? undefined : textsOf(contentTypeOf(record.client!) as string, record.client!.value!);
-    for (const { index, code, detail } of plan.rejected) rejected.push(rejectedRecord(record, new ItemFault(code, detail), texts === undefined ? undefined : { index, text: texts[index]! }));
+    for (const { index, code, detail, pointer } of plan.rejected) rejected.push(rejectedRecord(record, new ItemFault(code, detail, pointer), texts === undefined ? undefined : { index, text: texts[index]! }));
   }
   return { parcels, rejected, accepted, refused };
 };

@@ -54,7 +54,13 @@ export const countKeys = (value: unknown): number => {
   return keys;
 };
 
-export type RawFault = 'duplicate_key' | 'unsafe_number';
+export type RawFaultCode = 'duplicate_key' | 'unsafe_number';
+/** What is wrong, and where in the item (RFC 6901). */
+export interface RawFault { readonly code: RawFaultCode; readonly pointer: string }
+/** A pointer to what a key, or the place in a list, leads to from another pointer. */
+export const pointerTo = (pointer: string, key: string | number): string => `${pointer}/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+/** A list or an object that is open: its keys up to now, of a list undefined, and the key or place where the text is. */
+interface Open { readonly keys: Set<string> | undefined; at: string | number }
 
 /** Below this doubles have fewer digits than a sender may have written. */
 const NORMAL_MIN = 2.2250738585072014e-308;
@@ -71,7 +77,7 @@ const isUnsafeNumber = (token: string): boolean => {
 class RawWalk {
   readonly faults = new Map<number, RawFault>();
   private item = 0;
-  private readonly open: (Set<string> | undefined)[] = [];
+  private readonly open: Open[] = [];
 
   constructor(private readonly text: string, private readonly isBatch: boolean) {}
 
@@ -86,10 +92,15 @@ class RawWalk {
   }
 
   private structure(character: string): void {
-    if (character === '{') this.open.push(new Set());
-    else if (character === '[') this.open.push(undefined);
+    if (character === '{') this.open.push({ keys: new Set(), at: '' });
+    else if (character === '[') this.open.push({ keys: undefined, at: 0 });
     else if (character === '}' || character === ']') this.open.pop();
-    else if (character === ',' && this.isBatch && this.open.length === 1) this.item++;
+    else if (character === ',') this.next(this.open.at(-1)!);
+  }
+
+  private next(open: Open): void {
+    if (this.isBatch && this.open.length === 1) this.item++;
+    if (typeof open.at === 'number') open.at++;
   }
 
   private string(start: number): number {
@@ -99,9 +110,10 @@ class RawWalk {
     while (/\s/.test(this.text[after] ?? 'x')) after++;
     if (this.text.charCodeAt(after) !== COLON) return end;
     const key = JSON.parse(this.text.slice(start, end + 1)) as string;
-    const keys = this.open.at(-1);
-    if (keys?.has(key)) this.fault('duplicate_key');
-    keys?.add(key);
+    const open = this.open.at(-1)!;
+    open.at = key;
+    if (open.keys!.has(key)) this.fault('duplicate_key');
+    open.keys!.add(key);
     return after;
   }
 
@@ -112,7 +124,9 @@ class RawWalk {
     return end - 1;
   }
 
-  private fault(code: RawFault): void { if (!this.faults.has(this.item)) this.faults.set(this.item, code); }
+  private fault(code: RawFaultCode): void {
+    if (!this.faults.has(this.item)) this.faults.set(this.item, { code, pointer: this.open.slice(this.isBatch ? 1 : 0).reduce((pointer, { at }) => pointerTo(pointer, at), '') });
+  }
 }
 
 /** The faults of a valid JSON text by the index of the item of its outermost list; of the whole, at 0, where `isBatch` is false. */

@@ -1,6 +1,7 @@
 import { instantFromMicros, type Instant, Refused } from '@valueverse/kernel';
 import { claimedMicros, isInstantText } from './claimed-time';
 import { DATA_KEYS_MAX, isPlainEvent, NAME_LENGTH_MAX, type PlainEvent } from './plain-event';
+import { pointerTo } from './raw-json';
 import { ItemFault, type UsageEvent } from './usage-event';
 
 /** How deep `data` may be nested, itself counted. */
@@ -32,10 +33,10 @@ const NAMES = ['id', 'source', 'type', 'subject'] as const;
 const nameOf = (event: Json, name: string): string | ItemFault => {
   const given = event[name];
   const value = typeof given === 'string' ? given.normalize('NFC') : given;
-  if (value === undefined || value === null || value === '') return new ItemFault('missing_field', `"${name}" is missing`);
-  if (typeof value !== 'string') return new ItemFault('string_expected', `"${name}" is a string`);
-  if (value.length > NAME_LENGTH_MAX) return new ItemFault('too_long', `"${name}" has at most ${NAME_LENGTH_MAX} characters`);
-  if (CONTROL.test(value) || INVISIBLE.test(value) || HALF_CHARACTER.test(value)) return new ItemFault('invalid_characters', `"${name}" holds characters that are no text`);
+  if (value === undefined || value === null || value === '') return new ItemFault('missing_field', `"${name}" is missing`, `/${name}`);
+  if (typeof value !== 'string') return new ItemFault('string_expected', `"${name}" is a string`, `/${name}`);
+  if (value.length > NAME_LENGTH_MAX) return new ItemFault('too_long', `"${name}" has at most ${NAME_LENGTH_MAX} characters`, `/${name}`);
+  if (CONTROL.test(value) || INVISIBLE.test(value) || HALF_CHARACTER.test(value)) return new ItemFault('invalid_characters', `"${name}" holds characters that are no text`, `/${name}`);
   return value;
 };
 
@@ -46,20 +47,21 @@ const treeFault = (value: unknown, depth: number, count: { keys: number }): Item
   if (depth > DATA_DEPTH_MAX) return new ItemFault('too_deep', `data is nested at most ${DATA_DEPTH_MAX} deep`);
   const inner = Array.isArray(value) ? value as unknown[] : Object.values(value);
   if (!Array.isArray(value) && (count.keys += inner.length) > DATA_KEYS_MAX) return new ItemFault('too_many_keys', `data has at most ${DATA_KEYS_MAX} keys`);
-  for (const child of inner) {
-    const fault = treeFault(child, depth + 1, count);
-    if (fault !== undefined) return fault;
+  for (let nth = 0; nth < inner.length; nth++) {
+    const fault = treeFault(inner[nth], depth + 1, count);
+    if (fault !== undefined) return new ItemFault(fault.code, fault.detail, pointerTo('', Object.keys(value)[nth]!) + fault.pointer);
   }
   return undefined;
 };
 
 const dataFault = (event: Json): ItemFault | undefined => {
   const { data, datacontenttype: contentType } = event;
-  if (event['data_base64'] != null) return new ItemFault('unsupported_data', 'data is JSON, not base64');
-  if (contentType != null && (typeof contentType !== 'string' || !JSON_TYPE.test(contentType))) return new ItemFault('unsupported_data', 'data is JSON');
+  if (event['data_base64'] != null) return new ItemFault('unsupported_data', 'data is JSON, not base64', '/data_base64');
+  if (contentType != null && (typeof contentType !== 'string' || !JSON_TYPE.test(contentType))) return new ItemFault('unsupported_data', 'data is JSON', '/datacontenttype');
   if (data == null) return undefined;
-  if (typeof data !== 'object' || Array.isArray(data)) return new ItemFault('object_expected', '"data" is an object');
-  return treeFault(data, 1, { keys: 0 });
+  if (typeof data !== 'object' || Array.isArray(data)) return new ItemFault('object_expected', '"data" is an object', '/data');
+  const fault = treeFault(data, 1, { keys: 0 });
+  return fault === undefined ? undefined : new ItemFault(fault.code, fault.detail, `/data${fault.pointer}`);
 };
 
 const extensionsOf = (event: Json): Extensions | ItemFault | undefined => {
@@ -68,11 +70,11 @@ const extensionsOf = (event: Json): Extensions | ItemFault | undefined => {
   for (const name of Object.keys(event)) {
     if (OWN_ATTRIBUTES.has(name)) continue;
     const value = event[name];
-    if (!EXTENSION_NAME.test(name)) return new ItemFault('invalid_extension', 'names of extensions have 1 to 20 lower-case letters and digits');
-    if (++count > EXTENSIONS_MAX) return new ItemFault('too_many_extensions', `at most ${EXTENSIONS_MAX} extensions`);
+    if (!EXTENSION_NAME.test(name)) return new ItemFault('invalid_extension', 'names of extensions have 1 to 20 lower-case letters and digits', pointerTo('', name));
+    if (++count > EXTENSIONS_MAX) return new ItemFault('too_many_extensions', `at most ${EXTENSIONS_MAX} extensions`, pointerTo('', name));
     if (value === null) continue;
     const isText = typeof value === 'string' && value.length <= EXTENSION_TEXT_LENGTH_MAX;
-    if (!isText && typeof value !== 'boolean' && !Number.isInteger(value)) return new ItemFault('invalid_extension', 'an extension is a text, a whole number or true or false');
+    if (!isText && typeof value !== 'boolean' && !Number.isInteger(value)) return new ItemFault('invalid_extension', 'an extension is a text, a whole number or true or false', pointerTo('', name));
     (extensions ??= {})[name] = value as string | number | boolean;
   }
   return extensions;
@@ -81,10 +83,10 @@ const extensionsOf = (event: Json): Extensions | ItemFault | undefined => {
 const timeOf = (event: Json, { receivedAt, latestMicros }: Receipt): Instant | ItemFault => {
   const { time } = event;
   if (time === undefined || time === null) return receivedAt;
-  if (typeof time !== 'string') return new ItemFault('invalid_time', '"time" is an RFC 3339 text with its offset');
+  if (typeof time !== 'string') return new ItemFault('invalid_time', '"time" is an RFC 3339 text with its offset', '/time');
   const micros = claimedMicros(time);
-  if (micros instanceof Refused) return new ItemFault('invalid_time', micros.message);
-  if (micros > latestMicros) return new ItemFault('time_ahead', `"time" is after ${instantFromMicros(latestMicros)}`);
+  if (micros instanceof Refused) return new ItemFault('invalid_time', micros.message, '/time');
+  if (micros > latestMicros) return new ItemFault('time_ahead', `"time" is after ${instantFromMicros(latestMicros)}`, '/time');
   return isInstantText(time) ? time : instantFromMicros(micros);
 };
 
@@ -110,7 +112,7 @@ export const readEvent = (item: unknown, receipt: Receipt): UsageEvent | ItemFau
 export const readClosely = (item: unknown, receipt: Receipt): UsageEvent | ItemFault => {
   if (typeof item !== 'object' || item === null || Array.isArray(item)) return new ItemFault('object_expected', 'an event is an object');
   const event = item as Json;
-  if (event['specversion'] !== '1.0') return new ItemFault('invalid_specversion', '"specversion" is "1.0"');
+  if (event['specversion'] !== '1.0') return new ItemFault('invalid_specversion', '"specversion" is "1.0"', '/specversion');
   const names = {} as Record<(typeof NAMES)[number], string>;
   for (const name of NAMES) {
     const found = nameOf(event, name);

@@ -29,7 +29,7 @@ export interface Envelope {
   readonly events: readonly UsageEvent[];
 }
 
-/** Why an event was refused: a stable code, and a sentence for people. */
+/** Why an event was refused: a stable code, a sentence for people, and where in the event it is (RFC 6901); empty where it is the whole. */
 export class ItemFault {
-  constructor(readonly code: string, readonly detail: string) {}
+  constructor(readonly code: string, readonly detail: string, readonly pointer = '') {}
 }
