@@ -175,8 +175,40 @@ test('1 November to 1 January, usage against what the plan includes and its pric
   expect(await edition.ask('/api/v1/billing/subscriptions/sub_none/usage')).toMatchObject({ status: 404, body: { code: 'subscription_not_found' } });
 }, TIMEOUT_MS);
 
+test('1 November to 5 December, usage that comes after the invoice, is taken back or amended: the invoice says how much came late, and its sums stay', async () => {
+  const [acme, other] = [await account('2023-11-01T00:00:00Z'), await account('2023-11-01T00:00:00Z')];
+  const subscription = await subscribe(acme, 'calls', '2023-11-01T00:00:00Z', { subjects: ['late'], countFrom: '2023-10-20T00:00:00Z' });
+  const untouched = await subscribe(other, 'calls', '2023-11-01T00:00:00Z', { subjects: ['punctual'] });
+  await send({ ...used('late', '2023-11-05T00:00:00Z', 100), id: 'late-1' }, { ...used('late', '2023-11-06T00:00:00Z', 10), id: 'late-2' }, used('late', '2023-12-02T00:00:00Z', 1), used('punctual', '2023-11-05T00:00:00Z', 100));
+  for (const { clock } of [acme, other]) await edition.advance(clock, '2023-12-05T00:00:00Z');
+  const [invoice] = await invoicesOf(subscription);
+  expect(invoice).toMatchObject({ status: 'finalized', total: '1.10', lateUsage: null });
+  const before = new Date().toISOString();
+  await send(used('late', '2023-10-20T00:00:00Z', 5), used('late', '2023-12-01T00:00:00Z', 5), used('punctual', '2023-12-01T00:00:00Z', 5), { ...used('late', '2023-11-05T00:00:00Z', 100), id: 'late-1' });
+  const correct = (kind: string, id: string, more: object = {}): Promise<Json> => edition.post(`/api/v1/usage/events/${kind}`, { subject: 'late', source: 'gateway', id, reason: 'wrong', ...more });
+  await correct('void', 'late-1');
+  await correct('amend', 'late-2', { data: { n: 11 } });
+  // One that was used in October, which counts from the 20th on, one that was taken back, and one that was amended. The one of December is on no invoice yet.
+  const found = await eventually('what came late', async (saw) => {
+    const { body } = await edition.ask(`/api/v1/billing/invoices/${invoice.id}`);
+    saw(body.lateUsage);
+    return body.lateUsage?.events === 3 ? body as Json : undefined;
+  });
+  expect(found.lateUsage.since >= before).toBe(true);
+  expect(found).toEqual({ ...invoice, lateUsage: found.lateUsage, lines: [{ ...invoice.lines[0], lateUsage: found.lateUsage }] });
+  expect((await invoicesOf(subscription))[0]).toEqual(found);
+  expect(await verified(invoice)).toEqual([true]);
+  expect(await edition.get(`/api/v1/billing/invoices/${invoice.id}/lines`)).toMatchObject({ data: [{ lateUsage: found.lateUsage }] });
+  await edition.advance(acme.clock, '2024-01-01T02:00:00Z');
+  // (1 + 5) x 0.01: the late one of December 1 came before its invoice
+  expect((await invoicesOf(subscription))[1]).toMatchObject({ total: '0.06', lateUsage: null });
+  expect((await invoicesOf(untouched))[0]).toMatchObject({ total: '1.00', lateUsage: null });
+  // What is used so far says what it would be now: 11 + 5
+  expect(await edition.get(`/api/v1/billing/subscriptions/${subscription.id}/usage?period=2023-11-01T00:00:00Z`)).toMatchObject({ invoiceId: invoice.id, total: '0.16' });
+}, TIMEOUT_MS);
+
 test('at last every event that was accepted is in exactly one place', async () => {
   const { events: ends, isEqual } = await edition.get('/api/v1/usage/reconciliation?from=2000-01-01T00:00:00Z&to=2100-01-01T00:00:00Z');
-  // 6 + 2 + 7 + 5 + 5 events. One of early and one of included are before they count, one page before its meter, two of shared are of two subscriptions.
-  expect([ends, isEqual]).toEqual([{ accepted: 25, counted: 20, duplicate: 0, conflict: 0, waiting: 5, excluded: 0, reasons: { no_subscription: 2, no_meter: 1, ambiguous_subject: 2 } }, true]);
+  // 6 + 2 + 7 + 5 + 5 + 8 events and 2 corrections. One of early and one of included are before they count, one page before its meter, two of shared are of two subscriptions.
+  expect([ends, isEqual]).toEqual([{ accepted: 35, counted: 26, duplicate: 1, conflict: 0, waiting: 5, excluded: 3, reasons: { no_subscription: 2, no_meter: 1, ambiguous_subject: 2, voided: 1, amended: 1, void: 1 } }, true]);
 }, TIMEOUT_MS);

@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { BILLING_EVENTS, CLOCK_EVENTS, MeterCreated, PaymentSucceeded, StatementIssued, StatementsRequested, type BillingReader, type ServiceReports, type UsageReader } from '@valueverse/contracts';
+import { BILLING_EVENTS, CLOCK_EVENTS, MeterCreated, PaymentSucceeded, StatementIssued, StatementsRequested, LateUsageFound, type BillingReader, type ServiceReports, type UsageReader } from '@valueverse/contracts';
 import type { ServiceAuth } from '@valueverse/auth';
 import { registerRefusals, type ContextParts, type ContextShape, type FactMeasure, type Service } from '@valueverse/platform';
 import { accountsModel } from './accounts/account.model';
@@ -15,17 +15,18 @@ import { DocumentsController } from './documents/documents.controller';
 import { InvoicePdfs } from './documents/invoice-pdfs';
 import { applyPayments, billingCycle, billingCycleJobs, takeStatements } from './invoicing/billing-cycle';
 import { invoicesModel } from './invoicing/invoice.model';
+import { lateUsage } from './invoicing/late-usage';
 import { InvoicesController } from './invoicing/invoices.controller';
-import { ACCOUNT_SUBJECTS, BILLING_SCHEMA, KNOWN_METERS_ARCHIVED } from './schema';
+import { ACCOUNT_SUBJECTS, BILLING_SCHEMA, KNOWN_METERS_ARCHIVED, LATE_USAGE } from './schema';
 import { subscriptionsModel } from './subscriptions/subscription.model';
 import { BillingReaderController } from './subscriptions/remote-billing-reader';
 import { SubscriptionsController } from './subscriptions/subscriptions.controller';
 
 export const billingShape: ContextShape = {
   name: 'billing',
-  definitions: [...BILLING_EVENTS, ...CLOCK_EVENTS, MeterCreated, StatementIssued, StatementsRequested, PaymentSucceeded],
+  definitions: [...BILLING_EVENTS, ...CLOCK_EVENTS, MeterCreated, StatementIssued, LateUsageFound, StatementsRequested, PaymentSucceeded],
   readModels: [accountsModel, plansModel, subscriptionsModel, invoicesModel, clocksModel],
-  migrations: [BILLING_SCHEMA, KNOWN_METERS_ARCHIVED, ACCOUNT_SUBJECTS],
+  migrations: [BILLING_SCHEMA, KNOWN_METERS_ARCHIVED, ACCOUNT_SUBJECTS, LATE_USAGE],
 };
 
 const INVOICES: FactMeasure = {
@@ -53,7 +54,7 @@ export const billingContext = (service: Service, { auth, usage, reports }: Billi
   return {
     documents,
     reader: host.reader,
-    parts: { consumers: [knownMeters, billingCycle, takeStatements, applyPayments, clockReactor(host)], jobs: [...billingCycleJobs(host), clockJob(host)], measures: [INVOICES] },
+    parts: { consumers: [knownMeters, billingCycle, takeStatements, lateUsage, applyPayments, clockReactor(host)], jobs: [...billingCycleJobs(host), clockJob(host)], measures: [INVOICES] },
     module: {
       module: BillingModule, imports: [auth.module],
       controllers: [AccountsController, PlansController, SubscriptionsController, InvoicesController, ClocksController, DocumentsController, BillingReaderController],

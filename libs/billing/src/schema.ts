@@ -23,6 +23,16 @@ ALTER TABLE ${ident(schema)}.subjects ALTER COLUMN subscription_id DROP NOT NULL
 ALTER TABLE ${ident(schema)}.subjects ADD CHECK (num_nonnulls(subscription_id, account_id) = 1)`,
 };
 
+/** What came after the statements of an invoice, as metering tells. */
+export const LATE_USAGE: Migration = {
+  number: 103, name: 'late-usage', sql: (schema) => `
+CREATE TABLE ${ident(schema)}.late_usage (
+  tenant text NOT NULL, request_id text NOT NULL, invoice_id text NOT NULL, charge_key text NOT NULL, events bigint NOT NULL, since text NOT NULL, PRIMARY KEY (tenant, request_id));
+CREATE INDEX ON ${ident(schema)}.late_usage (tenant, invoice_id);
+${tenantPolicySql(schema, 'late_usage')}
+${grantSql(schema, 'late_usage')}`,
+};
+
 /** Meters that new plans cannot use any more. */
 export const KNOWN_METERS_ARCHIVED: Migration = {
   number: 101, name: 'known-meters-archived', sql: (schema) => `ALTER TABLE ${ident(schema)}.known_meters ADD COLUMN archived boolean NOT NULL DEFAULT false`,

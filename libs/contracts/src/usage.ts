@@ -80,13 +80,31 @@ export const StatementIssued = defineEvent({
 });
 export type StatementIssued = EventOf<typeof StatementIssued>;
 
+/**
+ * Usage came after a statement that would be in it, or was taken back or amended after it: at most one of these a second for each partition. It says nothing of amounts: what is stated does not change,
+ * and whoever bills asks for another statement.
+ */
+export const LateUsageFound = defineEvent({
+  name: 'LateUsageFound', topic: 'usage.statements', fact: 'late_usage.found',
+  data: object({
+    statementId: text(), requestId: text(), subscriptionId: text(), chargeKey: text(), meterKey: text(),
+    /** Usage events and corrections that would have been counted otherwise, had they come before. */
+    events: whole(1),
+    /** Of metering's copy of this partition: the positions of the envelopes that hold them, in order; all after the one that the statement is as of. */
+    partition: whole(), positions: list(text()),
+    /** Log time of the first and of the last of these envelopes. */
+    receivedFrom: instant(), receivedTo: instant(),
+  }),
+});
+export type LateUsageFound = EventOf<typeof LateUsageFound>;
+
 export const StatementsRequested = defineEvent({
   name: 'StatementsRequested', topic: 'billing.statement-requests', fact: 'statements.requested',
   data: object({ chunkId: text(), requests: list(statementRequest), requestedAt: instant() }),
 });
 export type StatementsRequested = EventOf<typeof StatementsRequested>;
 
-export const USAGE_EVENTS = [MeterCreated, MeterVersionAdded, MeterArchived, MeterRestored, StatementIssued] as const;
+export const USAGE_EVENTS = [MeterCreated, MeterVersionAdded, MeterArchived, MeterRestored, StatementIssued, LateUsageFound] as const;
 
 /** What another context wants to know at once; `period` as in a statement request. */
 export interface UsageQuestion {

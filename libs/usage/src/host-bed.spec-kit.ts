@@ -54,6 +54,8 @@ export class HostBed {
     return new HostBed(test, feed, service, host, await host.listen(), usage.ingest, usage.listen);
   }
 
+  get databaseUrl(): string { return this.test.url; }
+
   /** Another process of the service, on the same database and a feed of its own; it has no face. */
   another(feed: Feed): Service { return processOn(this.test.url, feed).service; }
 

@@ -13,6 +13,8 @@ import { Imports } from './imports/imports';
 import { ImportsController } from './imports/imports.controller';
 import { importRoutes } from './imports/imports.routes';
 import { readImportJob } from './imports/read.job';
+import { LateUsage } from './late/late-usage.worker';
+import { statedSpans } from './late/stated-spans';
 import { backfillJob, meterBackfill } from './metering/backfill';
 import { meteringProjector } from './metering/metering.projector';
 import { seriesAndKeysSql } from './migrations/101-series-and-keys';
@@ -21,6 +23,7 @@ import { correctionsSql } from './migrations/102-corrections';
 import { statementIngressSql } from './migrations/103-statement-ingress';
 import { claimsByMeterSql } from './migrations/130-claims-by-meter';
 import { lateUsageSql } from './migrations/131-late-usage';
+import { lateUsageLooksSql } from './migrations/132-late-usage-looks';
 import { MetersController } from './meters/meters.controller';
 import { metersView } from './meters/meters';
 import { QueryController } from './query/query.controller';
@@ -59,6 +62,7 @@ export const usageShape: ContextShape = {
     { number: 121, name: 'reading events', sql: eventsSchemaSql },
     { number: 130, name: 'claims by meter', sql: claimsByMeterSql },
     { number: 131, name: 'late usage', sql: lateUsageSql },
+    { number: 132, name: 'late usage looks', sql: lateUsageLooksSql },
   ],
 };
 
@@ -96,7 +100,7 @@ export const usageContext = (service: Service, { auth, ids, secretsKey, billing 
   // Clients write to brokers only.
   const ingress = service.feed.kind === 'kafka' ? [ingressProjector({ authenticator: auth.authenticator, clock: service.clock, ids, outbox, meter })] : [];
   return {
-    parts: { ...parts, consumers: [...parts.consumers, ...ingress], jobs: [...parts.jobs, readImportJob({ service, ids, outbox, meter })], workers: [host.radius, host.tail, outbox] },
+    parts: { ...parts, consumers: [...parts.consumers, ...ingress], jobs: [...parts.jobs, readImportJob({ service, ids, outbox, meter })], workers: [host.radius, host.tail, outbox, new LateUsage(service)] },
     reader: host.reader,
     ingest: host.ingest,
     listen: (radius) => host.radius.listen(radius),
@@ -112,6 +116,6 @@ export const usageContext = (service: Service, { auth, ids, secretsKey, billing 
 
 /** What metering reads and does. */
 export const usageParts = ({ log, feed }: { readonly log: Log; readonly feed: Feed }, meter?: UsageMeter): ContextParts => ({
-  consumers: [meteringProjector(meter), meterBackfill, statementRequests(feed), subjectClaims],
+  consumers: [meteringProjector(meter), meterBackfill, statementRequests(feed), subjectClaims, statedSpans],
   jobs: [backfillJob(log.database), answerStatements(log, feed)],
 });

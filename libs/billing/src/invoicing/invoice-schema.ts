@@ -1,16 +1,17 @@
 import { anything, decimal, flag, instant, list, mapOf, nullable, object, oneOf, optional, period, text, whole } from '@valueverse/contracts';
+import { LATE_USAGE_SHOWN } from './late-usage';
 
 // What the routes of invoices answer, for their OpenAPI document.
 export const LINE = object({
   id: text(), chargeKey: text(), type: oneOf('recurring', 'usage'), description: text(), quantity: decimal(), billedQuantity: decimal(), amount: decimal(), netAmount: decimal(), taxAmount: decimal(),
-  servicePeriod: period, dimensions: mapOf(text()), taxes: list(anything()), discounts: list(anything()),
+  servicePeriod: period, dimensions: mapOf(text()), taxes: list(anything()), discounts: list(anything()), lateUsage: optional(LATE_USAGE_SHOWN),
 });
 const TOTALS = { currency: text(3), subtotal: decimal(), discountTotal: decimal(), taxTotal: decimal(), total: decimal(), lines: list(LINE) };
 
 export const INVOICE = object({
   id: text(), number: nullable(text()), accountId: text(), subscriptionId: text(), status: oneOf('draft', 'finalized'), paymentStatus: oneOf('unpaid', 'partially_paid', 'paid'),
   servicePeriod: period, issuedAt: optional(instant()), dueAt: optional(instant()), finalizesAt: optional(instant()), usageAsOf: optional(instant()),
-  ...TOTALS, amountPaid: decimal(), amountRemaining: decimal(), hasMore: flag(),
+  ...TOTALS, amountPaid: decimal(), amountRemaining: decimal(), hasMore: flag(), lateUsage: nullable(LATE_USAGE_SHOWN),
 });
 export const UPCOMING_INVOICE = object({ accountId: text(), subscriptionId: text(), issuesAt: optional(instant()), usageAsOf: optional(instant()), ...TOTALS });
 export const EXPLANATION = object({

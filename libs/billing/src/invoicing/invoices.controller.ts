@@ -10,6 +10,7 @@ import { explanationOf, verifyLine, type Proof } from './explanation';
 import { invoiceToApi, lineToApi } from './invoice-api';
 import { EXPLANATION, INVOICE, LINE, PROOF } from './invoice-schema';
 import { invoicesModel, type InvoiceRow } from './invoice.model';
+import { lateUsageOf, type LateByCharge } from './late-usage';
 
 class InvoicesQuery extends PageQuery {
   @Text({ optional: true, max: 64 }) accountId?: string;
@@ -30,27 +31,30 @@ export class InvoicesController {
   @AnswersPage(INVOICE)
   async list(@Query() query: InvoicesQuery, @CurrentCaller() { tenant }: Caller): Promise<Page<unknown>> {
     const filters = { account_id: query.accountId, subscription_id: query.subscriptionId, number: query.number, status: query.status, payment_status: query.paymentStatus };
-    const page = await this.host.service.database.transaction({ role: 'api', tenant, readOnly: true },
-      (tx) => listRows<InvoiceRow, InvoiceRow>(tx, { model: invoicesModel, query, cursors: this.cursors, filters, toApi: (row) => row }));
-    return { ...page, data: await Promise.all(page.data.map((row) => invoiceToApi(row, tenant, this.host.usage))) };
+    const { page, late } = await this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
+      const rows = await listRows<InvoiceRow, InvoiceRow>(tx, { model: invoicesModel, query, cursors: this.cursors, filters, toApi: (row) => row });
+      return { page: rows, late: await lateUsageOf(tx, tenant, rows.data.map(({ invoiceId }) => invoiceId)) };
+    });
+    return { ...page, data: await Promise.all(page.data.map((row) => invoiceToApi(row, tenant, this.host.usage, late.get(row.invoiceId)))) };
   }
 
   @Get(':id')
   @Allow('billing:read')
   @Answers(INVOICE)
   async get(@Param('id') id: string, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
-    return invoiceToApi(await this.find(tenant, id), tenant, this.host.usage);
+    const { row, late } = await this.found(tenant, id);
+    return invoiceToApi(row, tenant, this.host.usage, late);
   }
 
   @Get(':id/lines')
   @Allow('billing:read')
   @AnswersPage(LINE)
   async lines(@Param('id') id: string, @Query() query: PageQuery, @CurrentCaller() { tenant }: Caller): Promise<Page<unknown>> {
-    const { issued } = await this.find(tenant, id);
+    const { row: { issued }, late } = await this.found(tenant, id);
     const list = JSON.stringify(['lines', tenant, id]);
     const from = Number(this.cursors.read(query.cursor, list)?.[0] ?? 0);
     const lines = (issued?.lines ?? []).map((line, index) => ({ line, index })).slice(from, from + query.limit + 1);
-    return this.cursors.page(lines, query, list, ({ index }) => [String(index + 1)], ({ line }) => lineToApi(line));
+    return this.cursors.page(lines, query, list, ({ index }) => [String(index + 1)], ({ line }) => lineToApi(line, late));
   }
 
   @Get(':id/lines/:lineId/explanation')
@@ -83,10 +87,13 @@ export class InvoicesController {
     await reply.type('application/pdf').header('Content-Disposition', `inline; filename="${document.fileName}"`).send(document.content);
   }
 
-  private async find(tenant: string, id: string): Promise<InvoiceRow> {
-    const row = await this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => rowOf<InvoiceRow>(tx, invoicesModel, id));
+  private async find(tenant: string, id: string): Promise<InvoiceRow> { return (await this.found(tenant, id)).row; }
+
+  private async found(tenant: string, id: string): Promise<{ row: InvoiceRow; late: LateByCharge | undefined }> {
+    const { row, late } = await this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) =>
+      ({ row: await rowOf<InvoiceRow>(tx, invoicesModel, id), late: await lateUsageOf(tx, tenant, [id]) }));
     if (row === undefined) throw new Problem(404, 'invoice_not_found', `there is no invoice ${id}`);
-    return row;
+    return { row, late: late.get(id) };
   }
 }
 

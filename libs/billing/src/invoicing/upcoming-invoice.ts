@@ -32,6 +32,6 @@ export const upcomingInvoice = async (usage: UsageReader, tenant: string, subscr
   const zero = Money.zero(currency).toString();
   return {
     accountId, subscriptionId, currency, issuesAt: draft.advance.period.from, ...(asOf === undefined ? {} : { usageAsOf: asOf }),
-    lines: lines.map(({ statement: _, ...line }) => lineToApi(line)), subtotal, discountTotal: zero, taxTotal: zero, total: subtotal,
+    lines: lines.map((line) => lineToApi(line)), subtotal, discountTotal: zero, taxTotal: zero, total: subtotal,
   };
 };

@@ -10,7 +10,7 @@ import { wantedMeter } from '../meters/meters.controller';
 import { UsageHost } from '../usage-host';
 import { BEFORE_ALL, type BehindBucket, type BehindEvent, type BehindPlace, bucketsBehind, eventsBehind } from './behind';
 import type { StatementData } from './domain/statement';
-import { statementOf } from './statements';
+import { statementOf, type StatementRow } from './statements';
 
 type BucketDto = Omit<BehindBucket, 'place'>;
 interface EventDto extends UsageEvent {
@@ -30,10 +30,10 @@ const placeOf = (position: readonly string[] | undefined): BehindPlace => {
   return { span: span!, bucket: bucket!, position: at!, nth: nth! };
 };
 
-const statementToApi = (statement: StatementData): unknown => ({
+const statementToApi = (statement: StatementRow): unknown => ({
   id: statement.statementId, requestId: statement.requestId, subscriptionId: statement.subscriptionId, chargeKey: statement.chargeKey,
   meterKey: statement.meterKey, meterVersion: statement.meterVersion, usage: statement.usage, groupBy: statement.groupBy, period: statement.period ?? null, terms: statement.terms ?? null,
-  quantities: statement.quantities.map(({ group, ...rest }) => ({ groupBy: group, ...rest })), asOf: statement.asOf, evidence: statement.evidence, issuedAt: statement.issuedAt,
+  quantities: statement.quantities.map(({ group, ...rest }) => ({ groupBy: group, ...rest })), asOf: statement.asOf, evidence: statement.evidence, issuedAt: statement.issuedAt, late: statement.late ?? null,
   buckets: `/api/v1/usage/statements/${statement.statementId}/buckets`, events: `/api/v1/usage/statements/${statement.statementId}/events`,
 });
 
@@ -43,7 +43,7 @@ const QUANTITY = object({
 });
 const STATEMENT = object({
   id: text(), requestId: text(), subscriptionId: text(), chargeKey: text(), meterKey: text(), meterVersion: whole(1), usage: list(usageSpan), groupBy: list(text()), period: nullable(object({ from: instant(), to: instant() })), terms: nullable(eventTerms),
-  quantities: list(QUANTITY), asOf: mapOf(text()), evidence: text(), issuedAt: instant(), buckets: text(), events: text(),
+  quantities: list(QUANTITY), asOf: mapOf(text()), evidence: text(), issuedAt: instant(), late: nullable(object({ events: whole(1), since: instant() })), buckets: text(), events: text(),
 });
 const BUCKET = object({ subject: text(), from: instant(), to: instant(), quantities: list(QUANTITY) });
 const EVENT = object({
@@ -91,7 +91,7 @@ export class StatementsController {
     return this.cursors.page(rows, query, list, positionOf, toApi);
   }
 
-  private async wanted(tx: Tx, tenant: string, id: string): Promise<StatementData> {
+  private async wanted(tx: Tx, tenant: string, id: string): Promise<StatementRow> {
     const found = await statementOf(tx, tenant, id);
     if (found === undefined) throw new Problem(404, 'statement_not_found', `there is no statement ${id}`);
     return found;
