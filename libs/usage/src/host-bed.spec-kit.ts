@@ -51,6 +51,7 @@ export class HostBed {
     const health = new HealthRegistry();
     const { service, usage } = processOn(test.url, feed, health);
     const host = await createHost({ service: 'usage', module: usage.module, port: 0, cursorSecret: 'cursor', logger: createLogger({ service: 'usage', level: 'silent' }), health, routes: usage.routes, docs: { title: 'usage', version: '1' } });
+    health.markStarted();
     return new HostBed(test, feed, service, host, await host.listen(), usage.ingest, usage.listen);
   }
 

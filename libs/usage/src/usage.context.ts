@@ -43,6 +43,7 @@ import { answerStatements } from './statements/answer.job';
 import { statementRequests } from './statements/requests.reactor';
 import { statementsView } from './statements/statements';
 import { StatementsController } from './statements/statements.controller';
+import { lookAtMetering, watchMetering } from './stuck-partitions';
 import { UsageHost } from './usage-host';
 import { usageMeter, type UsageMeter } from './usage-meter';
 
@@ -92,6 +93,7 @@ export interface UsageContext {
 /** The metering context of a service. */
 export const usageContext = (service: Service, { auth, ids, secretsKey, billing }: UsageDeps): UsageContext => {
   registerUsageRefusals();
+  watchMetering(service);
   const meter = usageMeter(service.metrics, () => service.clock.now());
   const host = new UsageHost(service, ids, secretsKey, billing, meter);
   const outbox = new UsageOutbox(service);
@@ -100,7 +102,10 @@ export const usageContext = (service: Service, { auth, ids, secretsKey, billing 
   // Clients write to brokers only.
   const ingress = service.feed.kind === 'kafka' ? [ingressProjector({ authenticator: auth.authenticator, clock: service.clock, ids, outbox, meter })] : [];
   return {
-    parts: { ...parts, consumers: [...parts.consumers, ...ingress], jobs: [...parts.jobs, readImportJob({ service, ids, outbox, meter })], workers: [host.radius, host.tail, outbox, new LateUsage(service)] },
+    parts: {
+      ...parts, looks: { 'metering-partitions': () => lookAtMetering(service) }, consumers: [...parts.consumers, ...ingress],
+      jobs: [...parts.jobs, readImportJob({ service, ids, outbox, meter })], workers: [host.radius, host.tail, outbox, new LateUsage(service)],
+    },
     reader: host.reader,
     ingest: host.ingest,
     listen: (radius) => host.radius.listen(radius),

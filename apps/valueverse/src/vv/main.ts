@@ -8,7 +8,7 @@ import { addAudit, addDeadLetters, addOutbox, addProjections, addReaders } from 
 import { addEvents } from './events-commands';
 import { migrateServices } from './migrate';
 import { addRadius } from './radius-commands';
-import { doctor, status } from './operations';
+import { doctor, doctorOfUsage, status, type Finding } from './operations';
 import { print, sessionOf } from './print';
 import { Missing } from './session';
 import { laterBy } from './later';
@@ -29,11 +29,14 @@ const addOperations = (program: Command): void => {
     print(command, found, () => [`${String(found['url'])}  ${found['ready'] === true ? 'ready' : 'not ready'}`]);
     if (found['ready'] !== true) process.exitCode = 1;
   });
-  program.command('doctor').description('Looks for what is wrong and names the next command').action(async (_, command: Command) => {
-    const findings = await doctor(sessionOf(command));
+  const tell = (command: Command, findings: readonly Finding[]): void => {
     print(command, findings, () => findings.map(({ check, ok, detail, next }) => `${ok ? '✓' : '✗'} ${check}: ${detail}${next === undefined ? '' : `\n    next: ${next}`}`));
     if (findings.some(({ ok }) => !ok)) process.exitCode = 1;
-  });
+  };
+  const looking = program.command('doctor').description('Looks for what is wrong and names the next command').action(async (_, command: Command) => { tell(command, await doctor(sessionOf(command))); });
+  looking.command('usage').description('Of the tenant of the key: whether all accepted usage is somewhere, and buckets hold what the envelopes say')
+    .option('--from <instant>', 'received since; a day before the end if not given').option('--to <instant>', 'received before; the end of this quarter of an hour if not given')
+    .action(async (period: { from?: string; to?: string }, command: Command) => { tell(command, await doctorOfUsage(sessionOf(command), period)); });
 };
 
 interface Verified { readonly service: string; readonly intact: boolean; readonly facts: number; readonly faults: readonly { partition: number; position: string; reason: string }[] }

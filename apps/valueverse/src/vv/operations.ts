@@ -1,6 +1,7 @@
 import { SERVICES, type ServiceName } from '@valueverse/contracts';
 import { ApiError, Unreachable } from '../http/api-client';
-import type { Session } from './session';
+import { findingsIn, reconciled } from './doctor-usage';
+import { Missing, type Session } from './session';
 
 interface Health { readonly status: string; readonly info?: Record<string, unknown>; readonly error?: Record<string, unknown>; readonly details?: Record<string, { status: string; reason?: string }> }
 export interface Finding { readonly check: string; readonly ok: boolean; readonly detail: string; readonly next?: string }
@@ -32,7 +33,9 @@ export const doctor = async (session: Session): Promise<Finding[]> => {
     findings.push({ check: 'reachable', ok: true, detail: session.url });
     const details = body.details ?? {};
     for (const [check, { status: state, reason }] of Object.entries(details)) {
-      findings.push({ check, ok: state === 'up', detail: state === 'up' ? 'up' : reason ?? state, ...(state === 'up' ? {} : { next: 'look at the log of the service; for a stopped reader see docs/ARCHITECTURE.md, "When a reader stops"' }) });
+      // A part may be fit for work and say all the same that somebody has to look.
+      const isWell = state === 'up' && reason === undefined;
+      findings.push({ check, ok: isWell, detail: reason ?? state, ...(isWell ? {} : { next: 'look at the log of the service; for a stopped reader see docs/ARCHITECTURE.md, "When a reader stops"' }) });
     }
     if (code !== 200 && Object.keys(details).length === 0) findings.push({ check: 'ready', ok: false, detail: `answered ${code}`, next: 'wait for the start to end, or look at the log' });
   } catch (error) {
@@ -54,6 +57,30 @@ const insideOf = async (session: Session, service: ServiceName): Promise<Finding
   } catch (error) {
     return [{ check: `${service} service`, ok: false, detail: (error as Error).message, next: `start a process of ${service}, or look at its log` }];
   }
+};
+
+const DAY_MS = 86_400_000;
+const QUARTER_MS = 900_000;
+const METERING = 'metering-partitions';
+
+/**
+ * Whether metering gets on, where the caller may know that, and where the usage of a tenant ended that was received in a period. Buckets are compared by whole quarters of an hour, so a period
+ * ends with the one that we are in.
+ */
+export const doctorOfUsage = async (session: Session, { from, to = new Date(Math.ceil(Date.now() / QUARTER_MS) * QUARTER_MS).toISOString() }: { readonly from?: string; readonly to?: string }): Promise<Finding[]> => {
+  const period = { from: from ?? new Date(Date.parse(to) - DAY_MS).toISOString(), to };
+  const found = findingsIn(await reconciled(session.tenant(), period));
+  return [...await meteringOf(session), { check: 'usage period', ok: true, detail: `received from ${period.from} to ${period.to}` }, ...found];
+};
+
+const meteringOf = async (session: Session): Promise<Finding[]> => {
+  try {
+    session.operator();
+  } catch (error) {
+    if (!(error instanceof Missing)) throw error;
+    return [{ check: `usage ${METERING}`, ok: true, detail: 'not looked at: that takes an operator token' }];
+  }
+  return (await insideOf(session, 'usage')).filter(({ check, ok }) => check === `usage ${METERING}` || (check === 'usage service' && !ok));
 };
 
 const credentials = async (session: Session): Promise<Finding> => {

@@ -1,14 +1,14 @@
 import { STORE_PARTITIONS, tableOf, type Tx } from '@valueverse/event-log';
 import { HASH_NAME, microsOf } from '@valueverse/kernel';
 import { partitionsOf, type Topic } from '@valueverse/contracts';
-import { migrationName, type Service } from '@valueverse/platform';
+import { type LookResult, migrationName, type Service } from '@valueverse/platform';
 import type { PoolClient } from 'pg';
 import type { Operated } from './operated';
 import { outboxOf } from './outbox';
 
 /** What one look has found. `next` names the command, or what to do, where something is wrong. */
-export interface Finding { readonly check: string; readonly ok: boolean; readonly detail: string; readonly next?: string }
-type Look = (service: Service, operated: Operated) => Promise<Omit<Finding, 'check'>>;
+export interface Finding extends LookResult { readonly check: string }
+type Look = (service: Service, operated: Operated) => Promise<LookResult>;
 
 const OUTBOX_AGE_MAX_S = 60;
 const BEHIND_MAX = 10_000;
@@ -20,8 +20,8 @@ const CLOCK_SKEW_MAX_MS = 2_000;
 const REBUILD_SILENT_MAX_S = 60;
 const MICROS_PER_MS = 1_000n;
 
-const fine = (detail: string): Omit<Finding, 'check'> => ({ ok: true, detail });
-const wrong = (detail: string, next: string): Omit<Finding, 'check'> => ({ ok: false, detail, next });
+const fine = (detail: string): LookResult => ({ ok: true, detail });
+const wrong = (detail: string, next: string): LookResult => ({ ok: false, detail, next });
 const read = <T>(service: Service, work: (tx: Tx) => Promise<T>): Promise<T> => service.database.transaction({ role: 'worker', readOnly: true }, work);
 /** A role sees little of the sessions of others; the user of the connection sees its own. */
 const asLogin = <T>(service: Service, work: (client: Pick<PoolClient, 'query'>) => Promise<T>): Promise<T> => service.database.withOwner(work);
@@ -155,10 +155,10 @@ const LOOKS: Readonly<Record<string, Look>> = {
   },
 };
 
-/** Every look at one service. One that cannot be taken is a finding too. */
+/** Every look at one service, those of its contexts among them. One that cannot be taken is a finding too. */
 export const findingsOf = async (service: Service, operated: Operated): Promise<readonly Finding[]> => {
   const findings: Finding[] = [];
-  for (const [check, look] of Object.entries(LOOKS)) {
+  for (const [check, look] of Object.entries({ ...LOOKS, ...service.looks })) {
     findings.push({ check, ...await look(service, operated).catch((error: unknown) => wrong(`could not look: ${(error as Error).message}`, `look at the log of ${service.name}`)) });
   }
   return findings;

@@ -1,5 +1,5 @@
-/** Resolves when the part is fit for work, rejects with the reason when it is not. */
-export type Check = () => Promise<void> | void;
+/** Resolves when the part is fit for work, with a note where somebody should look all the same; rejects with the reason when it is not. */
+export type Check = () => Promise<string | void> | string | void;
 
 /** What one part said. */
 export interface CheckResult {
@@ -36,8 +36,8 @@ export class HealthRegistry {
   async ask(): Promise<CheckResult[]> {
     return Promise.all([...this.checks].map(async ([name, check]) => {
       try {
-        await within(CHECK_TIMEOUT_MS, check);
-        return { name, up: true };
+        const note = await within(CHECK_TIMEOUT_MS, check);
+        return { name, up: true, ...(typeof note === 'string' ? { reason: note } : {}) };
       } catch (error) {
         return { name, up: false, reason: error instanceof Error ? error.message : String(error) };
       }
@@ -45,13 +45,13 @@ export class HealthRegistry {
   }
 }
 
-async function within(timeoutMs: number, check: Check): Promise<void> {
+async function within(timeoutMs: number, check: Check): Promise<string | void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
   });
   try {
-    await Promise.race([check(), late]);
+    return await Promise.race([check(), late]);
   } finally {
     clearTimeout(timer);
   }

@@ -26,6 +26,9 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
+/** What a look at a context has found. `next` names the command, or what to do, where something is wrong. */
+export interface LookResult { readonly ok: boolean; readonly detail: string; readonly next?: string }
+
 /** What a context does once it has been made for a service. */
 export interface ContextParts {
   readonly consumers: readonly Consumer[];
@@ -34,4 +37,6 @@ export interface ContextParts {
   readonly workers?: readonly Worker[];
   /** Counters that move with its facts. */
   readonly measures?: readonly FactMeasure[];
+  /** What the doctor looks at in it, by name. */
+  readonly looks?: Readonly<Record<string, () => Promise<LookResult>>>;
 }

@@ -16,7 +16,7 @@ import type { Logger } from '../logging/logger';
 import { countFacts } from '../metrics/fact-measures';
 import type { Metrics } from '../metrics/metrics';
 import { migrate, type Migration } from '../persistence/migrate';
-import type { ContextParts, ContextShape, Worker } from './context';
+import type { ContextParts, ContextShape, LookResult, Worker } from './context';
 import { watchLog } from './log-metrics';
 import { PERSONAL_KEY_COPY, PERSONAL_KEY_ORIGIN, SERVICE_MIGRATIONS } from './schema';
 import { watchService } from './watch';
@@ -73,6 +73,8 @@ export class Service {
   private subscription: Subscription | undefined;
   private runner: JobRunner | undefined;
   private workers: readonly Worker[] = [];
+  /** What the doctor looks at in its contexts, by name. */
+  looks: Readonly<Record<string, () => Promise<LookResult>>> = {};
   private readonly timers: NodeJS.Timeout[] = [];
   private stopping: Promise<void> | undefined;
 
@@ -113,6 +115,7 @@ export class Service {
     const keyCopy = name === KEY_ORIGIN ? [] : [this.keys.projector()];
     this.consumers = [clockProjector(() => this.runner?.wake()), ...keyCopy, ...parts.flatMap(({ consumers }) => consumers)];
     this.workers = parts.flatMap(({ workers }) => workers ?? []);
+    this.looks = Object.assign({}, ...parts.map(({ looks }) => looks ?? {})) as Service['looks'];
     const relay = new Relay(this.store, feed, this.reporting);
     this.relay = relay;
     // The relay of this store may be another process.
@@ -152,6 +155,8 @@ export class Service {
   get readers(): readonly string[] { return this.consumers.map(consumerName); }
   /** Whether everything that another service had committed by now is in the feed. Throws when that service cannot be asked. */
   hasPublished(owner: ServiceName): Promise<boolean> { return this.options.hasPublished?.(owner) ?? Promise.resolve(true); }
+  /** Where its parts say whether they are fit for work. */
+  get health(): HealthRegistry { return this.options.health; }
   get jobs(): JobTable { return this.jobTable; }
   get reads(): Subscription { return this.subscription!; }
 

@@ -2,7 +2,7 @@ import type { Relay } from '@valueverse/event-log';
 import type { HealthRegistry } from '../health/registry';
 import type { Service } from './service';
 
-/** Makes a service visible: readiness by its database, its feed and its halted readers. */
+/** Makes a service visible: readiness by its database, its feed and its relay. Readers that stopped are noted; whoever is not waiting for them can be served. */
 export const watchService = ({ service, relay, health }: { service: Service; relay: Relay; health: HealthRegistry }): void => {
   const { name, database, feed } = service;
   health.register(`${name} database`, async () => {
@@ -13,7 +13,7 @@ export const watchService = ({ service, relay, health }: { service: Service; rel
     const { halted } = relay.status();
     if (halted !== undefined) throw new Error(`the relay stopped: ${halted}`);
     const stopped = await haltedReaders(service);
-    if (stopped.length > 0) throw new Error(stopped.join('; '));
+    return stopped.length > 0 ? stopped.join('; ') : undefined;
   });
 };
 

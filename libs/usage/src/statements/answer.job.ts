@@ -41,7 +41,8 @@ const pendingOf = async (tx: Tx, tenant: string, ids: readonly string[]): Promis
 const stateOf = async (tx: Tx, tenant: string, meterKeys: readonly string[]): Promise<MeteringState> => {
   const checkpoints = await tx.query<{ partition: number; next_offset: bigint }>('SELECT partition, next_offset FROM checkpoints WHERE consumer = $1 AND topic = $2', [METERING_CONSUMER, TOPIC]);
   const parked = await tx.query<{ partition: number; record_offset: bigint }>(
-    'SELECT partition, record_offset FROM parked_records WHERE consumer = $1 AND topic = $2 AND tenant = $3', [METERING_CONSUMER, TOPIC, tenant]);
+    `SELECT partition, record_offset FROM parked_records WHERE consumer = $1 AND topic = $2 AND tenant = $3
+     UNION ALL SELECT partition, record_offset FROM rejected_records WHERE consumer = $1 AND topic = $2 AND headers::json->>'ce_tenant' = $3`, [METERING_CONSUMER, TOPIC, tenant]);
   const meters = await tx.query<{ row: Meter }>('SELECT row FROM meters WHERE tenant = $1 AND key = ANY($2)', [tenant, meterKeys]);
   const following = await tx.query<{ meter: string; version: number }>(
     `SELECT meter, max(version) AS version FROM usage_meter_progress WHERE tenant = $1 AND meter = ANY($2) GROUP BY meter HAVING bool_and(position IS NULL)`, [tenant, meterKeys]);
@@ -65,7 +66,7 @@ const waitsFor = ({ request, floor }: Pending, state: MeteringState): string | u
     const next = state.checkpoints.get(partition) ?? 0n;
     if (next < end) return `metering is at ${next} of ${end} in ${TOPIC}/${partition}`;
     // What was set aside has been passed by and is not counted: a statement without it would be wrong.
-    if (state.parked.some((record) => record.partition === partition && record.record_offset < end)) return `envelopes of ${TOPIC}/${partition} are parked`;
+    if (state.parked.some((record) => record.partition === partition && record.record_offset < end)) return `envelopes of ${TOPIC}/${partition} are parked or rejected: npx vv dlq list usage`;
   }
   return undefined;
 };

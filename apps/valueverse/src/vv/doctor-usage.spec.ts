@@ -1,0 +1,52 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { ApiClient } from '../http/api-client';
+import { findingsIn, reconciled, type Reconciled } from './doctor-usage';
+
+const HOUR_MS = 3_600_000;
+const events = (accepted: number, counted: number, more: object = {}): Reconciled['events'] => ({ accepted, counted, duplicate: 1, conflict: 0, waiting: 2, excluded: 0, reasons: { no_meter: 2 }, ...more });
+const meter = (meterKey: string, fromEnvelopes: number, inBuckets = fromEnvelopes): Reconciled['meters'][number] => ({ meterKey, fromEnvelopes, inBuckets, isEqual: fromEnvelopes === inBuckets });
+
+test('all that was accepted is in one place, or it is said how much is not, and where to look', () => {
+  const period = { from: '2026-03-01T00:00:00Z', to: '2026-03-02T00:00:00Z' };
+  expect(findingsIn({ ...period, events: events(8, 5), meters: [meter('calls', 5)] })).toEqual([
+    { check: 'usage events', ok: true, detail: '8 accepted = 5 counted + 1 duplicate + 0 conflict + 2 waiting + 0 excluded (no_meter 2)' }, { check: 'usage meter calls', ok: true, detail: '5 events in buckets and in envelopes' }]);
+  expect(findingsIn({ ...period, events: events(9, 5), meters: [meter('calls', 5, 4)] })).toEqual([
+    { check: 'usage events', ok: false, detail: expect.stringContaining(': the sum is 8'), next: '1 events are in no place: npx vv events list --received-from 2026-03-01T00:00:00Z --received-to 2026-03-02T00:00:00Z' },
+    { check: 'usage meter calls', ok: false, detail: expect.stringContaining('the envelopes hold 5 events, the buckets 4'), next: expect.stringContaining('npx vv doctor') }]);
+});
+
+describe('a period that is too long for one answer', () => {
+  let server: Server;
+  let api: ApiClient;
+  const asked: string[] = [];
+  beforeAll(async () => {
+    // As the installation answers, with room for an hour.
+    server = createServer((request, response) => {
+      const [from, to] = ['from', 'to'].map((name) => new URL(request.url!, 'http://x').searchParams.get(name)!) as [string, string];
+      const isLong = Date.parse(to) - Date.parse(from) > HOUR_MS;
+      if (!isLong) asked.push(`${from} ${to}`);
+      response.writeHead(isLong ? 400 : 200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(isLong ? { code: 'period_too_long' } : { from, to, events: events(8, 5), meters: [meter('calls', 5), ...(from.includes('T00:0') ? [meter('rare', 1)] : [])] }));
+    });
+    await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+    api = new ApiClient(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, 'key');
+  });
+  afterAll(() => new Promise<void>((resolve) => { server.close(() => resolve()); }));
+
+  test('is asked for in parts that meet at quarters of an hour and leave nothing out', async () => {
+    const found = await reconciled(api, { from: '2026-03-01T00:03:00Z', to: '2026-03-01T03:10:00Z' });
+    const ends = asked.map((part) => part.split(' '));
+    expect(ends[0]![0]).toBe('2026-03-01T00:03:00Z');
+    expect(ends.at(-1)![1]).toBe('2026-03-01T03:10:00Z');
+    for (const [nth, [from]] of ends.slice(1).entries()) { expect(from).toBe(ends[nth]![1]); expect(Date.parse(from!) % (HOUR_MS / 4)).toBe(0); }
+    const parts = ends.length;
+    expect(found.events).toEqual({ accepted: 8 * parts, counted: 5 * parts, duplicate: parts, conflict: 0, waiting: 2 * parts, excluded: 0, reasons: { no_meter: 2 * parts } });
+    // What is compared in a part of the period only is not compared.
+    expect(found.meters).toEqual([meter('calls', 5 * parts)]);
+  });
+
+  test('is not asked for again where nobody answers', async () => {
+    await expect(reconciled(new ApiClient('http://127.0.0.1:1', 'key'), { from: '2026-03-01T00:00:00Z', to: '2026-03-02T00:00:00Z' })).rejects.toThrow('nothing answers');
+  });
+});
