@@ -10,22 +10,38 @@ import { METER } from './traffic.mjs';
 const LAG_MAX_EVENTS_DEFAULT = 40_000;
 const LOOK_EVERY_MS = 250;
 const PER_REQUEST = 100;
-const CONNECTIONS = 24;
+const CONNECTIONS = 32;
 const TICKS_PER_SECOND = 100;
 const sleep = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
+
+/** Starts a program that says on its output, as JSON, where it is and with which key. */
+const started = (name, args) => new Promise((resolve, reject) => {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let text = '';
+  child.stdout.on('data', (chunk) => { text += chunk; if (text.includes('secretKey') && text.includes('}')) resolve({ child, ...JSON.parse(text.slice(text.indexOf('{'))) }); });
+  child.once('exit', (code) => reject(new Error(`${name} ended with ${code}`)));
+});
+const ended = (child) => new Promise((resolve) => { if (child.exitCode !== null) resolve(); else child.once('exit', resolve); });
 
 /** The embedded edition, in a folder of its own. */
 export async function startEmbedded() {
   const [folder, port] = [mkdtempSync(join(tmpdir(), 'vv-bench-')), await freePort()];
-  const flags = process.env.VV_BENCH_PROFILE === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${process.env.VV_BENCH_PROFILE}`];
-  const child = spawn(process.execPath, [...flags, join(root, 'apps/valueverse/dist/main.js'), '--data', folder, '--port', String(port), '--json'], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const { url, secretKey } = await new Promise((resolve, reject) => {
-    let text = '';
-    child.stdout.on('data', (chunk) => { text += chunk; if (text.includes('secretKey')) resolve(JSON.parse(text.slice(text.indexOf('{')))); });
-    child.once('exit', (code) => reject(new Error(`the edition ended with ${code}`)));
-  });
-  const stop = async () => { child.kill('SIGTERM'); await new Promise((resolve) => { if (child.exitCode !== null) resolve(); else child.once('exit', resolve); }); rmSync(folder, { recursive: true, force: true }); };
-  return { url, ingestUrl: url, metricsUrls: [url], secretKey, pids: () => [child.pid], stop };
+  const { child, url, secretKey } = await started('the edition', [join(root, 'apps/valueverse/dist/main.js'), '--data', folder, '--port', String(port), '--json']);
+  const stop = async () => { child.kill('SIGTERM'); await ended(child); rmSync(folder, { recursive: true, force: true }); };
+  return { name: 'embedded', url, ingestUrl: url, metricsUrls: [url], secretKey, pids: () => [child.pid], stop };
+}
+
+/** The distributed edition as `npm run up` starts it: one broker, one replica of each service. Usage goes to its service directly, as it does behind a balancer. */
+export async function startDistributed() {
+  const [folder, port] = [mkdtempSync(join(tmpdir(), 'vv-bench-')), await freePort()];
+  const { url, secretKey } = await started('up', [join(root, 'apps/valueverse/dist/up/main.js'), '--data', folder, '--port', String(port), '--local', '--json']);
+  const { supervisor, parts } = JSON.parse(readFileSync(join(folder, 'state.json'), 'utf8'));
+  const service = parts.find(({ name }) => name === 'usage-1').url;
+  const stop = async () => {
+    await ended(spawn(process.execPath, [join(root, 'apps/valueverse/dist/up/down.js'), '--data', folder], { stdio: ['ignore', 'ignore', 'inherit'] }));
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { name: 'distributed', url, ingestUrl: service, metricsUrls: [service], secretKey, pids: () => [supervisor.pid], stop };
 }
 
 /** CPU seconds by kind of process: what a process calls itself, without what tells one connection from another. */

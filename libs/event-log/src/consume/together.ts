@@ -1,6 +1,9 @@
 /** Transactions of one consumer that are under way at a time: while the database works for one, the process prepares the other. */
 const LANES = 2;
 
+/** A transaction begins at least this long after the one before it: under a steady stream of little runs each would otherwise find one to take. */
+const SPACING_MS = 40;
+
 interface Waiting<R> { readonly run: R; readonly done: (wasHandled: boolean) => void }
 
 /**
@@ -11,6 +14,7 @@ export class Together<R> {
   private readonly waiting: Waiting<R>[] = [];
   private busy = 0;
   private isPlanned = false;
+  private notBeforeMs = 0;
 
   /** `handle` does all of its runs or none. */
   constructor(private readonly handle: (runs: readonly R[]) => Promise<void>) {}
@@ -23,20 +27,23 @@ export class Together<R> {
     });
   }
 
-  /** A moment later: those that were read together come one after the other. */
+  /** A moment later at the least: those that were read together come one after the other. */
   private plan(): void {
     if (this.isPlanned || this.busy >= LANES || this.waiting.length === 0) return;
     this.isPlanned = true;
-    setImmediate(() => {
+    const begin = (): void => {
       this.isPlanned = false;
-      void this.next();
-    });
+      this.notBeforeMs = performance.now() + SPACING_MS;
+      while (this.busy < LANES && this.waiting.length > 0) void this.next();
+    };
+    const restMs = this.notBeforeMs - performance.now();
+    if (restMs > 0) setTimeout(begin, restMs);
+    else setImmediate(begin);
   }
 
   private async next(): Promise<void> {
     const own = this.waiting.splice(0, Math.ceil(this.waiting.length / (LANES - this.busy)));
     this.busy += 1;
-    this.plan();
     let wasHandled = true;
     try {
       await this.handle(own.map(({ run }) => run));

@@ -3,7 +3,7 @@ import { KafkaFeed } from './kafka-feed';
 
 const feedThatIsAnswered = (answer: readonly object[]): KafkaFeed => {
   const feed = new KafkaFeed({ brokers: ['127.0.0.1:1'], clientId: 'spec' });
-  return Object.assign(feed, { producer: Promise.resolve({ send: async () => answer, disconnect: async () => undefined }) });
+  return Object.assign(feed, { producers: Array.from({ length: 4 }, () => Promise.resolve({ send: async () => answer, disconnect: async () => undefined })) });
 };
 const append = (feed: KafkaFeed): Promise<void> => feed.append('billing.invoices', 3, [{ key: 'k', value: '{}', headers: {} }]);
 

@@ -14,6 +14,7 @@ const SESSION_TIMEOUT_MS = 10_000;
 const HEARTBEAT_MS = 1_000;
 const FETCH_WAIT_MS = 50;
 const PARTITIONS_AT_ONCE = 32;
+const PRODUCERS = 4;
 /** A request is one batch of the broker. Records are sent in requests of about this size, so that a backlog is never too large to be taken. */
 const REQUEST_BYTES_MAX = 750_000;
 const READ_DEADLINE_MS = 30_000;
@@ -67,7 +68,8 @@ export class KafkaFeed implements Feed {
   readonly kind = 'kafka';
   private readonly kafka: Kafka;
   private readonly replication: number;
-  private producer: Promise<Producer> | undefined;
+  /** One partition always has the same one. A broker answers the requests of a connection one after the other. */
+  private readonly producers: (Promise<Producer> | undefined)[] = Array.from({ length: PRODUCERS });
   private admin: Promise<Admin> | undefined;
   private readonly queues = new Map<string, Promise<void>>();
   private readonly memberships = new Set<GroupMembership>();
@@ -126,7 +128,8 @@ export class KafkaFeed implements Feed {
   }
 
   private async send(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {
-    const connecting = this.producer ??= this.connectProducer();
+    const own = partition % PRODUCERS;
+    const connecting = this.producers[own] ??= this.connectProducer();
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new FeedTimeout(`${topic}/${partition} did not answer within ${APPEND_DEADLINE_MS} ms`)), APPEND_DEADLINE_MS);
@@ -142,7 +145,7 @@ export class KafkaFeed implements Feed {
       }
     } catch (error) {
       // Whatever is still under way on the old producer must not meet the repetition on the same connection.
-      if (this.producer === connecting) this.producer = undefined;
+      if (this.producers[own] === connecting) this.producers[own] = undefined;
       void connecting.then((producer) => producer.disconnect()).catch(() => undefined);
       throw error;
     } finally {
@@ -215,7 +218,7 @@ export class KafkaFeed implements Feed {
 
   async close(): Promise<void> {
     await Promise.all([...this.memberships].map((membership) => membership.stop()));
-    await Promise.allSettled([this.producer?.then((producer) => producer.disconnect()), this.admin?.then((admin) => admin.disconnect())]);
+    await Promise.allSettled([...this.producers.map((connecting) => connecting?.then((producer) => producer.disconnect())), this.admin?.then((admin) => admin.disconnect())]);
   }
 
   private nameOf(topic: Topic): string { return this.namespace + topic; }

@@ -1,6 +1,7 @@
 import { partitionOf, newIdFrom } from '@valueverse/kernel';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import type { Feed, NewRecord } from '@valueverse/event-log';
+import { eventually } from '@valueverse/testing';
 import type { Envelope } from './domain/usage-event';
 import { readCloudEvents, type Received } from './cloud-events';
 import { httpAttributes } from './http-attributes';
@@ -122,11 +123,14 @@ describe('the ingress', () => {
     feed.appends[0]!.release();
     await sends[0];
     expect(answered).toEqual(['1']);
+    const appends = (count: number): Promise<true> => eventually(`${count} appends`, () => (feed.appends.length === count ? true : undefined));
+    await appends(2);
     expect(feed.appends[1]!.records.map(({ value }) => (JSON.parse(value) as Envelope).events.map(({ id }) => id))).toEqual([['2', '4'], ['3']]);
     feed.appends[1]!.release(new Error('the feed is gone'));
     await Promise.all(sends);
     expect(answered.slice(1).sort()).toEqual(['2 failed', '3 failed', '4 failed']);
     const after = send('5');
+    await appends(3);
     feed.appends[2]!.release();
     await after;
     expect(answered.at(-1)).toBe('5');
