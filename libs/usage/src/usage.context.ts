@@ -8,6 +8,7 @@ import { eventsRoutes } from './ingest/events.routes';
 import type { Ingest } from './ingest/ingest';
 import { OUTBOX, UsageOutbox } from './ingest/outbox';
 import { ingressProjector } from './ingress/ingress.projector';
+import { abandonedImports } from './imports/abandoned';
 import { IMPORTS } from './imports/import-table';
 import { Imports } from './imports/imports';
 import { ImportsController } from './imports/imports.controller';
@@ -104,7 +105,7 @@ export const usageContext = (service: Service, { auth, ids, secretsKey, billing 
   return {
     parts: {
       ...parts, looks: { 'metering-partitions': () => lookAtMetering(service) }, consumers: [...parts.consumers, ...ingress],
-      jobs: [...parts.jobs, readImportJob({ service, ids, outbox, meter })], workers: [host.radius, host.tail, outbox, new LateUsage(service)],
+      jobs: [...parts.jobs, readImportJob({ service, ids, outbox, meter })], workers: [host.radius, host.tail, outbox, abandonedImports(service), new LateUsage(service)],
     },
     reader: host.reader,
     ingest: host.ingest,

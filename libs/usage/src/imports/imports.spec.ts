@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { Client } from 'pg';
 import { eventually } from '@valueverse/testing';
 import { type Answer, HostBed } from '../host-bed.spec-kit';
+import { abandonImports, IMPORT_OPEN_DAYS_MAX } from './abandoned';
 import { IMPORT_BYTES_MAX, PIECE_BYTES_MAX } from './receive';
 import type { Import } from './imports';
 
@@ -153,6 +154,19 @@ describe('imports of usage', () => {
     const { id } = (await bed.ask('POST', mapped(), key, body, CSV)).body as Import;
     expect(await ended(id)).toMatchObject({ status: 'failed', code, rowsRead: 0, accepted: 0 });
     expect((await text(`imports/${id}/rejected`)).status).toBe(409);
+  });
+
+  test('a file that is never completed is given up after a week, and its bytes with it; one that is read is not', async () => {
+    const by = await bed.key('org_left');
+    const { id } = (await bed.ask('POST', 'imports', by, { format: 'csv' })).body as Import;
+    await bed.ask('POST', `imports/${id}/chunks?offset=0`, by, 'subject,type\nacme,call\n', CSV);
+    const inDays = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString();
+    expect(await abandonImports(bed.service.database, inDays(IMPORT_OPEN_DAYS_MAX - 1))).toBe(0);
+    expect(await abandonImports(bed.service.database, inDays(IMPORT_OPEN_DAYS_MAX + 1))).toBe(1);
+    expect((await bed.ask('GET', `imports/${id}`, by)).body).toMatchObject({ status: 'failed', code: 'upload_abandoned' });
+    expect(await bed.ask('POST', `imports/${id}/chunks?offset=23`, by, 'x', CSV)).toMatchObject({ status: 409, body: { code: 'import_closed' } });
+    const { rows: pieces } = await bed.service.database.transaction({ role: 'worker' }, (tx) => tx.query('SELECT FROM usage_import_pieces WHERE import = $1', [id]));
+    expect(pieces).toEqual([]);
   });
 
   test('another file than was announced is not read', async () => {

@@ -8,6 +8,8 @@ const VALUE_BYTES_MAX = 10 * 1024 * 1024;
 /** Keys and headers that are larger than this are not repeated either: what is no text is longer as text, and a rejection that no broker takes would hold up all that come after it. */
 const KEY_BYTES_MAX = 4 * 1024;
 const HEADERS_BYTES_MAX = 64 * 1024;
+/** Of one event of several: a record of a thousand bad ones would be its headers a thousand times. */
+const ITEM_HEADERS_BYTES_MAX = 1_024;
 const DETAIL_LENGTH_MAX = 1_024;
 const NUL = /\0/g;
 
@@ -30,7 +32,7 @@ export const rejectedRecord = ({ topic, partition, offset, client }: FeedRecord,
   const value = item === undefined ? client?.value ?? null : Buffer.from(item.text);
   const [key, headers] = [client?.key ?? NOTHING, client?.headers ?? {}];
   const bytes = { value: value?.length ?? 0, key: key.length, headers: sizeOf(headers) };
-  const isLeftOut = { value: bytes.value > VALUE_BYTES_MAX, key: bytes.key > KEY_BYTES_MAX, headers: bytes.headers > HEADERS_BYTES_MAX };
+  const isLeftOut = { value: bytes.value > VALUE_BYTES_MAX, key: bytes.key > KEY_BYTES_MAX, headers: bytes.headers > (item === undefined ? HEADERS_BYTES_MAX : ITEM_HEADERS_BYTES_MAX) };
   const leftOut = (['value', 'key', 'headers'] as const).filter((part) => isLeftOut[part]).map((part) => [`vv_${part}`, `left out: ${bytes[part]} bytes`] as const);
   return {
     key: isLeftOut.key ? '' : textOf(key), value: '', bytes: isLeftOut.value ? null : value,
