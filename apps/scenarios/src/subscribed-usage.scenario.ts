@@ -126,7 +126,7 @@ test('31 January to 30 April in New York, usage by billing period: windows are w
   await edition.advance(acme.clock, '2024-03-31T06:00:00Z');
   expect((await invoicesOf(subscription)).map(({ lines: [line] }) => `${line.quantity} ${line.servicePeriod.from} ${line.servicePeriod.to}`)).toEqual(windows(await ask('&subject=periods')).slice(0, 2));
   expect(windows(await edition.ask('/api/v1/usage/meters/calls/query?windowSize=billing_period&from=2020-01-01T00:00:00Z&to=2021-01-01T00:00:00Z&subject=periods&fill=zero'))).toEqual([]);
-  const refused = { '': 'subject_missing', '&subject=nobody-has-this': 'no_subscription', '&subject=periods,early': 'different_billing_periods' };
+  const refused = { '': 'subject_missing', '&subject=': 'subject_missing', '&subject=nobody-has-this': 'no_subscription', '&subject=periods,early': 'different_billing_periods' };
   for (const [subject, code] of Object.entries(refused)) expect(await ask(subject)).toMatchObject({ status: 400, body: { code, errors: [{ pointer: '/subject', code }] } });
   // Two have the meter from 15 December on; a subject of an account that nobody has for this meter is nobody's.
   expect(await ask('&subject=shared')).toMatchObject({ status: 400, body: { code: 'ambiguous_subject' } });

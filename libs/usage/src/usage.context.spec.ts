@@ -134,6 +134,23 @@ describe('the usage service over HTTP', () => {
     expect(await at('2023-12-05T00:00:00Z&to=2023-12-04T00:00:00Z')).toMatchObject({ status: 400, body: { code: 'invalid_period' } });
   }, TIMEOUT_MS);
 
+  test('a meter that begins at an instant, and its next version: each counts its own time, and what is before waits', async () => {
+    const own = await bed.key('org_from');
+    const seen = (id: string, day: number, n: number): object => ({ specversion: '1.0', source: 's', type: 'seen', subject: 'from', id, time: `2023-12-0${day}T00:00:00Z`, data: { n } });
+    await bed.send(own, [seen('1', 1, 100), seen('2', 2, 20), seen('3', 3, 3)]);
+    const meter = { eventType: 'seen', aggregation: 'sum', valueProperty: '$.n' };
+    expect((await bed.ask('POST', 'meters', own, { ...meter, key: 'seen', from: '2023-12-02T00:00:00Z' })).body).toMatchObject({ version: 1, from: '2023-12-02T00:00:00Z' });
+    expect(await bed.ask('POST', 'meters/seen/versions', own, { ...meter, from: '2023-12-02T00:00:00Z' })).toMatchObject({ status: 409, body: { code: 'version_too_early' } });
+    await bed.ask('POST', 'meters/seen/versions', own, { ...meter, from: '2023-12-03T00:00:00Z', filter: [{ property: '$.n', operator: 'gt', value: 3 }] });
+    const reconciled = await eventually('the meter to follow', async (saw) => {
+      const { body } = await bed.ask('GET', 'reconciliation?from=2023-01-01T00:00:00Z&to=2099-01-01T00:00:00Z', own);
+      saw(body);
+      return body.meters[0].isEqual === null ? undefined : body;
+    });
+    expect(reconciled).toMatchObject({ isEqual: true, meters: [{ fromEnvelopes: 1, inBuckets: 1, isEqual: true }], events: { accepted: 3, waiting: 3, reasons: { no_meter: 1, filtered_out: 1, no_subscription: 1 } } });
+    expect((await bed.ask('GET', 'meters/seen/query?subject=from&from=2023-12-01T00:00:00Z&to=2023-12-09T00:00:00Z', own)).body.data[0].value).toBe('20');
+  }, TIMEOUT_MS);
+
   test('a meter that is asked for again with the same key of idempotency is the same', async () => {
     const ask = (): Promise<Answer> => bed.ask('POST', 'meters', key, { ...METER, key: 'again' }, { 'idempotency-key': 'k-1' });
     const [first, second] = [await ask(), await ask()];

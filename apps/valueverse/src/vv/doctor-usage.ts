@@ -7,7 +7,7 @@ const STATUSES = ['counted', 'duplicate', 'conflict', 'waiting', 'excluded'] as 
 type Status = (typeof STATUSES)[number];
 
 interface Period { readonly from: string; readonly to: string }
-interface MeterCheck { readonly meterKey: string; readonly fromEnvelopes: number; readonly inBuckets: number; readonly isEqual: boolean }
+interface MeterCheck { readonly meterKey: string; readonly fromEnvelopes: number; readonly inBuckets: number; /** Null while it is back-filled. */ readonly isEqual: boolean | null }
 /** Where the events of a tenant ended that were received in a period, and whether buckets hold what the envelopes say. */
 export interface Reconciled extends Period {
   readonly events: Readonly<Record<Status | 'accepted', number>> & { readonly reasons: Readonly<Record<string, number>> };
@@ -22,7 +22,7 @@ const together = (a: Reconciled, b: Reconciled): Reconciled => {
   // A meter is compared over all of the period, or not at all.
   const meters = keys.flatMap((meterKey): MeterCheck[] => {
     const [first, second] = [a, b].map(({ meters: own }) => own.find((one) => one.meterKey === meterKey));
-    return first === undefined || second === undefined ? [] : [{ meterKey, fromEnvelopes: first.fromEnvelopes + second.fromEnvelopes, inBuckets: first.inBuckets + second.inBuckets, isEqual: first.isEqual && second.isEqual }];
+    return first === undefined || second === undefined ? [] : [{ meterKey, fromEnvelopes: first.fromEnvelopes + second.fromEnvelopes, inBuckets: first.inBuckets + second.inBuckets, isEqual: first.isEqual === null || second.isEqual === null ? null : first.isEqual && second.isEqual }];
   });
   const { reasons: ofA, ...eventsOfA } = a.events;
   const { reasons: ofB, ...eventsOfB } = b.events;
@@ -51,8 +51,9 @@ export const findingsIn = ({ from, to, events, meters }: Reconciled): Finding[] 
   return [
     placed === events.accepted ? { check: 'usage events', ok: true, detail: said }
       : { check: 'usage events', ok: false, detail: `${said}: the sum is ${placed}`, next: `${Math.abs(events.accepted - placed)} events are ${placed < events.accepted ? 'in no place' : 'in two places'}: npx vv events list --received-from ${from} --received-to ${to}` },
-    ...meters.map(({ meterKey, fromEnvelopes, inBuckets }): Finding => (fromEnvelopes === inBuckets ? { check: `usage meter ${meterKey}`, ok: true, detail: `${inBuckets} events in buckets and in envelopes` }
-      : { check: `usage meter ${meterKey}`, ok: false, detail: `the envelopes hold ${fromEnvelopes} events, the buckets ${inBuckets}: buckets or envelopes were changed, or a back-fill is under way`,
+    ...meters.map(({ meterKey, fromEnvelopes, inBuckets, isEqual }): Finding => (fromEnvelopes === inBuckets ? { check: `usage meter ${meterKey}`, ok: true, detail: `${inBuckets} events in buckets and in envelopes` }
+      : isEqual === null ? { check: `usage meter ${meterKey}`, ok: true, detail: `is back-filled: ${inBuckets} of ${fromEnvelopes} events are in its buckets by now` }
+      : { check: `usage meter ${meterKey}`, ok: false, detail: `the envelopes hold ${fromEnvelopes} events, the buckets ${inBuckets}: buckets or envelopes were changed`,
         next: 'npx vv doctor; if that finds nothing, verify the lines of the period (POST /api/v1/billing/invoices/<id>/lines/<line>/verify), which counts their envelopes anew' })),
   ];
 };

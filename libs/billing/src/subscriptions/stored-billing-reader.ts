@@ -1,5 +1,5 @@
 import type { BillingPeriods, BillingPeriodsQuestion, BillingPeriodsRefusal, BillingReader } from '@valueverse/contracts';
-import { laterOf, earlierOf, type Period } from '@valueverse/kernel';
+import { earlierOf, isBefore, laterOf, type Period } from '@valueverse/kernel';
 import type { Database, Tx } from '@valueverse/event-log';
 import { rowOf } from '@valueverse/platform';
 import { usagePeriods } from './domain/billing-cycle';
@@ -49,8 +49,9 @@ const periodsOf = async (tx: Tx, tenant: string, asked: Asked): Promise<readonly
 /** The periods of the one subscription that has the meter, as far as it is the only one. */
 const periodsOfAccount = (siblings: readonly SubscriptionRow[], asked: Asked): readonly Period[] => {
   const having = siblings.filter(({ ofAccount }) => ofAccount?.meters.some(({ meterKey }) => meterKey === asked.meterKey));
-  if (having.length === 0) throw new Refusal('no_subscription', `no subscription of the account of ${asked.subject} has the meter ${asked.meterKey}`);
-  for (const subscription of having) {
+  const begun = having.filter(({ ofAccount }) => ofAccount!.meters.some(({ meterKey, from }) => meterKey === asked.meterKey && isBefore(from, asked.to)));
+  if (begun.length === 0) throw new Refusal('no_subscription', `no subscription of the account of ${asked.subject} has the meter ${asked.meterKey} before ${asked.to}`);
+  for (const subscription of begun) {
     const sole = soleTime(subscription, siblings, asked.meterKey, asked);
     if (sole !== undefined) return usagePeriods(subscription, sole, PERIODS_MAX).map(({ from, to }) => ({ from: laterOf(from, sole.from), to: earlierOf(to, sole.to) }));
   }

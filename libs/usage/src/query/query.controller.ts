@@ -70,7 +70,7 @@ export class QueryController {
   private async withPeriods(tenant: string, meterKey: string, query: MeterQuery): Promise<MeterQuery> {
     const { windowSize, subjects, from, to } = query;
     if (windowSize !== 'billing_period') return query;
-    if (subjects === undefined) throw new Problem(400, 'subject_missing', 'billing periods are those of a subject', { errors: [{ pointer: '/subject', code: 'subject_missing', detail: 'name the subject whose billing periods are meant' }] });
+    if (subjects === undefined || subjects.length === 0) throw new Problem(400, 'subject_missing', 'billing periods are those of a subject', { errors: [{ pointer: '/subject', code: 'subject_missing', detail: 'name the subject whose billing periods are meant' }] });
     return { ...query, periods: await this.host.billingPeriods(tenant, { subjects, meterKey, from, to }) };
   }
 

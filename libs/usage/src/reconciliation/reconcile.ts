@@ -1,4 +1,5 @@
 import { instantFromMicros, microsNumberOfText, Refused } from '@valueverse/kernel';
+import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import type { Tx } from '@valueverse/event-log';
 import { standingOf, STATUSES, type EventStatus, type Note, type SupersededBy, type Surroundings } from '../events/domain/standing';
 import { claimsOf } from '../events/subject-claims';
@@ -14,7 +15,8 @@ const ENVELOPES_PER_PAGE = 100;
 
 /** Where each accepted event ended: in exactly one of the statuses of an event. `reasons` says why those wait that do, and why others are excluded. */
 export type Ends = { accepted: number } & Record<EventStatus, number> & { readonly reasons: Record<string, number> };
-export interface MeterCheck { readonly meterKey: string; readonly fromEnvelopes: number; readonly inBuckets: number; readonly isEqual: boolean }
+/** `isEqual` is null while the meter is back-filled: its buckets do not hold everything yet. */
+export interface MeterCheck { readonly meterKey: string; readonly fromEnvelopes: number; readonly inBuckets: number; readonly isEqual: boolean | null }
 export interface Reconciliation {
   readonly from: string;
   readonly to: string;
@@ -108,6 +110,13 @@ const countedOf = async (tx: Tx, tenant: string, rules: readonly MeterRule[], fr
   return counted;
 };
 
+/** The meters that do not follow the head of every partition yet, with all their versions. */
+const backfilledOf = async (tx: Tx, tenant: string, meters: readonly Meter[]): Promise<Set<string>> => {
+  const { rows } = await tx.query<{ meter: string; following: bigint }>('SELECT meter, count(*) AS following FROM usage_meter_progress WHERE tenant = $1 AND position IS NULL GROUP BY 1', [tenant]);
+  const following = new Map(rows.map((row) => [row.meter, Number(row.following)]));
+  return new Set(meters.filter(({ meterKey, versions }) => following.get(meterKey) !== versions.length * USAGE_PARTITIONS).map(({ meterKey }) => meterKey));
+};
+
 /**
  * Shows that nothing is lost between what was accepted and what is counted, from one snapshot: every event that was received in the period ends in exactly one place, and for
  * each meter the buckets hold as many events as the envelopes, which are counted anew here. Refuses with `invalid_period`, `period_too_long`.
@@ -124,12 +133,13 @@ export const reconcile = async (tx: Tx, tenant: string, period: { from: string; 
     `SELECT s.meter, sum(b.events)::bigint AS events FROM usage_series s JOIN usage_buckets b ON b.series = s.series AND b.bucket >= $2 AND b.bucket < $3
      WHERE s.tenant = $1 AND s.subject <> $4 GROUP BY 1`, [tenant, whole.from, whole.to, ALL_SUBJECTS]);
   const stored = new Map(rows.map((row) => [row.meter, Number(row.events)]));
+  const backfilled = await backfilledOf(tx, tenant, meters);
   // A sample window may be longer than a quarter of an hour: its meter is compared where the period is made of whole ones.
   const comparable = meters.filter((meter) => rulesOf(meter).every(({ settings }) => whole.from % settings.bucketMicros === 0 && whole.to % settings.bucketMicros === 0));
   const checks = comparable.map(({ meterKey }): MeterCheck => {
     const [fromEnvelopes, inBuckets] = [counted.get(meterKey) ?? 0, stored.get(meterKey) ?? 0];
-    return { meterKey, fromEnvelopes, inBuckets, isEqual: fromEnvelopes === inBuckets };
+    return { meterKey, fromEnvelopes, inBuckets, isEqual: backfilled.has(meterKey) ? null : fromEnvelopes === inBuckets };
   });
-  const isEqual = events.accepted === STATUSES.reduce((sum, status) => sum + events[status], 0) && checks.every((check) => check.isEqual);
+  const isEqual = events.accepted === STATUSES.reduce((sum, status) => sum + events[status], 0) && checks.every((check) => check.isEqual !== false);
   return { from: instantFromMicros(from), to: instantFromMicros(to), events, meters: checks, isEqual };
 };
