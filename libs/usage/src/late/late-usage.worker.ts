@@ -132,8 +132,9 @@ const passPunctual = (tx: Tx): Promise<unknown> => tx.query(
   `UPDATE usage_late_progress l SET position = p.position FROM usage_partitions p
    WHERE p.partition = l.partition AND p.position > l.position AND l.partition IN (SELECT partition FROM usage_late_progress FOR UPDATE SKIP LOCKED)
    AND NOT EXISTS (SELECT FROM usage_stated_spans s WHERE s.partition = l.partition AND NOT s.is_looked_behind)
-   AND NOT EXISTS (SELECT FROM usage_stated_until u JOIN usage_envelopes e ON e.tenant = u.tenant AND e.partition = u.partition AND e.position > l.position AND e.position <= p.position AND e.earliest < u.until_at
-     WHERE u.partition = l.partition)`);
+   AND NOT EXISTS (SELECT FROM (SELECT max(until_at) AS latest FROM usage_stated_until WHERE partition = l.partition HAVING count(*) > 0) m
+     JOIN usage_envelopes e ON e.partition = l.partition AND e.position > l.position AND e.position <= p.position AND e.earliest < m.latest
+     JOIN usage_stated_until u ON u.partition = e.partition AND u.tenant = e.tenant AND e.earliest < u.until_at)`);
 
 const partitionsToLookAt = async (tx: Tx): Promise<number[]> => {
   const { rows } = await tx.query<{ partition: number }>(
