@@ -114,6 +114,22 @@ test('1 November to 1 February, subjects of an account: the one subscription tha
   for (const invoice of [...await invoicesOf(first), ...await invoicesOf(bytes)]) expect(await verified(invoice)).not.toContain(false);
 }, TIMEOUT_MS);
 
+test('1 November, eight subscriptions to the same usage at once, of an account and by name: one has it, and it is billed once', async () => {
+  const acme = await account('2023-11-20T00:00:00Z', { subjects: ['at-once'] });
+  await send(used('at-once', '2023-11-05T00:00:00Z', 100), used('at-once', '2023-11-21T00:00:00Z', 1_000), used('by-name', '2023-11-05T00:00:00Z', 10));
+  const started = await Promise.all(Array.from({ length: 8 }, (_, nth) => tryToSubscribe(acme, 'calls', '2023-11-01T00:00:00Z', nth % 2 === 0 ? {} : { subjects: nth % 4 === 1 ? ['by-name', 'by-name-2'] : ['by-name-2', 'by-name'] })));
+  const ofName = started.filter((_, nth) => nth % 2 === 1);
+  expect(ofName.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409]);
+  expect(ofName.filter(({ status }) => status === 409).map(({ body }) => body.code)).toEqual(['subject_taken', 'subject_taken', 'subject_taken']);
+  const made = started.filter(({ status }) => status === 201).map(({ body }) => body as Json);
+  expect(made.map(({ ofAccount }) => ofAccount.meters[0].from).sort()).toEqual(['2023-11-01T00:00:00Z', ...Array<string>(4).fill('2023-11-20T00:00:00Z')]);
+  await untilStandings('at-once', ['counted', 'waiting: ambiguous_subject']);
+  await edition.advance(acme.clock, '2023-12-01T02:00:00Z');
+  const quantities = (await Promise.all(made.map(invoicesOf))).map(([invoice]) => Number(invoice.lines[0].quantity));
+  // 100 of the account until the 20th, and 10 by name: of one subscription both, or of two each
+  expect(quantities.reduce((sum, quantity) => sum + quantity, 0)).toBe(110);
+}, TIMEOUT_MS);
+
 test('31 January to 30 April in New York, usage by billing period: windows are what the invoices bill, the first one from where it counts', async () => {
   const acme = await account('2024-01-31T05:00:00Z', { timezone: 'America/New_York', subjects: ['periods-of-account'] });
   const subscription = await subscribe(acme, 'calls', '2024-01-31T05:00:00Z', { subjects: ['periods'], countFrom: '2024-01-20T00:00:00Z' });
@@ -209,6 +225,6 @@ test('1 November to 5 December, usage that comes after the invoice, is taken bac
 
 test('at last every event that was accepted is in exactly one place', async () => {
   const { events: ends, isEqual } = await edition.get('/api/v1/usage/reconciliation?from=2000-01-01T00:00:00Z&to=2100-01-01T00:00:00Z');
-  // 6 + 2 + 7 + 5 + 5 + 8 events and 2 corrections. One of early and one of included are before they count, one page before its meter, two of shared are of two subscriptions.
-  expect([ends, isEqual]).toEqual([{ accepted: 35, counted: 26, duplicate: 1, conflict: 0, waiting: 5, excluded: 3, reasons: { no_subscription: 2, no_meter: 1, ambiguous_subject: 2, voided: 1, amended: 1, void: 1 } }, true]);
+  // 6 + 2 + 7 + 3 + 5 + 5 + 8 events and 2 corrections. One of early and one of included are before they count, one page before its meter, two of shared and one of at-once are of two subscriptions.
+  expect([ends, isEqual]).toEqual([{ accepted: 38, counted: 28, duplicate: 1, conflict: 0, waiting: 6, excluded: 3, reasons: { no_subscription: 2, no_meter: 1, ambiguous_subject: 3, voided: 1, amended: 1, void: 1 } }, true]);
 }, TIMEOUT_MS);
