@@ -1,4 +1,5 @@
 export * from './database/binary-array';
+export { binaryRows } from './database/copy-in';
 export * from './database/database';
 export * from './database/roles';
 export * from './codec/codec';

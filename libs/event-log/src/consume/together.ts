@@ -1,5 +1,5 @@
 /** Transactions of one consumer that are under way at a time: while the database works for one, the process prepares the other. */
-const LANES = 2;
+const LANES = 3;
 
 /** A transaction begins at least this long after the one before it: under a steady stream of little runs each would otherwise find one to take. */
 const SPACING_MS = 40;

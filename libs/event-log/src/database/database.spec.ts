@@ -3,6 +3,7 @@ import { Client } from 'pg';
 import { Bed, NOW, TENANT } from '../contract/bed.spec-kit';
 import { parcel, scan } from '../contract/parcels.spec-kit';
 import type { Log } from '../log';
+import { binaryRows } from './copy-in';
 import { CommitUnknown, Database, ident, isTransient } from './database';
 import { ensureRoles, RolesMissing, tenantPolicySql } from './roles';
 
@@ -23,6 +24,32 @@ describe('a transaction', () => {
       return 'done';
     })).rejects.toThrow(/nothing was committed/);
     expect(await bed.effects(log)).toEqual([]);
+  });
+
+  test('copies rows in; where one is refused the connection goes on, and all of it can be rolled back', async () => {
+    const rows = (...streams: readonly string[]): Buffer => binaryRows(streams.length, 2 + 4 + 1 + 4 + 4 + 4 + 4, (buffer, start, row) => {
+      let at = buffer.writeInt16BE(3, start);
+      at = buffer.writeInt32BE(1, at);
+      at += buffer.write(streams[row]!, at);
+      at = buffer.writeInt32BE(4, at);
+      at += buffer.write('long', at);
+      buffer.writeInt32BE(row + 1, buffer.writeInt32BE(4, at));
+    });
+    const copy = 'COPY effects (consumer, stream, version) FROM STDIN (FORMAT binary)';
+    await log.database.withOwner((client) => client.query('CREATE UNIQUE INDEX ON billing.effects (consumer, version)'));
+    await log.database.transaction({ role: 'worker' }, (tx) => tx.copyIn(copy, rows('a', 'b')));
+    expect(await bed.effects(log, 'a')).toEqual([{ stream: 'long', version: 1 }]);
+    const failed = log.database.transaction({ role: 'worker' }, async (tx) => {
+      await tx.copyIn(copy, rows('c'));
+      await expect(tx.copyIn(copy, rows(...Array.from({ length: 5_000 }, () => 'a')))).rejects.toMatchObject({ code: '23505' });
+      await expect(tx.query('SELECT 1')).rejects.toMatchObject({ code: '25P02' });
+      throw new Error('given up');
+    });
+    await expect(failed).rejects.toThrow('given up');
+    expect(await bed.effects(log, 'c')).toEqual([]);
+    let late: (() => Promise<unknown>) | undefined;
+    await log.database.transaction({ role: 'worker' }, async (tx) => { late = () => tx.copyIn(copy, rows('d')); });
+    await expect(late!()).rejects.toThrow(/after the end/);
   });
 
   test('takes no statement after its end, neither when it was committed nor when it was rolled back', async () => {

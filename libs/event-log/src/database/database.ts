@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { hostname } from 'node:os';
 import { Pool, type PoolClient, type QueryResult, type QueryResultRow, types } from 'pg';
+import { copyIn } from './copy-in';
 
 /** The three roles of a service: migrations, consumers and jobs, requests of one tenant. */
 export type DatabaseRole = 'owner' | 'worker' | 'api';
@@ -16,6 +17,8 @@ export interface TransactionOptions {
 /** What the work inside a transaction may do. */
 export interface Tx {
   query<R extends QueryResultRow = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<QueryResult<R>>;
+  /** Runs a COPY FROM STDIN with all of its bytes. Its table has to be one that row security does not guard. */
+  copyIn(text: string, bytes: Buffer): Promise<void>;
   /** Wake-ups only: what is registered here may be lost with the process, so nothing may rest on it. */
   afterCommit(wake: () => void): void;
   /** Undoes what was changed in memory for this transaction, when it is rolled back or its end is not known. */
@@ -119,6 +122,11 @@ export class Database {
           if (ended) throw new Error('a statement after the end of its transaction');
           this.options.beforeStatement?.(text);
           return client.query(text, values as unknown[]);
+        },
+        copyIn: async (text, bytes) => {
+          if (ended) throw new Error('a statement after the end of its transaction');
+          this.options.beforeStatement?.(text);
+          return copyIn(client, text, bytes);
         },
         afterCommit: (wake) => { wakes.push(wake); },
         afterRollback: (undo) => { undoes.push(undo); },

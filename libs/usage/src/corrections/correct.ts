@@ -2,7 +2,7 @@ import type { Tx } from '@valueverse/event-log';
 import type { Envelope } from '../ingest/domain/usage-event';
 import { microsNumberOfText } from '@valueverse/kernel';
 import type { FreshEnvelope } from '../metering/copy';
-import { keyOf, lookUpKeys, type Occurrence, type Place } from '../metering/dedupe';
+import { keyOf, lookUpKeys, type Occurrence, type Place, uuidOfKey } from '../metering/dedupe';
 import type { KeysOfBatch } from '../metering/key-days';
 
 /** What became of a correction. `replaced` is the event that counted until then. */
@@ -35,7 +35,7 @@ const standingOf = async (tx: Tx, keys: KeysOfBatch, corrections: readonly Occur
   const found = await lookUpKeys(tx, keys, corrections);
   const all = new Map<string, Standing>();
   for (const [key, { place, slot }] of found) {
-    const tenant = corrections.find((one) => keyOf(one.tenant, one.event).toString('latin1') === key)!.tenant;
+    const tenant = corrections.find((one) => keyOf(one.tenant, one.event) === key)!.tenant;
     const { rowCount } = await tx.query('SELECT FROM usage_superseded WHERE tenant = $1 AND partition = $2 AND position = $3 AND nth = $4 AND voided', [tenant, place.partition, place.position, place.nth]);
     all.set(key, { place, slot, voided: rowCount === 1 });
   }
@@ -57,7 +57,7 @@ export const decideCorrections = async (tx: Tx, keys: KeysOfBatch, corrections: 
   for (const occurrence of corrections) {
     const name = `${occurrence.tenant} ${occurrence.event.correction!.id}`;
     const key = keyOf(occurrence.tenant, occurrence.event);
-    const known = standing.get(key.toString('latin1'));
+    const known = standing.get(key);
     const refuse = (refused: NonNullable<Corrected['refused']>): void => { decided.push({ occurrence, replaced: undefined, refused }); };
     if (made.has(name)) { refuse('repeated'); continue; }
     made.add(name);
@@ -68,7 +68,7 @@ export const decideCorrections = async (tx: Tx, keys: KeysOfBatch, corrections: 
     decided.push({ occurrence, replaced, refused: undefined });
     if (occurrence.event.correction!.kind === 'void') { known.voided = true; continue; }
     known.place = { partition: occurrence.partition, position: occurrence.position, nth: occurrence.nth };
-    await tx.query('UPDATE usage_keys SET position = $3, nth = $4 WHERE slot = $1 AND key = $2::uuid', [known.slot, key.toString('hex'), occurrence.position, occurrence.nth]);
+    await tx.query('UPDATE usage_keys SET position = $3, nth = $4 WHERE slot = $1 AND key = $2::uuid', [known.slot, uuidOfKey(key), occurrence.position, occurrence.nth]);
   }
   await note(tx, decided.filter(({ refused }) => refused !== 'repeated'));
   return decided;

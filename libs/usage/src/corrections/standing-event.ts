@@ -2,7 +2,7 @@ import { partitionOf } from '@valueverse/kernel';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import type { Tx } from '@valueverse/event-log';
 import type { Envelope, UsageEvent } from '../ingest/domain/usage-event';
-import { keyOf } from '../metering/dedupe';
+import { keyOf, uuidOfKey } from '../metering/dedupe';
 
 /** An event as it counts now, or that it was taken back, or that retention has dropped it. */
 export interface StandingEvent { readonly event: UsageEvent | undefined; readonly voided: boolean }
@@ -14,7 +14,7 @@ export const standingEvent = async (tx: Tx, tenant: string, name: Pick<UsageEven
     `SELECT k.nth, e.body, s.voided FROM usage_keys k
      JOIN usage_envelopes e ON e.tenant = $2 AND e.partition = k.partition AND e.position = k.position
      LEFT JOIN usage_superseded s ON s.tenant = $2 AND s.partition = k.partition AND s.position = k.position AND s.nth = k.nth
-     WHERE k.key = $1::uuid AND k.partition = $3 ORDER BY k.position DESC LIMIT 1`, [keyOf(tenant, name).toString('hex'), tenant, partition]);
+     WHERE k.key = $1::uuid AND k.partition = $3 ORDER BY k.position DESC LIMIT 1`, [uuidOfKey(keyOf(tenant, name)), tenant, partition]);
   const [row] = rows;
   if (row === undefined) return undefined;
   return { event: row.body === null ? undefined : (JSON.parse(row.body) as Envelope).events[row.nth], voided: row.voided === true };

@@ -1,7 +1,7 @@
 import { instantFromMicros, partitionOf } from '@valueverse/kernel';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import { partitionName, type Tx } from '@valueverse/event-log';
-import { keyOf } from '../metering/dedupe';
+import { keyOf, uuidOfKey } from '../metering/dedupe';
 import { METERING_CONSUMER } from '../metering/metering.projector';
 import { TOPIC, type FeedEnds } from '../query/as-of';
 import type { EventPlace } from './domain/standing';
@@ -29,7 +29,7 @@ interface Place { readonly partition: number; readonly position: bigint; readonl
 /** Where an event stands by the keys that metering keeps for its window. Needs the worker's role: keys belong to no tenant, and are found by the hash of one. */
 export const keptPlace = async (tx: Tx, tenant: string, name: EventName): Promise<Place | undefined> => {
   const { rows } = await tx.query<Place & Record<string, unknown>>(
-    'SELECT partition::int, position, nth::int FROM usage_keys WHERE key = $1::uuid AND partition = $2 ORDER BY position DESC LIMIT 1', [keyOf(tenant, name).toString('hex'), partitionOf(tenant, name.subject, USAGE_PARTITIONS)]);
+    'SELECT partition::int, position, nth::int FROM usage_keys WHERE key = $1::uuid AND partition = $2 ORDER BY position DESC LIMIT 1', [uuidOfKey(keyOf(tenant, name)), partitionOf(tenant, name.subject, USAGE_PARTITIONS)]);
   return rows[0];
 };
 

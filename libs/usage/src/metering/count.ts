@@ -30,10 +30,8 @@ export const countInto = async (tx: Tx, index: SeriesIndex, parts: readonly Coun
   const numbers = await index.numbersOf(tx, all);
   const refused = new Set([...all.keys()].filter((text) => !numbers.has(text)));
   if (refused.size > 0) {
-    for (const part of counted) {
-      exceptions.push(...excludedBy(refused, part));
-      for (const text of refused) part.deltas.drop(text);
-    }
+    for (const part of counted) exceptions.push(...excludedBy(refused, part));
+    for (const delta of [...refused].map((text) => all.get(text)!)) counted.find(({ partition }) => partition === delta.partition)!.deltas.drop(delta);
   }
   const totals = new Map(counted.flatMap(({ deltas }) => [...deltas.totals()]));
   for (const [text, number] of await index.numbersOf(tx, totals)) numbers.set(text, number);

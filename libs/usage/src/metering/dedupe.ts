@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { canonicalJson } from '@valueverse/kernel';
-import { bigintArray, ident, type Tx, uuidArray, wordArray } from '@valueverse/event-log';
+import { binaryRows, ident, type Tx, uuidArray } from '@valueverse/event-log';
 import type { UsageEvent } from '../ingest/domain/usage-event';
 import { dayOf, type KeysOfBatch, slotOf } from './key-days';
 
@@ -15,7 +15,7 @@ export interface Occurrence {
   readonly logTime: number;
 }
 export interface Place { readonly partition: number; readonly position: number; readonly nth: number }
-interface Known extends Place { readonly content: Buffer }
+interface Known extends Place { readonly content: string }
 
 /**
  * `duplicate`: the same content was there; `conflict`: other content was there under this tenant, subject, source and id; `id_reused`: it counts,
@@ -24,20 +24,21 @@ interface Known extends Place { readonly content: Buffer }
 export interface Clash { readonly occurrence: Occurrence; readonly code: 'duplicate' | 'conflict' | 'id_reused'; readonly first: Place }
 
 const HALF_BYTES = 8;
-const KEY_BYTES = 2 * HALF_BYTES;
 const CONTENT_BYTES = 8;
-/** What makes two events of one id the same: type and data, not the time they claim. */
-export const contentOf = ({ type, data }: UsageEvent): Buffer => hash('sha256', canonicalJson([type, data ?? {}]), 'buffer').subarray(0, CONTENT_BYTES);
+/** What makes two events of one id the same: type and data, not the time they claim. Eight bytes, as latin1. */
+export const contentOf = ({ type, data }: UsageEvent): string => hash('sha256', canonicalJson([type, data ?? {}]), 'binary').slice(0, CONTENT_BYTES);
 
-/** The key of an event: half of it is of tenant, source and id, which a reused id shares, half of it of the subject as well. */
-export const keyOf = (tenant: string, { subject, source, id }: Pick<UsageEvent, 'subject' | 'source' | 'id'>): Buffer => {
-  const key = Buffer.allocUnsafe(KEY_BYTES);
-  hash('sha256', `${tenant}\n${source}\n${id}`, 'buffer').copy(key, 0, 0, HALF_BYTES);
-  hash('sha256', `${tenant}\n${subject}\n${source}\n${id}`, 'buffer').copy(key, HALF_BYTES, 0, HALF_BYTES);
-  return key;
-};
+/**
+ * The key of an event: half of it is of tenant, source and id, which a reused id shares, half of it of the subject as well. 16 bytes, as a text in latin1: that takes a quarter of the time of
+ * a buffer to make, and can be looked up as it is.
+ */
+export const keyOf = (tenant: string, { subject, source, id }: Pick<UsageEvent, 'subject' | 'source' | 'id'>): string =>
+  hash('sha256', `${tenant}\n${source}\n${id}`, 'binary').slice(0, HALF_BYTES) + hash('sha256', `${tenant}\n${subject}\n${source}\n${id}`, 'binary').slice(0, HALF_BYTES);
 
-interface Candidate { readonly occurrence: Occurrence; readonly key: Buffer; readonly content: Buffer; first: Known | undefined; otherSubject: Place | undefined }
+/** A key as the database writes it. */
+export const uuidOfKey = (key: string): string => Buffer.from(key, 'latin1').toString('hex');
+
+interface Candidate { readonly occurrence: Occurrence; readonly key: string; readonly content: string; first: Known | undefined; otherSubject: Place | undefined }
 
 /**
  * Says which events were there before, in the window of log time or earlier in this list, and remembers the new ones. The caller holds the locks of the partitions, so
@@ -48,9 +49,8 @@ export const findClashes = async (tx: Tx, keys: KeysOfBatch, occurrences: readon
   const repeats: { occurrence: Occurrence; candidate: Candidate }[] = [];
   for (const occurrence of occurrences) {
     const key = keyOf(occurrence.tenant, occurrence.event);
-    const text = key.toString('latin1');
-    const candidate = candidates.get(text);
-    if (candidate === undefined) candidates.set(text, { occurrence, key, content: contentOf(occurrence.event), first: undefined, otherSubject: undefined });
+    const candidate = candidates.get(key);
+    if (candidate === undefined) candidates.set(key, { occurrence, key, content: contentOf(occurrence.event), first: undefined, otherSubject: undefined });
     else repeats.push({ occurrence, candidate });
   }
   const all = [...candidates.values()];
@@ -58,8 +58,8 @@ export const findClashes = async (tx: Tx, keys: KeysOfBatch, occurrences: readon
   await findKnown(tx, keys, all);
   await remember(tx, keys, all.filter(({ first }) => first === undefined));
   const clashes: Clash[] = [];
-  const verdict = (occurrence: Occurrence, content: Buffer, first: Known): void => {
-    clashes.push({ occurrence, code: content.equals(first.content) ? 'duplicate' : 'conflict', first });
+  const verdict = (occurrence: Occurrence, content: string, first: Known): void => {
+    clashes.push({ occurrence, code: content === first.content ? 'duplicate' : 'conflict', first });
   };
   for (const { occurrence, content, first, otherSubject } of all) {
     if (first !== undefined) verdict(occurrence, content, first);
@@ -70,7 +70,7 @@ export const findClashes = async (tx: Tx, keys: KeysOfBatch, occurrences: readon
 };
 
 const placeOf = ({ partition, position, nth }: Place): Place => ({ partition, position, nth });
-const halfOf = (key: Buffer): string => key.toString('latin1', 0, HALF_BYTES);
+const halfOf = (key: string): string => key.slice(0, HALF_BYTES);
 
 /** Two subjects of one list that share an id: the later one reuses it. */
 const findReusedAmong = (candidates: readonly Candidate[]): void => {
@@ -113,17 +113,20 @@ const findKnown = async (tx: Tx, keys: KeysOfBatch, candidates: readonly Candida
   for (const [day, perhaps] of await perhapsKnown(tx, keys, candidates, true)) await lookUp(tx, slotOf(day), perhaps);
 };
 
+const LEAST_HALF = '\0'.repeat(HALF_BYTES);
+const GREATEST_HALF = '\xff'.repeat(HALF_BYTES);
+
 /** `OFFSET 0` has the database look up one key after the other: it may otherwise walk through all keys of the day and compare each with those that are asked for. */
 const lookUp = async (tx: Tx, slot: number, candidates: readonly Candidate[]): Promise<void> => {
   if (candidates.length === 0) return;
   const { rows } = await tx.query<{ place: bigint; key: Buffer; content: Buffer; partition: number; position: bigint; nth: number }>(
     `SELECT g.place, uuid_send(k.key) AS key, int8send(k.content) AS content, k.partition, k.position, k.nth FROM unnest($2::uuid[], $3::uuid[]) WITH ORDINALITY g(least, greatest, place)
      JOIN LATERAL (SELECT * FROM usage_keys k WHERE k.slot = $1 AND k.key >= g.least AND k.key <= g.greatest OFFSET 0) k ON true`,
-    [slot, uuidArray(candidates.map(({ key }) => bounded(key, 0))), uuidArray(candidates.map(({ key }) => bounded(key, 0xff)))]);
+    [slot, uuidArray(candidates.map(({ key }) => halfOf(key) + LEAST_HALF)), uuidArray(candidates.map(({ key }) => halfOf(key) + GREATEST_HALF))]);
   for (const row of rows) {
     const candidate = candidates[Number(row.place) - 1]!;
     const known = { partition: row.partition, position: Number(row.position), nth: row.nth };
-    if (row.key.equals(candidate.key)) candidate.first = { ...known, content: row.content };
+    if (row.key.toString('latin1') === candidate.key) candidate.first = { ...known, content: row.content.toString('latin1') };
     else candidate.otherSubject ??= known;
   }
 };
@@ -133,26 +136,37 @@ export const lookUpKeys = async (tx: Tx, keys: KeysOfBatch, occurrences: readonl
   const candidates = occurrences.map((occurrence): Candidate => ({ occurrence, key: keyOf(occurrence.tenant, occurrence.event), content: NO_CONTENT, first: undefined, otherSubject: undefined }));
   for (const [day, own] of await perhapsKnown(tx, keys, candidates, false)) {
     await lookUp(tx, slotOf(day), own.filter(({ first }) => first === undefined));
-    for (const { key, first } of own) if (first !== undefined && !found.has(key.toString('latin1'))) found.set(key.toString('latin1'), { place: placeOf(first), slot: slotOf(day) });
+    for (const { key, first } of own) if (first !== undefined && !found.has(key)) found.set(key, { place: placeOf(first), slot: slotOf(day) });
   }
   return found;
 };
-const NO_CONTENT = Buffer.alloc(0);
+const NO_CONTENT = '';
 
-/** The least or the greatest key with the same first half. */
-const bounded = (key: Buffer, byte: number): Buffer => Buffer.concat([key.subarray(0, HALF_BYTES), Buffer.alloc(HALF_BYTES, byte)]);
+/** Rows of keys as COPY takes them: how many columns, and each with its length before it. */
+const keyRows = (slot: number, own: readonly Candidate[]): Buffer => binaryRows(own.length, KEY_ROW_BYTES, (buffer, start, row) => {
+  const { key, content, occurrence: { partition, position, nth } } = own[row]!;
+  let at = buffer.writeInt16BE(KEY_COLUMNS, start);
+  for (const small of [slot, partition, nth]) at = buffer.writeInt16BE(small, buffer.writeInt32BE(2, at));
+  at = buffer.writeInt32BE(key.length, at);
+  at += buffer.write(key, at, 'latin1');
+  at = buffer.writeInt32BE(CONTENT_BYTES, at);
+  at += buffer.write(content, at, 'latin1');
+  at = buffer.writeInt32BE(POSITION_BYTES, at);
+  at = buffer.writeUInt32BE(Math.floor(position / WORD), at);
+  buffer.writeUInt32BE(position % WORD, at);
+});
+const KEY_COLUMNS = 6;
+const POSITION_BYTES = 8;
+const WORD = 2 ** 32;
+const KEY_ROW_BYTES = 2 + 3 * (4 + 2) + (4 + 2 * HALF_BYTES) + (4 + CONTENT_BYTES) + (4 + POSITION_BYTES);
 
 const remember = async (tx: Tx, keys: KeysOfBatch, fresh: readonly Candidate[]): Promise<void> => {
   for (const own of groupedBy(fresh, ({ occurrence }) => String(dayOf(occurrence.logTime)))) {
     const day = dayOf(own[0]!.occurrence.logTime);
     await keys.begin(tx, day);
     // In the order of the key: neighbours in the index are written together.
-    own.sort((left, right) => Buffer.compare(left.key, right.key));
-    await tx.query(
-      `INSERT INTO ${ident(`usage_keys_${slotOf(day)}`)} (slot, partition, nth, key, content, position)
-       SELECT $1, partition, nth, key, content, position FROM unnest($2::bigint[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[]) g(partition, key, content, position, nth)`,
-      [slotOf(day), bigintArray(own.map(({ occurrence }) => occurrence.partition)), uuidArray(own.map(({ key }) => key)), wordArray(own.map(({ content }) => content)),
-        bigintArray(own.map(({ occurrence }) => occurrence.position)), bigintArray(own.map(({ occurrence }) => occurrence.nth))]);
+    own.sort((left, right) => (left.key < right.key ? -1 : 1));
+    await tx.copyIn(`COPY ${ident(`usage_keys_${slotOf(day)}`)} (slot, partition, nth, key, content, position) FROM STDIN (FORMAT binary)`, keyRows(slotOf(day), own));
     keys.added(day, own.map(({ key }) => key));
   }
 };

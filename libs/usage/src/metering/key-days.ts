@@ -30,7 +30,7 @@ export interface KeysOfBatch {
   /** The days of the window of `day` that hold keys, with the filters that serve a partition; the latest first. */
   readonly windowOf: (tx: Tx, day: number, partition: number) => Promise<readonly Window[]>;
   /** To be told at once of keys that were written: a filter that knows of one that is rolled back only says "perhaps" once more. */
-  readonly added: (day: number, keys: readonly Buffer[]) => void;
+  readonly added: (day: number, keys: readonly string[]) => void;
   /** To be told when the transaction is committed, with where the copies of its partitions then end. */
   readonly committed: (positions: ReadonlyMap<number, number>) => void;
 }
@@ -45,7 +45,7 @@ export class KeyDays {
 
   /** The keys of partitions whose locks the caller holds; `before` says where their copies end. */
   of(before: ReadonlyMap<number, number>): KeysOfBatch {
-    const written: { readonly day: number; readonly into: Day | undefined; readonly keys: readonly Buffer[] }[] = [];
+    const written: { readonly day: number; readonly into: Day | undefined; readonly keys: readonly string[] }[] = [];
     let kept: number[] | undefined;
     return {
       begin: async (tx, day) => { if (await this.begin(tx, day)) kept = undefined; },
@@ -118,7 +118,8 @@ export class KeyDays {
          FROM (SELECT key FROM usage_keys WHERE slot = $1 AND key > $2::uuid ORDER BY key LIMIT $3) k`, [slot, after, KEYS_PER_READ]);
       const keys = row?.keys;
       if (keys == null) return true;
-      for (let at = 0; at < keys.length; at += KEY_BYTES) filter.add(keys.subarray(at, at + KEY_BYTES));
+      const text = keys.toString('latin1');
+      for (let at = 0; at < text.length; at += KEY_BYTES) filter.add(text, at);
       if (others + filter.bytes > FILTER_BYTES_MAX) return false;
       if (keys.length < KEYS_PER_READ * KEY_BYTES) return true;
       after = row!.last;
@@ -126,4 +127,4 @@ export class KeyDays {
   }
 }
 
-const addTo = (day: Day | undefined, keys: readonly Buffer[]): void => { if (day?.filter !== undefined) for (const key of keys) day.filter.add(key); };
+const addTo = (day: Day | undefined, keys: readonly string[]): void => { if (day?.filter !== undefined) for (const key of keys) day.filter.add(key); };

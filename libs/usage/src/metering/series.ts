@@ -4,8 +4,8 @@ import { ALL_SUBJECTS, type SeriesName } from './domain/deltas';
 
 /** The most combinations of dimensions that one subject may have in one version of a meter. More are values that should not be dimensions, such as ids. */
 export const GROUPS_PER_SUBJECT_MAX = 1_000;
-/** Numbers of series that a process remembers. */
-const REMEMBERED_MAX = 200_000;
+/** Numbers of series that a process remembers, in two halves: some 100 MB where they are full. */
+const REMEMBERED_HALF = 250_000;
 const KEY_BYTES = 16;
 
 const keyOf = (text: string): Buffer => hash('sha256', text, 'buffer').subarray(0, KEY_BYTES);
@@ -15,7 +15,9 @@ const keyOf = (text: string): Buffer => hash('sha256', text, 'buffer').subarray(
  * remembered once they are committed.
  */
 export class SeriesIndex {
+  /** Those that were used lately; when it is full it becomes the older half, and what is still used there comes back. */
   private known = new Map<string, number>();
+  private older: ReadonlyMap<string, number> = new Map();
 
   /** Text of a series -> its number; those above the limit have none. New ones are numbered in the order given. */
   async numbersOf(tx: Tx, wanted: ReadonlyMap<string, SeriesName>): Promise<Map<string, number>> {
@@ -42,7 +44,7 @@ export class SeriesIndex {
     const found = new Map<string, number>();
     const unknown: string[] = [];
     for (const text of wanted.keys()) {
-      const number = this.known.get(text);
+      const number = this.known.get(text) ?? this.broughtBack(text);
       if (number === undefined) unknown.push(text);
       else found.set(text, number);
     }
@@ -56,8 +58,19 @@ export class SeriesIndex {
   }
 
   private remember(numbers: ReadonlyMap<string, number>): void {
-    if (this.known.size + numbers.size > REMEMBERED_MAX) this.known = new Map();
-    for (const [text, number] of numbers) this.known.set(text, number);
+    for (const [text, number] of numbers) this.keep(text, number);
+  }
+  private keep(text: string, number: number): void {
+    if (this.known.size >= REMEMBERED_HALF) {
+      this.older = this.known;
+      this.known = new Map();
+    }
+    this.known.set(text, number);
+  }
+  private broughtBack(text: string): number | undefined {
+    const number = this.older.get(text);
+    if (number !== undefined) this.keep(text, number);
+    return number;
   }
 
   /** Leaves out what would give a subject more combinations than it may have. */

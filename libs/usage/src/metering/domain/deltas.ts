@@ -32,7 +32,8 @@ export const cellIn = (cells: Map<number, Tally>, { aggregation }: MeterRule, bu
 
 /** Adds usage events of one partition up by series and bucket, in memory. */
 export class Deltas {
-  private readonly rows = new Map<string, SeriesDelta>();
+  /** Rule -> combination of dimensions -> subject. A rule belongs to one tenant. */
+  private readonly rows = new Map<MeterRule, Map<string, Map<string, SeriesDelta>>>();
 
   constructor(private readonly partition: number) {}
 
@@ -43,7 +44,7 @@ export class Deltas {
       if (!looksAt(rule, event.type, micros, event.data)) continue;
       const measured = measure(rule, event.data);
       if (measured === undefined) { (invalid ??= []).push(rule); continue; }
-      const series = this.series({ tenant, rule, partition: this.partition, subject: event.subject, groups: groupsOf(rule, event.data) });
+      const series = this.series(tenant, rule, groupsOf(rule, event.data), event.subject);
       cellIn(series.cells, rule, bucketOf(micros, rule.settings.bucketMicros)).add(measured.value, micros, rule.aggregation.fold === 'latest' ? tieOf(event) : '', measured.different);
     }
     return invalid ?? NONE;
@@ -54,33 +55,42 @@ export class Deltas {
     const measured = looksAt(rule, event.type, micros, event.data) ? measure(rule, event.data) : undefined;
     if (measured === undefined) return 'not_counted';
     if (rule.aggregation.fold !== 'add' && rule.aggregation.fold !== 'distinct') return 'recount';
-    const series = this.series({ tenant, rule, partition: this.partition, subject: event.subject, groups: groupsOf(rule, event.data) });
+    const series = this.series(tenant, rule, groupsOf(rule, event.data), event.subject);
     cellIn(series.cells, rule, bucketOf(micros, rule.settings.bucketMicros)).take(measured.value, micros, measured.different);
     return 'taken';
   }
 
-  /** By series, in the order in which they came first. */
-  get all(): ReadonlyMap<string, SeriesDelta> { return this.rows; }
+  /** By the text of the series; those of a rule and combination in the order in which they came first. */
+  get all(): ReadonlyMap<string, SeriesDelta> {
+    const all = new Map<string, SeriesDelta>();
+    for (const delta of this.deltas()) all.set(seriesText(delta), delta);
+    return all;
+  }
 
   /** The same, all subjects added up. Different values are not: they are counted from the subjects. */
-  totals(): Map<string, SeriesDelta> {
+  totals(): ReadonlyMap<string, SeriesDelta> {
     const totals = new Deltas(this.partition);
-    for (const { tenant, rule, groups, cells } of this.rows.values()) {
+    for (const { tenant, rule, groups, cells } of this.deltas()) {
       if (rule.aggregation.fold === 'distinct') continue;
-      const series = totals.series({ tenant, rule, partition: this.partition, subject: ALL_SUBJECTS, groups });
+      const series = totals.series(tenant, rule, groups, ALL_SUBJECTS);
       for (const [bucket, tally] of cells) cellIn(series.cells, rule, bucket).merge(tally);
     }
-    return totals.rows;
+    return totals.all;
   }
 
   /** Forgets a series. */
-  drop(text: string): void { this.rows.delete(text); }
+  drop({ rule, groups, subject }: SeriesName): void { this.rows.get(rule)?.get(groups)?.delete(subject); }
 
-  private series(name: SeriesName): SeriesDelta {
-    const text = seriesText(name);
-    let row = this.rows.get(text);
-    if (row === undefined) this.rows.set(text, row = { ...name, cells: new Map() });
-    return row;
+  private * deltas(): Generator<SeriesDelta> { for (const ofRule of this.rows.values()) for (const ofGroups of ofRule.values()) yield* ofGroups.values(); }
+
+  private series(tenant: string, rule: MeterRule, groups: string, subject: string): SeriesDelta {
+    let ofRule = this.rows.get(rule);
+    if (ofRule === undefined) this.rows.set(rule, ofRule = new Map());
+    let ofGroups = ofRule.get(groups);
+    if (ofGroups === undefined) ofRule.set(groups, ofGroups = new Map());
+    let delta = ofGroups.get(subject);
+    if (delta === undefined) ofGroups.set(subject, delta = { tenant, rule, partition: this.partition, subject, groups, cells: new Map() });
+    return delta;
   }
 }
 const NONE: readonly MeterRule[] = [];

@@ -1,0 +1,80 @@
+// The usage service's database as it is in production, without the service: for the figures of metering alone.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { EVENT_TYPE, METER, Traffic } from './traffic.mjs';
+
+const require = createRequire(import.meta.url);
+const log = require('@valueverse/event-log');
+const { partitionOf } = require('@valueverse/kernel');
+const { USAGE_PARTITIONS } = require('@valueverse/contracts');
+const { startEmbeddedPostgres } = require('@valueverse/platform');
+const { usageShape } = require('@valueverse/usage');
+const { meteringProjector } = require('../../../libs/usage/dist/metering/metering.projector.js');
+
+export const TENANT = 'org_bench:live';
+const SCHEMA = 'usage';
+const LANES = 3;
+
+export class UsageBed {
+  static async start({ settings = {} } = {}) {
+    const bed = new UsageBed();
+    bed.folder = mkdtempSync(join(tmpdir(), 'vv-bench-'));
+    bed.server = await startEmbeddedPostgres({ dataDir: join(bed.folder, 'postgres'), settings });
+    bed.database = new log.Database({ url: bed.server.url, schema: SCHEMA, connectionsMax: 12 });
+    await log.ensureRoles(bed.database, [SCHEMA]);
+    await bed.database.transaction({ role: 'owner' }, async (tx) => {
+      for (const sql of [log.storeSchemaSql, log.consumerSchemaSql, log.deadLetterSchemaSql, ...usageShape.migrations.map((migration) => migration.sql)]) await tx.query(sql(SCHEMA));
+    });
+    const codec = new log.Codec('usage', usageShape.definitions);
+    await log.ensureStreamViews(new log.EventStore(bed.database, codec), SCHEMA, usageShape.readModels);
+    bed.client = new pg.Client({ connectionString: bed.server.url });
+    await bed.client.connect();
+    await bed.client.query('SET search_path TO usage');
+    const { key, ...rule } = METER;
+    const row = JSON.stringify({ meterKey: key, archivedAt: null, versions: [{ meterKey: key, version: 1, filter: [], carryOver: false, ...rule }] });
+    await bed.client.query(`INSERT INTO meters (tenant, key, stream_version, sort_by, row) VALUES ($1, $2, 1, $2, $3)`, [TENANT, key, row]);
+    await bed.client.query(`INSERT INTO usage_meter_progress (tenant, meter, version, partition, position) SELECT $1, $2, 1, p, NULL FROM generate_series(0, $3::int - 1) p`, [TENANT, key, USAGE_PARTITIONS]);
+    bed.projector = meteringProjector();
+    return bed;
+  }
+
+  envelopes = 0;
+  offsets = new Map();
+  /** Records of the feed as the ingress makes them, for some events: an envelope for each partition that has any. */
+  records(traffic, events, recordedAt = new Date().toISOString()) {
+    const byPartition = new Map();
+    while (events > 0) {
+      const sent = JSON.parse(traffic.event());
+      events -= 1;
+      if (sent.subject === '') continue;
+      const { specversion, ...event } = sent;
+      const partition = partitionOf(TENANT, event.subject, USAGE_PARTITIONS);
+      if (!byPartition.has(partition)) byPartition.set(partition, []);
+      byPartition.get(partition).push(event);
+    }
+    return [...byPartition].sort(([a], [b]) => a - b).map(([partition, own]) => {
+      const id = `env_${String(++this.envelopes).padStart(26, '0')}`;
+      const offset = this.offsets.get(partition) ?? 0n;
+      this.offsets.set(partition, offset + 1n);
+      return { topic: 'usage.events', partition, offset, key: id, headers: { ce_tenant: TENANT, ce_id: id }, value: JSON.stringify({ id, tenant: TENANT, recordedAt, events: own }) };
+    });
+  }
+
+  /** Takes records in, as their reader does: some transactions at a time, each with a part of the partitions. */
+  async meter(records) {
+    const size = Math.ceil(records.length / LANES);
+    const parts = Array.from({ length: LANES }, (_, lane) => records.slice(lane * size, (lane + 1) * size)).filter(({ length }) => length > 0);
+    await Promise.all(parts.map((own) => this.database.transaction({ role: 'worker' }, (tx) => this.projector.project(tx, own))));
+  }
+
+  async stop() {
+    await this.client.end();
+    await this.database.close();
+    await this.server.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+export { Traffic, EVENT_TYPE };
