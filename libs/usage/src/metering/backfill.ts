@@ -5,7 +5,7 @@ import type { JobHandler } from '@valueverse/platform';
 import type { Envelope } from '../ingest/domain/usage-event';
 import { countInto } from './count';
 import { lockHeads, type PlacedEnvelope } from './copy';
-import { type Meter as MeterRow, rulesOf } from './domain/measure';
+import { type Meter as MeterRow, type MeterRule, rulesOf } from './domain/measure';
 import { listExceptions } from './exceptions';
 import { occurrencesIn } from './metering.projector';
 import { SeriesIndex } from './series';
@@ -46,11 +46,12 @@ const followEmptyPartitions = async (tx: Tx, { tenant, meterKey, version }: Mete
 };
 
 /** What earlier versions have counted of the time that is this one's now. They count no more of it: the rule that says so is read under the partition's lock. */
-const takeOver = async (tx: Tx, { tenant, meterKey, version }: Meter, partition: number, from: number): Promise<void> => {
+const takeOver = async (tx: Tx, { tenant, meterKey, version }: Meter, partition: number, { from, until }: MeterRule): Promise<void> => {
   const series = `SELECT series FROM usage_series WHERE tenant = $1 AND meter = $2 AND version < $3 AND partition = $4`;
   await tx.query(`DELETE FROM usage_buckets WHERE series IN (${series}) AND bucket >= $5`, [tenant, meterKey, version, partition, from]);
   await tx.query(`DELETE FROM usage_bucket_values WHERE series IN (${series}) AND bucket >= $5`, [tenant, meterKey, version, partition, from]);
-  await tx.query(`DELETE FROM usage_exceptions WHERE tenant = $1 AND meter = $2 AND partition = $3 AND occurred_at >= $4`, [tenant, meterKey, partition, from]);
+  await tx.query(`DELETE FROM usage_exceptions WHERE tenant = $1 AND meter = $2 AND partition = $3 AND occurred_at >= $4 AND ($5::bigint IS NULL OR occurred_at < $5)`,
+    [tenant, meterKey, partition, from, Number.isFinite(until) ? until : null]);
 };
 
 /** Counts the next envelopes of a partition for a meter. Answers whether the meter follows the head from now on. */
@@ -62,7 +63,7 @@ const countChunk = async (tx: Tx, { tenant, meterKey, version }: Meter, partitio
   const [found] = progress.rows;
   const rule = found === undefined ? undefined : rulesOf(found.row).find((one) => one.version === version);
   if (found === undefined || found.position === null || rule === undefined) return true;
-  if (found.position === 0n && version > 1) await takeOver(tx, { tenant, meterKey, version }, partition, rule.from);
+  if (found.position === 0n && version > 1) await takeOver(tx, { tenant, meterKey, version }, partition, rule);
   const { rows } = await tx.query<{ position: bigint; log_time: bigint; body: string; not_counted: number[] }>(
     `SELECT position, log_time, body, not_counted FROM usage_envelopes
      WHERE tenant = $1 AND partition = $2 AND position > $3 AND body IS NOT NULL ORDER BY position LIMIT $4`, [tenant, partition, found.position, ENVELOPES_PER_CHUNK]);

@@ -94,13 +94,15 @@ const takeIn = async (tx: Tx, records: readonly FeedRecord[], { heads, rules, ke
   for (const { partition, position, nth } of [...dropped, ...idle]) envelopes.get(placeName(partition, position))!.notCounted.push(nth);
   for (const { notCounted } of fresh) notCounted.sort((a, b) => a - b);
   const replacements = corrected.filter(({ occurrence }) => !idle.includes(occurrence)).map(({ occurrence }) => occurrence);
-  const counted = dropped.size === 0 && replacements.length === 0 ? occurrences : [...occurrences.filter((occurrence) => !dropped.has(occurrence)), ...replacements];
+  const replacing = new Set(replacements);
+  // In the order of the log: which combinations of dimensions a subject has too many of goes by it.
+  const counted = dropped.size === 0 && replacing.size === 0 ? occurrences : all.filter((occurrence) => (occurrence.event.correction === undefined ? !dropped.has(occurrence) : replacing.has(occurrence)));
   noteEarliest(envelopes, all, corrected);
   await writeEnvelopes(tx, heads, fresh);
   await indexEnvelopes(tx, counted);
   const exceptions = await countInto(tx, memory.series, [...byPartition(counted)].map(([partition, own]) => ({ partition, occurrences: own, rules: rules.get(partition)! })));
-  for (const [partition, replaced] of byPartition(corrected.flatMap((one) => one.replaced ?? []))) await takeBack(tx, memory.series, partition, replaced);
   await listExceptions(tx, [...corrected.flatMap(refusedCorrection), ...clashes.map(exceptionOf), ...exceptions]);
+  for (const [partition, replaced] of byPartition(corrected.flatMap((one) => one.replaced ?? []))) await takeBack(tx, memory.series, partition, replaced);
   tx.afterCommit(() => meter?.metered({
     counted: counted.length, duplicate: clashes.filter(({ code }) => code === 'duplicate').length, conflict: clashes.filter(({ code }) => code === 'conflict').length,
     late: counted.filter(({ micros, logTime }) => logTime - micros > LATE_MICROS).length, received: fresh.map(({ envelope }) => envelope.recordedAt),

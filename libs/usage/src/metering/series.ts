@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { byteaArray, type Tx } from '@valueverse/event-log';
-import { ALL_SUBJECTS, type SeriesName } from './domain/deltas';
+import { ALL_SUBJECTS, type SeriesDelta, type SeriesName } from './domain/deltas';
 
 /** The most combinations of dimensions that one subject may have in one version of a meter. More are values that should not be dimensions, such as ids. */
 export const GROUPS_PER_SUBJECT_MAX = 1_000;
@@ -20,7 +20,7 @@ export class SeriesIndex {
   private older: ReadonlyMap<string, number> = new Map();
 
   /** Text of a series -> its number; those above the limit have none. New ones are numbered in the order given. */
-  async numbersOf(tx: Tx, wanted: ReadonlyMap<string, SeriesName>): Promise<Map<string, number>> {
+  async numbersOf(tx: Tx, wanted: ReadonlyMap<string, SeriesDelta>): Promise<Map<string, number>> {
     const found = await this.existing(tx, wanted);
     const absent = [...wanted.keys()].filter((text) => !found.has(text));
     if (absent.length === 0) return found;
@@ -73,8 +73,8 @@ export class SeriesIndex {
     return number;
   }
 
-  /** Leaves out what would give a subject more combinations than it may have. */
-  private async allowed(tx: Tx, wanted: readonly { text: string; name: SeriesName }[]): Promise<{ text: string; name: SeriesName }[]> {
+  /** Leaves out what would give a subject more combinations than it may have: those that came last, so that it does not matter how the log is cut. */
+  private async allowed(tx: Tx, wanted: readonly { text: string; name: SeriesDelta }[]): Promise<{ text: string; name: SeriesDelta }[]> {
     const ofSubjects = wanted.filter(({ name }) => name.subject !== ALL_SUBJECTS && name.rule.dimensions.length > 0);
     if (ofSubjects.length === 0) return [...wanted];
     const subjectOf = ({ tenant, rule, subject }: SeriesName): string => `${tenant}\n${rule.key}\n${rule.version}\n${subject}`;
@@ -85,12 +85,13 @@ export class SeriesIndex {
        JOIN usage_series s ON (s.tenant, s.meter, s.version, s.subject) = (g.tenant, g.meter, g.version, g.subject) GROUP BY 1`,
       [list.map(({ tenant }) => tenant), list.map(({ rule }) => rule.key), list.map(({ rule }) => rule.version), list.map(({ subject }) => subject)]);
     const counts = new Map(rows.map(({ place, count }) => [subjectOf(list[Number(place) - 1]!), Number(count)]));
-    return wanted.filter(({ name }) => {
-      if (name.subject === ALL_SUBJECTS || name.rule.dimensions.length === 0) return true;
+    const tooMany = new Set<string>();
+    for (const { text, name } of ofSubjects.sort((left, right) => left.name.nth - right.name.nth)) {
       const subject = subjectOf(name);
       const count = counts.get(subject) ?? 0;
       counts.set(subject, count + 1);
-      return count < GROUPS_PER_SUBJECT_MAX;
-    });
+      if (count >= GROUPS_PER_SUBJECT_MAX) tooMany.add(text);
+    }
+    return wanted.filter(({ text }) => !tooMany.has(text));
   }
 }

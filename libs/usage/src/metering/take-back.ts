@@ -3,21 +3,22 @@ import { growBuckets } from './buckets';
 import type { Occurrence } from './dedupe';
 import { bucketOf } from './domain/bucket';
 import { ALL_SUBJECTS, Deltas, type SeriesDelta, type SeriesName, seriesText, tieOf } from './domain/deltas';
-import { groupsOf, looksAt, measure, type Meter, type MeterRule, rulesOf } from './domain/measure';
+import { groupsOf, type Meter, type MeterRule, rulesOf } from './domain/measure';
 import { Tally } from './domain/tally';
 import { FOLD_CODES } from './buckets';
 import type { SeriesIndex } from './series';
 import { readStretches } from './stored-buckets';
-import { visitEvents } from '../query/copy-reader';
+import { countedBy, visitEvents } from '../query/copy-reader';
 
 /** A bucket whose value was chosen among its events, and has to be chosen again without one of them. */
 interface Recount extends SeriesName { readonly bucket: number }
 
-/** The rules that have counted an event at a position, and those that are still on their way there and have passed it. */
-const rulesThatCounted = async (tx: Tx, tenant: string, partition: number, position: number): Promise<{ following: MeterRule[]; passed: MeterRule[] }> => {
+/** The rules that have counted an event, and those that are still on their way there and have passed it. */
+const rulesThatCounted = async (tx: Tx, { tenant, partition, position, nth }: Occurrence): Promise<{ following: MeterRule[]; passed: MeterRule[] }> => {
   const { rows } = await tx.query<{ version: number; position: bigint | null; row: Meter }>(
     `SELECT p.version, p.position, m.row FROM usage_meter_progress p JOIN meters m ON m.tenant = p.tenant AND m.key = p.meter
-     WHERE p.tenant = $1 AND p.partition = $2 AND (p.position IS NULL OR p.position >= $3)`, [tenant, partition, position]);
+     WHERE p.tenant = $1 AND p.partition = $2 AND (p.position IS NULL OR p.position >= $3) AND NOT EXISTS (SELECT FROM usage_exceptions x
+       WHERE x.tenant = $1 AND x.partition = $2 AND x.position = $3 AND x.nth = $4 AND x.code = 'too_many_groups' AND x.meter = p.meter)`, [tenant, partition, position, nth]);
   const ruleOf = ({ version, row }: (typeof rows)[number]): MeterRule[] => rulesOf(row).filter((rule) => rule.version === version);
   return { following: rows.filter((row) => row.position === null).flatMap(ruleOf), passed: rows.filter((row) => row.position !== null).flatMap(ruleOf) };
 };
@@ -30,15 +31,16 @@ const beginAnew = async (tx: Tx, tenant: string, { key, version }: MeterRule, pa
 };
 
 /**
- * Takes events back that were counted, after the copy says that they no longer count. Sums and counts are lowered; a least, greatest or latest value is chosen anew
+ * Takes events back that were counted, after the copy says that they no longer count and what was left out is listed. Sums and counts are lowered; a least, greatest or latest value is chosen anew
  * from the envelopes of its bucket. The caller holds the partition's lock.
  */
 export const takeBack = async (tx: Tx, index: SeriesIndex, partition: number, events: readonly Occurrence[]): Promise<void> => {
   if (events.length === 0) return;
   const deltas = new Deltas(partition);
   const recounts = new Map<string, Recount>();
-  for (const { tenant, event, micros, position } of events) {
-    const { following, passed } = await rulesThatCounted(tx, tenant, partition, position);
+  for (const occurrence of events) {
+    const { tenant, event, micros } = occurrence;
+    const { following, passed } = await rulesThatCounted(tx, occurrence);
     for (const rule of passed) await beginAnew(tx, tenant, rule, partition);
     for (const rule of following) {
       if (deltas.take(tenant, event, micros, rule) !== 'recount') continue;
@@ -66,9 +68,9 @@ const dropEmpty = async (tx: Tx, changed: ReadonlyMap<string, SeriesDelta>, numb
 const chooseAnew = async (tx: Tx, index: SeriesIndex, { tenant, rule, partition, subject, groups, bucket }: Recount): Promise<void> => {
   const to = bucket + rule.settings.bucketMicros;
   const tally = new Tally(rule.aggregation.fold);
-  await visitEvents(tx, tenant, [{ subject, from: bucket, to }], (_, { event, micros }) => {
-    const measured = looksAt(rule, event.type, micros, event.data) && groupsOf(rule, event.data) === groups ? measure(rule, event.data) : undefined;
-    if (measured !== undefined) tally.add(measured.value, micros, tieOf(event));
+  await visitEvents(tx, tenant, [{ subject, from: bucket, to }], (_, counted) => {
+    const found = countedBy([rule], counted);
+    if (found?.groups === groups) tally.add(found.measured.value, counted.micros, tieOf(counted.event));
   });
   const own: SeriesName = { tenant, rule, partition, subject, groups };
   const all = { ...own, subject: ALL_SUBJECTS };

@@ -3,6 +3,7 @@ import type { Tx } from '@valueverse/event-log';
 import type { Envelope, UsageEvent } from '../ingest/domain/usage-event';
 import { bodyHashOf } from '../metering/copy';
 import { bucketOf } from '../metering/domain/bucket';
+import { groupsOf, looksAt, measure, type Measured, type MeterRule } from '../metering/domain/measure';
 
 /** A stretch of one subject's usage, in microseconds, half-open. */
 export interface SubjectStretch {
@@ -21,6 +22,8 @@ export interface CountedEvent {
   readonly partition: number;
   readonly position: number;
   readonly nth: number;
+  /** The meters that do not count it all the same, because its subject has too many combinations of dimensions. */
+  readonly leftOutOf: readonly string[];
 }
 /** An envelope that was read, as far as its body is still what its hash says. */
 export interface ReadEnvelope {
@@ -31,22 +34,32 @@ export interface ReadEnvelope {
 }
 
 const ENVELOPES_PER_PAGE = 100;
-interface Row { partition: number; position: bigint; envelope: string; body: string | null; body_hash: Buffer; not_counted: number[]; superseded: number[] }
+interface Row { partition: number; position: bigint; envelope: string; body: string | null; body_hash: Buffer; not_counted: number[]; superseded: number[]; left_out: { nth: number; meter: string }[] | null }
 
 const eventsOf = (row: Row): ReadEnvelope => {
   const place = { partition: row.partition, position: Number(row.position) };
   if (row.body === null) return { ...place, events: [], isIntact: false };
   const notCounted = new Set([...row.not_counted, ...row.superseded]);
-  const events = (JSON.parse(row.body) as Envelope).events.map((event, nth) => ({ event, micros: microsNumberOfText(event.time), envelope: row.envelope, ...place, nth }))
+  const leftOutOf = (nth: number): readonly string[] => (row.left_out === null ? NONE : row.left_out.filter((one) => one.nth === nth).map(({ meter }) => meter));
+  const events = (JSON.parse(row.body) as Envelope).events.map((event, nth) => ({ event, micros: microsNumberOfText(event.time), envelope: row.envelope, ...place, nth, leftOutOf: leftOutOf(nth) }))
     .filter(({ nth }) => !notCounted.has(nth));
   return { ...place, events, isIntact: bodyHashOf(row.body).equals(row.body_hash) };
+};
+const NONE: readonly string[] = [];
+
+/** What an event gives to the one of a meter's rules that counts it; undefined where none does. */
+export const countedBy = (rules: readonly MeterRule[], { event, micros, leftOutOf }: Pick<CountedEvent, 'event' | 'micros' | 'leftOutOf'>): { readonly measured: Measured; readonly groups: string } | undefined => {
+  const rule = rules.find((one) => looksAt(one, event.type, micros, event.data));
+  const measured = rule === undefined || leftOutOf.includes(rule.key) ? undefined : measure(rule, event.data);
+  return measured === undefined ? undefined : { measured, groups: groupsOf(rule!, event.data) };
 };
 
 /** Reads envelopes of a tenant's copy in the order given, each once, with the events that count: as of `upTo`, or now. */
 export const readEnvelopes = async (tx: Tx, tenant: string, places: readonly { partition: number; position: number }[], upTo?: UpTo): Promise<ReadEnvelope[]> => {
   const { rows } = await tx.query<Row>(
     `SELECT e.partition, e.position, e.envelope, e.body, e.body_hash, e.not_counted,
-       ARRAY(SELECT s.nth FROM usage_superseded s WHERE s.tenant = $1 AND s.partition = e.partition AND s.position = e.position AND s.by_position <= g.up_to) AS superseded
+       ARRAY(SELECT s.nth FROM usage_superseded s WHERE s.tenant = $1 AND s.partition = e.partition AND s.position = e.position AND s.by_position <= g.up_to) AS superseded,
+       (SELECT json_agg(json_build_object('nth', x.nth, 'meter', x.meter)) FROM usage_exceptions x WHERE x.tenant = $1 AND x.partition = e.partition AND x.position = e.position AND x.code = 'too_many_groups') AS left_out
      FROM unnest($2::int[], $3::bigint[], $4::bigint[]) WITH ORDINALITY g(partition, position, up_to, place)
      JOIN usage_envelopes e ON e.tenant = $1 AND e.partition = g.partition AND e.position = g.position ORDER BY g.place`,
     [tenant, places.map(({ partition }) => partition), places.map(({ position }) => position), places.map(({ partition }) => (upTo === undefined ? Number.MAX_SAFE_INTEGER : upTo.get(partition) ?? 0))]);

@@ -3,10 +3,10 @@ import type { Tx } from '@valueverse/event-log';
 import type { Part } from '../metering/domain/aggregations';
 import { bucketOf, raggedEdges, type Stretch, wholeBuckets } from '../metering/domain/bucket';
 import { ALL_SUBJECTS, tieOf } from '../metering/domain/deltas';
-import { groupsOf, looksAt, measure, type Meter, type MeterRule, narrowed, rulesOf } from '../metering/domain/measure';
+import { type Meter, type MeterRule, narrowed, rulesOf } from '../metering/domain/measure';
 import { Tally } from '../metering/domain/tally';
 import { readWindows } from '../metering/stored-buckets';
-import { visitEvents } from './copy-reader';
+import { countedBy, visitEvents } from './copy-reader';
 import { BEGINNING, joined, windowAt, type WindowSize, windowsOf, windowsOfPeriods } from './domain/windows';
 
 export interface MeterQuery {
@@ -133,12 +133,12 @@ const addRaggedEdges = async (tx: Tx, plan: Plan, lines: Lines): Promise<void> =
      JOIN usage_buckets b ON b.series = s.series AND b.bucket >= e.first AND b.bucket < e.until WHERE $5::text[] IS NULL OR s.subject = ANY($5)`,
     [tenant, rule.key, edges.map(({ from }) => bucketOf(from, length)), edges.map(({ to }) => to), query.subjects ?? null, ALL_SUBJECTS]);
   const pieces = found.rows.flatMap(({ subject }) => edges.map((edge) => ({ subject, ...edge })));
-  await visitEvents(tx, tenant, pieces, (_, { event, micros }) => {
-    const counting = rules.find((one) => looksAt(one, event.type, micros, event.data));
-    const measured = counting === undefined ? undefined : measure(counting, event.data);
-    const line = measured === undefined ? undefined : lines.of(event.subject, groupsOf(counting!, event.data));
+  await visitEvents(tx, tenant, pieces, (_, counted) => {
+    const { event, micros } = counted;
+    const found = countedBy(rules, counted);
+    const line = found === undefined ? undefined : lines.of(event.subject, found.groups);
     if (line === undefined) return;
-    for (const tally of tallyIn(plan, line, windowAt(stretches, micros), bucketOf(micros, length))) tally.add(measured!.value, micros, tieOf(event), measured!.different);
+    for (const tally of tallyIn(plan, line, windowAt(stretches, micros), bucketOf(micros, length))) tally.add(found!.measured.value, micros, tieOf(event), found!.measured.different);
   });
 };
 

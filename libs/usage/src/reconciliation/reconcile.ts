@@ -7,7 +7,7 @@ import type { Envelope, UsageEvent } from '../ingest/domain/usage-event';
 import { bucketFrom, bucketOf } from '../metering/domain/bucket';
 import { ALL_SUBJECTS } from '../metering/domain/deltas';
 import { looksAt, measure, type Meter, type MeterRule, rulesOf } from '../metering/domain/measure';
-import { readEnvelopes } from '../query/copy-reader';
+import { countedBy, readEnvelopes } from '../query/copy-reader';
 
 /** More envelopes are no answer of one request. */
 export const RECONCILED_ENVELOPES_MAX = 20_000;
@@ -27,11 +27,8 @@ export interface Reconciliation {
   readonly isEqual: boolean;
 }
 
-const countingOf = (rules: readonly MeterRule[], { type, data }: UsageEvent, micros: number): MeterRule[] =>
-  rules.filter((rule) => looksAt(rule, type, micros, data) && measure(rule, data) !== undefined);
-
 interface Noted { readonly partition: number; readonly position: bigint; readonly nth: number; readonly code: string; readonly meter: string }
-const placeOf = ({ partition, position }: { partition: number; position: number | bigint }, nth: number, ...more: string[]): string => [partition, position, nth, ...more].join('/');
+const placeOf = ({ partition, position }: { partition: number; position: number | bigint }, nth: number): string => [partition, position, nth].join('/');
 
 /** What was decided when events came. Whether a value is usable is not among it: that is looked at anew. */
 const decidedOf = async (tx: Tx, tenant: string, places: readonly { partition: number; position: number }[]): Promise<Noted[]> => {
@@ -41,8 +38,6 @@ const decidedOf = async (tx: Tx, tenant: string, places: readonly { partition: n
     [tenant, places.map(({ partition }) => partition), places.map(({ position }) => position)]);
   return rows;
 };
-/** Events that a meter left out though they have a value: their subject has too many combinations of dimensions. */
-const leftOutOf = (decided: readonly Noted[]): Set<string> => new Set(decided.filter(({ code }) => code === 'too_many_groups').map((one) => placeOf(one, one.nth, one.meter)));
 
 interface Row { partition: number; position: bigint; body: string; not_counted: number[]; superseded: { nth: number; voided: boolean }[] }
 
@@ -99,11 +94,10 @@ const countedOf = async (tx: Tx, tenant: string, rules: readonly MeterRule[], fr
   const places = rows.map(({ partition, position }) => ({ partition, position: Number(position) }));
   for (let start = 0; start < places.length; start += ENVELOPES_PER_PAGE) {
     const page = places.slice(start, start + ENVELOPES_PER_PAGE);
-    const leftOut = leftOutOf(await decidedOf(tx, tenant, page));
     for (const { events } of await readEnvelopes(tx, tenant, page)) {
-      for (const { event, micros, partition, position, nth } of events) {
-        if (micros < from || micros >= to) continue;
-        for (const rule of countingOf(rules, event, micros)) if (!leftOut.has(placeOf({ partition, position }, nth, rule.key))) counted.set(rule.key, (counted.get(rule.key) ?? 0) + 1);
+      for (const event of events) {
+        if (event.micros < from || event.micros >= to) continue;
+        for (const rule of rules) if (countedBy([rule], event) !== undefined) counted.set(rule.key, (counted.get(rule.key) ?? 0) + 1);
       }
     }
   }

@@ -3,11 +3,10 @@ import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import type { Tx } from '@valueverse/event-log';
 import { BUCKET_MICROS } from '../metering/domain/bucket';
 import { tieOf } from '../metering/domain/deltas';
-import { groupsOf, looksAt, measure, type Measured, type MeterRule } from '../metering/domain/measure';
+import type { MeterRule } from '../metering/domain/measure';
 import { Tallies } from '../metering/domain/tallies';
 import type { Tally } from '../metering/domain/tally';
-import { type CountedEvent, readEnvelopes, type UpTo, visitEvents } from '../query/copy-reader';
-import type { UsageEvent } from '../ingest/domain/usage-event';
+import { countedBy, type CountedEvent, readEnvelopes, type UpTo, visitEvents } from '../query/copy-reader';
 import { stretchesOf } from './domain/evidence';
 import type { StatementData } from './domain/statement';
 
@@ -46,13 +45,6 @@ const clipped = (span: Span, bucket: number): { subject: string; from: number; t
 
 const PLACES_PER_LOOK = 200;
 
-/** What an event gives to a meter, by the rule that counts it; undefined where none does. */
-const measuredBy = (rules: readonly MeterRule[], event: UsageEvent, micros: number): { readonly measured: Measured; readonly groups: string } | undefined => {
-  const rule = rules.find((one) => looksAt(one, event.type, micros, event.data));
-  const measured = rule === undefined ? undefined : measure(rule, event.data);
-  return measured === undefined ? undefined : { measured, groups: groupsOf(rule!, event.data) };
-};
-
 /** The next buckets behind a statement with their quantities as of its positions, from the envelopes: what came later is not in them. */
 export const bucketsBehind = async (tx: Tx, tenant: string, statement: StatementData, rules: readonly MeterRule[], after: BehindPlace, limit: number): Promise<BehindBucket[]> => {
   const spans = spansOf(tenant, statement);
@@ -67,9 +59,9 @@ export const bucketsBehind = async (tx: Tx, tenant: string, statement: Statement
     const places = rows.map((row) => ({ span: Number(row.span) - 1, bucket: Number(row.bucket), position: 0, nth: 0 }));
     const stretches = places.map(({ span, bucket }) => clipped(spans[span]!, bucket));
     const tallies = places.map(() => new Tallies(rule));
-    await visitEvents(tx, tenant, stretches, (index, { event, micros }) => {
-      const found = measuredBy(rules, event, micros);
-      if (found !== undefined) tallies[index]!.at(found.groups).add(found.measured.value, micros, tieOf(event), found.measured.different);
+    await visitEvents(tx, tenant, stretches, (index, counted) => {
+      const found = countedBy(rules, counted);
+      if (found !== undefined) tallies[index]!.at(found.groups).add(found.measured.value, counted.micros, tieOf(counted.event), found.measured.different);
     }, upTo);
     for (const [index, place] of places.entries()) {
       const { subject, from, to } = stretches[index]!;
@@ -101,7 +93,7 @@ export const eventsBehind = async (tx: Tx, tenant: string, statement: StatementD
       for (const counted of envelopes.get(`${partition}/${position}`)?.events ?? []) {
         const { event, micros, nth } = counted;
         if (event.subject !== subject || micros < from || micros >= to || (isWhereWeAre && nth <= at.nth)) continue;
-        const own = measuredBy(rules, event, micros);
+        const own = countedBy(rules, counted);
         if (own === undefined) continue;
         const { value, different } = own.measured;
         found.push({

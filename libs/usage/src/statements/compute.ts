@@ -5,10 +5,10 @@ import type { Tx } from '@valueverse/event-log';
 import type { Fold } from '../metering/domain/aggregations';
 import { bucketOf, raggedEdges, wholeBuckets } from '../metering/domain/bucket';
 import { tieOf } from '../metering/domain/deltas';
-import { groupsOf, looksAt, measure, type MeterRule } from '../metering/domain/measure';
+import type { MeterRule } from '../metering/domain/measure';
 import { Tallies } from '../metering/domain/tallies';
 import { readStretches, type SeriesStretch } from '../metering/stored-buckets';
-import { visitEvents, type CountedEvent, type SubjectStretch, type UpTo } from '../query/copy-reader';
+import { countedBy, visitEvents, type CountedEvent, type SubjectStretch, type UpTo } from '../query/copy-reader';
 import { BEGINNING } from '../query/domain/windows';
 import { priceEvents, type PricedGroups, withPrices } from './event-prices';
 import { CARRIED, cellKey, evidenceText, quantitiesOf, type Span, spansOf } from './domain/evidence';
@@ -33,12 +33,12 @@ const workOf = (question: Question): Work => {
 const piecesOf = (work: Work): Piece[] => work.spans.flatMap(({ subject, from, to, reach }, span) => [
   { work, span, subject, from, to, isCarried: false }, ...(reach === undefined ? [] : [{ work, span, subject, from: reach, to: from, isCarried: true }])]);
 
-const countEvent = ({ work: { question, rule, cells }, span, isCarried }: Piece, { event, micros }: CountedEvent): void => {
-  const counting = question.rules.find((one) => looksAt(one, event.type, micros, event.data));
-  const measured = counting === undefined ? undefined : measure(counting, event.data);
-  if (measured === undefined) return;
+const countEvent = ({ work: { question, rule, cells }, span, isCarried }: Piece, counted: CountedEvent): void => {
+  const { event, micros } = counted;
+  const found = countedBy(question.rules, counted);
+  if (found === undefined) return;
   const bucket = isCarried ? CARRIED : bucketOf(micros, rule.settings.bucketMicros);
-  cells.at(cellKey({ span, bucket, groups: groupsOf(counting!, event.data) })).add(measured.value, micros, tieOf(event), measured.different);
+  cells.at(cellKey({ span, bucket, groups: found.groups })).add(found.measured.value, micros, tieOf(event), found.measured.different);
 };
 
 /** Adds the whole buckets inside the pieces to the cells of their questions. */

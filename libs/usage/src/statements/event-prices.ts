@@ -3,9 +3,9 @@ import type { EventTerms, GroupQuantity } from '@valueverse/contracts';
 import { PercentageEvents } from '@valueverse/rating';
 import type { Tx } from '@valueverse/event-log';
 import { tieOf } from '../metering/domain/deltas';
-import { decimalOf, groupsOf, looksAt, measure, narrowed } from '../metering/domain/measure';
+import { decimalOf, narrowed } from '../metering/domain/measure';
 import { parseJsonPath, valueAt } from '../meters/domain/json-path';
-import { visitEvents, type UpTo } from '../query/copy-reader';
+import { countedBy, visitEvents, type UpTo } from '../query/copy-reader';
 import type { Work } from './compute';
 
 type Priced = NonNullable<GroupQuantity['priced']>;
@@ -58,11 +58,12 @@ export const priceEvents = async (tx: Tx, tenant: string, { question: { request,
   for (let day = first; day < last; day += DAY_MICROS) {
     const stretches = spans.map(({ subject, from, to }) => ({ subject, from: Math.max(from, day), to: Math.min(to, day + DAY_MICROS) })).filter(({ from, to }) => from < to);
     const found: { micros: number; tie: Buffer; group: string; value: Decimal; data: unknown }[] = [];
-    await visitEvents(tx, tenant, stretches, (_, { event, micros }) => {
-      const rule = rules.find((one) => looksAt(one, event.type, micros, event.data));
-      const measured = rule === undefined ? undefined : measure(rule, event.data);
-      if (measured === undefined) return;
-      const group = canonicalJson(narrowed(JSON.parse(groupsOf(rule!, event.data)) as Record<string, string>, request.groupBy));
+    await visitEvents(tx, tenant, stretches, (_, counted) => {
+      const { event, micros } = counted;
+      const own = countedBy(rules, counted);
+      if (own === undefined) return;
+      const { measured, groups } = own;
+      const group = canonicalJson(narrowed(JSON.parse(groups) as Record<string, string>, request.groupBy));
       found.push({ micros, tie: Buffer.from(tieOf(event)), group, value: typeof measured.value === 'number' ? Decimal.of(measured.value) : measured.value, data: event.data });
     }, upTo);
     found.sort((left, right) => left.micros - right.micros || Buffer.compare(left.tie, right.tie));

@@ -14,8 +14,8 @@ export interface SeriesName {
   readonly subject: string;
   readonly groups: string;
 }
-/** What the buckets of a series grow by: start of the bucket -> tally. */
-export interface SeriesDelta extends SeriesName { readonly cells: Map<number, Tally> }
+/** What the buckets of a series grow by: start of the bucket -> tally. `nth` counts the series of the partition in the order in which they came first. */
+export interface SeriesDelta extends SeriesName { readonly cells: Map<number, Tally>; readonly nth: number }
 
 /** None of the parts but the last can hold a line feed. */
 export const seriesText = ({ tenant, rule, partition, subject, groups }: SeriesName): string => `${tenant}\n${rule.key}\n${rule.version}\n${partition}\n${subject}\n${groups}`;
@@ -34,6 +34,7 @@ export const cellIn = (cells: Map<number, Tally>, { aggregation }: MeterRule, bu
 export class Deltas {
   /** Rule -> combination of dimensions -> subject. A rule belongs to one tenant. */
   private readonly rows = new Map<MeterRule, Map<string, Map<string, SeriesDelta>>>();
+  private count = 0;
 
   constructor(private readonly partition: number) {}
 
@@ -89,7 +90,7 @@ export class Deltas {
     let ofGroups = ofRule.get(groups);
     if (ofGroups === undefined) ofRule.set(groups, ofGroups = new Map());
     let delta = ofGroups.get(subject);
-    if (delta === undefined) ofGroups.set(subject, delta = { tenant, rule, partition: this.partition, subject, groups, cells: new Map() });
+    if (delta === undefined) ofGroups.set(subject, delta = { tenant, rule, partition: this.partition, subject, groups, cells: new Map(), nth: this.count++ });
     return delta;
   }
 }
