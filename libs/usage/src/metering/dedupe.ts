@@ -163,10 +163,10 @@ const KEY_ROW_BYTES = 2 + 3 * (4 + 2) + (4 + 2 * HALF_BYTES) + (4 + CONTENT_BYTE
 const remember = async (tx: Tx, keys: KeysOfBatch, fresh: readonly Candidate[]): Promise<void> => {
   for (const own of groupedBy(fresh, ({ occurrence }) => String(dayOf(occurrence.logTime)))) {
     const day = dayOf(own[0]!.occurrence.logTime);
-    await keys.begin(tx, day);
+    const named = await keys.begin(tx, day);
     // In the order of the key: neighbours in the index are written together.
     own.sort((left, right) => (left.key < right.key ? -1 : 1));
     await tx.copyIn(`COPY ${ident(`usage_keys_${slotOf(day)}`)} (slot, partition, nth, key, content, position) FROM STDIN (FORMAT binary)`, keyRows(slotOf(day), own));
-    keys.added(day, own.map(({ key }) => key));
+    keys.added(named, own.map(({ key }) => key));
   }
 };

@@ -15,21 +15,29 @@ const DAY_MICROS = 86_400_000_000;
 export const dayOf = (logTime: number): number => Math.floor(logTime / DAY_MICROS);
 export const slotOf = (day: number): number => day % KEY_SLOTS;
 
+/** Whether the slot of a day holds keys of the window of `day`. One that bears a later day, of a partition far ahead, holds those of its turn before that, too. */
+const isInWindow = (one: number, day: number): boolean => {
+  const age = day - one;
+  return age >= 0 ? age < DEDUPE_DAYS : (age % KEY_SLOTS + KEY_SLOTS) % KEY_SLOTS < DEDUPE_DAYS;
+};
+
 interface Day {
   /** None where the filters have all the memory that they may. */
   filter: KeyFilter | undefined;
   /** Up to where the keys of each partition are in the filter, and the day that the partition was on when it was read. Empty while it is being read. */
   upTo: ReadonlyMap<number, { position: number; readonly day: number }>;
 }
+/** Keys that a transaction has written, and the filters that know of them. */
+interface Written { readonly day: number; readonly keys: readonly string[]; readonly into: Set<KeyFilter> }
 interface Window { readonly day: number; readonly filter: KeyFilter | undefined }
 
 /** The keys of some partitions, as one transaction looks at them and adds to them. */
 export interface KeysOfBatch {
-  /** Makes sure that the slot of a day holds that day and no older one. Whoever comes first on a new day empties it. */
-  readonly begin: (tx: Tx, day: number) => Promise<void>;
+  /** Makes sure that the slot of a day holds that day and no older one, and answers the day that it bears. Whoever comes first on a new day empties it. */
+  readonly begin: (tx: Tx, day: number) => Promise<number>;
   /** The days of the window of `day` that hold keys, with the filters that serve a partition; the latest first. */
   readonly windowOf: (tx: Tx, day: number, partition: number) => Promise<readonly Window[]>;
-  /** To be told at once of keys that were written: a filter that knows of one that is rolled back only says "perhaps" once more. */
+  /** To be told at once of keys that were written, with the day that their slot bears: a filter that knows of one that is rolled back only says "perhaps" once more. */
   readonly added: (day: number, keys: readonly string[]) => void;
   /** To be told when the transaction is committed, with where the copies of its partitions then end. */
   readonly committed: (positions: ReadonlyMap<number, number>) => void;
@@ -45,25 +53,36 @@ export class KeyDays {
 
   /** The keys of partitions whose locks the caller holds; `before` says where their copies end. */
   of(before: ReadonlyMap<number, number>): KeysOfBatch {
-    const written: { readonly day: number; readonly into: Day | undefined; readonly keys: readonly string[] }[] = [];
+    const written: Written[] = [];
     let kept: number[] | undefined;
+    const daysKept = async (tx: Tx): Promise<number[]> => kept ??= (await tx.query<{ day: number }>('SELECT day FROM usage_key_days ORDER BY day DESC')).rows.map((row) => row.day);
     return {
-      begin: async (tx, day) => { if (await this.begin(tx, day)) kept = undefined; },
+      begin: async (tx, day) => {
+        const isOfSlot = (one: number): boolean => slotOf(one) === slotOf(day);
+        // Another transaction of this process may have begun the day since the days were read.
+        if (await this.begin(tx, day) || kept?.some(isOfSlot) !== true) kept = undefined;
+        return (await daysKept(tx)).find(isOfSlot)!;
+      },
       windowOf: async (tx, day, partition) => {
-        kept ??= (await tx.query<{ day: number }>('SELECT day FROM usage_key_days ORDER BY day DESC')).rows.map((row) => row.day);
-        for (const known of this.days.keys()) if (known <= day - KEY_SLOTS) this.days.delete(known);
         const window: Window[] = [];
-        for (const one of kept) if (one > day - DEDUPE_DAYS && one <= day) window.push({ day: one, filter: await this.filterOf(tx, one, partition, before.get(partition)!) });
+        for (const one of await daysKept(tx)) {
+          if (!isInWindow(one, day)) continue;
+          const filter = await this.filterOf(tx, one, partition, before.get(partition)!);
+          // It may have been read anew by another transaction, which has not seen what this one has written.
+          for (const own of written) if (own.day === one) addTo(filter, own);
+          window.push({ day: one, filter });
+        }
         return window;
       },
       added: (day, keys) => {
-        const into = this.days.get(day);
-        written.push({ day, into, keys });
-        addTo(into, keys);
+        const own: Written = { day, keys, into: new Set() };
+        written.push(own);
+        addTo(this.days.get(day)?.filter, own);
       },
       committed: (positions) => {
         // A filter that was read anew while these keys were written has not seen them.
-        for (const { day, into, keys } of written) if (this.days.get(day) !== into) addTo(this.days.get(day), keys);
+        for (const own of written) addTo(this.days.get(own.day)?.filter, own);
+        for (const day of this.days.keys()) if (kept !== undefined && !kept.includes(day)) this.days.delete(day);
         for (const { upTo } of this.days.values()) {
           for (const [partition, position] of positions) {
             const own = upTo.get(partition);
@@ -127,4 +146,8 @@ export class KeyDays {
   }
 }
 
-const addTo = (day: Day | undefined, keys: readonly string[]): void => { if (day?.filter !== undefined) for (const key of keys) day.filter.add(key); };
+const addTo = (filter: KeyFilter | undefined, { keys, into }: Written): void => {
+  if (filter === undefined || into.has(filter)) return;
+  into.add(filter);
+  for (const key of keys) filter.add(key);
+};
