@@ -194,6 +194,7 @@ class PostgresMembership {
   private readonly owned = new Map<string, Owned>();
   /** Partitions whose records were handed over and are not done yet. */
   private readonly atWork = new Map<string, Promise<void>>();
+  /** Of the proposed ones, those that nobody reads until they are taken again. */
   private readonly halted = new Set<string>();
   private readonly loop = new Loop(() => this.turn(), (error) => { this.member.onError(error); return ERROR_PAUSE_MS; });
   private nextHeartbeatMs = 0;
@@ -234,13 +235,14 @@ class PostgresMembership {
     const all = this.topics.flatMap((topic) => Array.from({ length: partitionsOf(topic) }, (_, partition) => ({ topic, partition })));
     const mine = all.filter((_, index) => index % alive.length === place);
     const names = new Set(mine.map(partitionName));
-    for (const name of [...this.owned.keys()]) if (!names.has(name)) this.owned.delete(name);
+    for (const name of [...this.owned.keys(), ...this.halted]) if (!names.has(name)) { this.owned.delete(name); this.halted.delete(name); }
     const fresh = mine.filter((partition) => [this.owned, this.halted, this.atWork].every((taken) => !taken.has(partitionName(partition))));
     if (fresh.length === 0) return;
     const starts = await this.member.onAssigned(fresh);
     for (const partition of fresh) {
       const next = starts.get(partitionName(partition));
       if (next !== undefined) this.owned.set(partitionName(partition), { ...partition, next, notBeforeMs: 0 });
+      else this.halted.add(partitionName(partition));
     }
   }
 
@@ -281,8 +283,11 @@ class PostgresMembership {
     const answer = await this.member.onRecords(owned, run);
     if (typeof answer === 'object') owned.next = answer.next;
     else if (answer === 'later') owned.notBeforeMs = performance.now() + LATER_MS;
-    else this.owned.delete(name);
-    if (answer === 'halt') this.halted.add(name);
+    // Given away or taken again meanwhile, it is for somebody else to say.
+    else if (this.owned.get(name) === owned) {
+      this.owned.delete(name);
+      if (answer === 'halt') this.halted.add(name);
+    }
     // What was given away meanwhile may have come back: it is taken once nobody is at work on it.
     if (answer === 'reassign' || !this.owned.has(name)) this.nextHeartbeatMs = 0;
   }
