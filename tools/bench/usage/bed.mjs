@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { EVENT_TYPE, METER, Traffic } from './traffic.mjs';
+import { CUSTOMERS, METER, MODELS } from './traffic.mjs';
 
 const require = createRequire(import.meta.url);
 const log = require('@valueverse/event-log');
@@ -29,7 +29,9 @@ export class UsageBed {
       for (const sql of [log.storeSchemaSql, log.consumerSchemaSql, log.deadLetterSchemaSql, ...usageShape.migrations.map((migration) => migration.sql)]) await tx.query(sql(SCHEMA));
     });
     const codec = new log.Codec('usage', usageShape.definitions);
-    await log.ensureStreamViews(new log.EventStore(bed.database, codec), SCHEMA, usageShape.readModels);
+    bed.store = new log.EventStore(bed.database, codec);
+    await log.ensureStreamViews(bed.store, SCHEMA, usageShape.readModels);
+    bed.log = new log.Log(bed.store, () => new Date().toISOString());
     bed.client = new pg.Client({ connectionString: bed.server.url });
     await bed.client.connect();
     await bed.client.query('SET search_path TO usage');
@@ -44,13 +46,13 @@ export class UsageBed {
   envelopes = 0;
   offsets = new Map();
   /** Records of the feed as the ingress makes them, for some events: an envelope for each partition that has any. */
-  records(traffic, events, recordedAt = new Date().toISOString()) {
+  records(traffic, events) { return this.recordsOf(Array.from({ length: events }, () => traffic.event())); }
+
+  recordsOf(texts, recordedAt = new Date().toISOString()) {
     const byPartition = new Map();
-    while (events > 0) {
-      const sent = JSON.parse(traffic.event());
-      events -= 1;
-      if (sent.subject === '') continue;
-      const { specversion, ...event } = sent;
+    for (const text of texts) {
+      const { specversion, ...event } = JSON.parse(text);
+      if (event.subject === '') continue;
       const partition = partitionOf(TENANT, event.subject, USAGE_PARTITIONS);
       if (!byPartition.has(partition)) byPartition.set(partition, []);
       byPartition.get(partition).push(event);
@@ -61,6 +63,15 @@ export class UsageBed {
       this.offsets.set(partition, offset + 1n);
       return { topic: 'usage.events', partition, offset, key: id, headers: { ce_tenant: TENANT, ce_id: id }, value: JSON.stringify({ id, tenant: TENANT, recordedAt, events: own }) };
     });
+  }
+
+  /** Has every customer use every model once. */
+  async meetAll(traffic, perRound = 20_000) {
+    for (let customer = 0; customer < CUSTOMERS;) {
+      const events = [];
+      for (; events.length < perRound && customer < CUSTOMERS; customer++) for (const model of MODELS) events.push(traffic.of(customer, model));
+      await this.meter(this.recordsOf(events));
+    }
   }
 
   /** Takes records in, as their reader does: some transactions at a time, each with a part of the partitions. */
@@ -77,4 +88,3 @@ export class UsageBed {
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
-export { Traffic, EVENT_TYPE };

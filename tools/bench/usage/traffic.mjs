@@ -29,6 +29,10 @@ export const zipfOf = (count, exponent, random) => {
   };
 };
 
+const textOf = (id, subject, at, model, tokens) =>
+  `{"specversion":"1.0","id":"${id}","source":"gateway-eu-1","type":"${EVENT_TYPE}","subject":"${subject}","time":"${new Date(at).toISOString()}",`
+  + `"data":{"promptTokens":${tokens},"completionTokens":${tokens >> 2},"model":"${model}","region":"eu-central-1","latencyMs":"${tokens / 8}"}}`;
+
 /** Makes events as JSON text, one after the other, and counts what they have to come to. */
 export class Traffic {
   oracle = { sent: 0, good: 0, duplicates: 0, malformed: 0, late: 0, total: 0, byModel: Object.fromEntries(MODELS.map((model) => [model, 0])) };
@@ -54,18 +58,26 @@ export class Traffic {
     const isMalformed = !isLate && kind < SHARES.duplicate + SHARES.late + SHARES.malformed;
     const model = MODELS[Math.floor(random() * MODELS.length)];
     const tokens = 1 + Math.floor(random() * 2_000);
-    const time = new Date(this.now() - (isLate ? LATE_MS : Math.floor(random() * 2_000))).toISOString();
-    const subject = isMalformed ? '' : `customer-${this.customer()}`;
-    const text = `{"specversion":"1.0","id":"${id}","source":"gateway-eu-1","type":"${EVENT_TYPE}","subject":"${subject}","time":"${time}",`
-      + `"data":{"promptTokens":${tokens},"completionTokens":${tokens >> 2},"model":"${model}","region":"eu-central-1","latencyMs":"${tokens / 8}"}}`;
+    const text = textOf(id, isMalformed ? '' : `customer-${this.customer()}`, this.now() - (isLate ? LATE_MS : Math.floor(random() * 2_000)), model, tokens);
     if (isMalformed) { oracle.malformed += 1; return text; }
-    oracle.good += 1;
     if (isLate) oracle.late += 1;
-    oracle.total += tokens;
-    oracle.byModel[model] += tokens;
+    this.#count(model, tokens);
     if (this.#recent.length < RECENT) this.#recent.push(text);
     else this.#recent[oracle.sent % RECENT] = text;
     return text;
+  }
+
+  /** An event of one customer. */
+  of(customer, model) {
+    this.oracle.sent += 1;
+    this.#count(model, 1);
+    return textOf(`${this.run}-${String(this.oracle.sent).padStart(10, '0')}`, `customer-${customer}`, this.now(), model, 1);
+  }
+
+  #count(model, tokens) {
+    this.oracle.good += 1;
+    this.oracle.total += tokens;
+    this.oracle.byModel[model] += tokens;
   }
 
   batch(size) {

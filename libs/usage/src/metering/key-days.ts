@@ -9,6 +9,8 @@ export const KEY_SLOTS = 64;
 const FILTER_BYTES_MAX = 268_435_456;
 const KEYS_PER_READ = 50_000;
 const KEY_BYTES = 16;
+/** What a key takes in its table, with what the database keeps about a row. */
+const KEY_ROW_BYTES = 68;
 const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
 const DAY_MICROS = 86_400_000_000;
 
@@ -117,7 +119,8 @@ export class KeyDays {
 
   /** Reads the keys of a day into a filter; none where the filters have all the memory that they may. */
   private async read(tx: Tx, day: number): Promise<KeyFilter | undefined> {
-    const filter = new KeyFilter();
+    const size = await tx.query<{ bytes: bigint }>('SELECT pg_relation_size($1::regclass) AS bytes', [`usage_keys_${slotOf(day)}`]);
+    const filter = new KeyFilter(Math.ceil(Number(size.rows[0]!.bytes) / KEY_ROW_BYTES));
     // What others of this process write from now on goes into it as well.
     const made: Day = { filter, upTo: new Map() };
     this.days.set(day, made);
