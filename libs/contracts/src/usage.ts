@@ -68,6 +68,10 @@ export type MeterArchived = EventOf<typeof MeterArchived>;
 export const MeterRestored = defineEvent({ name: 'MeterRestored', topic: 'usage.meters', fact: 'meter.restored', data: object({ meterKey: text(256), restoredAt: instant() }) });
 export type MeterRestored = EventOf<typeof MeterRestored>;
 
+/** For how many days of log time the envelopes of a tenant are kept; for ever where `days` is not given. One stream per tenant. */
+export const RetentionChanged = defineEvent({ name: 'RetentionChanged', topic: 'usage.meters', fact: 'retention.changed', data: object({ days: optional(whole(1)), changedAt: instant() }) });
+export type RetentionChanged = EventOf<typeof RetentionChanged>;
+
 /** Metering's answer: it was computed from one snapshot of metering's copy of the log and stored before it was published. */
 export const StatementIssued = defineEvent({
   name: 'StatementIssued', topic: 'usage.statements', fact: 'statement.issued',
@@ -104,7 +108,7 @@ export const StatementsRequested = defineEvent({
 });
 export type StatementsRequested = EventOf<typeof StatementsRequested>;
 
-export const USAGE_EVENTS = [MeterCreated, MeterVersionAdded, MeterArchived, MeterRestored, StatementIssued, LateUsageFound] as const;
+export const USAGE_EVENTS = [MeterCreated, MeterVersionAdded, MeterArchived, MeterRestored, RetentionChanged, StatementIssued, LateUsageFound] as const;
 
 /** What another context wants to know at once; `period` as in a statement request. */
 export interface UsageQuestion {
@@ -115,10 +119,20 @@ export interface UsageQuestion {
   readonly terms?: EventTerms | undefined;
 }
 
+/**
+ * A statement computed again. `sealed` where retention has dropped envelopes behind it: then its buckets were compared with their seals and with what is left (`isIntact`), and it was computed from the seals
+ * where they hold exactly what it counted (`isRecomputed`); otherwise quantities and evidence are those that were stated.
+ */
+export interface Recomputed {
+  readonly quantities: readonly GroupQuantity[];
+  readonly evidence: string;
+  readonly sealed?: { readonly isIntact: boolean; readonly isRecomputed: boolean } | undefined;
+}
+
 /** Queries of other contexts to metering. Nothing that is billed comes this way: statements do. */
 export interface UsageReader {
   /** What was used so far; `asOf` names the instant up to which everything accepted is in it. */
   quantities(tenant: string, query: UsageQuestion): Promise<{ quantities: readonly GroupQuantity[]; asOf: string }>;
   /** A statement computed again from the envelopes, as of its own positions. `undefined` for an unknown statement. */
-  recompute(tenant: string, statementId: string): Promise<{ quantities: readonly GroupQuantity[]; evidence: string } | undefined>;
+  recompute(tenant: string, statementId: string): Promise<Recomputed | undefined>;
 }

@@ -70,7 +70,7 @@ export class HostBed {
     return text;
   }
 
-  async ask(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, key: string | undefined, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+  async ask(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, key: string | undefined, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
     const response = await fetch(`${this.url}${path.startsWith('/') ? path : `/api/v1/usage/${path}`}`, {
       method, headers: { ...(key === undefined ? {} : { authorization: `Bearer ${key}` }), ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
       ...(body === undefined ? {} : { body: typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body) }),

@@ -263,8 +263,8 @@ describe('the usage service over HTTP', () => {
     } while (cursor !== '');
     expect(ids).toEqual(['1 374', '2 26', '3 1']);
     expect((await bed.ask('GET', statement.buckets, key)).body.data).toEqual([
-      { subject: 'acme', from: '2023-11-16T18:15:46.680Z', to: '2023-11-16T18:30:00Z', quantities: [{ groupBy: { model: 'chat' }, value: '26', events: 1 }, { groupBy: { model: 'code' }, value: '374', events: 1 }] },
-      { subject: 'acme', from: '2023-11-16T19:00:00Z', to: '2023-11-16T19:15:00Z', quantities: [{ groupBy: { model: 'code' }, value: '1', events: 1 }] }]);
+      { subject: 'acme', from: '2023-11-16T18:15:46.680Z', to: '2023-11-16T18:30:00Z', sealed: false, quantities: [{ groupBy: { model: 'chat' }, value: '26', events: 1 }, { groupBy: { model: 'code' }, value: '374', events: 1 }] },
+      { subject: 'acme', from: '2023-11-16T19:00:00Z', to: '2023-11-16T19:15:00Z', sealed: false, quantities: [{ groupBy: { model: 'code' }, value: '1', events: 1 }] }]);
     expect(await bed.ask('GET', `statements/${id}`, other)).toMatchObject({ status: 404, body: { code: 'statement_not_found' } });
     expect(await bed.ask('GET', `statements/${id}/events`, other)).toMatchObject({ status: 404 });
     expect((await bed.ask('GET', `/internal/v1/usage/statements/${id}/recompute?tenant=org_1:test`, 'service-token')).body).toMatchObject({ evidence: statement.evidence });

@@ -25,6 +25,7 @@ import { statementIngressSql } from './migrations/103-statement-ingress';
 import { claimsByMeterSql } from './migrations/130-claims-by-meter';
 import { lateUsageSql } from './migrations/131-late-usage';
 import { lateUsageLooksSql } from './migrations/132-late-usage-looks';
+import { retentionSql } from './migrations/140-retention';
 import { MetersController } from './meters/meters.controller';
 import { metersView } from './meters/meters';
 import { QueryController } from './query/query.controller';
@@ -39,6 +40,10 @@ import { SessionsController } from './radius/sessions.controller';
 import type { RadiusAddress } from './radius/udp-server';
 import { ReconciliationController } from './reconciliation/reconciliation.controller';
 import { registerUsageRefusals } from './refusals';
+import { lookAtDropped } from './retention/look';
+import { retentionView } from './retention/retention';
+import { RetentionController } from './retention/retention.controller';
+import { retentionWorker } from './retention/retention.worker';
 import { usageSchemaSql } from './schema';
 import { answerStatements } from './statements/answer.job';
 import { statementRequests } from './statements/requests.reactor';
@@ -52,7 +57,7 @@ import { usageMeter, type UsageMeter } from './usage-meter';
 export const usageShape: ContextShape = {
   name: 'usage',
   definitions: [...USAGE_EVENTS, StatementsRequested, SubscriptionStarted],
-  readModels: [metersView, statementsView],
+  readModels: [metersView, statementsView, retentionView],
   migrations: [
     { number: 100, name: 'metering', sql: usageSchemaSql },
     { number: 101, name: 'series-and-keys', sql: seriesAndKeysSql },
@@ -65,6 +70,7 @@ export const usageShape: ContextShape = {
     { number: 130, name: 'claims by meter', sql: claimsByMeterSql },
     { number: 131, name: 'late usage', sql: lateUsageSql },
     { number: 132, name: 'late usage looks', sql: lateUsageLooksSql },
+    { number: 140, name: 'retention', sql: retentionSql },
   ],
 };
 
@@ -104,8 +110,8 @@ export const usageContext = (service: Service, { auth, ids, secretsKey, billing 
   const ingress = service.feed.kind === 'kafka' ? [ingressProjector({ authenticator: auth.authenticator, clock: service.clock, ids, outbox, meter })] : [];
   return {
     parts: {
-      ...parts, looks: { 'metering-partitions': () => lookAtMetering(service) }, consumers: [...parts.consumers, ...ingress],
-      jobs: [...parts.jobs, readImportJob({ service, ids, outbox, meter })], workers: [host.radius, host.tail, outbox, abandonedImports(service), new LateUsage(service)],
+      ...parts, looks: { 'metering-partitions': () => lookAtMetering(service), 'usage-retention': () => lookAtDropped(service) }, consumers: [...parts.consumers, ...ingress],
+      jobs: [...parts.jobs, readImportJob({ service, ids, outbox, meter })], workers: [host.radius, host.tail, outbox, abandonedImports(service), new LateUsage(service), retentionWorker(service)],
     },
     reader: host.reader,
     ingest: host.ingest,
@@ -114,7 +120,7 @@ export const usageContext = (service: Service, { auth, ids, secretsKey, billing 
     module: {
       module: class extends UsageModule {},
       imports: [auth.module],
-      controllers: [ImportsController, MetersController, QueryController, ReconciliationController, StatementsController, EventsListController, EventsStreamController, RadiusClientsController, SessionsController, ReaderController, CorrectionsController],
+      controllers: [ImportsController, MetersController, QueryController, ReconciliationController, StatementsController, EventsListController, EventsStreamController, RadiusClientsController, SessionsController, ReaderController, CorrectionsController, RetentionController],
       providers: [{ provide: UsageHost, useValue: host }, { provide: Imports, useValue: imports }],
     },
   };

@@ -22,6 +22,7 @@ export class ApiClient {
   async get<T>(path: string): Promise<T> { return await (await this.send('GET', path)).json() as T; }
   /** Bytes go as they are, everything else as JSON. */
   async post<T>(path: string, body: unknown, options: RequestOptions = {}): Promise<T> { return await (await this.send('POST', path, body, options)).json() as T; }
+  async put<T>(path: string, body: unknown): Promise<T> { return await (await this.send('PUT', path, body)).json() as T; }
   async patch<T>(path: string, body: unknown): Promise<T> { return await (await this.send('PATCH', path, body)).json() as T; }
   /** What was said of it; undefined where nothing was. */
   async delete<T>(path: string): Promise<T> {

@@ -8,12 +8,15 @@ const events = (accepted: number, counted: number, more: object = {}): Reconcile
 const meter = (meterKey: string, fromEnvelopes: number, inBuckets = fromEnvelopes): Reconciled['meters'][number] => ({ meterKey, fromEnvelopes, inBuckets, isEqual: fromEnvelopes === inBuckets });
 
 test('all that was accepted is in one place, or it is said how much is not, and where to look', () => {
-  const period = { from: '2026-03-01T00:00:00Z', to: '2026-03-02T00:00:00Z' };
+  const period = { from: '2026-03-01T00:00:00Z', to: '2026-03-02T00:00:00Z', sealed: 0, sealFaults: [] };
   expect(findingsIn({ ...period, events: events(8, 5), meters: [meter('calls', 5)] })).toEqual([
     { check: 'usage events', ok: true, detail: '8 accepted = 5 counted + 1 duplicate + 0 conflict + 2 waiting + 0 excluded (no_meter 2)' }, { check: 'usage meter calls', ok: true, detail: '5 events in buckets and in envelopes' }]);
   expect(findingsIn({ ...period, events: events(9, 5), meters: [meter('calls', 5, 4)] })).toEqual([
     { check: 'usage events', ok: false, detail: expect.stringContaining(': the sum is 8'), next: '1 events are in no place: npx vv events list --received-from 2026-03-01T00:00:00Z --received-to 2026-03-02T00:00:00Z' },
     { check: 'usage meter calls', ok: false, detail: expect.stringContaining('the envelopes hold 5 events, the buckets 4'), next: expect.stringContaining('npx vv doctor') }]);
+  const sealFaults = [{ subject: 'acme', from: period.from, code: 'bucket_altered', meterKey: 'calls' }, { subject: 'beta', from: period.from, code: 'seal_altered', meterKey: null }];
+  expect(findingsIn({ ...period, events: events(8, 5), meters: [], sealed: 3 })[1]).toMatchObject({ check: 'usage seals', ok: true, detail: expect.stringContaining('3 quarters') });
+  expect(findingsIn({ ...period, events: events(8, 5), meters: [], sealed: 3, sealFaults })[1]).toMatchObject({ ok: false, detail: expect.stringContaining('bucket_altered of acme at 2026-03-01T00:00:00Z for meter calls, and 1 more') });
 });
 
 describe('a period that is too long for one answer', () => {
@@ -27,7 +30,7 @@ describe('a period that is too long for one answer', () => {
       const isLong = Date.parse(to) - Date.parse(from) > HOUR_MS;
       if (!isLong) asked.push(`${from} ${to}`);
       response.writeHead(isLong ? 400 : 200, { 'content-type': 'application/json' });
-      response.end(JSON.stringify(isLong ? { code: 'period_too_long' } : { from, to, events: events(8, 5), meters: [meter('calls', 5), ...(from.includes('T00:0') ? [meter('rare', 1)] : [])] }));
+      response.end(JSON.stringify(isLong ? { code: 'period_too_long' } : { from, to, events: events(8, 5), meters: [meter('calls', 5), ...(from.includes('T00:0') ? [meter('rare', 1)] : [])], sealed: 1, sealFaults: [] }));
     });
     await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
     api = new ApiClient(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, 'key');
@@ -44,6 +47,7 @@ describe('a period that is too long for one answer', () => {
     expect(found.events).toEqual({ accepted: 8 * parts, counted: 5 * parts, duplicate: parts, conflict: 0, waiting: 2 * parts, excluded: 0, reasons: { no_meter: 2 * parts } });
     // What is compared in a part of the period only is not compared.
     expect(found.meters).toEqual([meter('calls', 5 * parts)]);
+    expect(found.sealed).toBe(parts);
   });
 
   test('is not asked for again where nobody answers', async () => {

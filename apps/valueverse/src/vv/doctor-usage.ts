@@ -12,6 +12,9 @@ interface MeterCheck { readonly meterKey: string; readonly fromEnvelopes: number
 export interface Reconciled extends Period {
   readonly events: Readonly<Record<Status | 'accepted', number>> & { readonly reasons: Readonly<Record<string, number>> };
   readonly meters: readonly MeterCheck[];
+  /** Quarters of an hour of subjects that have lost envelopes by retention, and those that are not what their seal says. */
+  readonly sealed: number;
+  readonly sealFaults: readonly { readonly subject: string; readonly from: string; readonly code: string; readonly meterKey: string | null }[];
 }
 
 const summed = (a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Record<string, number> =>
@@ -26,7 +29,7 @@ const together = (a: Reconciled, b: Reconciled): Reconciled => {
   });
   const { reasons: ofA, ...eventsOfA } = a.events;
   const { reasons: ofB, ...eventsOfB } = b.events;
-  return { from: a.from, to: b.to, events: { ...summed(eventsOfA, eventsOfB), reasons: summed(ofA, ofB) } as Reconciled['events'], meters };
+  return { from: a.from, to: b.to, events: { ...summed(eventsOfA, eventsOfB), reasons: summed(ofA, ofB) } as Reconciled['events'], meters, sealed: a.sealed + b.sealed, sealFaults: [...a.sealFaults, ...b.sealFaults] };
 };
 
 /** Reconciles a period however long it is: one that is too long for an answer is asked for in halves, which meet at a quarter of an hour. */
@@ -42,8 +45,16 @@ export const reconciled = async (api: ApiClient, { from, to }: Period): Promise<
   }
 };
 
+const sealFindings = (sealed: number, [fault, ...more]: Reconciled['sealFaults']): Finding[] => {
+  if (fault !== undefined) {
+    const { subject, from, code, meterKey } = fault;
+    return [{ check: 'usage seals', ok: false, detail: `${code} of ${subject} at ${from}${meterKey === null ? '' : ` for meter ${meterKey}`}${more.length === 0 ? '' : `, and ${more.length} more`}: buckets or seals were changed`, next: 'verify the invoices of that subject; the rows of before are in a backup of the database' }];
+  }
+  return sealed === 0 ? [] : [{ check: 'usage seals', ok: true, detail: `${sealed} quarters of an hour have lost envelopes by retention, and their buckets are what their seals say` }];
+};
+
 /** What a reconciliation says, one finding for the events and one for each meter. Nothing of its own verdict is believed: the sums are made here. */
-export const findingsIn = ({ from, to, events, meters }: Reconciled): Finding[] => {
+export const findingsIn = ({ from, to, events, meters, sealed, sealFaults }: Reconciled): Finding[] => {
   const placed = STATUSES.reduce((sum, status) => sum + events[status], 0);
   const sums = `${events.accepted} accepted = ${STATUSES.map((status) => `${events[status]} ${status}`).join(' + ')}`;
   const reasons = Object.entries(events.reasons).filter(([, count]) => count > 0).map(([reason, count]) => `${reason} ${count}`).join(', ');
@@ -55,5 +66,6 @@ export const findingsIn = ({ from, to, events, meters }: Reconciled): Finding[] 
       : isEqual === null ? { check: `usage meter ${meterKey}`, ok: true, detail: `is back-filled: ${inBuckets} of ${fromEnvelopes} events are in its buckets by now` }
       : { check: `usage meter ${meterKey}`, ok: false, detail: `the envelopes hold ${fromEnvelopes} events, the buckets ${inBuckets}: buckets or envelopes were changed`,
         next: 'npx vv doctor; if that finds nothing, verify the lines of the period (POST /api/v1/billing/invoices/<id>/lines/<line>/verify), which counts their envelopes anew' })),
+    ...sealFindings(sealed, sealFaults),
   ];
 };

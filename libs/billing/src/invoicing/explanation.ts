@@ -25,11 +25,11 @@ const recurringSource = ({ advance, arrears }: InvoiceRow['drafted'], { chargeKe
   return { recurring: { timing: inAdvance ? 'in_advance' : 'in_arrears', servedPeriod: period, wholePeriod: aligned } };
 };
 
-export interface Proof { readonly matches: boolean | null; readonly expected: Record<string, unknown>; readonly actual: Record<string, unknown>; readonly level: 'events' | 'dates' }
+export interface Proof { readonly matches: boolean | null; readonly expected: Record<string, unknown>; readonly actual: Record<string, unknown>; readonly level: 'events' | 'dates' | 'sealed' }
 
 /**
  * Computes a line again: a usage line from the usage events as of its statement's positions, a fee from its dates. `expected` is what the
- * invoice says, `actual` what came out; `undefined` when the statement is unknown to metering.
+ * invoice says, `actual` what came out. Where retention has dropped events, buckets and statement are compared with what is sealed: `matches` is null, or false where they differ. `undefined` when the statement is unknown to metering.
  */
 export const verifyLine = async (drafted: InvoiceDrafted, line: InvoiceLine, tenant: string, usage: UsageReader): Promise<Proof | undefined> => {
   const { statement } = line;
@@ -44,6 +44,7 @@ export const verifyLine = async (drafted: InvoiceDrafted, line: InvoiceLine, ten
   const rated = rateUsage(chargeOf(drafted, line), billedOf(found.quantities), drafted);
   const expected = { quantity: line.quantity, amount: line.amount, evidence: statement.evidence };
   const actual = { quantity: quantity.toString(), amount: rated.amount.toString(), evidence: found.evidence };
+  if (found.sealed !== undefined) return { matches: found.sealed.isIntact ? null : false, expected, actual: found.sealed.isRecomputed ? actual : { quantity: null, amount: null }, level: 'sealed' };
   return { matches: Decimal.parse(expected.quantity).equals(quantity) && expected.amount === actual.amount && expected.evidence === actual.evidence, expected, actual, level: 'events' };
 };
 

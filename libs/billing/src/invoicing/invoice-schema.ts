@@ -21,4 +21,4 @@ export const EXPLANATION = object({
   statement: optional(object({ id: text(), quantity: decimal(), events: text(), buckets: text(), asOf: mapOf(text()), evidence: text() })),
 });
 const FIGURES = object({ quantity: nullable(decimal()), amount: nullable(decimal()), evidence: optional(text()) });
-export const PROOF = object({ matches: nullable(flag()), expected: FIGURES, actual: FIGURES, level: oneOf('events', 'dates') });
+export const PROOF = object({ matches: nullable(flag()), expected: FIGURES, actual: FIGURES, level: oneOf('events', 'dates', 'sealed') });

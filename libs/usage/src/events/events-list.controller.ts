@@ -3,8 +3,10 @@ import { Controller, Get, Headers, Inject, Query, Res } from '@nestjs/common';
 import { ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { anything, flag, instant, list, mapOf, nullable, object, oneOf, text, whole } from '@valueverse/contracts';
+import { instantFromMicros } from '@valueverse/kernel';
 import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
 import { Answers, AnswersPage, Cursors, InstantField, OneOf, type Page, PageQuery, Text } from '@valueverse/platform';
+import { droppedUntil } from '../retention/missed';
 import { UsageHost } from '../usage-host';
 import { STATUSES, type EventStatus } from './domain/standing';
 import { exportEvents, exportTypeOf } from './event-export';
@@ -47,7 +49,7 @@ export class EventsListController {
 
   /**
    * The latest received first. A page may have fewer events than `limit`, or none, and be followed by more: a search looks at so much at a time. With `Accept: text/csv` or
-   * `application/x-ndjson` all of them, as a stream.
+   * `application/x-ndjson` all of them, as a stream. The header `ValueVerse-Dropped-Until` says that envelopes up to that receipt were dropped by retention: their events are not listed.
    */
   @Get()
   @Allow('usage:read')
@@ -55,6 +57,8 @@ export class EventsListController {
   @AnswersPage(EVENT)
   async list(@Query() query: EventsQuery, @CurrentCaller() { tenant }: Caller, @Headers('accept') accept: string | undefined, @Res({ passthrough: true }) reply: FastifyReply): Promise<Page<ListedEvent> | Readable> {
     const { limit, cursor, ...filter } = query;
+    const dropped = await this.host.read(tenant, (tx) => droppedUntil(tx, tenant));
+    if (dropped !== undefined) void reply.header('ValueVerse-Dropped-Until', instantFromMicros(dropped));
     const type = exportTypeOf(accept);
     if (type !== undefined) {
       void reply.header('Content-Type', `${type}; charset=utf-8`);

@@ -7,6 +7,7 @@ import { countInto } from './count';
 import { lockHeads, type PlacedEnvelope } from './copy';
 import { type Meter as MeterRow, type MeterRule, rulesOf } from './domain/measure';
 import { listExceptions } from './exceptions';
+import { noteBegun } from '../retention/missed';
 import { occurrencesIn } from './metering.projector';
 import { SeriesIndex } from './series';
 
@@ -63,6 +64,7 @@ const countChunk = async (tx: Tx, { tenant, meterKey, version }: Meter, partitio
   const [found] = progress.rows;
   const rule = found === undefined ? undefined : rulesOf(found.row).find((one) => one.version === version);
   if (found === undefined || found.position === null || rule === undefined) return true;
+  if (found.position === 0n) await noteBegun(tx, { tenant, meterKey, version }, partition);
   if (found.position === 0n && version > 1) await takeOver(tx, { tenant, meterKey, version }, partition, rule);
   const { rows } = await tx.query<{ position: bigint; log_time: bigint; body: string; not_counted: number[] }>(
     `SELECT position, log_time, body, not_counted FROM usage_envelopes

@@ -9,6 +9,7 @@ import { FOLD_CODES } from './buckets';
 import type { SeriesIndex } from './series';
 import { readStretches } from './stored-buckets';
 import { countedBy, visitEvents } from '../query/copy-reader';
+import { addSealed } from '../retention/sealed-part';
 
 /** A bucket whose value was chosen among its events, and has to be chosen again without one of them. */
 interface Recount extends SeriesName { readonly bucket: number }
@@ -72,6 +73,7 @@ const chooseAnew = async (tx: Tx, index: SeriesIndex, { tenant, rule, partition,
     const found = countedBy([rule], counted);
     if (found?.groups === groups) tally.add(found.measured.value, counted.micros, tieOf(counted.event));
   });
+  await addSealed(tx, tally, tenant, { rule, subject, groups, bucket });
   const own: SeriesName = { tenant, rule, partition, subject, groups };
   const all = { ...own, subject: ALL_SUBJECTS };
   const numbers = await index.existing(tx, new Map([own, all].map((name) => [seriesText(name), name])));

@@ -3,13 +3,15 @@ import { ApiProperty, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AGGREGATION_NAMES } from '../metering/domain/aggregations';
 import type { Tx } from '@valueverse/event-log';
-import { parseInstant } from '@valueverse/kernel';
+import { instantFromMicros, microsNumberOfText, parseInstant } from '@valueverse/kernel';
 import { decimal, FILTER_OPERATORS, list, mapOf, nullable, object, text, whole } from '@valueverse/contracts';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
 import {
   answerOnce, Answers, created, Cursors, DecimalString, Field, Flag, InstantField, Key, ListOf, Metadata, Nested, objectRule, ok, OneOf, type Page, PageQuery, Problem, type Rule, type StoredAnswer, Text, Whole,
 } from '@valueverse/platform';
 import { currentVersion, type Meter, type MeterVersion, ruleOf } from '../metering/domain/measure';
+import { lockRetention } from '../retention/lock';
+import { droppedFrom } from '../retention/missed';
 import { UsageHost } from '../usage-host';
 import { type MeterCommand, meterDecider, type MeterSpec } from './domain/meter';
 import { meter, meterOf, metersAfter } from './meters';
@@ -91,7 +93,7 @@ export class MeterVersionsDto { @ApiProperty({ type: [MeterDto] }) data!: MeterD
 
 const QUANTITY = object({ groupBy: mapOf(text()), value: decimal(), events: whole() });
 const PREVIEW = object({
-  events: whole(), counted: whole(), filteredOut: whole(), excluded: list(object({ code: text(), events: whole() })), from: nullable(text()), to: nullable(text()), quantities: list(QUANTITY),
+  events: whole(), counted: whole(), filteredOut: whole(), excluded: list(object({ code: text(), events: whole() })), from: nullable(text()), to: nullable(text()), wholeFrom: nullable(text()), quantities: list(QUANTITY),
   sample: list(object({ subject: text(), source: text(), id: text(), time: text(), value: nullable(text()), groupBy: mapOf(text()), result: text() })),
 });
 
@@ -109,6 +111,15 @@ export const wantedMeter = async (tx: Tx, tenant: string, key: string): Promise<
   const found = await meterOf(tx, tenant, key);
   if (found === undefined) throw new Problem(404, 'meter_not_found', `there is no meter ${key}`);
   return found;
+};
+/** A version counts its time anew from the envelopes, so they have to be there. Refuses with 409 `usage_dropped`. */
+const assertCanCount = async (tx: Tx, tenant: string, from: string): Promise<void> => {
+  // Nothing is dropped until it is known that this version counts from then on.
+  await lockRetention(tx, tenant, true);
+  const dropped = await droppedFrom(tx, tenant);
+  if (dropped === undefined || microsNumberOfText(from) >= dropped) return;
+  const detail = `usage that occurred before ${instantFromMicros(dropped)} was dropped by retention and cannot be counted anew: a new version begins then or later`;
+  throw new Problem(409, 'usage_dropped', detail, { errors: [{ pointer: '/from', code: 'usage_dropped', detail }] });
 };
 const assertMayWrite = (caller: Caller): void => {
   if (caller.kind !== 'secret') throw new Problem(403, 'permission_missing', 'this key sends usage and does nothing else');
@@ -193,7 +204,9 @@ export class MetersController {
     const { service } = this.host;
     return answerOnce(service, { tenant: caller.tenant, route, request, reply }, async (tx) => {
       const now = service.clock.now();
-      await service.log.execute(tx, [{ decider: meter, command: commandAt(now), context: contextOfCaller(caller, now) }]);
+      const command = commandAt(now);
+      if (command.type === 'AddMeterVersion') await assertCanCount(tx, caller.tenant, command.from);
+      await service.log.execute(tx, [{ decider: meter, command, context: contextOfCaller(caller, now) }]);
       return answer(toApi(await wantedMeter(tx, caller.tenant, key)));
     });
   }

@@ -5,6 +5,7 @@ import { cellIn, tieOf } from '../metering/domain/deltas';
 import { groupsOf, looksAt, measure, type MeterRule } from '../metering/domain/measure';
 import { Tally } from '../metering/domain/tally';
 import { type CountedEvent, readEnvelopes } from '../query/copy-reader';
+import { droppedFrom } from '../retention/missed';
 
 export const PREVIEW_EVENTS_MAX = 10_000;
 /** Envelopes that are looked at in each partition for the latest events. */
@@ -20,6 +21,8 @@ export interface Preview {
   /** From the first of their times to the last. */
   readonly from: string | null;
   readonly to: string | null;
+  /** What occurred before may have been dropped by retention: neither this nor a meter that is made now counts all of it. Null where nothing was dropped. */
+  readonly wholeFrom: string | null;
   readonly quantities: readonly { readonly groupBy: Readonly<Record<string, string>>; readonly value: string; readonly events: number }[];
   readonly sample: readonly { readonly subject: string; readonly source: string; readonly id: string; readonly time: string; readonly value: string | null; readonly groupBy: Readonly<Record<string, string>>; readonly result: string }[];
 }
@@ -41,6 +44,7 @@ const latestEvents = async (tx: Tx, tenant: string, type: string, limit: number)
 /** What a rule would make of the latest events of its type, before there is a meter of it. */
 export const previewOf = async (tx: Tx, tenant: string, rule: MeterRule, limit: number): Promise<Preview> => {
   const events = await latestEvents(tx, tenant, rule.eventType, limit);
+  const dropped = await droppedFrom(tx, tenant);
   const groups = new Map<string, { tally: Tally; samples: Map<number, Tally> }>();
   const sample: Preview['sample'][number][] = [];
   let [counted, filteredOut, invalid] = [0, 0, 0];
@@ -71,6 +75,7 @@ export const previewOf = async (tx: Tx, tenant: string, rule: MeterRule, limit: 
   });
   return {
     events: events.length, counted, filteredOut, excluded: invalid === 0 ? [] : [{ code: 'invalid_value', events: invalid }],
-    from: events.length === 0 ? null : instantFromMicros(stretch.from), to: events.length === 0 ? null : instantFromMicros(stretch.to - 1), quantities, sample,
+    from: events.length === 0 ? null : instantFromMicros(stretch.from), to: events.length === 0 ? null : instantFromMicros(stretch.to - 1),
+    wholeFrom: dropped === undefined ? null : instantFromMicros(dropped), quantities, sample,
   };
 };

@@ -25,7 +25,7 @@ export interface CountedEvent {
   /** The meters that do not count it all the same, because its subject has too many combinations of dimensions. */
   readonly leftOutOf: readonly string[];
 }
-/** An envelope that was read, as far as its body is still what its hash says. */
+/** An envelope that was read, as far as its body is still what its hash says. Of one that was dropped by retention nothing is left but its seals. */
 export interface ReadEnvelope {
   readonly partition: number;
   readonly position: number;
@@ -34,11 +34,11 @@ export interface ReadEnvelope {
 }
 
 const ENVELOPES_PER_PAGE = 100;
-interface Row { partition: number; position: bigint; envelope: string; body: string | null; body_hash: Buffer; not_counted: number[]; superseded: number[]; left_out: { nth: number; meter: string }[] | null }
+interface Row { partition: number; position: bigint; envelope: string; body: string | null; is_dropped: boolean; body_hash: Buffer; not_counted: number[]; superseded: number[]; left_out: { nth: number; meter: string }[] | null }
 
 const eventsOf = (row: Row): ReadEnvelope => {
   const place = { partition: row.partition, position: Number(row.position) };
-  if (row.body === null) return { ...place, events: [], isIntact: false };
+  if (row.body === null) return { ...place, events: [], isIntact: row.is_dropped };
   const notCounted = new Set([...row.not_counted, ...row.superseded]);
   const leftOutOf = (nth: number): readonly string[] => (row.left_out === null ? NONE : row.left_out.filter((one) => one.nth === nth).map(({ meter }) => meter));
   const events = (JSON.parse(row.body) as Envelope).events.map((event, nth) => ({ event, micros: microsNumberOfText(event.time), envelope: row.envelope, ...place, nth, leftOutOf: leftOutOf(nth) }))
@@ -57,7 +57,7 @@ export const countedBy = (rules: readonly MeterRule[], { event, micros, leftOutO
 /** Reads envelopes of a tenant's copy in the order given, each once, with the events that count: as of `upTo`, or now. */
 export const readEnvelopes = async (tx: Tx, tenant: string, places: readonly { partition: number; position: number }[], upTo?: UpTo): Promise<ReadEnvelope[]> => {
   const { rows } = await tx.query<Row>(
-    `SELECT e.partition, e.position, e.envelope, e.body, e.body_hash, e.not_counted,
+    `SELECT e.partition, e.position, e.envelope, e.body, e.dropped IS NOT NULL AS is_dropped, e.body_hash, e.not_counted,
        ARRAY(SELECT s.nth FROM usage_superseded s WHERE s.tenant = $1 AND s.partition = e.partition AND s.position = e.position AND s.by_position <= g.up_to) AS superseded,
        (SELECT json_agg(json_build_object('nth', x.nth, 'meter', x.meter)) FROM usage_exceptions x WHERE x.tenant = $1 AND x.partition = e.partition AND x.position = e.position AND x.code = 'too_many_groups') AS left_out
      FROM unnest($2::int[], $3::bigint[], $4::bigint[]) WITH ORDINALITY g(partition, position, up_to, place)
@@ -68,7 +68,7 @@ export const readEnvelopes = async (tx: Tx, tenant: string, places: readonly { p
 
 /**
  * Visits the counted events in stretches of subjects, envelope by envelope in the order of the copy; an event is visited once for each stretch that it is
- * in, with the stretch's index. Answers the places of envelopes whose body is gone or no longer what its hash says.
+ * in, with the stretch's index. What retention has dropped is not there: who asks looks at the seals. Answers the places of envelopes whose body is gone otherwise, or no longer what its hash says.
  */
 export const visitEvents = async (
   tx: Tx, tenant: string, stretches: readonly SubjectStretch[], visit: (index: number, event: CountedEvent) => void, upTo?: UpTo,

@@ -6,6 +6,7 @@ import { ALL_SUBJECTS, tieOf } from '../metering/domain/deltas';
 import { type Meter, type MeterRule, narrowed, rulesOf } from '../metering/domain/measure';
 import { Tally } from '../metering/domain/tally';
 import { readWindows } from '../metering/stored-buckets';
+import { assertKept } from '../retention/missed';
 import { countedBy, visitEvents } from './copy-reader';
 import { BEGINNING, joined, windowAt, type WindowSize, windowsOf, windowsOfPeriods } from './domain/windows';
 
@@ -133,6 +134,7 @@ const addRaggedEdges = async (tx: Tx, plan: Plan, lines: Lines): Promise<void> =
      JOIN usage_buckets b ON b.series = s.series AND b.bucket >= e.first AND b.bucket < e.until WHERE $5::text[] IS NULL OR s.subject = ANY($5)`,
     [tenant, rule.key, edges.map(({ from }) => bucketOf(from, length)), edges.map(({ to }) => to), query.subjects ?? null, ALL_SUBJECTS]);
   const pieces = found.rows.flatMap(({ subject }) => edges.map((edge) => ({ subject, ...edge })));
+  await assertKept(tx, tenant, pieces);
   await visitEvents(tx, tenant, pieces, (_, counted) => {
     const { event, micros } = counted;
     const found = countedBy(rules, counted);
@@ -171,7 +173,7 @@ const windowsIn = ({ from, to, windowSize, periods = [], timezone }: MeterQuery)
 
 /**
  * The quantities of a meter in windows of a period, from the caller's snapshot. Refuses with `unknown_dimension`, `invalid_period`, `too_many_windows`,
- * `unknown_zone`.
+ * `unknown_zone`, and with `usage_dropped` where a window begins or ends inside a bucket whose envelopes are gone.
  */
 export const queryMeter = async (tx: Tx, tenant: string, meter: Meter, query: MeterQuery): Promise<QueryRow[]> => {
   const rules = rulesOf(meter);

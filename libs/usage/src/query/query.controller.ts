@@ -3,12 +3,16 @@ import { ApiProperty, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
 import { AnswersPage, CACHE, type Cache, Cursors, OneOf, type Page, PageQuery, Problem, Text } from '@valueverse/platform';
 import { anything, instant, nullable, object, oneOf, text, whole } from '@valueverse/contracts';
+import { instantFromMicros, microsNumberOfText } from '@valueverse/kernel';
+import type { Tx } from '@valueverse/event-log';
+import { type Meter, rulesOf } from '../metering/domain/measure';
 import { EXCEPTION_CODES, type ExceptionCode } from '../metering/exceptions';
 import { wantedMeter } from '../meters/meters.controller';
+import { wholeFrom } from '../retention/missed';
 import { UsageHost } from '../usage-host';
 import { asOfIn } from './as-of';
 import { cachedQuery } from './cached-query';
-import { WINDOW_SIZES } from './domain/windows';
+import { BEGINNING, WINDOW_SIZES } from './domain/windows';
 import { exceptionsAfter, type ExceptionPosition, type ListedException } from './exceptions';
 import type { MeterQuery } from './meter-query';
 import { readMeterQuery } from './query-parameters';
@@ -26,6 +30,7 @@ export class QueryAnswerDto {
   @ApiProperty({ enum: WINDOW_SIZES, nullable: true }) windowSize!: string | null;
   @ApiProperty({ type: [QueryRowDto] }) data!: QueryRowDto[];
   @ApiProperty({ format: 'date-time', description: 'Everything that was accepted up to here is in the answer' }) asOf!: string;
+  @ApiProperty({ type: String, format: 'date-time', nullable: true, description: 'The meter was made after usage of before that instant had been dropped by retention, so it counts less of it; null where the answer is whole' }) wholeFrom!: string | null;
 }
 
 class ExceptionsQuery extends PageQuery {
@@ -62,8 +67,14 @@ export class QueryController {
     return this.host.read(tenant, async (tx) => {
       const meter = await wantedMeter(tx, tenant, key);
       const data = await cachedQuery(this.cache, tx, tenant, meter, query);
-      return { from: query.from, to: query.to, windowSize: query.windowSize ?? null, data, asOf: await asOfIn(tx, tenant, meter, looks, query.subjects) };
+      return { from: query.from, to: query.to, windowSize: query.windowSize ?? null, data, asOf: await asOfIn(tx, tenant, meter, looks, query.subjects), wholeFrom: await this.wholeFrom(tx, tenant, meter, query) };
     });
+  }
+
+  private async wholeFrom(tx: Tx, tenant: string, meter: Meter, { from, to, subjects }: MeterQuery): Promise<string | null> {
+    const rules = rulesOf(meter);
+    const found = await wholeFrom(tx, tenant, rules, { from: rules.at(-1)!.carryOver ? BEGINNING : microsNumberOfText(from), to: microsNumberOfText(to) }, subjects);
+    return found === undefined ? null : instantFromMicros(found);
   }
 
   /** Windows that are billing periods are those of whoever is billed for the subjects, which have to be named. */

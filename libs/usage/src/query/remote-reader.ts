@@ -1,6 +1,6 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import type { EventTerms, GroupQuantity, UsageQuestion, UsageReader } from '@valueverse/contracts';
+import type { EventTerms, Recomputed, UsageQuestion, UsageReader } from '@valueverse/contracts';
 import { Refused } from '@valueverse/kernel';
 import { Allow, type ServiceClient } from '@valueverse/auth';
 import { Free, InstantField, ListOf, Nested, Problem, Text, TextList } from '@valueverse/platform';
@@ -43,7 +43,7 @@ export class ReaderController {
   quantities(@Body() { tenant, ...query }: QuantitiesDto): ReturnType<UsageReader['quantities']> { return this.host.reader.quantities(tenant, query); }
 
   @Get('statements/:id/recompute')
-  async recompute(@Param('id') id: string, @Query() { tenant }: TenantQuery): Promise<{ quantities: readonly GroupQuantity[]; evidence: string }> {
+  async recompute(@Param('id') id: string, @Query() { tenant }: TenantQuery): Promise<Recomputed> {
     const found = await this.host.reader.recompute(tenant, id);
     if (found === undefined) throw new Problem(404, 'statement_not_found', `there is no statement ${id}`);
     return found;

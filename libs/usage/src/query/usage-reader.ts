@@ -1,9 +1,10 @@
 import { partitionOf, Refused } from '@valueverse/kernel';
-import { USAGE_PARTITIONS, type GroupQuantity, type UsageQuestion, type UsageReader } from '@valueverse/contracts';
+import { USAGE_PARTITIONS, type GroupQuantity, type Recomputed, type UsageQuestion, type UsageReader } from '@valueverse/contracts';
 import { partitionName, type Database, type Feed } from '@valueverse/event-log';
 import { currentVersion, rulesAsOf, rulesOf } from '../metering/domain/measure';
 import { meterOf } from '../meters/meters';
-import { answerAgain, answersTo } from '../statements/compute';
+import { answerAgain, answersTo, assertAnswerable } from '../statements/compute';
+import { answerSealed } from '../statements/sealed';
 import { statementOf } from '../statements/statements';
 import { METERING_CONSUMER } from '../metering/metering.projector';
 import { asOfIn, FeedHorizon, TOPIC, type FeedEnds } from './as-of';
@@ -17,16 +18,18 @@ export class CopyUsageReader implements UsageReader {
 
   constructor(private readonly database: Database, feed: Feed, wallClock: () => string) { this.horizon = new FeedHorizon(feed, wallClock); }
 
-  /** Refuses an unknown meter with `meter_not_found`. */
+  /** Refuses an unknown meter with `meter_not_found`, and with `usage_dropped` what retention has left too little of. */
   async quantities(tenant: string, query: UsageQuestion): Promise<{ quantities: readonly GroupQuantity[]; asOf: string }> {
     const looks = await this.horizon.look();
     await this.caughtUp(looks[0]!, query.usage.map(({ subject }) => partitionOf(tenant, subject, USAGE_PARTITIONS)));
     return this.database.transaction({ role: 'api', tenant, isolation: 'repeatable read', readOnly: true }, async (tx) => {
       const meter = await meterOf(tx, tenant, query.meterKey);
       if (meter === undefined) throw new Refused('meter_not_found', `there is no meter ${query.meterKey}`);
-      const { period, terms, ...question } = query;
-      const request = { requestId: '', subscriptionId: '', chargeKey: '', meterVersion: currentVersion(meter).version, ...question, ...(period === undefined ? {} : { period }), ...(terms === undefined ? {} : { terms }) };
-      const [answer] = await answersTo(tx, tenant, [{ request, rules: rulesOf(meter) }]);
+      const { period, terms, ...rest } = query;
+      const request = { requestId: '', subscriptionId: '', chargeKey: '', meterVersion: currentVersion(meter).version, ...rest, ...(period === undefined ? {} : { period }), ...(terms === undefined ? {} : { terms }) };
+      const question = { request, rules: rulesOf(meter) };
+      await assertAnswerable(tx, tenant, question);
+      const [answer] = await answersTo(tx, tenant, [question]);
       return { quantities: answer!.quantities, asOf: await asOfIn(tx, tenant, meter, looks, query.usage.map(({ subject }) => subject)) };
     });
   }
@@ -44,14 +47,15 @@ export class CopyUsageReader implements UsageReader {
     }
   }
 
-  async recompute(tenant: string, statementId: string): Promise<{ quantities: readonly GroupQuantity[]; evidence: string } | undefined> {
+  async recompute(tenant: string, statementId: string): Promise<Recomputed | undefined> {
     // The worker's role: the chain of a partition runs through the envelopes of every tenant in it.
     return this.database.transaction({ role: 'worker', isolation: 'repeatable read', readOnly: true }, async (tx) => {
       const statement = await statementOf(tx, tenant, statementId);
       const meter = statement === undefined ? undefined : await meterOf(tx, tenant, statement.meterKey);
       if (statement === undefined || meter === undefined) return undefined;
       const asOf = new Map(Object.entries(statement.asOf).map(([partition, position]) => [Number(partition), Number(position)]));
-      return answerAgain(tx, tenant, { request: statement, rules: rulesAsOf(meter, statement.meterVersion) }, asOf);
+      const question = { request: statement, rules: rulesAsOf(meter, statement.meterVersion) };
+      return (await answerSealed(tx, tenant, statement, question, asOf)) ?? answerAgain(tx, tenant, question, asOf);
     });
   }
 }

@@ -1,9 +1,10 @@
 import { Controller, Get, Inject, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { flag, instant, list, mapOf, nullable, object, text, whole } from '@valueverse/contracts';
+import { flag, instant, list, mapOf, nullable, object, oneOf, text, whole } from '@valueverse/contracts';
 import { parseInstant } from '@valueverse/kernel';
 import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
 import { Answers, InstantField } from '@valueverse/platform';
+import { SEAL_FAULTS } from '../retention/check-seals';
 import { UsageHost } from '../usage-host';
 import { reconcile, type Reconciliation } from './reconcile';
 
@@ -14,7 +15,8 @@ class PeriodQuery {
 const RECONCILIATION = object({
   from: instant(), to: instant(),
   events: object({ accepted: whole(), counted: whole(), duplicate: whole(), conflict: whole(), waiting: whole(), excluded: whole(), reasons: mapOf(whole()) }),
-  meters: list(object({ meterKey: text(), fromEnvelopes: whole(), inBuckets: whole(), isEqual: nullable(flag()) })), isEqual: flag(),
+  meters: list(object({ meterKey: text(), fromEnvelopes: whole(), inBuckets: whole(), isEqual: nullable(flag()) })),
+  sealed: whole(), sealFaults: list(object({ subject: text(), from: instant(), code: oneOf(...SEAL_FAULTS), meterKey: nullable(text()) })), isEqual: flag(),
 });
 
 /** Whether everything that was accepted is somewhere, and the buckets hold what the envelopes say. */

@@ -4,7 +4,7 @@ import type { Feed, Instruction, Log, Tx } from '@valueverse/event-log';
 import type { JobHandler, JobResult } from '@valueverse/platform';
 import { currentVersion, type Meter, type MeterRule, rulesOf } from '../metering/domain/measure';
 import { METERING_CONSUMER } from '../metering/metering.projector';
-import { answersTo, type Answer } from './compute';
+import { answersTo, type Answer, droppedBehind, USAGE_DROPPED } from './compute';
 import type { IssueStatement } from './domain/statement';
 import { tracesOfEvidence } from './evidence-traces';
 import { raiseFloors } from './ingress-floor';
@@ -13,6 +13,8 @@ import { statement, statementIdOf } from './statements';
 
 /** How soon a request is looked at again that waits for metering. */
 const AGAIN_AFTER_MS = 50;
+/** The same of one that needs what retention has dropped: nothing but an operator helps it. */
+const DROPPED_AGAIN_AFTER_MS = 60_000;
 const TOPIC = 'usage.events';
 
 interface RequestRow { request: string; chunk: string; body: string; floor: string; at: string; clock: string | null; fact: string; correlation: string; traceparent: string | null }
@@ -96,10 +98,14 @@ export const answerStatements = (log: Log, feed: Feed): JobHandler => ({
       const pending = await pendingOf(tx, tenant, requestIds);
       const state = await stateOf(tx, tenant, [...new Set(pending.map(({ request }) => request.meterKey))]);
       const held = pending.map((one) => ({ one, reason: missing.get(one.request.requestId) ?? waitsFor(one, state) }));
-      const able = held.filter(({ reason }) => reason === undefined).map(({ one }) => readyOf(one, state.meters.get(one.request.meterKey)!));
+      const known = held.filter(({ reason }) => reason === undefined).map(({ one }) => readyOf(one, state.meters.get(one.request.meterKey)!));
+      // It is never answered with less: it waits, and the doctor names it.
+      const dropped = await droppedBehind(tx, tenant, known);
+      const able = known.filter((_, nth) => !dropped.has(nth));
+      held.push(...known.flatMap((one, nth) => (dropped.has(nth) ? [{ one, reason: dropped.get(nth) }] : [])));
       return { ready: able, answers: await answersTo(tx, tenant, able), traces: await tracesOfEvidence(tx, tenant, able.map(({ request }) => request)), waiting: held.filter(({ reason }) => reason !== undefined) };
     });
-    if (ready.length === 0 && waiting.length > 0) return { outcome: 'wait', afterMs: AGAIN_AFTER_MS, reason: waiting[0]!.reason! };
+    if (ready.length === 0 && waiting.length > 0) return { outcome: 'wait', afterMs: waiting.every(({ reason }) => reason!.startsWith(USAGE_DROPPED)) ? DROPPED_AGAIN_AFTER_MS : AGAIN_AFTER_MS, reason: waiting[0]!.reason! };
     return {
       outcome: 'done',
       reaction: waiting.length === 0 ? {} : { jobs: [answerJobFor({ tenant, clockId }, waiting.map(({ one }) => one.request.requestId), dueAt)] },

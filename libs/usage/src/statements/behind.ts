@@ -1,12 +1,15 @@
 import { Decimal, instantFromMicros, partitionOf } from '@valueverse/kernel';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import type { Tx } from '@valueverse/event-log';
-import { BUCKET_MICROS } from '../metering/domain/bucket';
+import { BUCKET_MICROS, bucketOf } from '../metering/domain/bucket';
 import { tieOf } from '../metering/domain/deltas';
 import type { MeterRule } from '../metering/domain/measure';
 import { Tallies } from '../metering/domain/tallies';
 import type { Tally } from '../metering/domain/tally';
 import { countedBy, type CountedEvent, readEnvelopes, type UpTo, visitEvents } from '../query/copy-reader';
+import { type SealedTally, tallyOf } from '../retention/domain/seal';
+import { assertKept } from '../retention/missed';
+import { sealsAround } from '../retention/seals';
 import { stretchesOf } from './domain/evidence';
 import type { StatementData } from './domain/statement';
 
@@ -19,6 +22,8 @@ export interface BehindBucket {
   readonly subject: string;
   readonly from: string;
   readonly to: string;
+  /** It has lost envelopes by retention: what is not left of it is what its seal says, in whole quarters of an hour. */
+  readonly sealed: boolean;
   readonly quantities: readonly { readonly groupBy: Readonly<Record<string, string>>; readonly value: string; readonly events: number }[];
 }
 export interface BehindEvent {
@@ -45,6 +50,20 @@ const clipped = (span: Span, bucket: number): { subject: string; from: number; t
 
 const PLACES_PER_LOOK = 200;
 
+/** Adds what is sealed to the tallies of whole quarters of an hour; answers which of the stretches are in sealed ones. */
+const addSealed = async (tx: Tx, tenant: string, meterKey: string, stretches: readonly { subject: string; from: number; to: number }[], tallies: readonly Tallies[]): Promise<ReadonlySet<number>> => {
+  const seals = new Map((await sealsAround(tx, tenant, stretches)).map((seal) => [`${seal.bucket} ${seal.subject}`, seal]));
+  const found = new Set<number>();
+  for (const [index, { subject, from, to }] of stretches.entries()) {
+    const seal = seals.get(`${bucketOf(from)} ${subject}`);
+    if (seal === undefined) continue;
+    found.add(index);
+    if (to - from !== BUCKET_MICROS) continue;
+    for (const part of JSON.parse(seal.tallies) as SealedTally[]) if (part.meter === meterKey) tallies[index]!.at(part.groups).merge(tallyOf(part));
+  }
+  return found;
+};
+
 /** The next buckets behind a statement with their quantities as of its positions, from the envelopes: what came later is not in them. */
 export const bucketsBehind = async (tx: Tx, tenant: string, statement: StatementData, rules: readonly MeterRule[], after: BehindPlace, limit: number): Promise<BehindBucket[]> => {
   const spans = spansOf(tenant, statement);
@@ -59,6 +78,7 @@ export const bucketsBehind = async (tx: Tx, tenant: string, statement: Statement
     const places = rows.map((row) => ({ span: Number(row.span) - 1, bucket: Number(row.bucket), position: 0, nth: 0 }));
     const stretches = places.map(({ span, bucket }) => clipped(spans[span]!, bucket));
     const tallies = places.map(() => new Tallies(rule));
+    const sealed = await addSealed(tx, tenant, rule.key, stretches, tallies);
     await visitEvents(tx, tenant, stretches, (index, counted) => {
       const found = countedBy(rules, counted);
       if (found !== undefined) tallies[index]!.at(found.groups).add(found.measured.value, counted.micros, tieOf(counted.event), found.measured.different);
@@ -67,7 +87,7 @@ export const bucketsBehind = async (tx: Tx, tenant: string, statement: Statement
       const { subject, from, to } = stretches[index]!;
       // Of one bucket the sum, count, least, greatest or latest; where a quantity is a mean or a rank, its parts are said.
       const quantities = tallies[index]!.entries().map(([groups, tally]) => ({ groupBy: JSON.parse(groups) as Record<string, string>, value: valueOfBucket(rule, tally), events: tally.events }));
-      if (quantities.length > 0) found.push({ place, subject, from: instantFromMicros(from), to: instantFromMicros(to), quantities });
+      if (quantities.length > 0) found.push({ place, subject, from: instantFromMicros(from), to: instantFromMicros(to), sealed: sealed.has(index), quantities });
       if (found.length === limit) return found;
     }
     if (places.length < PLACES_PER_LOOK) return found;
@@ -75,9 +95,10 @@ export const bucketsBehind = async (tx: Tx, tenant: string, statement: Statement
   }
 };
 
-/** The next events behind a statement: exactly those that its quantities count. */
+/** The next events behind a statement: exactly those that its quantities count. Refuses with `usage_dropped` where retention has dropped some. */
 export const eventsBehind = async (tx: Tx, tenant: string, statement: StatementData, rules: readonly MeterRule[], after: BehindPlace, limit: number): Promise<BehindEvent[]> => {
   const spans = spansOf(tenant, statement);
+  await assertKept(tx, tenant, spans);
   const valuesAreNumbers = rules.at(-1)!.aggregation.value === 'number';
   const found: BehindEvent[] = [];
   for (let at = after; ;) {

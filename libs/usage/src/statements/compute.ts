@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { partitionOf } from '@valueverse/kernel';
+import { instantFromMicros, partitionOf, Refused } from '@valueverse/kernel';
 import { USAGE_PARTITIONS, type GroupQuantity, type StatementRequest } from '@valueverse/contracts';
 import type { Tx } from '@valueverse/event-log';
 import type { Fold } from '../metering/domain/aggregations';
@@ -10,6 +10,7 @@ import { Tallies } from '../metering/domain/tallies';
 import { readStretches, type SeriesStretch } from '../metering/stored-buckets';
 import { countedBy, visitEvents, type CountedEvent, type SubjectStretch, type UpTo } from '../query/copy-reader';
 import { BEGINNING } from '../query/domain/windows';
+import { droppedIn, missedIn } from '../retention/missed';
 import { priceEvents, type PricedGroups, withPrices } from './event-prices';
 import { CARRIED, cellKey, evidenceText, quantitiesOf, type Span, spansOf } from './domain/evidence';
 
@@ -24,13 +25,13 @@ export interface Answer {
 /** A question on its way to its answer. */
 export interface Work { readonly question: Question; readonly rule: MeterRule; readonly spans: readonly Span[]; readonly cells: Tallies }
 /** A part of a span, or of what is carried into it. */
-interface Piece extends SubjectStretch { readonly work: Work; readonly span: number; readonly isCarried: boolean }
+export interface Piece extends SubjectStretch { readonly work: Work; readonly span: number; readonly isCarried: boolean }
 
-const workOf = (question: Question): Work => {
+export const workOf = (question: Question): Work => {
   const rule = question.rules.at(-1)!;
   return { question, rule, spans: spansOf(question.request, rule, BEGINNING), cells: new Tallies(rule) };
 };
-const piecesOf = (work: Work): Piece[] => work.spans.flatMap(({ subject, from, to, reach }, span) => [
+export const piecesOf = (work: Work): Piece[] => work.spans.flatMap(({ subject, from, to, reach }, span) => [
   { work, span, subject, from, to, isCarried: false }, ...(reach === undefined ? [] : [{ work, span, subject, from: reach, to: from, isCarried: true }])]);
 
 const countEvent = ({ work: { question, rule, cells }, span, isCarried }: Piece, counted: CountedEvent): void => {
@@ -77,13 +78,13 @@ const addBuckets = async (tx: Tx, tenant: string, pieces: readonly Piece[]): Pro
 };
 
 /** Adds the events in stretches of pieces to the cells of their questions; answers envelopes that are no longer what they were. */
-const addEvents = (tx: Tx, tenant: string, pieces: readonly Piece[], upTo?: UpTo): Promise<string[]> =>
+export const addEvents = (tx: Tx, tenant: string, pieces: readonly Piece[], upTo?: UpTo): Promise<string[]> =>
   visitEvents(tx, tenant, pieces, (index, event) => { countEvent(pieces[index]!, event); }, upTo);
 
 const partitionsOfSubjects = (tenant: string, { usage }: StatementRequest): number[] =>
   [...new Set(usage.map(({ subject }) => partitionOf(tenant, subject, USAGE_PARTITIONS)))].sort((a, b) => a - b);
 
-const sha256 = (text: string): string => hash('sha256', text, 'hex');
+export const sha256 = (text: string): string => hash('sha256', text, 'hex');
 
 /**
  * Answers questions of one tenant from the caller's snapshot: whole buckets inside their spans, raw envelopes at ragged edges. The answer is as of
@@ -108,8 +109,35 @@ export const answersTo = async (tx: Tx, tenant: string, questions: readonly Ques
   });
 };
 
+/** What of a question is read from the envelopes: the edges of its pieces, and all of its spans where it has terms. */
+const rawOf = (work: Work): SubjectStretch[] => [
+  ...piecesOf(work).flatMap((piece) => raggedEdges(piece, work.rule.settings.bucketMicros).map(({ from, to }) => ({ subject: piece.subject, from, to }))), ...(work.question.request.terms === undefined ? [] : work.spans)];
+
+/** What the reason begins with why a question cannot be answered. */
+export const USAGE_DROPPED = 'usage_dropped';
+
+/** Why questions cannot be answered, by index: envelopes that they need were dropped, or their meter began too late to count what is in them. */
+export const droppedBehind = async (tx: Tx, tenant: string, questions: readonly Question[]): Promise<ReadonlyMap<number, string>> => {
+  const works = questions.map(workOf);
+  const raw = works.flatMap((work, index) => rawOf(work).map((stretch) => ({ index, ...stretch })));
+  const asked = works.flatMap((work, index) => piecesOf(work).map(({ subject, from, to }) => ({ index, subject, from, to, rules: work.question.rules })));
+  const reasons = new Map<number, string>();
+  for (const [nth, bucket] of await droppedIn(tx, tenant, raw)) reasons.set(raw[nth]!.index, `${USAGE_DROPPED}: ${raw[nth]!.subject} has lost events of the quarter of an hour from ${instantFromMicros(bucket)} that it needs one by one`);
+  for (const [nth, until] of await missedIn(tx, tenant, asked)) {
+    const { index, subject, rules } = asked[nth]!;
+    reasons.set(index, `${USAGE_DROPPED}: ${subject} has lost events of before ${instantFromMicros(until)} that meter ${rules[0]!.key} began too late to count`);
+  }
+  return reasons;
+};
+
+/** Refuses with `usage_dropped` a question that cannot be answered. */
+export const assertAnswerable = async (tx: Tx, tenant: string, question: Question): Promise<void> => {
+  const [reason] = (await droppedBehind(tx, tenant, [question])).values();
+  if (reason !== undefined) throw new Refused(USAGE_DROPPED, reason);
+};
+
 /** The links of the chain at positions of the copy, as hex; of position 0 the empty one. */
-const chainAt = async (tx: Tx, asOf: UpTo): Promise<Record<string, string>> => {
+export const chainAt = async (tx: Tx, asOf: UpTo): Promise<Record<string, string>> => {
   const places = [...asOf];
   const { rows } = await tx.query<{ partition: number; link: Buffer }>(
     'SELECT e.partition, e.link FROM usage_envelopes e JOIN unnest($1::int[], $2::bigint[]) g(partition, position) ON e.partition = g.partition AND e.position = g.position',

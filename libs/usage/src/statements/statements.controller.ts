@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { Tx } from '@valueverse/event-log';
 import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
 import { Answers, AnswersPage, Cursors, type Page, PageQuery, Problem } from '@valueverse/platform';
-import { anything, decimal, eventTerms, instant, list, mapOf, nullable, object, optional, text, usageSpan, whole } from '@valueverse/contracts';
+import { anything, decimal, eventTerms, flag, instant, list, mapOf, nullable, object, optional, text, usageSpan, whole } from '@valueverse/contracts';
 import type { UsageEvent } from '../ingest/domain/usage-event';
 import { type MeterRule, rulesAsOf } from '../metering/domain/measure';
 import { wantedMeter } from '../meters/meters.controller';
@@ -45,7 +45,7 @@ const STATEMENT = object({
   id: text(), requestId: text(), subscriptionId: text(), chargeKey: text(), meterKey: text(), meterVersion: whole(1), usage: list(usageSpan), groupBy: list(text()), period: nullable(object({ from: instant(), to: instant() })), terms: nullable(eventTerms),
   quantities: list(QUANTITY), asOf: mapOf(text()), evidence: text(), issuedAt: instant(), late: nullable(object({ events: whole(1), since: instant() })), buckets: text(), events: text(),
 });
-const BUCKET = object({ subject: text(), from: instant(), to: instant(), quantities: list(QUANTITY) });
+const BUCKET = object({ subject: text(), from: instant(), to: instant(), sealed: flag(), quantities: list(QUANTITY) });
 const EVENT = object({
   id: text(), source: text(), type: text(), subject: text(), time: instant(), data: anything(), value: nullable(decimal()), groupBy: mapOf(text()),
   place: object({ envelope: text(), partition: whole(), position: text(), index: whole() }),
@@ -71,6 +71,7 @@ export class StatementsController {
     return this.behind('buckets', tenant, id, query, bucketsBehind, bucketToApi);
   }
 
+  /** Refuses with 409 `usage_dropped` where retention has dropped envelopes behind it: its buckets say what is sealed. */
   @Get(':id/events')
   @Allow('usage:read')
   @AnswersPage(EVENT)
