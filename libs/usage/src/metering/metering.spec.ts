@@ -3,6 +3,7 @@ import { runs } from '@valueverse/testing';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import { partitionOf } from '@valueverse/kernel';
 import { AT, Bed, NOW, QUARTER, SECOND, TENANT } from '../bed.spec-kit';
+import type { UsageEvent } from '../ingest/domain/usage-event';
 import { bodyHashOf, linkOf } from './copy';
 
 const TIMEOUT_MS = 60_000;
@@ -138,6 +139,18 @@ describe('metering', () => {
     expect(totals).toEqual([{ subject: 'acme', total: '148', events: 148 }, { subject: 'other', total: '117', events: 117 }, { subject: 'third', total: '116', events: 116 }]);
     expect((await bed.exceptions(tenant)).map(({ code }) => code).sort()).toEqual(['conflict', 'invalid_value']);
   }, TIMEOUT_MS);
+
+  test('events of one series that are taken back or amended in one batch are all taken back', async () => {
+    const tenant = await tenantWithMeter('together');
+    const partition = partitionOf(tenant, 'acme', USAGE_PARTITIONS);
+    const event = (id: string, tokens: number, at: number, kind?: 'void' | 'amend'): UsageEvent => ({
+      id, source: 'gateway', type: 'call', subject: 'acme', time: AT(at), data: { tokens, model: 'code' }, ...(kind === undefined ? {} : { correction: { id: `${kind} ${id}`, kind, reason: 'a test' } }),
+    });
+    const envelopes = [[event('1', 1, 0), event('2', 2, 0), event('3', 4, QUARTER), event('4', 8, QUARTER)], [event('1', 0, 0, 'void')], [event('2', 16, QUARTER, 'amend'), event('3', 0, 0, 'void')], [event('2', 0, 0, 'void')]];
+    await bed.projectRecords(envelopes.map((own, nth) => bed.recordOf(partition, `env_together_${nth}`, tenant, own)));
+    const rows = await bed.rows(`SELECT s.subject, b.bucket::text, b.total::text, b.events::int FROM usage_buckets b JOIN usage_series s USING (series) WHERE b.tenant = $1 ORDER BY 1`, [tenant]);
+    expect(rows).toEqual(['', 'acme'].map((subject) => ({ subject, bucket: '1770718500000000', total: '8', events: 1 })));
+  });
 
   test('log time never goes back', async () => {
     const tenant = 'org_time:test';

@@ -14,13 +14,20 @@ import { addSealed } from '../retention/sealed-part';
 /** A bucket whose value was chosen among its events, and has to be chosen again without one of them. */
 interface Recount extends SeriesName { readonly bucket: number }
 
+/** Rules by their names, so that what one of them has counted is added up as one. */
+type RulesByName = Map<string, MeterRule>;
+
 /** The rules that have counted an event, and those that are still on their way there and have passed it. */
-const rulesThatCounted = async (tx: Tx, { tenant, partition, position, nth }: Occurrence): Promise<{ following: MeterRule[]; passed: MeterRule[] }> => {
+const rulesThatCounted = async (tx: Tx, { tenant, partition, position, nth }: Occurrence, known: RulesByName): Promise<{ following: MeterRule[]; passed: MeterRule[] }> => {
   const { rows } = await tx.query<{ version: number; position: bigint | null; row: Meter }>(
     `SELECT p.version, p.position, m.row FROM usage_meter_progress p JOIN meters m ON m.tenant = p.tenant AND m.key = p.meter
      WHERE p.tenant = $1 AND p.partition = $2 AND (p.position IS NULL OR p.position >= $3) AND NOT EXISTS (SELECT FROM usage_exceptions x
        WHERE x.tenant = $1 AND x.partition = $2 AND x.position = $3 AND x.nth = $4 AND x.code = 'too_many_groups' AND x.meter = p.meter)`, [tenant, partition, position, nth]);
-  const ruleOf = ({ version, row }: (typeof rows)[number]): MeterRule[] => rulesOf(row).filter((rule) => rule.version === version);
+  const ruleOf = ({ version, row }: (typeof rows)[number]): MeterRule[] => rulesOf(row).filter((rule) => rule.version === version).map((rule) => {
+    const name = `${tenant}\n${rule.key}\n${rule.version}`;
+    if (!known.has(name)) known.set(name, rule);
+    return known.get(name)!;
+  });
   return { following: rows.filter((row) => row.position === null).flatMap(ruleOf), passed: rows.filter((row) => row.position !== null).flatMap(ruleOf) };
 };
 
@@ -39,9 +46,10 @@ export const takeBack = async (tx: Tx, index: SeriesIndex, partition: number, ev
   if (events.length === 0) return;
   const deltas = new Deltas(partition);
   const recounts = new Map<string, Recount>();
+  const rules: RulesByName = new Map();
   for (const occurrence of events) {
     const { tenant, event, micros } = occurrence;
-    const { following, passed } = await rulesThatCounted(tx, occurrence);
+    const { following, passed } = await rulesThatCounted(tx, occurrence, rules);
     for (const rule of passed) await beginAnew(tx, tenant, rule, partition);
     for (const rule of following) {
       if (deltas.take(tenant, event, micros, rule) !== 'recount') continue;
