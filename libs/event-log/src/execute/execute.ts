@@ -3,7 +3,7 @@ import { fingerprintOf, type DomainEvent, type EncodedFact, type Fact, type Fact
 import type { Tx } from '../database/database';
 import { foldInto, type AnyReadModel } from '../project/read-model';
 import { appending, noteCorrelation, type BeginAppend } from '../tracing';
-import { CommandConflict, streamName, type EventStore, type Position, type RecordedCommand } from '../store/event-store';
+import { CommandConflict, commandName, streamName, type EventStore, type Position, type RecordedCommand } from '../store/event-store';
 
 /** A decider, the stream that each of its commands belongs to, and the rows that are written together with its facts. */
 export interface DeciderDefinition<C extends Message, E extends Message, S> {
@@ -57,13 +57,14 @@ const decideAndAppend = async (store: EventStore, tx: Tx, instructions: readonly
   const outcomes: (Outcome & { encoded: EncodedFact[] })[] = [];
   const commands: RecordedCommand[] = [];
   const given = new Map<string, { readonly fingerprint: Buffer; readonly facts: readonly Fact[] }>();
+  const known = await store.knownCommands(tx, instructions.flatMap(({ context: { tenant, commandId } }) => (commandId === undefined ? [] : [{ tenant, commandId }])));
   for (const { decider, command, context } of instructions) {
     const fingerprint = context.commandId === undefined ? undefined : fingerprintOf({ decider: decider.name, command: withoutTime(command) });
-    const commandKey = `${context.tenant}\n${context.commandId}`;
+    const commandKey = commandName(context.tenant, context.commandId ?? '');
     if (fingerprint !== undefined) {
       const earlier = given.get(commandKey);
       if (earlier !== undefined && !earlier.fingerprint.equals(fingerprint)) throw new CommandConflict(context.commandId!);
-      const repeated = earlier?.facts ?? await store.findCommand(tx, context.tenant, context.commandId!, fingerprint);
+      const repeated = earlier?.facts ?? (known.has(commandKey) ? await store.findCommand(tx, context.tenant, context.commandId!, fingerprint) : undefined);
       if (repeated !== undefined) { outcomes.push({ facts: repeated, positions: [], repeated: true, encoded: [] }); continue; }
     }
     const stream = decider.stream(command);

@@ -7,6 +7,8 @@ export interface StoredCell { readonly place: number; readonly bucket: number; r
 /** A stretch of whole buckets of one series, half-open; `place` is the caller's name for where it belongs. */
 export interface SeriesStretch { readonly series: number; readonly from: number; readonly to: number; readonly place: number }
 
+// `OFFSET 0` in what follows has the database read one stretch after the other by the key of the buckets: from a poor estimate it would rather read all buckets that there are.
+
 /** How rows of buckets become one. */
 const TOTAL_SQL: Readonly<Record<Fold, string>> = {
   add: 'sum(b.total)', least: 'min(b.total)', greatest: 'max(b.total)', distinct: '0', latest: '(array_agg(b.total ORDER BY b.at DESC, b.tie DESC))[1]',
@@ -22,19 +24,35 @@ const cellsOf = (rows: readonly Row[], values: readonly { place: bigint; bucket:
   }));
 };
 
-/** Adds up stretches of whole buckets, per place, or per place and bucket. */
-export const readStretches = async (tx: Tx, fold: Fold, stretches: readonly SeriesStretch[], byBucket: boolean): Promise<StoredCell[]> => {
+const columnsOf = (stretches: readonly SeriesStretch[]): Buffer[] =>
+  [bigintArray(stretches.map(({ series }) => series)), bigintArray(stretches.map(({ from }) => from)), bigintArray(stretches.map(({ to }) => to)), bigintArray(stretches.map(({ place }) => place))];
+
+/** The buckets of stretches one by one, as they are stored. */
+export const readCells = async (tx: Tx, fold: Fold, stretches: readonly SeriesStretch[]): Promise<StoredCell[]> => {
   if (stretches.length === 0) return [];
-  const columns = [bigintArray(stretches.map(({ series }) => series)), bigintArray(stretches.map(({ from }) => from)), bigintArray(stretches.map(({ to }) => to)), bigintArray(stretches.map(({ place }) => place)), byBucket];
+  const columns = columnsOf(stretches);
   const { rows } = await tx.query<Row>(
-    `SELECT g.place, CASE WHEN $5 THEN b.bucket ELSE 0 END AS bucket, sum(b.events)::bigint AS events, ${TOTAL_SQL[fold]}::text AS total, sum(b.moment)::text AS moment, max(b.at) AS at, ${TIE_SQL[fold]} AS tie
-     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) g(series, first, until, place)
-     JOIN usage_buckets b ON b.series = g.series AND b.bucket >= g.first AND b.bucket < g.until GROUP BY 1, 2`, columns);
+    `SELECT g.place, b.bucket, b.events, b.total::text, b.moment::text, b.at, b.tie FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) g(series, first, until, place)
+     JOIN LATERAL (SELECT * FROM usage_buckets b WHERE b.series = g.series AND b.bucket >= g.first AND b.bucket < g.until OFFSET 0) b ON true`, columns);
   if (fold !== 'distinct') return cellsOf(rows, []);
   const values = await tx.query<{ place: bigint; bucket: bigint; values: string[] }>(
-    `SELECT g.place, CASE WHEN $5 THEN v.bucket ELSE 0 END AS bucket, array_agg(DISTINCT encode(v.value, 'hex')) AS values
+    `SELECT g.place, v.bucket, array_agg(encode(v.value, 'hex')) AS values FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) g(series, first, until, place)
+     JOIN LATERAL (SELECT * FROM usage_bucket_values v WHERE v.series = g.series AND v.bucket >= g.first AND v.bucket < g.until OFFSET 0) v ON true GROUP BY 1, 2`, columns);
+  return cellsOf(rows, values.rows);
+};
+
+/** Adds up stretches of whole buckets, per place. */
+export const readStretches = async (tx: Tx, fold: Fold, stretches: readonly SeriesStretch[]): Promise<StoredCell[]> => {
+  if (stretches.length === 0) return [];
+  const columns = columnsOf(stretches);
+  const { rows } = await tx.query<Row>(
+    `SELECT g.place, 0::bigint AS bucket, sum(b.events)::bigint AS events, ${TOTAL_SQL[fold]}::text AS total, sum(b.moment)::text AS moment, max(b.at) AS at, ${TIE_SQL[fold]} AS tie
      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) g(series, first, until, place)
-     JOIN usage_bucket_values v ON v.series = g.series AND v.bucket >= g.first AND v.bucket < g.until GROUP BY 1, 2`, columns);
+     JOIN LATERAL (SELECT * FROM usage_buckets b WHERE b.series = g.series AND b.bucket >= g.first AND b.bucket < g.until OFFSET 0) b ON true GROUP BY 1`, columns);
+  if (fold !== 'distinct') return cellsOf(rows, []);
+  const values = await tx.query<{ place: bigint; bucket: bigint; values: string[] }>(
+    `SELECT g.place, 0::bigint AS bucket, array_agg(DISTINCT encode(v.value, 'hex')) AS values FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) g(series, first, until, place)
+     JOIN LATERAL (SELECT * FROM usage_bucket_values v WHERE v.series = g.series AND v.bucket >= g.first AND v.bucket < g.until OFFSET 0) v ON true GROUP BY 1`, columns);
   return cellsOf(rows, values.rows);
 };
 
@@ -48,12 +66,12 @@ export const readWindows = async (
   const { rows } = await tx.query<Row>(
     `SELECT g.row * $7 + width_bucket(b.bucket, $3::bigint[]) - 1 AS place, CASE WHEN $8 THEN b.bucket ELSE 0 END AS bucket, sum(b.events)::bigint AS events, ${TOTAL_SQL[fold]}::text AS total,
        sum(b.moment)::text AS moment, max(b.at) AS at, ${TIE_SQL[fold]} AS tie
-     FROM unnest($1::bigint[], $2::bigint[]) g(series, row) JOIN usage_buckets b ON b.series = g.series AND b.bucket >= $5 AND b.bucket < $6
+     FROM unnest($1::bigint[], $2::bigint[]) g(series, row) JOIN LATERAL (SELECT * FROM usage_buckets b WHERE b.series = g.series AND b.bucket >= $5 AND b.bucket < $6 OFFSET 0) b ON true
      WHERE b.bucket < ($4::bigint[])[width_bucket(b.bucket, $3::bigint[])] GROUP BY 1, 2`, columns);
   if (fold !== 'distinct') return cellsOf(rows, []);
   const values = await tx.query<{ place: bigint; bucket: bigint; values: string[] }>(
     `SELECT g.row * $7 + width_bucket(v.bucket, $3::bigint[]) - 1 AS place, CASE WHEN $8 THEN v.bucket ELSE 0 END AS bucket, array_agg(DISTINCT encode(v.value, 'hex')) AS values
-     FROM unnest($1::bigint[], $2::bigint[]) g(series, row) JOIN usage_bucket_values v ON v.series = g.series AND v.bucket >= $5 AND v.bucket < $6
+     FROM unnest($1::bigint[], $2::bigint[]) g(series, row) JOIN LATERAL (SELECT * FROM usage_bucket_values v WHERE v.series = g.series AND v.bucket >= $5 AND v.bucket < $6 OFFSET 0) v ON true
      WHERE v.bucket < ($4::bigint[])[width_bucket(v.bucket, $3::bigint[])] GROUP BY 1, 2`, columns);
   return cellsOf(rows, values.rows);
 };

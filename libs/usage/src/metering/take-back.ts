@@ -91,7 +91,7 @@ const chooseAnew = async (tx: Tx, index: SeriesIndex, { tenant, rule, partition,
   const siblings = await tx.query<{ series: bigint }>(
     'SELECT series FROM usage_series WHERE tenant = $1 AND meter = $2 AND version = $3 AND partition = $4 AND groups = $5 AND subject <> $6', [tenant, rule.key, rule.version, partition, groups, ALL_SUBJECTS]);
   const total = new Tally(rule.aggregation.fold);
-  for (const { columns } of await readStretches(tx, rule.aggregation.fold, siblings.rows.map(({ series }) => ({ series: Number(series), from: bucket, to, place: 0 })), false)) total.mergeColumns(columns);
+  for (const { columns } of await readStretches(tx, rule.aggregation.fold, siblings.rows.map(({ series }) => ({ series: Number(series), from: bucket, to, place: 0 })))) total.mergeColumns(columns);
   await store(tx, tenant, numbers.get(seriesText(all))!, bucket, total);
 };
 

@@ -7,7 +7,7 @@ import { bucketOf, raggedEdges, wholeBuckets } from '../metering/domain/bucket';
 import { tieOf } from '../metering/domain/deltas';
 import type { MeterRule } from '../metering/domain/measure';
 import { Tallies } from '../metering/domain/tallies';
-import { readStretches, type SeriesStretch } from '../metering/stored-buckets';
+import { readCells, type SeriesStretch } from '../metering/stored-buckets';
 import { countedBy, visitEvents, type CountedEvent, type SubjectStretch, type UpTo } from '../query/copy-reader';
 import { BEGINNING } from '../query/domain/windows';
 import { droppedIn, missedIn } from '../retention/missed';
@@ -68,7 +68,7 @@ const addBuckets = async (tx: Tx, tenant: string, pieces: readonly Piece[]): Pro
     else own.push({ ...one, place });
   }
   for (const [fold, own] of byFold) {
-    for (const { place, bucket, columns, values } of await readStretches(tx, fold, own, true)) {
+    for (const { place, bucket, columns, values } of await readCells(tx, fold, own)) {
       const { piece, groups } = stretches[place]!;
       const tally = piece.work.cells.at(cellKey({ span: piece.span, bucket: piece.isCarried ? CARRIED : bucket, groups }));
       tally.mergeColumns(columns);
