@@ -7,6 +7,7 @@ import type { ContextParts, ContextShape, RawRoutes, Service } from '@valueverse
 import { eventsRoutes } from './ingest/events.routes';
 import type { Ingest } from './ingest/ingest';
 import { OUTBOX, UsageOutbox } from './ingest/outbox';
+import { FeedRetention } from './feed-retention';
 import { ingressProjector } from './ingress/ingress.projector';
 import { abandonedImports } from './imports/abandoned';
 import { IMPORTS } from './imports/import-table';
@@ -106,12 +107,13 @@ export const usageContext = (service: Service, { auth, ids, secretsKey, billing 
   const outbox = new UsageOutbox(service);
   const imports = new Imports(service, ids);
   const parts = usageParts(service, meter);
+  const feedRetention = new FeedRetention({ database: service.database, feed: service.feed, consumers: parts.consumers, failed: (err) => service.logger.error({ err }, 'usage that everybody has read stays in the feed for now') });
   // Clients write to brokers only.
   const ingress = service.feed.kind === 'kafka' ? [ingressProjector({ authenticator: auth.authenticator, clock: service.clock, ids, outbox, meter })] : [];
   return {
     parts: {
       ...parts, looks: { 'metering-partitions': () => lookAtMetering(service), 'usage-retention': () => lookAtDropped(service) }, consumers: [...parts.consumers, ...ingress],
-      jobs: [...parts.jobs, readImportJob({ service, ids, outbox, meter })], workers: [host.radius, host.tail, outbox, abandonedImports(service), new LateUsage(service), retentionWorker(service)],
+      jobs: [...parts.jobs, readImportJob({ service, ids, outbox, meter })], workers: [host.radius, host.tail, outbox, abandonedImports(service), new LateUsage(service), retentionWorker(service), feedRetention],
     },
     reader: host.reader,
     ingest: host.ingest,

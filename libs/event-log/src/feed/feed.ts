@@ -80,6 +80,11 @@ export interface Feed {
   append(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void>;
   /** The same for several partitions of a topic that holds no facts, all or nothing; only on a feed where that costs about as much as one append. */
   appendAll?(topic: Topic, byPartition: ReadonlyMap<number, readonly NewRecord[]>): Promise<void>;
+  /**
+   * Drops the first records of partitions of a topic that is transport, below an offset each and appended so long ago, some at a time; answers how many went. Only on a feed that does not
+   * do so by itself.
+   */
+  forget?(topic: Topic, below: ReadonlyMap<number, bigint>, olderThanMs: number): Promise<number>;
   /** The offset that the next record of each partition will get. */
   ends(partitions: readonly TopicPartition[]): Promise<Map<string, bigint>>;
   /** Reads without a group, from an offset; used by rebuilds and checks. */

@@ -12,6 +12,8 @@ const GAP_STATE = 'VV003';
 const RECORDS_PER_READ_MAX = 500;
 /** Of one partition: usage envelopes are large, and a reader may be far behind on all of them. */
 const BYTES_PER_READ_MAX = 1_000_000;
+/** Of each partition: a transaction that drops more would be one that others wait for. */
+const FORGOTTEN_AT_ONCE = 200;
 const POLL_MS = 100;
 const HEARTBEAT_MS = 1_000;
 /** A member that was silent for this long loses its partitions to the others. */
@@ -138,6 +140,16 @@ export class PostgresFeed implements Feed {
       if ((error as { code?: string }).code === GAP_STATE) throw new FeedGap(`${topic}/${partition}: ${(error as Error).message}`);
       throw error;
     }
+  }
+
+  async forget(topic: Topic, below: ReadonlyMap<number, bigint>, olderThanMs: number): Promise<number> {
+    if (TOPICS[topic].kind !== 'transport') throw new Error(`${topic} is kept for ever`);
+    const { rowCount } = await this.database.transaction({ role: 'worker' }, (tx) => tx.query(
+      `DELETE FROM records r USING unnest($2::int[], $3::bigint[]) w(partition, below), LATERAL (SELECT record_offset, appended_at FROM records o
+         WHERE o.topic = $1 AND o.partition = w.partition AND o.record_offset < w.below ORDER BY o.record_offset LIMIT $5) o
+       WHERE r.topic = $1 AND r.partition = w.partition AND r.record_offset = o.record_offset AND o.appended_at < clock_timestamp() - $4 * interval '1 ms'`,
+      [topic, [...below.keys()], [...below.values()], olderThanMs, FORGOTTEN_AT_ONCE]));
+    return rowCount ?? 0;
   }
 
   async ends(partitions: readonly TopicPartition[]): Promise<Map<string, bigint>> {
