@@ -37,14 +37,14 @@ const fault: fc.Arbitrary<Fault | undefined> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ kind: 'answer of the commit lost' } as const) });
 const event: fc.Arbitrary<Sent> = fc.record({
   what: fc.oneof({ weight: 6, arbitrary: fc.constant('plain' as const) }, { weight: 1, arbitrary: fc.constant('void' as const) }, { weight: 1, arbitrary: fc.constant('amend' as const) }),
-  id: fc.constantFrom('1', '2', '3', '4', '5', '6', '7', '8'), source: fc.constantFrom('a', 'b'), subject: fc.nat(5), at: fc.integer({ min: 0, max: (3 * QUARTER) / SECOND }),
+  id: fc.constantFrom('1', '2', '3', '4', '5'), source: fc.constantFrom('a', 'a', 'b'), subject: fc.nat(5), at: fc.integer({ min: 0, max: (3 * QUARTER) / SECOND }),
   n: fc.oneof({ weight: 8, arbitrary: fc.integer({ min: -2, max: 3 }) }, { weight: 1, arbitrary: fc.constant(undefined) }), user: fc.constantFrom('ann', 'bob', 'cid', undefined), model: fc.constantFrom('x', 'y'),
 });
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant('send' as const), events: fc.array(event, { minLength: 1, maxLength: 16 }), cut: fc.integer({ min: 1, max: 6 }), again: fc.integer({ min: 0, max: 3 }) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('wait' as const), days: fc.constantFrom(1, 2, 20, 34, 35, 70) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('wait' as const), days: fc.constantFrom(1, 1, 2, 20, 34, 35, 70) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('assign' as const), to: fc.constantFrom(0 as const, 1 as const), which: fc.constantFrom('all' as const, 'even' as const, 'odd' as const, 'low' as const) }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('read' as const), faults: fc.tuple(fault, fault) }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('read' as const), faults: fc.tuple(fault, fault) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('read alone' as const), who: fc.constantFrom(0 as const, 1 as const), fault }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('retry' as const), who: fc.constantFrom(0 as const, 1 as const) }) },
   { weight: 1, arbitrary: fc.constant({ do: 'meter' } as const) });
@@ -244,7 +244,7 @@ const expectChain = async (): Promise<void> => {
 };
 
 test('two replicas that take partitions from one another, fail and die at any statement count each event as one plain pass does', async () => {
-  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 6, maxLength: 24 }), async (script) => {
+  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 12, maxLength: 32 }), async (script) => {
     const play = new Play();
     try {
       await play.play(script);
@@ -253,6 +253,6 @@ test('two replicas that take partitions from one another, fail and die at any st
     } finally {
       await play.end();
     }
-  }), { ...runs(20261121, 8), endOnFailure: true });
+  }), { ...runs(20261121, 6), endOnFailure: true });
   await expectChain();
 }, TIMEOUT_MS);
