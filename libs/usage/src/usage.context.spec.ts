@@ -102,6 +102,9 @@ describe('the usage service over HTTP', () => {
     expect(answer).toMatchObject({ status: 202, body: { status: 'applied', position: expect.stringMatching(/^[0-9]+\/[0-9]+$/) } });
     expect((await bed.ask('POST', 'events/void', own, name('1'), { 'idempotency-key': 'void-1' })).body).toEqual(answer.body);
     expect(await bed.ask('POST', 'events/void', own, name('1'))).toMatchObject({ status: 409, body: { code: 'event_voided' } });
+    // Neither is it taken for the other one, nor is anything corrected that was not meant.
+    expect(await bed.ask('POST', 'events/void', own, name('2'), { 'idempotency-key': 'void-1' })).toMatchObject({ status: 422, body: { code: 'idempotency_key_reused' } });
+    expect(await bed.ask('POST', 'events/amend', own, { ...name('1'), data: { n: 7 } }, { 'idempotency-key': 'void-1' })).toMatchObject({ status: 422, body: { code: 'idempotency_key_reused' } });
     await bed.ask('POST', 'events/amend', own, { ...name('2'), data: { n: 50 } });
     await bed.ask('POST', 'events/amend', own, { ...name('3'), time: '2023-12-03T12:00:00Z' });
     expect([await total(), await total(12)]).toEqual(['50', '3']);

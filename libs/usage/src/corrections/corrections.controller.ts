@@ -4,7 +4,7 @@ import { derivedId, type IdSource, partitionOf } from '@valueverse/kernel';
 import { nullable, object, oneOf, text, USAGE_PARTITIONS } from '@valueverse/contracts';
 import { FeedTimeout, isTransient } from '@valueverse/event-log';
 import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
-import { Answers, Field, InstantField, objectRule, Problem, readIdempotencyKey, requestContext, Text } from '@valueverse/platform';
+import { Answers, Field, fingerprintOf, InstantField, objectRule, ok, Problem, readIdempotencyKey, requestContext, Text, withIdempotency } from '@valueverse/platform';
 import { readEvent } from '../ingest/domain/read-event';
 import { ItemFault, type UsageEvent } from '../ingest/domain/usage-event';
 import { UsageHost } from '../usage-host';
@@ -32,7 +32,7 @@ interface Answer { readonly id: string; readonly status: 'applied' | 'pending'; 
 
 /**
  * Corrections of usage: new facts beside the old ones. What was stated before stays as it was; what is asked from now on is as if the event had come so.
- * 404 `event_not_found`; 409 `event_voided`, `event_dropped`; 503 `not_yet_known` while metering is behind what was sent before.
+ * 404 `event_not_found`; 422 `idempotency_key_reused`; 409 `event_voided`, `event_dropped`; 503 `not_yet_known` while metering is behind what was sent before.
  */
 @ApiTags('usage')
 @Controller('api/v1/usage/events')
@@ -45,7 +45,7 @@ export class CorrectionsController {
   @Allow('usage:write')
   @Answers(CORRECTION, 202)
   void(@Body() body: VoidDto, @CurrentCaller() caller: Caller, @Headers('idempotency-key') key: string | undefined): Promise<Answer> {
-    return this.correct(caller, body, key, (standing, correction, receivedAt) => ({ id: standing.id, source: standing.source, type: VOID_TYPE, subject: standing.subject, time: receivedAt, correction: { ...correction, kind: 'void' } }));
+    return this.correct('void', caller, body, key, (standing, correction, receivedAt) => ({ id: standing.id, source: standing.source, type: VOID_TYPE, subject: standing.subject, time: receivedAt, correction: { ...correction, kind: 'void' } }));
   }
 
   /** Puts another time or other data in the place of an event's. Its type stays. */
@@ -55,7 +55,7 @@ export class CorrectionsController {
   @Answers(CORRECTION, 202)
   amend(@Body() body: AmendDto, @CurrentCaller() caller: Caller, @Headers('idempotency-key') key: string | undefined): Promise<Answer> {
     if (body.time === undefined && body.data === undefined) throw new Problem(400, 'nothing_to_amend', 'send the time or the data that the event should have had');
-    return this.correct(caller, body, key, (standing, correction, receivedAt) => {
+    return this.correct('amend', caller, body, key, (standing, correction, receivedAt) => {
       const { extensions, correction: _earlier, ...kept } = standing;
       const amended = readEvent({ specversion: '1.0', ...kept, ...extensions, time: body.time ?? standing.time, ...(body.data === undefined ? {} : { data: body.data }) }, { receivedAt, latestMicros: Infinity });
       if (amended instanceof ItemFault) throw new Problem(400, amended.code, amended.detail, { errors: [{ pointer: '/data', code: amended.code, detail: amended.detail }] });
@@ -63,11 +63,13 @@ export class CorrectionsController {
     });
   }
 
-  private async correct(caller: Caller, { subject, source, id, reason }: VoidDto, key: string | undefined, make: (standing: UsageEvent, correction: { id: string; reason: string }, receivedAt: string) => UsageEvent): Promise<Answer> {
+  private async correct(
+    kind: 'void' | 'amend', caller: Caller, body: VoidDto, key: string | undefined, make: (standing: UsageEvent, correction: { id: string; reason: string }, receivedAt: string) => UsageEvent,
+  ): Promise<Answer> {
     if (caller.kind !== 'secret') throw new Problem(403, 'permission_missing', 'this key sends usage and does nothing else');
     const { tenant } = caller;
-    const own = readIdempotencyKey(key);
-    const correction = own === undefined ? this.ids.next('cor') : derivedId('cor', tenant, own);
+    const { subject, source, id, reason } = body;
+    const correction = await this.idOf(kind, tenant, body, readIdempotencyKey(key));
     const known = await this.applied(tenant, correction, 0);
     if (known !== undefined) return known;
     const standing = await this.wanted(tenant, { subject, source, id });
@@ -79,6 +81,14 @@ export class CorrectionsController {
       throw error;
     }
     return (await this.applied(tenant, correction, APPLIED_WITHIN_MS)) ?? { id: correction, status: 'pending', position: null };
+  }
+
+  /** With an Idempotency-Key the same for the same request, so that metering knows it again. One that was sent with another request is refused, or that would be taken for done. */
+  private async idOf(kind: 'void' | 'amend', tenant: string, body: VoidDto, key: string | undefined): Promise<string> {
+    if (key === undefined) return this.ids.next('cor');
+    const fingerprint = fingerprintOf({ method: 'POST', url: kind, rawBody: Buffer.from(JSON.stringify(body)) });
+    await this.host.service.log.transact({ role: 'api', tenant, repeatable: true }, (tx) => withIdempotency(tx, { tenant, route: 'POST /api/v1/usage/events/corrections', key, fingerprint }, async () => ok({})));
+    return derivedId('cor', tenant, key, fingerprint);
   }
 
   private get ids(): IdSource { return this.host.ids; }
