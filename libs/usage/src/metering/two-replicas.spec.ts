@@ -50,6 +50,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ do: 'meter' } as const) });
 
 const dead = (): Error => new Error('killed');
+const PLANTED = 'planted:';
 
 /** A process that counts, moved step by step. What it remembers between transactions is its own. */
 class Replica {
@@ -90,8 +91,8 @@ class Replica {
   }
   private async hand(name: string, run: readonly FeedRecord[]): Promise<void> {
     const answer = await this.member!.onRecords(run[0]!, run).catch((error: unknown) => {
-      // A failure of the moment says nothing: the feed offers the run again.
-      if (!this.isDead && !isTransient(error)) this.errors.push(error);
+      // A failure of the moment, or ours where failures are noted, says nothing: the feed offers the run again.
+      if (!this.isDead && !isTransient(error) && !(error as Error).message.startsWith(PLANTED)) this.errors.push(error);
       return 'later' as const;
     });
     if (typeof answer === 'object') this.nexts.set(name, answer.next);
@@ -119,7 +120,7 @@ class Replica {
     const { kind } = this.fault;
     this.fault = undefined;
     if (kind === 'kill') { this.isDead = true; throw dead(); }
-    throw Object.assign(new Error(kind), kind === 'conflict' ? { code: '40001' } : kind === 'unknown key' ? { code: '23505' } : {});
+    throw Object.assign(new Error(`${PLANTED} ${kind}`), kind === 'conflict' ? { code: '40001' } : kind === 'unknown key' ? { code: '23505' } : {});
   }
 }
 
