@@ -16,6 +16,7 @@ export * from './consume/checkpoints';
 export * from './consume/inspect';
 export * from './consume/rejects';
 export * from './project/shadow';
+export { rebuildingAlone } from './project/rebuild-lock';
 export * from './consume/schema';
 export * from './consume/subscription';
 export * from './project/read-model';

@@ -1,3 +1,5 @@
+import type { RebuildOptions, Rebuilt } from '../project/shadow';
+import type { EventStore } from '../store/event-store';
 import type { Message } from '@valueverse/kernel';
 import type { Topic } from '@valueverse/contracts';
 import type { DomainEvent, Fact } from '../codec/codec';
@@ -34,6 +36,8 @@ export interface RecordProjector {
   /** Whether it is given the records of many partitions in one transaction, for a topic of much traffic; else those of one. */
   readonly together?: boolean;
   readonly tables?: readonly string[];
+  /** How its tables are made again, where that is not from the feed: from what it keeps itself. */
+  readonly rebuild?: (store: EventStore, schema: string, options: RebuildOptions) => Promise<Rebuilt>;
 }
 
 /** A piece of work that falls due at an instant: of the wall clock, or of the test clock that it carries. */

@@ -40,7 +40,7 @@ const foundIn = (service: Service): Found[] => [
   })),
   ...service.projectors.map((consumer): Found => ({
     projection: { name: consumerName(consumer), kind: 'projector', version: consumer.version, tables: consumer.tables ?? [], fixed: consumer.tables === undefined ? NOT_FROM_FEED : null },
-    rebuild: (options) => rebuildProjector(service.log.store, service.feed, service.name, consumer, options),
+    rebuild: (options) => (consumer.kind === 'records' && consumer.rebuild !== undefined) ? consumer.rebuild(service.log.store, service.name, options) : rebuildProjector(service.log.store, service.feed, service.name, consumer, options),
   })),
 ];
 

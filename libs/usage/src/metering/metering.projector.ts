@@ -9,6 +9,8 @@ import { findClashes, type Occurrence } from './dedupe';
 import { type Meter, type MeterRule, rulesOf } from './domain/measure';
 import { exceptionOf, listExceptions, refusedCorrection } from './exceptions';
 import { KeyDays, type KeysOfBatch } from './key-days';
+import { rebuildMeteringBy } from '../rebuild/rebuild-metering';
+import { REBUILT_TABLES } from '../rebuild/shadow-tables';
 import { SeriesIndex } from './series';
 import { takeBack } from './take-back';
 
@@ -149,6 +151,7 @@ export const meteringProjector = (meter?: UsageMeter): RecordProjector => {
   const memory: Memory = { series: new SeriesIndex(), days: new KeyDays() };
   return {
     kind: 'records', name: 'metering', version: 1, topics: ['usage.events'], together: true,
+    tables: REBUILT_TABLES, rebuild: rebuildMeteringBy(() => meteringProjector()),
     project: async (tx, records) => {
       try {
         await project(tx, records, memory, meter);

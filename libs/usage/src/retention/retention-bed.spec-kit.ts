@@ -67,7 +67,13 @@ export class RetentionBed {
   }
   /** Takes an event back, as if it was asked for at an instant. */
   async takeBack(at: string, subject: string, id: string): Promise<void> {
-    await this.host.ingest.correct(this.tenant, { id, source: 'gateway', type: 'dev.valueverse.usage.event.void', subject, time: at, correction: { id: `cor_${id}`, kind: 'void', reason: 'a test' } }, at);
+    await this.host.ingest.correct(this.tenant, { id, source: 'gateway', type: 'dev.valueverse.usage.event.void', subject, time: at, correction: { id: `cor_${id}_${at}`, kind: 'void', reason: 'a test' } }, at);
+    await this.metered();
+  }
+  /** Puts an event in the place of the one with its subject and id. */
+  async amend(at: string, event: Omit<Sent, 'type'>): Promise<void> {
+    const { data, ...rest } = event;
+    await this.host.ingest.correct(this.tenant, { source: 'gateway', type: 'call', ...rest, data: data as Record<string, unknown>, correction: { id: `cor_${event.id}_${at}`, kind: 'amend', reason: 'a test' } }, at);
     await this.metered();
   }
   /** A subscription, once it is known to metering. */
