@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 import { canonicalJson } from '@valueverse/kernel';
-import { binaryRows, ident, type Tx, uuidArray } from '@valueverse/event-log';
+import { bigintArray, binaryRows, ident, type Tx, uuidArray } from '@valueverse/event-log';
 import type { UsageEvent } from '../ingest/domain/usage-event';
+import { wordAt } from './domain/key-filter';
 import { dayOf, type KeysOfBatch, slotOf } from './key-days';
 
 /** One event of an envelope, and where it is. */
@@ -88,8 +89,9 @@ const perhapsKnown = async (tx: Tx, keys: KeysOfBatch, candidates: readonly Cand
   const byDayKnown = new Map<number, Candidate[]>();
   for (const own of groupedBy(candidates, ({ occurrence: { logTime, partition } }) => `${dayOf(logTime)} ${partition}`)) {
     const [{ occurrence: { logTime, partition } }] = own as [Candidate];
+    const words = own.map(({ key }) => [wordAt(key, 0), wordAt(key, 4)] as const);
     for (const { day, filter } of await keys.windowOf(tx, dayOf(logTime), partition)) {
-      const perhaps = filter === undefined || !looksAtFilters ? own : own.filter(({ key }) => filter.mayHave(key));
+      const perhaps = filter === undefined || !looksAtFilters ? own : own.filter((_, nth) => filter.mayHaveWords(...words[nth]!));
       const there = byDayKnown.get(day);
       if (there === undefined) byDayKnown.set(day, [...perhaps]);
       else for (const candidate of perhaps) there.push(candidate);
@@ -110,25 +112,42 @@ const groupedBy = <T>(items: readonly T[], nameOf: (item: T) => string): T[][] =
 };
 
 const findKnown = async (tx: Tx, keys: KeysOfBatch, candidates: readonly Candidate[]): Promise<void> => {
-  for (const [day, perhaps] of await perhapsKnown(tx, keys, candidates, true)) await lookUp(tx, slotOf(day), perhaps);
+  const days = (await perhapsKnown(tx, keys, candidates, true)).filter(([, perhaps]) => perhaps.length > 0);
+  if (days.length > DAYS_ONE_BY_ONE) await lookUpInDays(tx, days.flatMap(([day, perhaps]) => perhaps.map((candidate) => ({ slot: slotOf(day), candidate }))));
+  else for (const [day, perhaps] of days) await lookUp(tx, slotOf(day), perhaps);
 };
+/** Of more days the tables are asked at once: planning for all of them costs about as much as asking two. */
+const DAYS_ONE_BY_ONE = 2;
 
 const LEAST_HALF = '\0'.repeat(HALF_BYTES);
 const GREATEST_HALF = '\xff'.repeat(HALF_BYTES);
 
+interface KeyRow extends Record<string, unknown> { place: bigint; key: Buffer; content: Buffer; partition: number; position: bigint; nth: number }
+const leastOf = (candidates: readonly Candidate[]): Buffer => uuidArray(candidates.map(({ key }) => halfOf(key) + LEAST_HALF));
+const greatestOf = (candidates: readonly Candidate[]): Buffer => uuidArray(candidates.map(({ key }) => halfOf(key) + GREATEST_HALF));
+const note = (candidate: Candidate, row: KeyRow): void => {
+  const known = { partition: row.partition, position: Number(row.position), nth: row.nth };
+  if (row.key.toString('latin1') === candidate.key) candidate.first = { ...known, content: row.content.toString('latin1') };
+  else candidate.otherSubject ??= known;
+};
+
 /** `OFFSET 0` has the database look up one key after the other: it may otherwise walk through all keys of the day and compare each with those that are asked for. */
 const lookUp = async (tx: Tx, slot: number, candidates: readonly Candidate[]): Promise<void> => {
   if (candidates.length === 0) return;
-  const { rows } = await tx.query<{ place: bigint; key: Buffer; content: Buffer; partition: number; position: bigint; nth: number }>(
+  const { rows } = await tx.query<KeyRow>(
     `SELECT g.place, uuid_send(k.key) AS key, int8send(k.content) AS content, k.partition, k.position, k.nth FROM unnest($2::uuid[], $3::uuid[]) WITH ORDINALITY g(least, greatest, place)
-     JOIN LATERAL (SELECT * FROM usage_keys k WHERE k.slot = $1 AND k.key >= g.least AND k.key <= g.greatest OFFSET 0) k ON true`,
-    [slot, uuidArray(candidates.map(({ key }) => halfOf(key) + LEAST_HALF)), uuidArray(candidates.map(({ key }) => halfOf(key) + GREATEST_HALF))]);
-  for (const row of rows) {
-    const candidate = candidates[Number(row.place) - 1]!;
-    const known = { partition: row.partition, position: Number(row.position), nth: row.nth };
-    if (row.key.toString('latin1') === candidate.key) candidate.first = { ...known, content: row.content.toString('latin1') };
-    else candidate.otherSubject ??= known;
-  }
+     JOIN LATERAL (SELECT * FROM usage_keys k WHERE k.slot = $1 AND k.key >= g.least AND k.key <= g.greatest OFFSET 0) k ON true`, [slot, leastOf(candidates), greatestOf(candidates)]);
+  for (const row of rows) note(candidates[Number(row.place) - 1]!, row);
+};
+
+/** The same in several days, in the order given. */
+const lookUpInDays = async (tx: Tx, wanted: readonly { readonly slot: number; readonly candidate: Candidate }[]): Promise<void> => {
+  const candidates = wanted.map(({ candidate }) => candidate);
+  const { rows } = await tx.query<KeyRow>(
+    `SELECT g.place, uuid_send(k.key) AS key, int8send(k.content) AS content, k.partition, k.position, k.nth FROM unnest($1::bigint[], $2::uuid[], $3::uuid[]) WITH ORDINALITY g(slot, least, greatest, place)
+     JOIN LATERAL (SELECT * FROM usage_keys k WHERE k.slot = g.slot::smallint AND k.key >= g.least AND k.key <= g.greatest OFFSET 0) k ON true ORDER BY g.place`,
+    [bigintArray(wanted.map(({ slot }) => slot)), leastOf(candidates), greatestOf(candidates)]);
+  for (const row of rows) note(candidates[Number(row.place) - 1]!, row);
 };
 /** Where the events of keys stand, by key: for what corrects them. */
 export const lookUpKeys = async (tx: Tx, keys: KeysOfBatch, occurrences: readonly Occurrence[]): Promise<Map<string, { place: Place; slot: number }>> => {

@@ -13,7 +13,8 @@ const partFor = (keys: number): Part => {
   const blocks = Math.max(1, Math.ceil(keys * BITS_PER_KEY / BLOCK_BITS));
   return { words: new Uint32Array(blocks * BLOCK_WORDS), blocks, free: keys };
 };
-const wordAt = (text: string, at: number): number => (text.charCodeAt(at) | (text.charCodeAt(at + 1) << 8) | (text.charCodeAt(at + 2) << 16) | (text.charCodeAt(at + 3) << 24)) >>> 0;
+/** Four bytes of a text as a number. */
+export const wordAt = (text: string, at: number): number => (text.charCodeAt(at) | (text.charCodeAt(at + 1) << 8) | (text.charCodeAt(at + 2) << 16) | (text.charCodeAt(at + 3) << 24)) >>> 0;
 
 /**
  * Says of a key that it is not there, or that it may be: a Bloom filter that grows by parts, about one "perhaps" in a thousand looks for nothing. It never says "not there" of a key that was
@@ -40,8 +41,10 @@ export class KeyFilter {
     }
   }
 
-  mayHave(key: string): boolean {
-    const [first, second] = [wordAt(key, 0), wordAt(key, 4)];
+  mayHave(key: string): boolean { return this.mayHaveWords(wordAt(key, 0), wordAt(key, 4)); }
+
+  /** The same for who asks many filters of one key: by its first two words. */
+  mayHaveWords(first: number, second: number): boolean {
     for (const part of this.parts) if (isIn(part, first, second)) return true;
     return false;
   }
