@@ -74,11 +74,14 @@ export class UsageBed {
     }
   }
 
-  /** Takes records in, as their reader does: some transactions at a time, each with a part of the partitions. */
-  async meter(records) {
-    const size = Math.ceil(records.length / LANES);
-    const parts = Array.from({ length: LANES }, (_, lane) => records.slice(lane * size, (lane + 1) * size)).filter(({ length }) => length > 0);
-    await Promise.all(parts.map((own) => this.database.transaction({ role: 'worker' }, (tx) => this.projector.project(tx, own))));
+  /** Takes batches of records in, as their reader does: some transactions at a time, each with the next records of a part of the partitions. */
+  async meter(...batches) {
+    await Promise.all(Array.from({ length: LANES }, async (_, lane) => {
+      for (const records of batches) {
+        const own = records.filter(({ partition }) => partition % LANES === lane);
+        if (own.length > 0) await this.database.transaction({ role: 'worker' }, (tx) => this.projector.project(tx, own));
+      }
+    }));
   }
 
   async stop() {

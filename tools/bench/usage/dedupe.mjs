@@ -3,7 +3,9 @@ import { pairs } from '../pairs.mjs';
 import { UsageBed } from './bed.mjs';
 import { Traffic } from './traffic.mjs';
 
-const [DAYS, SLOTS, EVENTS] = [35, 64, 16_000];
+/** Events of a batch, and batches of a round: a reader does not rest between two of them. */
+const [EVENTS, BATCHES] = [16_000, 4];
+const [DAYS, SLOTS] = [35, 64];
 const DAY_MS = 86_400_000;
 
 /** Keys of earlier days, as so many events would have left them. They are written in the order of the key: that changes nothing for who looks them up, and is quicker here. */
@@ -27,7 +29,7 @@ export async function compareDedupe({ seconds, rounds, seed, keys, say }) {
     const sides = await Promise.all([[full, 'full'], [lone, 'lone']].map(async ([bed, run]) => {
       const traffic = new Traffic({ seed, run });
       await bed.meetAll(traffic);
-      return { prepare: async () => bed.records(traffic, EVENTS), round: async (records) => { await bed.meter(records); return EVENTS; } };
+      return { prepare: async () => Array.from({ length: BATCHES }, () => bed.records(traffic, EVENTS)), round: async (batches) => { await bed.meter(...batches); return BATCHES * EVENTS; } };
     }));
     return await pairs({ seconds, rounds, seed, pids: [process.pid], ours: sides[0], others: { 'one day': sides[1] } });
   } finally {

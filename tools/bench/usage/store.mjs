@@ -10,6 +10,8 @@ import { Traffic } from './traffic.mjs';
 const require = createRequire(import.meta.url);
 const { DataSource, EntitySchema } = require('typeorm');
 const EVENTS = 16_000;
+/** Of ours, in a round: a reader does not rest between two of them. */
+const BATCHES = 4;
 const ORM_CHUNK = 1_000;
 
 const keyOf = ({ subject, source, id }) => createHash('sha256').update(`${TENANT}\n${subject}\n${source}\n${id}`).digest('hex').slice(0, 32);
@@ -43,7 +45,7 @@ export async function compareStore({ seconds, rounds, seed }) {
   await bed.meetAll(traffic.ours);
   const result = await pairs({
     seconds, rounds, seed, pids: [process.pid],
-    ours: { prepare: async () => bed.records(traffic.ours, EVENTS), round: async (records) => { await bed.meter(records); return EVENTS; } },
+    ours: { prepare: async () => Array.from({ length: BATCHES }, () => bed.records(traffic.ours, EVENTS)), round: async (batches) => { await bed.meter(...batches); return BATCHES * EVENTS; } },
     others: {
       'COPY, same key': {
         prepare: async () => { const rows = unique(eventsOf(bed.records(traffic.copy, EVENTS))).map(rowOf); return { bytes: copyText(rows), rows: rows.length }; },
