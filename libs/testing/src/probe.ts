@@ -6,7 +6,7 @@ export interface ProbeOptions {
   readonly everyMs?: number;
 }
 
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 10_000;
 const EVERY_MS = 20;
 
 /**

@@ -123,13 +123,13 @@ const slices = (records: readonly FeedRecord[]): FeedRecord[][] => {
 };
 
 /**
- * Everything here is found by its key, a few rows among very many. Without statistics, as in a table that has just begun to fill, the planner would rather read all of it. And nobody waits for this
- * commit to be on the disk: the checkpoint is in it, so what a power failure takes is read again, and whatever is decided later and waits for its own commit waits for this one as well.
+ * Everything here is found by its key, a few rows among very many. Without statistics, as in a table that has just begun to fill, the planner would rather read all of it. The commit is
+ * waited for like any other: numbers of series and days of keys are remembered in this process after it, and must not outlive the rows that they are of when PostgreSQL dies alone.
  */
-const SETTINGS_SQL = 'SET LOCAL enable_seqscan TO off; SET LOCAL enable_hashjoin TO off; SET LOCAL enable_mergejoin TO off; SET LOCAL synchronous_commit TO off';
+const BY_INDEX_SQL = 'SET LOCAL enable_seqscan TO off; SET LOCAL enable_hashjoin TO off; SET LOCAL enable_mergejoin TO off';
 
 const project = async (tx: Tx, records: readonly FeedRecord[], memory: Memory, meter: UsageMeter | undefined): Promise<void> => {
-  await tx.query(SETTINGS_SQL);
+  await tx.query(BY_INDEX_SQL);
   const partitions = [...new Set(records.map(({ partition }) => partition))].sort((a, b) => a - b);
   const locked = await lockHeads(tx, partitions);
   // After the lock: a meter that begins to follow does so while it holds the partition.

@@ -5,6 +5,7 @@ import { partitionOf } from '@valueverse/kernel';
 import { AT, Bed, NOW, QUARTER, SECOND, TENANT } from '../bed.spec-kit';
 import type { UsageEvent } from '../ingest/domain/usage-event';
 import { bodyHashOf, linkOf } from './copy';
+import { meteringProjector } from './metering.projector';
 
 const TIMEOUT_MS = 60_000;
 const call = (id: string, tokens: unknown, more: object = {}): object => ({ id, data: { tokens, model: 'code' }, ...more });
@@ -38,6 +39,16 @@ describe('metering', () => {
     await bed.project([[call('1', 3), call('1', 3)], [call('1', 3, { time: AT(2 * QUARTER) })]], tenant);
     expect((await bed.buckets(tenant)).map(({ total, events }) => [total, events])).toEqual([['3', '1']]);
     expect((await bed.exceptions(tenant)).map(({ code }) => code)).toEqual(['duplicate', 'duplicate']);
+  });
+
+  test('its commit is waited for: a process remembers numbers of series and days of keys, and PostgreSQL must not lose what they stand for', async () => {
+    const tenant = await tenantWithMeter('committed');
+    const record = bed.recordOf(partitionOf(tenant, 'acme', USAGE_PARTITIONS), 'env_committed', tenant, [{ id: '1', source: 'gateway', type: 'call', subject: 'acme', time: AT(0), data: { tokens: 1, model: 'code' } }]);
+    const settings = await bed.database.transaction({ role: 'worker' }, async (tx) => {
+      await meteringProjector().project(tx, [record]);
+      return (await tx.query(`SELECT current_setting('synchronous_commit') AS own, (SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit') AS server`)).rows[0]!;
+    });
+    expect(settings).toEqual({ own: 'on', server: 'on' });
   });
 
   test('F137: the same id with other content is a conflict: the first stands, the second is kept and listed', async () => {
