@@ -1,5 +1,6 @@
+import { billingInterval, charge, PlanCreated, PlanVersionAdded } from './catalog';
 import { defineEvent, type EventOf } from './event-definition';
-import { anything, decimal, flag, instant, list, mapOf, nullable, object, oneOf, optional, personal, text, whole, type TypeOf } from './schema';
+import { anything, decimal, instant, list, mapOf, nullable, object, oneOf, optional, personal, text, whole, type TypeOf } from './schema';
 import { groupQuantity, statementRequest } from './usage';
 
 export const period = object({ from: instant(), to: instant() });
@@ -7,14 +8,6 @@ export const postalAddress = object({
   line1: optional(text(256)), line2: optional(text(256)), city: optional(text(256)), postalCode: optional(text(64)), state: optional(text(64)), country: text(2),
 });
 export type PostalAddress = TypeOf<typeof postalAddress>;
-export const billingInterval = object({ unit: oneOf('day', 'week', 'month', 'quarter', 'year'), count: whole(1) });
-
-export const charge = object({
-  key: text(256), name: text(256), type: oneOf('recurring', 'usage'), timing: optional(oneOf('in_advance', 'in_arrears')),
-  meterKey: optional(text(256)), price: anything(), chargeFlatAtZero: optional(flag()),
-});
-export type Charge = TypeOf<typeof charge>;
-
 export const AccountOpened = defineEvent({
   name: 'AccountOpened', topic: 'billing.accounts', fact: 'account.opened', personalKey: 'accountId',
   data: object({
@@ -25,14 +18,6 @@ export const AccountOpened = defineEvent({
   }),
 });
 export type AccountOpened = EventOf<typeof AccountOpened>;
-
-export const PlanCreated = defineEvent({
-  name: 'PlanCreated', topic: 'billing.plans', fact: 'plan.created',
-  data: object({
-    planKey: text(256), version: whole(1), name: text(256), currency: text(3), interval: billingInterval, charges: list(charge), metadata: mapOf(text()), createdAt: instant(),
-  }),
-});
-export type PlanCreated = EventOf<typeof PlanCreated>;
 
 export const SubscriptionStarted = defineEvent({
   name: 'SubscriptionStarted', topic: 'billing.subscriptions', fact: 'subscription.started',
@@ -106,7 +91,7 @@ export type InvoicePaymentUnmatched = EventOf<typeof InvoicePaymentUnmatched>;
 export type InvoicePaid = EventOf<typeof InvoicePaid>;
 
 export const BILLING_EVENTS = [
-  AccountOpened, PlanCreated, SubscriptionStarted, InvoiceDrafted, InvoiceUsageStated, InvoiceFinalized, InvoicePaymentApplied, InvoicePaymentUnmatched, InvoicePaid,
+  AccountOpened, PlanCreated, PlanVersionAdded, SubscriptionStarted, InvoiceDrafted, InvoiceUsageStated, InvoiceFinalized, InvoicePaymentApplied, InvoicePaymentUnmatched, InvoicePaid,
 ] as const;
 
 /** Queries of other contexts to billing. */

@@ -2,6 +2,7 @@ export * from './schema';
 export * from './event-definition';
 export * from './clocks';
 export * from './usage';
+export * from './catalog';
 export * from './billing';
 export * from './payments';
 export * from './notifications';
