@@ -1,11 +1,11 @@
 // Draws docs/traces.svg: runs the demo, receives its traces by OTLP, and draws the trace of the invoice over the hour of usage, with one of the requests that it
 // was made of. `node tools/build.mjs --if-stale && node tools/trace-picture.mjs`
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { scratchFolder } from './bench/scratch-folder.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const WIDTH = 1_080;
@@ -27,7 +27,7 @@ async function spansOfDemo() {
     });
   });
   await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-  const folder = mkdtempSync(join(tmpdir(), 'vv-traces-'));
+  const folder = scratchFolder('traces');
   const env = { ...process.env, OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${server.address().port}`, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', OTEL_BSP_SCHEDULE_DELAY: '50', OTEL_BSP_MAX_QUEUE_SIZE: '65536' };
   const demo = spawn(process.execPath, [join(root, 'apps/valueverse/dist/demo/main.js'), '--data', folder, '--port', '0', '--json', '--exit'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
   const code = await new Promise((resolve) => { demo.once('exit', resolve); });

@@ -1,14 +1,7 @@
 // COPY ... FROM STDIN of bytes that were made beforehand, over a connection of `pg`.
+import { createRequire } from 'node:module';
 
-/** Sends one COPY and resolves when the server has taken it. */
-export const copyIn = (client, sql, bytes) => new Promise((resolve, reject) => {
-  client.query({
-    submit: (connection) => { connection.query(sql); },
-    handleCopyInResponse: (connection) => { connection.sendCopyFromChunk(bytes); connection.endCopyFrom(); },
-    handleCommandComplete: () => undefined, handleRowDescription: () => undefined, handleDataRow: () => undefined,
-    handleReadyForQuery: () => resolve(), handleError: (error) => reject(error),
-  });
-});
+export const { copyIn } = createRequire(import.meta.url)('../../libs/event-log/dist/database/copy-in.js');
 
 const escaped = (text) => text.replace(/[\\\t\n\r]/g, (character) => ({ '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' })[character]);
 /** Rows in COPY's text format. */

@@ -1,11 +1,11 @@
 // Figures of the embedded edition.
 import { spawn, execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { family } from './cpu.mjs';
+import { scratchFolder } from './scratch-folder.mjs';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 const FLOORS = { warmStartMs: 5_000, pssMb: 600, demoS: 60 };
@@ -15,7 +15,8 @@ export const freePort = () => new Promise((resolve) => {
   const server = createServer();
   server.listen(0, '127.0.0.1', () => { const { port } = server.address(); server.close(() => resolve(port)); });
 });
-const ended = (child) => new Promise((resolve) => { if (child.exitCode !== null) resolve(child.exitCode); else child.once('exit', resolve); });
+/** Resolves with the code of a child once it has ended. */
+export const ended = (child) => new Promise((resolve) => { if (child.exitCode !== null) resolve(child.exitCode); else child.once('exit', resolve); });
 
 /** Starts the edition and answers when it is ready. */
 async function start(folder) {
@@ -29,7 +30,8 @@ async function start(folder) {
   return { child, milliseconds: performance.now() - began };
 }
 
-const pssMbOf = (pid) => family(pid).reduce((sum, process_) => {
+/** The memory of a process and all that it has started, each page shared out among those that have it. */
+export const pssMbOf = (pid) => family(pid).reduce((sum, process_) => {
   try { return sum + Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${process_}/smaps_rollup`, 'utf8'))[1]) / 1_024; } catch { return sum; }
 }, 0);
 
@@ -40,7 +42,7 @@ const report = (name, value, floor, unit) => {
 
 /** Warm start in milliseconds, median of 5, and the memory of all its processes (PSS). */
 export async function benchStart() {
-  const folder = mkdtempSync(join(tmpdir(), 'vv-bench-'));
+  const folder = scratchFolder('bench');
   try {
     const first = await start(folder);
     first.child.kill('SIGTERM');
@@ -64,7 +66,7 @@ export async function benchStart() {
 
 /** From nothing to two paid invoices, in seconds. */
 export async function benchDemo() {
-  const folder = mkdtempSync(join(tmpdir(), 'vv-bench-'));
+  const folder = scratchFolder('bench');
   const began = performance.now();
   try {
     execFileSync(process.execPath, [join(root, 'apps/valueverse/dist/demo/main.js'), '--data', folder, '--port', String(await freePort()), '--json', '--exit'], { stdio: ['ignore', 'ignore', 'inherit'] });

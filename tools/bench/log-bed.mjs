@@ -1,9 +1,9 @@
 // A service's store, feed and consumers as they are in production, without the service: for the figures of the log.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createRequire } from 'node:module';
 import pg from 'pg';
+import { scratchFolder } from './scratch-folder.mjs';
 
 const require = createRequire(import.meta.url);
 const log = require('@valueverse/event-log');
@@ -22,7 +22,7 @@ const eventOf = (thingId) => ({ type: 'ThingMeasured', thingId, amount: '1234.56
 export class LogBed {
   static async start() {
     const bed = new LogBed();
-    bed.folder = mkdtempSync(join(tmpdir(), 'vv-bench-'));
+    bed.folder = scratchFolder('bench');
     bed.server = await startEmbeddedPostgres({ dataDir: join(bed.folder, 'postgres'), disposable: true });
     bed.database = new log.Database({ url: bed.server.url, schema: SCHEMA, connectionsMax: 12 });
     await log.ensureRoles(bed.database, [SCHEMA]);

@@ -1,12 +1,13 @@
 // Figures of the log: append, relay, feed and consumers, on PostgreSQL and on Kafka, against COPY of the same bytes and Kafka's own producer tool.
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir, cpus, release } from 'node:os';
 import { join } from 'node:path';
 import { copyIn, copyText } from './copy-in.mjs';
 import { LogBed, TENANT } from './log-bed.mjs';
 import { pairs } from './pairs.mjs';
+import { scratchFolder } from './scratch-folder.mjs';
 
 const require = createRequire(import.meta.url);
 const { KafkaFeed, PostgresFeed } = require('@valueverse/event-log');
@@ -112,7 +113,7 @@ async function withKafka(feeds) {
   if (found.how !== 'java') { process.stdout.write(`not measured on Kafka: ${found.how === 'none' ? found.reason : 'this measures a broker of its own, by Java'}\n`); return; }
   const tools = partCache(`kafka-tools-${KAFKA_VERSION}`);
   const hasTools = fetchOnce(tools, (folder) => fetchWithMaven(folder, 'copy', [{ group: 'org.apache.kafka', artifact: 'kafka-tools', version: KAFKA_VERSION }]));
-  const folder = mkdtempSync(join(tmpdir(), 'vv-bench-kafka-'));
+  const folder = scratchFolder('bench-kafka');
   mkdirSync(folder, { recursive: true });
   const cluster = await startKafkaCluster({ jars: found.jars, folder, brokers: 1, disposable: true });
   let beds = 0;

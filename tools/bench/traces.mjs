@@ -1,11 +1,11 @@
 // What traces cost: the CPU time of the edition's own process for each request, off, with spans that nobody takes, and sent by OTLP. All three
 // run side by side and take turns, so that a busy machine is as busy for each.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort, root } from './edition.mjs';
+import { scratchFolder } from './scratch-folder.mjs';
 
 const ROUNDS = 7;
 const REQUESTS_PER_ROUND = 400;
@@ -27,7 +27,7 @@ const startSink = () => new Promise((resolve) => {
 });
 
 async function start(root, name, port, env, flags) {
-  const folder = mkdtempSync(join(tmpdir(), 'vv-bench-'));
+  const folder = scratchFolder('bench');
   const child = spawn(process.execPath, [...flags, join(root, 'apps/valueverse/dist/main.js'), '--data', folder, '--port', String(port), '--json'], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } });
   const { url, secretKey } = await new Promise((resolve, reject) => {
     let text = '';

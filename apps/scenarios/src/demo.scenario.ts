@@ -1,7 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import * as fc from 'fast-check';
+import { scratchFolder } from '@valueverse/platform';
 import { eventually, isNightly, runs } from '@valueverse/testing';
 import { freePort, jsonOf, run, type Running } from './process.spec-kit';
 
@@ -23,7 +22,7 @@ const EXPECTED = [
 
 let folder: string;
 let running: Running[] = [];
-beforeEach(() => { folder = mkdtempSync(join(tmpdir(), 'vv-demo-')); });
+beforeEach(() => { folder = scratchFolder('demo'); });
 afterEach(async () => {
   await Promise.all(running.map((process_) => process_.kill()));
   running = [];

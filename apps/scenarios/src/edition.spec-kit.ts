@@ -1,6 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { scratchFolder } from '@valueverse/platform';
 import { eventually } from '@valueverse/testing';
 import { freePort, jsonOf, run, type Running } from './process.spec-kit';
 
@@ -19,7 +19,7 @@ export class Edition {
   private constructor(readonly url: string, readonly secretKey: string, readonly publishableKey: string, readonly operatorToken: string, private readonly process_: Running, private readonly folder: string) {}
 
   static async start(env: Readonly<Record<string, string>> = {}): Promise<Edition> {
-    const folder = mkdtempSync(join(tmpdir(), 'vv-scenario-'));
+    const folder = scratchFolder('scenario');
     const process_ = run(START, ['--data', folder, '--port', String(await freePort()), '--json'], { LOG_LEVEL: 'error', ...env });
     const started = eventually('the edition to start', (saw) => {
       saw(process_.output());

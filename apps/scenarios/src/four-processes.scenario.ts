@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceName } from '@valueverse/contracts';
 import { Database } from '@valueverse/event-log';
 import { startInbox } from '@valueverse/notifications';
+import { scratchFolder } from '@valueverse/platform';
 import { createEmptyDatabase, describeOnKafka, eventually, startOtlpReceiver, type OtlpReceiver, type ReceivedSpan, type TestDatabase } from '@valueverse/testing';
 import type { Json } from './edition.spec-kit';
 import { comparedWithAsyncApi, totalsOfExample } from './fifth-service.spec-kit';
@@ -21,7 +21,7 @@ const OPERATOR_TOKEN = 'operator-token-of-a-test';
 /** Four processes, each with its own database; only the feed and the addresses are shared. */
 class FourServices {
   readonly databases: TestDatabase[] = [];
-  readonly folder = mkdtempSync(join(tmpdir(), 'vv-four-'));
+  readonly folder = scratchFolder('four');
   readonly processes: Running[] = [];
   url = '';
   private inbox: Awaited<ReturnType<typeof startInbox>> | undefined;

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { scratchFolder } from '@valueverse/platform';
 import { eventually } from '@valueverse/testing';
 import { Edition, type Json } from './edition.spec-kit';
 import { run } from './process.spec-kit';
@@ -35,7 +35,7 @@ let nas: Socket;
 let port: number;
 let folder: string;
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'vv-radius-'));
+  folder = scratchFolder('radius');
   [nas, port] = [await udpSocket(), await freeUdpPort()];
   edition = await Edition.start({ RADIUS_PORT: String(port) });
 }, TIMEOUT_MS);

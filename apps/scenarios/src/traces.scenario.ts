@@ -1,7 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { findJaeger, startJaeger } from '@valueverse/platform';
+import { rmSync } from 'node:fs';
+import { findJaeger, startJaeger, scratchFolder } from '@valueverse/platform';
 import { eventually, noteNotRun, startOtlpReceiver, type OtlpReceiver, type ReceivedSpan } from '@valueverse/testing';
 import { BILLED, billMonth } from './billed-month.spec-kit';
 import { Edition } from './edition.spec-kit';
@@ -52,7 +50,7 @@ interface JaegerTrace { readonly spans: readonly { readonly operationName: strin
 test('a real Jaeger shows the trace of the usage, and the one of the invoice with a reference to it', async () => {
   const found = findJaeger();
   if (found.how === 'none') { noteNotRun('traces in a real Jaeger', found.reason); return; }
-  const folder = mkdtempSync(join(tmpdir(), 'vv-jaeger-'));
+  const folder = scratchFolder('jaeger');
   const jaeger = await startJaeger({ program: found.program, folder });
   const traced = await Edition.start(sendingTo(jaeger.otlpUrl));
   try {

@@ -1,7 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { findKafka, isAlive, startMark } from '@valueverse/platform';
+import { findKafka, isAlive, startMark, scratchFolder } from '@valueverse/platform';
 import { noteNotRun } from '@valueverse/testing';
 import { freePort, jsonOf, run, type Running } from './process.spec-kit';
 
@@ -26,7 +25,7 @@ export const describeUp = (name: string, specs: () => void): void => {
 
 /** The distributed edition as `npm run up` starts it, in a data folder that goes with it. */
 export class Up {
-  readonly folder = mkdtempSync(join(tmpdir(), 'vv-up-'));
+  readonly folder = scratchFolder('up');
   readonly data = join(this.folder, 'data');
   port = 0;
 

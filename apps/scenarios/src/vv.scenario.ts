@@ -1,6 +1,6 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { scratchFolder } from '@valueverse/platform';
 import { eventually } from '@valueverse/testing';
 import { freePort, jsonOf, run, type Running } from './process.spec-kit';
 
@@ -21,7 +21,7 @@ const json = async <T>(...args: string[]): Promise<T> => {
 };
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'vv-cli-'));
+  folder = scratchFolder('cli');
   edition = run('apps/valueverse/dist/demo/main.js', ['--data', folder, '--port', String(await freePort()), '--json']);
   await eventually('the demo to serve', () => (edition.output().includes('[{') ? jsonOf(edition) : undefined), { timeoutMs: TIMEOUT_MS });
 }, TIMEOUT_MS);

@@ -29,6 +29,8 @@ export const SERVICES: readonly ServiceName[] = ['usage', 'billing', 'payments',
 
 /** Partitions of a topic of facts: those of the store it comes from. They never change. */
 export const FACT_PARTITIONS = 16;
+/** Where every accepted usage event is, in envelopes. */
+export const USAGE_TOPIC = 'usage.events' satisfies Topic;
 /** Partitions of the topics of usage. They never change. */
 export const USAGE_PARTITIONS = 32;
 /** Whether clients write a topic: anything may be in it, offsets have holes where they used transactions, and what is read of it is for its reader to check. */

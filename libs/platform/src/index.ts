@@ -26,6 +26,7 @@ export * from './parts/part-cache';
 export * from './parts/part-process';
 export * from './parts/processes';
 export * from './parts/redis';
+export * from './parts/scratch-folder';
 export * from './platform.module';
 export * from './postgres/data-folder';
 export * from './postgres/embedded-postgres';

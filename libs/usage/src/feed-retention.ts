@@ -1,6 +1,6 @@
+import { USAGE_TOPIC } from '@valueverse/contracts';
 import { consumerName, isTransient, Loop, type Consumer, type Database, type Feed } from '@valueverse/event-log';
 
-const TOPIC = 'usage.events';
 const LOOK_EVERY_MS = 60_000;
 /** Usage stays in the feed for a day after everybody has read it: metering's own copy is the evidence. Kafka drops its records by itself, after seven days. */
 export const KEPT_MS = 86_400_000;
@@ -25,9 +25,9 @@ export class FeedRetention {
   /** Drops some; answers how many records. A partition that some reader has not begun with is left alone. */
   async drop(olderThanMs = KEPT_MS): Promise<number> {
     const { database, feed, consumers } = this.parts;
-    const readers = consumers.filter(({ topics }) => topics.includes(TOPIC)).map(consumerName);
+    const readers = consumers.filter(({ topics }) => topics.includes(USAGE_TOPIC)).map(consumerName);
     const { rows } = await database.transaction({ role: 'worker', readOnly: true }, (tx) => tx.query<{ partition: number; passed: bigint }>(
-      'SELECT partition, min(next_offset) AS passed FROM checkpoints WHERE topic = $1 AND consumer = ANY($2) GROUP BY partition HAVING count(*) = $3', [TOPIC, readers, readers.length]));
-    return rows.length === 0 || feed.forget === undefined ? 0 : feed.forget(TOPIC, new Map(rows.map(({ partition, passed }) => [partition, passed])), olderThanMs);
+      'SELECT partition, min(next_offset) AS passed FROM checkpoints WHERE topic = $1 AND consumer = ANY($2) GROUP BY partition HAVING count(*) = $3', [USAGE_TOPIC, readers, readers.length]));
+    return rows.length === 0 || feed.forget === undefined ? 0 : feed.forget(USAGE_TOPIC, new Map(rows.map(({ partition, passed }) => [partition, passed])), olderThanMs);
   }
 }

@@ -1,8 +1,8 @@
+import { USAGE_TOPIC } from '@valueverse/contracts';
 import type { Tx } from '@valueverse/event-log';
 import type { LookResult, Service } from '@valueverse/platform';
 import { METERING_CONSUMER } from './metering/metering.projector';
 
-const TOPIC = 'usage.events';
 const CAUSE_SHOWN_MAX = 200;
 
 /** Why metering does not get on: it was stopped, it cannot take in the next record however often it tries, or records were set aside that statements have to wait for. */
@@ -18,17 +18,17 @@ export const stuckPartitions = async (tx: Tx): Promise<StuckPartition[]> => {
      UNION ALL SELECT f.partition, 'failing', 1, f.reason FROM failures f JOIN checkpoints c USING (consumer, topic, partition) WHERE consumer = $1 AND topic = $2 AND f.record_offset = c.next_offset AND (f.attempts > 1 OR f.begun > 1)
      UNION ALL SELECT r.partition, 'parked', count(*), min(s.reason) FROM parked_records r JOIN parked_streams s USING (consumer, tenant, stream) WHERE consumer = $1 AND r.topic = $2 GROUP BY 1
      UNION ALL SELECT partition, 'rejected', count(*), min(code || ': ' || detail) FROM rejected_records WHERE consumer = $1 AND topic = $2 AND headers::json->>'ce_tenant' <> '' GROUP BY 1
-     ORDER BY partition, kind`, [METERING_CONSUMER, TOPIC]);
+     ORDER BY partition, kind`, [METERING_CONSUMER, USAGE_TOPIC]);
   return rows.map(({ partition, kind, records, cause }) => ({ partition, kind, records: Number(records), cause: cause.slice(0, CAUSE_SHOWN_MAX) }));
 };
 
 const nextOf = ({ kind, partition }: StuckPartition): string => {
-  if (kind === 'stopped') return `mend the cause (docs/ARCHITECTURE.md, "When a reader stops"), then: npx vv readers resume usage ${METERING_CONSUMER} --topic ${TOPIC} --partition ${partition}`;
-  if (kind === 'failing') return `look for ${TOPIC}/${partition} in the log of usage`;
+  if (kind === 'stopped') return `mend the cause (docs/ARCHITECTURE.md, "When a reader stops"), then: npx vv readers resume usage ${METERING_CONSUMER} --topic ${USAGE_TOPIC} --partition ${partition}`;
+  if (kind === 'failing') return `look for ${USAGE_TOPIC}/${partition} in the log of usage`;
   return 'npx vv dlq list usage, then npx vv dlq retry usage <id>, or discard with a reason';
 };
 const textOf = ({ partition, kind, records, cause }: StuckPartition): string =>
-  `${TOPIC}/${partition} ${kind === 'stopped' ? 'is stopped' : kind === 'failing' ? 'fails at its next record' : `has ${records} ${kind} records`} (${cause})`;
+  `${USAGE_TOPIC}/${partition} ${kind === 'stopped' ? 'is stopped' : kind === 'failing' ? 'fails at its next record' : `has ${records} ${kind} records`} (${cause})`;
 
 const read = ({ database }: Service): Promise<StuckPartition[]> => database.transaction({ role: 'worker', readOnly: true }, stuckPartitions);
 

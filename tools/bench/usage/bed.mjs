@@ -1,10 +1,10 @@
 // The usage service's database as it is in production, without the service: for the figures of metering alone.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { CUSTOMERS, METER, MODELS } from './traffic.mjs';
+import { scratchFolder } from '../scratch-folder.mjs';
 
 const require = createRequire(import.meta.url);
 const log = require('@valueverse/event-log');
@@ -21,7 +21,7 @@ const LANES = 3;
 export class UsageBed {
   static async start({ settings = {} } = {}) {
     const bed = new UsageBed();
-    bed.folder = mkdtempSync(join(tmpdir(), 'vv-bench-'));
+    bed.folder = scratchFolder('bench');
     bed.server = await startEmbeddedPostgres({ dataDir: join(bed.folder, 'postgres'), settings });
     bed.database = new log.Database({ url: bed.server.url, schema: SCHEMA, connectionsMax: 12 });
     await log.ensureRoles(bed.database, [SCHEMA]);

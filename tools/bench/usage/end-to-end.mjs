@@ -1,11 +1,11 @@
 // From the client's request until it is billable, by a whole edition: generator, services, broker and database on the same cores. The totals have to be those of the generator.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { family } from '../cpu.mjs';
-import { freePort, root } from '../edition.mjs';
+import { ended, freePort, pssMbOf, root } from '../edition.mjs';
 import { METER } from './traffic.mjs';
+import { scratchFolder } from '../scratch-folder.mjs';
 
 const LAG_MAX_EVENTS_DEFAULT = 40_000;
 const LOOK_EVERY_MS = 250;
@@ -21,11 +21,10 @@ const started = (name, args) => new Promise((resolve, reject) => {
   child.stdout.on('data', (chunk) => { text += chunk; if (text.includes('secretKey') && text.includes('}')) resolve({ child, ...JSON.parse(text.slice(text.indexOf('{'))) }); });
   child.once('exit', (code) => reject(new Error(`${name} ended with ${code}`)));
 });
-const ended = (child) => new Promise((resolve) => { if (child.exitCode !== null) resolve(); else child.once('exit', resolve); });
 
 /** The embedded edition, in a folder of its own. */
 export async function startEmbedded() {
-  const [folder, port] = [mkdtempSync(join(tmpdir(), 'vv-bench-')), await freePort()];
+  const [folder, port] = [scratchFolder('bench'), await freePort()];
   const { child, url, secretKey } = await started('the edition', [join(root, 'apps/valueverse/dist/main.js'), '--data', folder, '--port', String(port), '--json']);
   const stop = async () => { child.kill('SIGTERM'); await ended(child); rmSync(folder, { recursive: true, force: true }); };
   return { name: 'embedded', url, ingestUrl: url, metricsUrls: [url], secretKey, pids: () => [child.pid], stop };
@@ -33,7 +32,7 @@ export async function startEmbedded() {
 
 /** The distributed edition as `npm run up` starts it: one broker, one replica of each service. Usage goes to its service directly, as it does behind a balancer. */
 export async function startDistributed() {
-  const [folder, port] = [mkdtempSync(join(tmpdir(), 'vv-bench-')), await freePort()];
+  const [folder, port] = [scratchFolder('bench'), await freePort()];
   const { url, secretKey } = await started('up', [join(root, 'apps/valueverse/dist/up/main.js'), '--data', folder, '--port', String(port), '--local', '--json']);
   const { supervisor, parts } = JSON.parse(readFileSync(join(folder, 'state.json'), 'utf8'));
   const service = parts.find(({ name }) => name === 'usage-1').url;
@@ -60,9 +59,7 @@ const cpuByKind = (pids) => {
 };
 const less = (after, before) => new Map([...after].map(([kind, seconds]) => [kind, seconds - (before.get(kind) ?? 0)]));
 
-const residentMb = (pids) => pids.flatMap(family).reduce((sum, pid) => {
-  try { return sum + Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))[1]) / 1_024; } catch { return sum; }
-}, 0);
+const residentMb = (pids) => pids.reduce((sum, pid) => sum + pssMbOf(pid), 0);
 
 /** What the processes have counted so far. */
 const progress = async ({ metricsUrls }) => {

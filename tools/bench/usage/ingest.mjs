@@ -1,13 +1,13 @@
 // From a request until its events are durable, against the feed's own append of the same envelopes; and the latency of single events. Metering is not at work here.
 import 'reflect-metadata';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../edition.mjs';
 import { pairs } from '../pairs.mjs';
 import { Traffic } from './traffic.mjs';
+import { scratchFolder } from '../scratch-folder.mjs';
 
 const require = createRequire(import.meta.url);
 const platform = require('@valueverse/platform');
@@ -25,7 +25,7 @@ const SINGLES_SECONDS = 15;
 
 /** The usage service's face with its feed, in this process; nothing reads the feed. */
 async function startFace() {
-  const folder = mkdtempSync(join(tmpdir(), 'vv-bench-'));
+  const folder = scratchFolder('bench');
   const server = await platform.startEmbeddedPostgres({ dataDir: join(folder, 'postgres') });
   const feed = new PostgresFeed(server.url);
   await feed.ensureTopics();

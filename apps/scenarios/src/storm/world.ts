@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { SERVICES, type ServiceName } from '@valueverse/contracts';
-import { findKafka, findRedis, freePorts, startEmbeddedPostgres, startKafkaCluster, startRedis, type EmbeddedPostgres, type KafkaCluster, type RedisServer } from '@valueverse/platform';
+import { findKafka, findRedis, freePorts, startEmbeddedPostgres, startKafkaCluster, startRedis, type EmbeddedPostgres, type KafkaCluster, type RedisServer, scratchFolder } from '@valueverse/platform';
 import { Kafka, logLevel, type Admin } from 'kafkajs';
 import { Client } from 'pg';
 import { Actor } from './actor';
@@ -26,7 +25,7 @@ export interface Replica { readonly service: ServiceName; readonly actor: Actor;
 
 /** Everything of the storm, behind proxies: three brokers, PostgreSQL, Redis, two replicas of each service, the gateway and the inbox. */
 export class World {
-  readonly folder = mkdtempSync(join(tmpdir(), 'vv-storm-'));
+  readonly folder = scratchFolder('storm');
   readonly masterKey = randomBytes(MASTER_KEY_BYTES);
   readonly operatorToken = 'operator-token-of-the-storm';
   readonly replicas: Replica[] = [];

@@ -41,12 +41,7 @@ export class Checkpoints {
   }
 
   /** Moves a checkpoint from where this process believes it to be. Throws `Fenced` when that is no longer so. */
-  async advance(tx: Tx, from: Checkpoint, to: { nextOffset: bigint; position: bigint }): Promise<void> {
-    const { rowCount } = await tx.query(
-      'UPDATE checkpoints SET next_offset = $1, position = $2, takeovers = 0 WHERE consumer = $3 AND topic = $4 AND partition = $5 AND epoch = $6 AND next_offset = $7',
-      [to.nextOffset, to.position, from.consumer, from.topic, from.partition, from.epoch, from.nextOffset]);
-    if (rowCount !== 1) throw new Fenced(`${from.consumer} no longer reads ${from.topic}/${from.partition}`);
-  }
+  advance(tx: Tx, from: Checkpoint, to: { nextOffset: bigint; position: bigint }): Promise<void> { return this.advanceAll(tx, [{ from, to }]); }
 
   /** The same for several checkpoints, all or none. */
   async advanceAll(tx: Tx, moves: readonly { readonly from: Checkpoint; readonly to: { readonly nextOffset: bigint; readonly position: bigint } }[]): Promise<void> {
@@ -56,7 +51,7 @@ export class Checkpoints {
        WHERE (c.consumer, c.topic, c.partition) = (m.consumer, m.topic, m.partition) AND c.epoch = m.epoch AND c.next_offset = m.was_next`,
       [moves.map(({ from }) => from.consumer), moves.map(({ from }) => from.topic), moves.map(({ from }) => from.partition), moves.map(({ from }) => from.epoch), moves.map(({ from }) => from.nextOffset),
         moves.map(({ to }) => to.nextOffset), moves.map(({ to }) => to.position)]);
-    if (rowCount !== moves.length) throw new Fenced(`${moves.length - (rowCount ?? 0)} of ${moves.length} partitions of ${moves[0]!.from.consumer} are no longer read here`);
+    if (rowCount !== moves.length) throw new Fenced(`${moves[0]!.from.consumer} no longer reads ${moves.map(({ from: { topic, partition } }) => `${topic}/${partition}`).join(', ')}`);
   }
 
   /** Takes a record that was passed over into the chain, where it is the next link; whoever reads the partition looks anew where it stands. Answers whether it is. */

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 // Jest loads this file without its module map, so the neighbour is named by its place.
+// eslint-disable-next-line @nx/enforce-module-boundaries
+import { scratchFolder } from '../../../platform/src/parts/scratch-folder';
 // eslint-disable-next-line @nx/enforce-module-boundaries
 import { startEmbeddedPostgres } from '../../../platform/src/postgres/embedded-postgres';
 // eslint-disable-next-line @nx/enforce-module-boundaries
@@ -21,7 +22,7 @@ const RUN_ID_BYTES = 5;
  * is started when the first spec of the run asks for it over loopback.
  */
 export class TestParts {
-  private readonly folder = mkdtempSync(join(tmpdir(), 'vv-test-run-'));
+  private readonly folder = scratchFolder('test-run');
   private readonly runId = randomBytes(RUN_ID_BYTES).toString('hex');
   private readonly kafkaFound = findKafka();
   private readonly redisFound = findRedis();
@@ -33,7 +34,6 @@ export class TestParts {
   private server: Server | undefined;
 
   async open(): Promise<void> {
-    chmodSync(this.folder, 0o755);
     this.server = createServer((request, response) => {
       const answer = (body: unknown) => response.end(JSON.stringify(body));
       this.part(request.url ?? '').then(answer, (error: unknown) => answer({ error: error instanceof Error ? error.message : String(error) }));

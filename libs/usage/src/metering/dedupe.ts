@@ -87,28 +87,17 @@ const findReusedAmong = (candidates: readonly Candidate[]): void => {
 /** Which candidates may be known in which day, the latest day first. A filter may only say that a key is perhaps there; the index decides. */
 const perhapsKnown = async (tx: Tx, keys: KeysOfBatch, candidates: readonly Candidate[], looksAtFilters: boolean): Promise<[day: number, Candidate[]][]> => {
   const byDayKnown = new Map<number, Candidate[]>();
-  for (const own of groupedBy(candidates, ({ occurrence: { logTime, partition } }) => `${dayOf(logTime)} ${partition}`)) {
+  for (const own of Map.groupBy(candidates, ({ occurrence: { logTime, partition } }) => `${dayOf(logTime)} ${partition}`).values()) {
     const [{ occurrence: { logTime, partition } }] = own as [Candidate];
     const words = own.map(({ key }) => [wordAt(key, 0), wordAt(key, 4)] as const);
     for (const { day, filter } of await keys.windowOf(tx, dayOf(logTime), partition)) {
-      const perhaps = filter === undefined || !looksAtFilters ? own : own.filter((_, nth) => filter.mayHaveWords(...words[nth]!));
+      const perhaps = filter === undefined || !looksAtFilters ? own : own.filter((_, nth) => filter.mayHave(...words[nth]!));
       const there = byDayKnown.get(day);
       if (there === undefined) byDayKnown.set(day, [...perhaps]);
       else for (const candidate of perhaps) there.push(candidate);
     }
   }
   return [...byDayKnown].sort(([left], [right]) => right - left);
-};
-
-const groupedBy = <T>(items: readonly T[], nameOf: (item: T) => string): T[][] => {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const name = nameOf(item);
-    const own = groups.get(name);
-    if (own === undefined) groups.set(name, [item]);
-    else own.push(item);
-  }
-  return [...groups.values()];
 };
 
 const findKnown = async (tx: Tx, keys: KeysOfBatch, candidates: readonly Candidate[]): Promise<void> => {
@@ -180,7 +169,7 @@ const WORD = 2 ** 32;
 const KEY_ROW_BYTES = 2 + 3 * (4 + 2) + (4 + 2 * HALF_BYTES) + (4 + CONTENT_BYTES) + (4 + POSITION_BYTES);
 
 const remember = async (tx: Tx, keys: KeysOfBatch, fresh: readonly Candidate[]): Promise<void> => {
-  for (const own of groupedBy(fresh, ({ occurrence }) => String(dayOf(occurrence.logTime)))) {
+  for (const own of Map.groupBy(fresh, ({ occurrence }) => String(dayOf(occurrence.logTime))).values()) {
     const day = dayOf(own[0]!.occurrence.logTime);
     const named = await keys.begin(tx, day);
     // In the order of the key: neighbours in the index are written together.

@@ -65,15 +65,7 @@ interface Memory { readonly series: SeriesIndex; readonly days: KeyDays }
 interface Ground { readonly heads: ReadonlyMap<number, CopyHead>; readonly rules: ReadonlyMap<number, Rules>; readonly keys: KeysOfBatch; readonly memory: Memory; readonly meter: UsageMeter | undefined }
 
 /** Items by their partition, in the order in which they came. */
-const byPartition = <T extends { readonly partition: number }>(items: readonly T[]): Map<number, T[]> => {
-  const parts = new Map<number, T[]>();
-  for (const item of items) {
-    const own = parts.get(item.partition);
-    if (own === undefined) parts.set(item.partition, [item]);
-    else own.push(item);
-  }
-  return parts;
-};
+const byPartition = <T extends { readonly partition: number }>(items: readonly T[]): Map<number, T[]> => Map.groupBy(items, ({ partition }) => partition);
 
 /** Decides the corrections of each partition, after the keys of its plain events are known. */
 const decideAll = async (tx: Tx, keys: KeysOfBatch, corrections: readonly Occurrence[], fresh: readonly FreshEnvelope[]): Promise<Corrected[]> => {

@@ -1,11 +1,10 @@
 import { instantFromMicros, microsBetween, partitionOf } from '@valueverse/kernel';
-import { USAGE_PARTITIONS } from '@valueverse/contracts';
+import { USAGE_PARTITIONS, USAGE_TOPIC } from '@valueverse/contracts';
 import { partitionName, type Feed, type Tx } from '@valueverse/event-log';
 import type { Meter } from '../metering/domain/measure';
 import { METERING_CONSUMER } from '../metering/metering.projector';
 
-export const TOPIC = 'usage.events';
-const PARTITIONS = Array.from({ length: USAGE_PARTITIONS }, (_, partition) => ({ topic: TOPIC, partition }) as const);
+const PARTITIONS = Array.from({ length: USAGE_PARTITIONS }, (_, partition) => ({ topic: USAGE_TOPIC, partition }) as const);
 
 /** Where the feed ended at an instant of the wall clock. */
 export interface FeedEnds { readonly at: string; readonly ends: ReadonlyMap<string, bigint> }
@@ -37,7 +36,7 @@ export class FeedHorizon {
 interface Row { partition: number; log_time: bigint; next_offset: bigint | null; follows: boolean | null }
 
 const hasPassed = ({ ends }: FeedEnds, rows: readonly Row[]): boolean =>
-  rows.every(({ partition, next_offset: next }) => (next ?? 0n) >= (ends.get(partitionName({ topic: TOPIC, partition })) ?? 0n));
+  rows.every(({ partition, next_offset: next }) => (next ?? 0n) >= (ends.get(partitionName({ topic: USAGE_TOPIC, partition })) ?? 0n));
 
 /**
  * The instant up to which everything that was accepted is in an answer about a meter from this snapshot: of the latest look at the feed that metering has
@@ -49,7 +48,7 @@ export const asOfIn = async (tx: Tx, tenant: string, meter: Pick<Meter, 'meterKe
     `SELECT p.partition, p.log_time, c.next_offset, m.follows FROM usage_partitions p
      LEFT JOIN checkpoints c ON c.consumer = $1 AND c.topic = $2 AND c.partition = p.partition
      LEFT JOIN (SELECT partition, bool_and(position IS NULL) AND count(*) = $5 AS follows FROM usage_meter_progress WHERE tenant = $3 AND meter = $4 GROUP BY partition) m ON m.partition = p.partition`,
-    [METERING_CONSUMER, TOPIC, tenant, meter.meterKey, meter.versions.length]);
+    [METERING_CONSUMER, USAGE_TOPIC, tenant, meter.meterKey, meter.versions.length]);
   const rows = found.rows.filter(({ partition }) => wanted === undefined || wanted.has(partition));
   if (!rows.every(({ follows }) => follows)) return instantFromMicros(0);
   const passed = looks.find((look) => hasPassed(look, rows));

@@ -1,5 +1,5 @@
 import { partitionOf, Refused } from '@valueverse/kernel';
-import { USAGE_PARTITIONS, type GroupQuantity, type Recomputed, type UsageQuestion, type UsageReader } from '@valueverse/contracts';
+import { USAGE_PARTITIONS, USAGE_TOPIC, type GroupQuantity, type Recomputed, type UsageQuestion, type UsageReader } from '@valueverse/contracts';
 import { partitionName, type Database, type Feed } from '@valueverse/event-log';
 import { currentVersion, rulesAsOf, rulesOf } from '../metering/domain/measure';
 import { meterOf } from '../meters/meters';
@@ -7,7 +7,7 @@ import { answerAgain, answersTo, assertAnswerable } from '../statements/compute'
 import { answerSealed } from '../statements/sealed';
 import { statementOf } from '../statements/statements';
 import { METERING_CONSUMER } from '../metering/metering.projector';
-import { asOfIn, FeedHorizon, TOPIC, type FeedEnds } from './as-of';
+import { asOfIn, FeedHorizon, type FeedEnds } from './as-of';
 
 const CATCH_UP_MS_MAX = 1_500;
 const LOOK_EVERY_MS = 15;
@@ -39,9 +39,9 @@ export class CopyUsageReader implements UsageReader {
     const deadline = performance.now() + CATCH_UP_MS_MAX;
     for (;;) {
       const { rows } = await this.database.transaction({ role: 'worker', readOnly: true }, (tx) => tx.query<{ partition: number; next_offset: bigint }>(
-        'SELECT partition, next_offset FROM checkpoints WHERE consumer = $1 AND topic = $2 AND partition = ANY($3)', [METERING_CONSUMER, TOPIC, partitions]));
+        'SELECT partition, next_offset FROM checkpoints WHERE consumer = $1 AND topic = $2 AND partition = ANY($3)', [METERING_CONSUMER, USAGE_TOPIC, partitions]));
       const read = new Map(rows.map(({ partition, next_offset: next }) => [partition, next]));
-      if (partitions.every((partition) => (read.get(partition) ?? 0n) >= (ends.get(partitionName({ topic: TOPIC, partition })) ?? 0n))) return true;
+      if (partitions.every((partition) => (read.get(partition) ?? 0n) >= (ends.get(partitionName({ topic: USAGE_TOPIC, partition })) ?? 0n))) return true;
       if (performance.now() > deadline) return false;
       await new Promise((resolve) => { setTimeout(resolve, LOOK_EVERY_MS); });
     }

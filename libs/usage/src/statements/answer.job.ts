@@ -1,5 +1,5 @@
 import { derivedId } from '@valueverse/kernel';
-import type { StatementRequest } from '@valueverse/contracts';
+import { USAGE_TOPIC, type StatementRequest } from '@valueverse/contracts';
 import type { Feed, Instruction, Log, Tx } from '@valueverse/event-log';
 import type { JobHandler, JobResult } from '@valueverse/platform';
 import { currentVersion, type Meter, type MeterRule, rulesOf } from '../metering/domain/measure';
@@ -15,7 +15,6 @@ import { statement, statementIdOf } from './statements';
 const AGAIN_AFTER_MS = 50;
 /** The same of one that needs what retention has dropped: nothing but an operator helps it. */
 const DROPPED_AGAIN_AFTER_MS = 60_000;
-const TOPIC = 'usage.events';
 
 interface RequestRow { request: string; chunk: string; body: string; floor: string; at: string; clock: string | null; fact: string; correlation: string; traceparent: string | null }
 interface Pending { readonly row: RequestRow; readonly request: StatementRequest; readonly floor: ReadonlyMap<number, bigint> }
@@ -41,10 +40,10 @@ const pendingOf = async (tx: Tx, tenant: string, ids: readonly string[]): Promis
 };
 
 const stateOf = async (tx: Tx, tenant: string, meterKeys: readonly string[]): Promise<MeteringState> => {
-  const checkpoints = await tx.query<{ partition: number; next_offset: bigint }>('SELECT partition, next_offset FROM checkpoints WHERE consumer = $1 AND topic = $2', [METERING_CONSUMER, TOPIC]);
+  const checkpoints = await tx.query<{ partition: number; next_offset: bigint }>('SELECT partition, next_offset FROM checkpoints WHERE consumer = $1 AND topic = $2', [METERING_CONSUMER, USAGE_TOPIC]);
   const parked = await tx.query<{ partition: number; record_offset: bigint }>(
     `SELECT partition, record_offset FROM parked_records WHERE consumer = $1 AND topic = $2 AND tenant = $3
-     UNION ALL SELECT partition, record_offset FROM rejected_records WHERE consumer = $1 AND topic = $2 AND headers::json->>'ce_tenant' = $3`, [METERING_CONSUMER, TOPIC, tenant]);
+     UNION ALL SELECT partition, record_offset FROM rejected_records WHERE consumer = $1 AND topic = $2 AND headers::json->>'ce_tenant' = $3`, [METERING_CONSUMER, USAGE_TOPIC, tenant]);
   const meters = await tx.query<{ row: Meter }>('SELECT row FROM meters WHERE tenant = $1 AND key = ANY($2)', [tenant, meterKeys]);
   const following = await tx.query<{ meter: string; version: number }>(
     `SELECT meter, max(version) AS version FROM usage_meter_progress WHERE tenant = $1 AND meter = ANY($2) GROUP BY meter HAVING bool_and(position IS NULL)`, [tenant, meterKeys]);
@@ -66,9 +65,9 @@ const waitsFor = ({ request, floor }: Pending, state: MeteringState): string | u
   if (!state.following.has(name)) return `meter ${name} is being back-filled`;
   for (const [partition, end] of floor) {
     const next = state.checkpoints.get(partition) ?? 0n;
-    if (next < end) return `metering is at ${next} of ${end} in ${TOPIC}/${partition}`;
+    if (next < end) return `metering is at ${next} of ${end} in ${USAGE_TOPIC}/${partition}`;
     // What was set aside has been passed by and is not counted: a statement without it would be wrong.
-    if (state.parked.some((record) => record.partition === partition && record.record_offset < end)) return `envelopes of ${TOPIC}/${partition} are parked or rejected: npx vv dlq list usage`;
+    if (state.parked.some((record) => record.partition === partition && record.record_offset < end)) return `envelopes of ${USAGE_TOPIC}/${partition} are parked or rejected: npx vv dlq list usage`;
   }
   return undefined;
 };

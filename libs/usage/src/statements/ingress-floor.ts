@@ -1,8 +1,8 @@
+import { USAGE_TOPIC } from '@valueverse/contracts';
 import type { Feed, Log, Tx } from '@valueverse/event-log';
 import { partitionName } from '@valueverse/event-log';
 import { ingressBehind } from '../ingress/behind';
 
-const TOPIC = 'usage.events';
 
 /** Where `usage.ingress` ended, as it is kept with a request. */
 export const ingressText = (ends: ReadonlyMap<number, bigint>): string | null => {
@@ -29,8 +29,8 @@ export const raiseFloors = async (log: Log, feed: Feed, tenant: string, requestI
   if (arrived.length === 0) return missing;
   const partitions = [...new Set(arrived.flatMap(({ floor }) => Object.keys(JSON.parse(floor) as object).map(Number)))];
   // After it has arrived: whatever the feed ends with now holds it.
-  const ends = partitions.length === 0 ? new Map<string, bigint>() : await feed.ends(partitions.map((partition) => ({ topic: TOPIC, partition })));
-  const floors = arrived.map(({ floor }) => JSON.stringify(Object.fromEntries(Object.keys(JSON.parse(floor) as object).map((partition) => [partition, String(ends.get(partitionName({ topic: TOPIC, partition: Number(partition) })) ?? 0n)]))));
+  const ends = partitions.length === 0 ? new Map<string, bigint>() : await feed.ends(partitions.map((partition) => ({ topic: USAGE_TOPIC, partition })));
+  const floors = arrived.map(({ floor }) => JSON.stringify(Object.fromEntries(Object.keys(JSON.parse(floor) as object).map((partition) => [partition, String(ends.get(partitionName({ topic: USAGE_TOPIC, partition: Number(partition) })) ?? 0n)]))));
   await log.database.transaction({ role: 'worker' }, (tx) => tx.query(
     'UPDATE usage_statement_requests r SET floor = g.floor, ingress = NULL FROM unnest($2::text[], $3::text[]) g(request, floor) WHERE r.tenant = $1 AND r.request = g.request',
     [tenant, arrived.map(({ request }) => request), floors]));

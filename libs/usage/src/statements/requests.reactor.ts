@@ -1,5 +1,5 @@
 import { derivedId, type Message, partitionOf } from '@valueverse/kernel';
-import { USAGE_PARTITIONS, type StatementsRequested } from '@valueverse/contracts';
+import { USAGE_PARTITIONS, USAGE_TOPIC, type StatementsRequested } from '@valueverse/contracts';
 import { ingressEnds } from '../ingress/behind';
 import { partitionName, type Feed, type NewJob, type Reactor } from '@valueverse/event-log';
 import { ingressText } from './ingress-floor';
@@ -10,7 +10,6 @@ export interface AnswerPayload { readonly requestIds: readonly string[] }
 /** One job answers at most so many requests, from one snapshot. */
 const REQUESTS_PER_JOB = 100;
 
-const TOPIC = 'usage.events';
 
 /**
  * Takes the statement requests of billing: notes, once per request, where the feed ends for the partitions of its subjects. Everything that was accepted
@@ -23,8 +22,8 @@ export const statementRequests = (feed: Feed): Reactor => ({
       const { tenant } = fact;
       const subjects = requests.map(({ usage }) => [...new Set(usage.map(({ subject }) => partitionOf(tenant, subject, USAGE_PARTITIONS)))]);
       const partitions = [...new Set(subjects.flat())];
-      const ends = partitions.length === 0 ? new Map<string, bigint>() : await feed.ends(partitions.map((partition) => ({ topic: TOPIC, partition })));
-      const floors = subjects.map((own) => Object.fromEntries(own.map((partition) => [String(partition), String(ends.get(partitionName({ topic: TOPIC, partition })) ?? 0n)])));
+      const ends = partitions.length === 0 ? new Map<string, bigint>() : await feed.ends(partitions.map((partition) => ({ topic: USAGE_TOPIC, partition })));
+      const floors = subjects.map((own) => Object.fromEntries(own.map((partition) => [String(partition), String(ends.get(partitionName({ topic: USAGE_TOPIC, partition })) ?? 0n)])));
       const { rows } = await tx.query<{ request: string }>(
         `INSERT INTO usage_statement_requests (tenant, request, chunk, body, floor, at, clock, fact, correlation, traceparent, ingress)
          SELECT $1, request, $2, body, floor, $3, $4, $5, $6, $7, $11 FROM unnest($8::text[], $9::text[], $10::text[]) g(request, body, floor)

@@ -41,10 +41,8 @@ export class KeyFilter {
     }
   }
 
-  mayHave(key: string): boolean { return this.mayHaveWords(wordAt(key, 0), wordAt(key, 4)); }
-
-  /** The same for who asks many filters of one key: by its first two words. */
-  mayHaveWords(first: number, second: number): boolean {
+  /** By the key's first two words, which who asks many filters reads once. */
+  mayHave(first: number, second: number): boolean {
     for (const part of this.parts) if (isIn(part, first, second)) return true;
     return false;
   }
