@@ -1,4 +1,5 @@
 import { Decimal } from '@valueverse/kernel';
+import { percentOf } from './percent';
 
 /** What a percentage price says of single events, in percent and major units. */
 export interface PercentageTerms {
@@ -17,12 +18,6 @@ export interface PricedEvents {
   /** The part of the values that was paid for. */
   readonly paidValue: Decimal;
 }
-
-const HUNDRED_AS_DIGITS = 2;
-const percentOf = (value: Decimal, rate: Decimal): Decimal => {
-  const product = value.times(rate);
-  return Decimal.scaled(product.coefficientAt(product.scale), product.scale + HUNDRED_AS_DIGITS);
-};
 
 /**
  * Prices events one after the other, in the order in which they are given: of their time. An event is free while neither the free events nor the free amount is

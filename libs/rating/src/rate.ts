@@ -1,6 +1,6 @@
-import { type Decimal, Money, type Rounding } from '@valueverse/kernel';
-import type { PricingModel } from './models/pricing-model';
-import { type Price, pricingModels } from './price';
+import { type Decimal, type Fraction, Money, type Rounding } from '@valueverse/kernel';
+import type { EventsPriced } from './models/pricing-model';
+import { type Price, priceSteps } from './price';
 import { type RoundingStep, type Step, sumOfSteps } from './step';
 
 export interface Charged {
@@ -13,6 +13,12 @@ export interface Charged {
   readonly rounding: Rounding;
   /** Whether flat parts are due although nothing was used; they are not by default. */
   readonly flatAtZero?: boolean;
+  /** The part of a whole period that the bounds of tiers are for; they stand as written by default. */
+  readonly boundsShare?: Fraction | undefined;
+  /** What the usage was told apart by: a matrix finds its cell by them. */
+  readonly dimensions?: Readonly<Record<string, string>> | undefined;
+  /** What single events cost, where the price looks at them (`eventTermsOf`). Without it they cost nothing: there were none. */
+  readonly priced?: EventsPriced | undefined;
 }
 
 export interface RatedCharge {
@@ -27,9 +33,8 @@ export interface RatedCharge {
  * The amount of a line, and the sum that explains it. All arithmetic is exact, and the line is rounded once. Presumes
  * a price that `parsePrice` accepted; refuses a code that is no currency with `unknown_currency`.
  */
-export const rateCharge = ({ price, quantity, currency, rounding, flatAtZero = false }: Charged): RatedCharge => {
-  const model = pricingModels[price.model] as PricingModel<Price>;
-  const steps = model.steps(price, { quantity, flatAtZero });
+export const rateCharge = ({ price, currency, rounding, quantity, flatAtZero = false, boundsShare, dimensions, priced }: Charged): RatedCharge => {
+  const steps = priceSteps(price, { quantity, flatAtZero, boundsShare, dimensions, priced });
   const exact = sumOfSteps(steps);
   return { amount: Money.fromDecimal(exact, currency, rounding), exact, steps };
 };

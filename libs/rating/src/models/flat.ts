@@ -9,6 +9,6 @@ export interface FlatPrice {
 }
 
 export const flat: PricingModel<FlatPrice> = {
-  read: (fields) => ({ model: 'flat', amount: fields.amount('amount') }),
+  read: (fields) => ({ model: 'flat', amount: fields.due('amount') }),
   steps: ({ amount }, rated) => (isFlatDue(rated) ? [{ kind: 'flat', amount: Decimal.parse(amount).toString() }] : []),
 };

@@ -1,0 +1,53 @@
+import { Decimal } from '@valueverse/kernel';
+import type { EventTerms } from '../event-terms';
+import { percentOf } from '../percent';
+import type { PriceFields } from '../price-fields';
+import type { EventsStep } from '../step';
+import type { EventsPriced, PricingModel } from './pricing-model';
+
+/**
+ * A part of a value. With any of the other fields it looks at single events, in the order of their time: an event is free while neither
+ * `freeEvents` nor `freeAmount` is used up, and the one that crosses `freeAmount` pays for the part above it; `minAmountPerEvent` and
+ * `maxAmountPerEvent` bound the event's rate part and `fixedAmount` together. Amounts are in major units.
+ */
+export interface PercentagePrice {
+  readonly model: 'percentage';
+  /** In percent. */
+  readonly rate: string;
+  readonly fixedAmount?: string;
+  readonly freeEvents?: number;
+  readonly freeAmount?: string;
+  readonly minAmountPerEvent?: string;
+  readonly maxAmountPerEvent?: string;
+}
+
+const AMOUNTS = ['fixedAmount', 'freeAmount', 'minAmountPerEvent', 'maxAmountPerEvent'] as const;
+
+const read = (fields: PriceFields): PercentagePrice => {
+  const rate = fields.amount('rate');
+  const amounts = AMOUNTS.flatMap((name) => {
+    const amount = fields.optionalAmount(name);
+    return amount === undefined ? [] : [[name, amount] as const];
+  });
+  const freeEvents = fields.optionalWhole('freeEvents');
+  const [least, most] = [fields.decimal('minAmountPerEvent'), fields.decimal('maxAmountPerEvent')];
+  if (least !== undefined && most?.lt(least) === true) fields.note('maxAmountPerEvent', 'maximum_below_minimum', 'is at least minAmountPerEvent');
+  return { model: 'percentage', rate, ...(freeEvents === undefined ? {} : { freeEvents }), ...Object.fromEntries(amounts) };
+};
+
+/** The terms by which metering prices single events; `undefined` where the value alone says the amount. */
+export const percentageTerms = ({ model: _, ...terms }: PercentagePrice): EventTerms | undefined =>
+  (Object.keys(terms).length > 1 ? { kind: 'percentage', ...terms } : undefined);
+
+const eventsStep = ({ model: _, ...terms }: PercentagePrice, { amount, paidValue, freeEvents, paidEvents }: EventsPriced): EventsStep =>
+  ({ kind: 'events', terms: { kind: 'percentage', ...terms }, freeEvents, paidEvents, paidValue: Decimal.parse(paidValue).toString(), amount: Decimal.parse(amount).toString() });
+
+export const percentage: PricingModel<PercentagePrice> = {
+  read,
+  steps: (price, { quantity, priced }) => {
+    if (percentageTerms(price) !== undefined) return priced === undefined ? [] : [eventsStep(price, priced)];
+    if (quantity.isZero()) return [];
+    const rate = Decimal.parse(price.rate);
+    return [{ kind: 'percent', value: quantity.toString(), rate: rate.toString(), amount: percentOf(quantity, rate).toString() }];
+  },
+};
