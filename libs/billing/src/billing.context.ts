@@ -6,6 +6,8 @@ import { accountsModel } from './accounts/account.model';
 import { AccountsController } from './accounts/accounts.controller';
 import { BillingHost } from './billing-host';
 import { knownMeters } from './catalog/known-meters';
+import { AddOnsController, FeaturesController, ProductsController } from './catalog/item-kinds';
+import { itemsModel } from './catalog/item.model';
 import { plansModel } from './catalog/plan.model';
 import { PlansController } from './catalog/plans.controller';
 import { clockJob, clockReactor } from './clocks/advance-clock';
@@ -25,7 +27,7 @@ import { SubscriptionsController } from './subscriptions/subscriptions.controlle
 export const billingShape: ContextShape = {
   name: 'billing',
   definitions: [...BILLING_EVENTS, ...CLOCK_EVENTS, MeterCreated, StatementIssued, LateUsageFound, StatementsRequested, PaymentSucceeded],
-  readModels: [accountsModel, plansModel, subscriptionsModel, invoicesModel, clocksModel],
+  readModels: [accountsModel, plansModel, itemsModel, subscriptionsModel, invoicesModel, clocksModel],
   migrations: [BILLING_SCHEMA, KNOWN_METERS_ARCHIVED, ACCOUNT_SUBJECTS, LATE_USAGE],
 };
 
@@ -42,7 +44,7 @@ export interface BillingDependencies {
   readonly reports: () => readonly ServiceReports[];
 }
 
-registerRefusals({ clock_not_found: 404, invoice_not_found: 404 });
+registerRefusals({ clock_not_found: 404, invoice_not_found: 404, plan_not_found: 404, product_not_found: 404, feature_not_found: 404, add_on_not_found: 404 });
 
 @Module({})
 class BillingModule {}
@@ -57,7 +59,7 @@ export const billingContext = (service: Service, { auth, usage, reports }: Billi
     parts: { consumers: [knownMeters, billingCycle, takeStatements, lateUsage, applyPayments, clockReactor(host)], jobs: [...billingCycleJobs(host), clockJob(host)], measures: [INVOICES] },
     module: {
       module: BillingModule, imports: [auth.module],
-      controllers: [AccountsController, PlansController, SubscriptionsController, InvoicesController, ClocksController, DocumentsController, BillingReaderController],
+      controllers: [AccountsController, PlansController, ProductsController, FeaturesController, AddOnsController, SubscriptionsController, InvoicesController, ClocksController, DocumentsController, BillingReaderController],
       providers: [{ provide: BillingHost, useValue: host }, { provide: InvoicePdfs, useValue: documents }],
     },
   };

@@ -1,4 +1,4 @@
-import { billingInterval, charge, PlanCreated, PlanVersionAdded } from './catalog';
+import { billingInterval, CATALOG_EVENTS, charge } from './catalog';
 import { defineEvent, type EventOf } from './event-definition';
 import { anything, decimal, instant, list, mapOf, nullable, object, oneOf, optional, personal, text, whole, type TypeOf } from './schema';
 import { groupQuantity, statementRequest } from './usage';
@@ -91,7 +91,7 @@ export type InvoicePaymentUnmatched = EventOf<typeof InvoicePaymentUnmatched>;
 export type InvoicePaid = EventOf<typeof InvoicePaid>;
 
 export const BILLING_EVENTS = [
-  AccountOpened, PlanCreated, PlanVersionAdded, SubscriptionStarted, InvoiceDrafted, InvoiceUsageStated, InvoiceFinalized, InvoicePaymentApplied, InvoicePaymentUnmatched, InvoicePaid,
+  AccountOpened, ...CATALOG_EVENTS, SubscriptionStarted, InvoiceDrafted, InvoiceUsageStated, InvoiceFinalized, InvoicePaymentApplied, InvoicePaymentUnmatched, InvoicePaid,
 ] as const;
 
 /** Queries of other contexts to billing. */

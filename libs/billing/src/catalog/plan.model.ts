@@ -1,17 +1,24 @@
-import type { PlanCreated } from '@valueverse/contracts';
+import type { PlanCreated, PlanVersionAdded } from '@valueverse/contracts';
 import type { DeciderDefinition, ReadModel } from '@valueverse/event-log';
-import { plan, type CreatePlan, type Plan } from './domain/plan.decider';
+import { plan, type Plan, type PlanCommand, type PlanFact } from './domain/plan.decider';
 
 export type PlanVersion = Omit<PlanCreated, 'type' | 'planKey'>;
-export interface PlanRow { readonly planKey: string; readonly versions: readonly PlanVersion[] }
+/** A plan with all its versions, oldest first. */
+export interface PlanRow { readonly planKey: string; readonly versions: readonly PlanVersion[]; readonly archivedAt: string | null }
 
-export const plansModel: ReadModel<PlanCreated, PlanRow> = {
-  table: 'plans', version: 1, key: ({ planKey }) => planKey, initial: { planKey: '', versions: [] },
-  on: { PlanCreated: ({ type: _, planKey, ...version }, { versions }) => ({ planKey, versions: [...versions, version] }) },
-  sortBy: ({ planKey }) => planKey,
+const withVersion = ({ type: _, planKey, ...version }: PlanCreated | PlanVersionAdded, { versions, archivedAt }: PlanRow): PlanRow => ({ planKey, versions: [...versions, version], archivedAt });
+
+export const plansModel: ReadModel<PlanFact, PlanRow> = {
+  table: 'plans', version: 2, key: ({ planKey }) => planKey, initial: { planKey: '', versions: [], archivedAt: null },
+  on: {
+    PlanCreated: withVersion, PlanVersionAdded: withVersion,
+    PlanArchived: ({ archivedAt }, row) => ({ ...row, archivedAt }),
+    PlanRestored: (_, row) => ({ ...row, archivedAt: null }),
+  },
+  columns: { archived: ({ archivedAt }) => String(archivedAt !== null) }, sortBy: ({ planKey }) => planKey,
 };
 
-export const planDecider: DeciderDefinition<CreatePlan, PlanCreated, Plan> = { name: 'plan', decider: plan, stream: ({ planKey }) => `plan-${planKey}`, views: [plansModel] };
+export const planDecider: DeciderDefinition<PlanCommand, PlanFact, Plan> = { name: 'plan', decider: plan, stream: ({ planKey }) => `plan-${planKey}`, views: [plansModel] };
 
 /** A version of a plan, the latest where none is named; `undefined` when there is none. */
 export const versionOf = ({ versions }: PlanRow, wanted?: number): PlanVersion | undefined => (wanted === undefined ? versions.at(-1) : versions.find(({ version }) => version === wanted));

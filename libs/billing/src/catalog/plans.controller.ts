@@ -1,40 +1,53 @@
-import { Body, Controller, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { ApiBody, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { billingInterval, charge, type Charge, instant, list, mapOf, object, text, whole } from '@valueverse/contracts';
-import { instruct } from '@valueverse/event-log';
+import { anything, billingInterval, charge, commitment, flag, instant, list, mapOf, nullable, object, optional, planPhase, proration, text, whole } from '@valueverse/contracts';
+import { instruct, type Tx } from '@valueverse/event-log';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
-import {
-  answerOnce, Answers, AnswersPage, awaitKnown, created, CurrencyField, Cursors, Free, invalidRequest, Key, listRows, Metadata, Nested, OneOf, type Page, PageQuery, Problem, rowOf, Text, Whole,
-} from '@valueverse/platform';
+import { answerOnce, Answers, AnswersPage, created, Cursors, listRows, ok, type Page, Problem, rowOf, type StoredAnswer, Whole } from '@valueverse/platform';
 import { BillingHost } from '../billing-host';
-import { readCharges } from './domain/charges';
-import { knownMeter } from './known-meters';
-import { planDecider, plansModel, versionOf, type PlanRow } from './plan.model';
+import type { PlanCommand } from './domain/plan.decider';
+import { planDiff } from './domain/plan-diff';
+import { newPlan, readVersion, VERSION_JSON } from './domain/plan-shape';
+import { currenciesOf } from './domain/plan-terms';
+import { readAll } from './domain/shape';
+import { CatalogQuery, wanted } from './items.controller';
+import { planDecider, plansModel, versionOf, type PlanRow, type PlanVersion } from './plan.model';
+import { planReferences, refuseUnknownReferences } from './references';
 
-const INTERVAL_COUNT_MAX = 1_000;
-
-class IntervalDto {
-  @OneOf(['day', 'week', 'month', 'quarter', 'year']) unit!: 'day' | 'week' | 'month' | 'quarter' | 'year';
-  @Whole({ min: 1, max: INTERVAL_COUNT_MAX }) count!: number;
+class VersionQuery {
+  @Whole({ optional: true, min: 1, fromText: true, description: 'The latest if not given' }) version?: number;
 }
-class CreatePlanDto {
-  @Key() key!: string;
-  @Text() name!: string;
-  @CurrencyField() currency!: string;
-  @Nested(() => IntervalDto) interval!: IntervalDto;
-  @Free({ schema: { type: 'array', items: { type: 'object' } }, description: 'What the plan bills: { key, name, type: recurring|usage, timing?, meterKey?, price, chargeFlatAtZero? }' }) charges!: unknown;
-  @Metadata() metadata?: Record<string, string>;
+class DiffQuery {
+  @Whole({ min: 1, fromText: true }) from!: number;
+  @Whole({ min: 1, fromText: true }) to!: number;
 }
 
-const toApi = (row: PlanRow): unknown => {
-  const { version, name, currency, interval, charges, metadata, createdAt } = versionOf(row)!;
-  return { key: row.planKey, version, name, currency, interval, charges, metadata, createdAt };
-};
-
+const ROUTE = '/api/v1/billing/plans';
 const PLAN = object({
-  key: text(), version: whole(1), name: text(), currency: text(3), interval: billingInterval, charges: list(charge), metadata: mapOf(text()), createdAt: instant(),
+  key: text(), version: whole(1), name: text(), currency: text(3), currencies: list(text(3)), interval: billingInterval, charges: list(charge), phases: optional(list(planPhase)), proration: optional(proration),
+  commitment: optional(commitment), taxRateKeys: optional(list(text())), features: optional(mapOf(anything())), trialDays: optional(whole(1)), productKey: optional(text()), metadata: mapOf(text()),
+  createdAt: instant(), archivedAt: nullable(instant()), isLatest: flag(),
 });
+const FIELD_CHANGES = list(object({ field: text(), old: optional(anything()), new: optional(anything()) }));
+const listDiff = (item: typeof charge | typeof planPhase) => object({ added: list<unknown>(item), removed: list<unknown>(item), changed: list(object({ key: text(), fields: FIELD_CHANGES })) });
+const DIFF = object({ key: text(), from: whole(1), to: whole(1), fields: FIELD_CHANGES, charges: listDiff(charge), phases: listDiff(planPhase) });
+
+const versionToApi = ({ planKey, versions, archivedAt }: PlanRow, version: PlanVersion): unknown =>
+  ({ key: planKey, ...version, currencies: currenciesOf(version), archivedAt, isLatest: version.version === versions.length });
+const toApi = (row: PlanRow): unknown => versionToApi(row, versionOf(row)!);
+
+const wantedPlan = async (tx: Tx, key: string): Promise<PlanRow> => {
+  const row = await rowOf<PlanRow>(tx, plansModel, key);
+  if (row === undefined) throw new Problem(404, 'plan_not_found', `there is no plan ${key}`);
+  return row;
+};
+/** A version of the plan of a key. Refuses with 404 `plan_not_found`. */
+export const wantedVersion = (row: PlanRow, version: number | undefined): PlanVersion => {
+  const found = versionOf(row, version);
+  if (found === undefined) throw new Problem(404, 'plan_not_found', `the plan ${row.planKey} has no version ${version}`);
+  return found;
+};
 
 /** The catalogue: plans and their versions. */
 @ApiTags('billing')
@@ -44,47 +57,96 @@ export class PlansController {
 
   @Post()
   @Allow('billing:write')
+  @ApiBody({ schema: newPlan.json })
   @Answers(PLAN, 201)
-  async create(@Body() body: CreatePlanDto, @CurrentCaller() caller: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
-    const { service } = this.host;
-    const { key, name, currency, interval, metadata = {} } = body;
-    if (!Array.isArray(body.charges)) throw invalidRequest([{ pointer: '/charges', code: body.charges === undefined ? 'missing_field' : 'list_expected', detail: 'is a list of charges' }]);
-    const read = readCharges(body.charges, '/charges', currency);
-    if ('errors' in read) throw invalidRequest(read.errors);
-    await this.refuseUnknownMeters(caller.tenant, read.charges);
-    return answerOnce(service, { tenant: caller.tenant, route: 'POST /api/v1/billing/plans', request, reply }, async (tx) => {
-      const at = service.clock.now();
-      const { unit, count } = interval;
-      await service.log.execute(tx, [instruct(planDecider, { type: 'CreatePlan', planKey: key, name, currency, interval: { unit, count }, charges: read.charges, metadata, at }, contextOfCaller(caller, at))]);
-      return created(`/api/v1/billing/plans/${key}`, toApi((await rowOf<PlanRow>(tx, plansModel, key))!));
-    });
+  async create(@Body() body: unknown, @CurrentCaller() caller: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
+    const { key, ...spec } = wanted(readAll(newPlan, body));
+    await refuseUnknownReferences(this.host.service, caller.tenant, planReferences(spec));
+    return this.change(`POST ${ROUTE}`, caller, request, reply, (at) => ({ ...spec, type: 'CreatePlan', planKey: key, at }), (row) => created(`${ROUTE}/${key}`, toApi(row)));
+  }
+
+  /** Adds a version, which never changes. Subscriptions stay on theirs. Refuses with `plan_not_found`, `plan_unchanged` and `currency_mismatch`. */
+  @Post(':key/versions')
+  @Allow('billing:write')
+  @ApiBody({ schema: VERSION_JSON })
+  @Answers(PLAN, 201)
+  async addVersion(@Param('key') key: string, @Body() body: unknown, @CurrentCaller() caller: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
+    const { currency } = versionOf(await this.read(caller.tenant, (tx) => wantedPlan(tx, key)))!;
+    const spec = wanted(readVersion(body, currency));
+    await refuseUnknownReferences(this.host.service, caller.tenant, planReferences(spec));
+    return this.change(`POST ${ROUTE}/{key}/versions`, caller, request, reply, (at) => ({ ...spec, type: 'AddPlanVersion', planKey: key, at }),
+      (row) => created(`${ROUTE}/${key}?version=${row.versions.length}`, toApi(row)));
+  }
+
+  /** New subscriptions to it are refused with `plan_archived`; those that are there go on. */
+  @Post(':key/archive')
+  @HttpCode(200)
+  @Allow('billing:write')
+  @Answers(PLAN)
+  archive(@Param('key') key: string, @CurrentCaller() caller: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
+    return this.change(`POST ${ROUTE}/{key}/archive`, caller, request, reply, (at) => ({ type: 'ArchivePlan', planKey: key, at }), (row) => ok(toApi(row)));
+  }
+
+  @Post(':key/restore')
+  @HttpCode(200)
+  @Allow('billing:write')
+  @Answers(PLAN)
+  restore(@Param('key') key: string, @CurrentCaller() caller: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
+    return this.change(`POST ${ROUTE}/{key}/restore`, caller, request, reply, (at) => ({ type: 'RestorePlan', planKey: key, at }), (row) => ok(toApi(row)));
   }
 
   @Get()
   @Allow('billing:read')
   @AnswersPage(PLAN)
-  list(@Query() query: PageQuery, @CurrentCaller() { tenant }: Caller): Promise<Page<unknown>> {
-    return this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => listRows(tx, { model: plansModel, query, cursors: this.cursors, order: 'oldest', toApi }));
+  list(@Query() query: CatalogQuery, @CurrentCaller() { tenant }: Caller): Promise<Page<unknown>> {
+    const filters = { archived: query.archived === true ? undefined : 'false' };
+    return this.read(tenant, (tx) => listRows(tx, { model: plansModel, query, cursors: this.cursors, order: 'oldest', filters, toApi }));
   }
 
   @Get(':key')
   @Allow('billing:read')
   @Answers(PLAN)
-  async get(@Param('key') key: string, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
-    const row = await this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => rowOf<PlanRow>(tx, plansModel, key));
-    if (row === undefined) throw new Problem(404, 'plan_not_found', `there is no plan ${key}`);
-    return toApi(row);
+  get(@Param('key') key: string, @Query() { version }: VersionQuery, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
+    return this.read(tenant, async (tx) => {
+      const row = await wantedPlan(tx, key);
+      return versionToApi(row, wantedVersion(row, version));
+    });
   }
 
-  private async refuseUnknownMeters(tenant: string, charges: readonly Charge[]): Promise<void> {
-    for (const [index, { meterKey }] of charges.entries()) {
-      if (meterKey === undefined) continue;
-      const known = await awaitKnown(this.host.service, 'usage', tenant, meterKey, (tx) => knownMeter(tx, tenant, meterKey));
-      const pointer = `/charges/${index}/meterKey`;
-      if (known?.archived === true) throw new Problem(409, 'meter_archived', `the meter ${meterKey} is archived`, { errors: [{ pointer, code: 'meter_archived', detail: 'restore it, or take another one' }] });
-      if (known === undefined) {
-        throw new Problem(404, 'meter_not_found', `there is no meter ${meterKey}`, { errors: [{ pointer, code: 'meter_not_found', detail: 'is not a meter of this tenant' }] });
-      }
-    }
+  @Get(':key/versions')
+  @Allow('billing:read')
+  @Answers(object({ data: list(PLAN) }))
+  versions(@Param('key') key: string, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
+    return this.read(tenant, async (tx) => {
+      const row = await wantedPlan(tx, key);
+      return { data: row.versions.map((version) => versionToApi(row, version)) };
+    });
+  }
+
+  /** What one version says otherwise than another one: fields by pointer with old and new, charges and phases by key. */
+  @Get(':key/diff')
+  @Allow('billing:read')
+  @Answers(DIFF)
+  diff(@Param('key') key: string, @Query() { from, to }: DiffQuery, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
+    return this.read(tenant, async (tx) => {
+      const row = await wantedPlan(tx, key);
+      const [before, after] = [from, to].map((version) => {
+        const { version: _, createdAt: _at, ...spec } = wantedVersion(row, version);
+        return spec;
+      });
+      return { key, from, to, ...planDiff(before!, after!) };
+    });
+  }
+
+  private read<T>(tenant: string, work: (tx: Tx) => Promise<T>): Promise<T> { return this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, work); }
+
+  private change(route: string, caller: Caller, request: FastifyRequest, reply: FastifyReply, commandAt: (at: string) => PlanCommand, answered: (row: PlanRow) => StoredAnswer): Promise<unknown> {
+    const { service } = this.host;
+    return answerOnce(service, { tenant: caller.tenant, route, request, reply }, async (tx) => {
+      const at = service.clock.now();
+      const command = commandAt(at);
+      await service.log.execute(tx, [instruct(planDecider, command, contextOfCaller(caller, at))]);
+      return answered(await wantedPlan(tx, command.planKey));
+    });
   }
 }

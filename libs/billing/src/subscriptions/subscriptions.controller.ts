@@ -135,6 +135,7 @@ export class SubscriptionsController {
     const found = await rowOf<PlanRow>(tx, plansModel, body.planKey);
     const plan = found === undefined ? undefined : versionOf(found, body.planVersion);
     if (plan === undefined) throw refuse(404, 'plan_not_found', '/planKey', `there is no plan ${body.planKey}${body.planVersion === undefined ? '' : ` version ${body.planVersion}`}`);
+    if (found?.archivedAt != null) throw refuse(409, 'plan_archived', '/planKey', `the plan ${body.planKey} is archived: restore it, or take another one`);
     if (plan.currency !== account.currency) throw refuse(409, 'currency_mismatch', '/planKey', `the plan is in ${plan.currency}, the account in ${account.currency}`);
     if (body.countFrom !== undefined && isBefore(body.startsAt, body.countFrom)) throw refuse(400, 'count_from_after_start', '/countFrom', 'usage counts from the start at the latest');
     const subscriptionId = this.ids.next('sub');

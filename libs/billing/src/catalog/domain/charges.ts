@@ -1,96 +1,82 @@
-import { Money, Refused } from '@valueverse/kernel';
-import type { Charge } from '@valueverse/contracts';
-import { parsePrice, pointerTo, type Fault, type Price } from '@valueverse/rating';
+import type { AddOnCharge } from '@valueverse/contracts';
+import { pointerTo, type Fault } from '@valueverse/rating';
+import { byCurrency, checkMoney, CHARGES_MAX, price } from './prices';
+import { decimal, flag, key, list, object, oneOf, optional, required, type Shape, text } from './shape';
 
-export const CHARGES_MAX = 100;
-const KEY = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,255}$/;
-const NAME_LENGTH_MAX = 256;
-/** With any quantity that metering can state, an amount still fits into the facts that carry it. */
-const DECIMAL_LENGTH_MAX = 32;
-/** Control characters, zero-width ones, and those that turn the direction of a text: a name is printed on invoices. */
-const UNSEEN = /[\u0000-\u001f\u007f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/;
-const FIELDS = ['key', 'name', 'type', 'timing', 'meterKey', 'price', 'chargeFlatAtZero'];
-/** Prices whose fees are one amount: what a recurring charge can have. */
-const RECURRING_MODELS: readonly string[] = ['flat', 'per_unit'];
+export const TAX_RATE_KEYS_MAX = 20;
+const WINDOWS_MAX = 24;
+const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
+const TIME_OF_DAY = /^([01]\d|2[0-3]):[0-5]\d$/;
+const END_OF_WINDOW = /^(([01]\d|2[0-3]):[0-5]\d|24:00)$/;
+/** What only usage has: a fee says all of it by its price and quantity. */
+const OF_USAGE = ['freeUnits', 'minimumAmount', 'maximumAmount', 'commitment', 'schedule'] as const;
+
+export const proration = (): Shape => object({
+  granularity: optional(oneOf('day', 'second', 'none', '30_360_actual', '30_360_strict')), prorateBounds: optional(flag()), prorateAmounts: optional(flag()),
+});
+const money = (currency: string | undefined): Shape<string> => {
+  const amount = decimal('0');
+  return { json: amount.json, read: (value, pointer, faults) => { checkMoney(value, currency, pointer, faults); return amount.read(value, pointer, faults); } };
+};
+export const commitment = (currency: string | undefined): Shape => object({ amount: required(money(currency)), overageFactor: optional(decimal('0')), trueUp: optional(flag()) });
+const schedule = (currency: string | undefined): Shape => object({
+  windows: required(list(object({ name: required(text(64)), from: required(text(5, TIME_OF_DAY)), to: required(text(5, END_OF_WINDOW)), days: optional(list(oneOf(...DAYS), DAYS.length, 1)), price: required(price(currency)) }), WINDOWS_MAX, 1)),
+  otherwise: required(price(currency)),
+});
+
+type ChargeType = AddOnCharge['type'];
+const chargeFields = (types: readonly ChargeType[], currency: string | undefined, isFee: boolean): Shape<AddOnCharge> => object<AddOnCharge>({
+  key: required(key()), name: required(text()), type: required(oneOf(...types)), timing: optional(oneOf('in_advance', 'in_arrears')), meterKey: optional(key()), price: required(price(currency, isFee)),
+  chargeFlatAtZero: optional(flag()), currencyPrices: optional(byCurrency(currency, (code) => price(code, isFee))), quantity: optional(decimal('0')),
+  freeUnits: optional(decimal('0')), minimumAmount: optional(money(currency)), maximumAmount: optional(money(currency)), commitment: optional(commitment(currency)), schedule: optional(schedule(currency)),
+  proration: optional(proration()), taxBehavior: optional(oneOf('exclusive', 'inclusive')), taxCode: optional(text(64)), taxRateKeys: optional(list(key(), TAX_RATE_KEYS_MAX)), productKey: optional(key()),
+});
+
+/** What the fields of one charge have to do with each other. */
+const checkKind = ({ type, timing, meterKey, ...charge }: AddOnCharge, pointer: string, faults: Fault[]): void => {
+  const note = (name: string, code: string, detail: string): void => { faults.push({ pointer: pointerTo(pointer, name), code, detail }); };
+  if (type === 'usage') {
+    if (meterKey === undefined) note('meterKey', 'missing_field', 'a usage charge names its meter');
+    if (timing === 'in_advance') note('timing', 'invalid_value', 'usage is billed in arrears');
+    if (charge.quantity !== undefined) note('quantity', 'unknown_field', 'the quantity of usage is what its meter counts');
+    return;
+  }
+  if (meterKey !== undefined) note('meterKey', 'unknown_field', 'only usage has a meter');
+  if (type === 'one_off' && timing !== undefined) note('timing', 'unknown_field', 'what is billed once has no timing');
+  for (const name of OF_USAGE) if (charge[name] !== undefined) note(name, 'unknown_field', 'only usage has it');
+};
+
+const isRead = (value: unknown): value is AddOnCharge => typeof value === 'object' && value !== null && !Array.isArray(value);
+const typeOf = (value: unknown): unknown => (isRead(value) ? value.type : undefined);
+
+/** One charge. Beside the faults of its fields: `missing_field` and `unknown_field` where another field asks for it. */
+const charge = (types: readonly ChargeType[], currency: string | undefined): Shape<AddOnCharge> => ({
+  json: chargeFields(types, currency, false).json,
+  read: (value, pointer, faults) => {
+    const isFee = typeOf(value) !== 'usage';
+    const read = chargeFields(types, currency, isFee).read(value, pointer, faults);
+    if (isRead(value)) checkKind(read, pointer, faults);
+    return read.type === 'recurring' && read.timing === undefined ? { ...read, timing: 'in_advance' } : read;
+  },
+});
 
 /**
- * Reads the charges of a plan and names everything that is wrong with them at once.
- * Codes: those of `parsePrice`, and `duplicate_key`, `unknown_field`, `missing_field`, `invalid_value`, `money_precision`, `too_long`, `unsupported_price`.
+ * The charges of a plan or an add-on, everything that is wrong with them named at once. Codes: those of the shapes and of `parsePrice`, `duplicate_key`, `money_precision`, `plan_currency`, and
+ * `unsupported_price` for a fee whose price looks at usage.
  */
-export const readCharges = (values: readonly unknown[], pointer: string, currency: string): { charges: Charge[] } | { errors: Fault[] } => {
-  const errors: Fault[] = [];
-  if (values.length === 0 || values.length > CHARGES_MAX) errors.push({ pointer, code: 'invalid_value', detail: `a plan has 1 to ${CHARGES_MAX} charges` });
-  const charges = values.slice(0, CHARGES_MAX).map((value, index) => readCharge(value, pointerTo(pointer, index), currency, errors));
-  const keys = new Set<string>();
-  for (const [index, charge] of charges.entries()) {
-    if (charge === undefined) continue;
-    if (keys.has(charge.key)) errors.push({ pointer: pointerTo(pointerTo(pointer, index), 'key'), code: 'duplicate_key', detail: `two charges have the key ${charge.key}` });
-    keys.add(charge.key);
-  }
-  return errors.length > 0 ? { errors } : { charges: charges as Charge[] };
-};
-
-const readCharge = (value: unknown, pointer: string, currency: string, errors: Fault[]): Charge | undefined => {
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
-    errors.push({ pointer, code: 'object_expected', detail: 'is an object' });
-    return undefined;
-  }
-  const fields = Object.fromEntries(Object.entries(value).filter(([, field]) => field !== null && field !== undefined));
-  const note = (name: string, code: string, detail: string): void => { errors.push({ pointer: pointerTo(pointer, name), code, detail }); };
-  const before = errors.length;
-  for (const name of Object.keys(fields)) if (!FIELDS.includes(name)) note(name, 'unknown_field', 'is not a field of a charge');
-  for (const name of ['key', 'name', 'type', 'price']) if (fields[name] === undefined) note(name, 'missing_field', 'is required');
-  const { key, name, type, timing, meterKey, chargeFlatAtZero } = fields as Record<string, unknown>;
-  if (key !== undefined && (typeof key !== 'string' || !KEY.test(key))) note('key', 'invalid_value', 'letters, digits and ._:- only');
-  if (name !== undefined && !isName(name)) note('name', 'invalid_value', `a text of 1 to ${NAME_LENGTH_MAX} characters that can be seen`);
-  if (type !== undefined && type !== 'recurring' && type !== 'usage') note('type', 'invalid_value', 'recurring or usage');
-  if (chargeFlatAtZero !== undefined && typeof chargeFlatAtZero !== 'boolean') note('chargeFlatAtZero', 'invalid_value', 'true or false');
-  checkKind({ type, timing, meterKey }, note);
-  checkPrice(fields['price'], type, pointerTo(pointer, 'price'), currency, errors);
-  return errors.length > before ? undefined : { ...fields, ...(type === 'recurring' && timing === undefined ? { timing: 'in_advance' } : {}) } as unknown as Charge;
-};
-
-const isName = (name: unknown): boolean => typeof name === 'string' && name.trim() !== '' && name.length <= NAME_LENGTH_MAX && !UNSEEN.test(name);
-
-const checkKind = ({ type, timing, meterKey }: Record<string, unknown>, note: (name: string, code: string, detail: string) => void): void => {
-  if (timing !== undefined && timing !== 'in_advance' && timing !== 'in_arrears') note('timing', 'invalid_value', 'in_advance or in_arrears');
-  if (type === 'usage' && meterKey === undefined) note('meterKey', 'missing_field', 'a usage charge names its meter');
-  if (type === 'usage' && timing === 'in_advance') note('timing', 'invalid_value', 'usage is billed in arrears');
-  if (type === 'recurring' && meterKey !== undefined) note('meterKey', 'unknown_field', 'a recurring charge has no meter');
-  if (meterKey !== undefined && (typeof meterKey !== 'string' || !KEY.test(meterKey))) note('meterKey', 'invalid_value', 'the key of a meter');
-};
-
-const checkPrice = (value: unknown, type: unknown, pointer: string, currency: string, errors: Fault[]): void => {
-  if (value === undefined) return;
-  const parsed = parsePrice(value, pointer);
-  if ('errors' in parsed) { errors.push(...parsed.errors); return; }
-  const { price } = parsed;
-  if (type === 'recurring' && !RECURRING_MODELS.includes(price.model)) {
-    errors.push({ pointer: pointerTo(pointer, 'model'), code: 'unsupported_price', detail: `a recurring charge is ${RECURRING_MODELS.join(' or ')}` });
-  }
-  const tooLong = decimalsOf(price).filter(({ text }) => text.length > DECIMAL_LENGTH_MAX);
-  errors.push(...tooLong.map(({ name }) => ({ pointer: `${pointer}/${name}`, code: 'too_long', detail: `at most ${DECIMAL_LENGTH_MAX} characters` })));
-  for (const { name, amount } of flatAmounts(price)) {
-    try {
-      Money.parse(amount, currency);
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      errors.push({ pointer: `${pointer}/${name}`, code: error.code, detail: error.message });
-    }
-  }
-};
-
-/** Every number of a price, with its place. */
-const decimalsOf = (price: Price): { name: string; text: string }[] => {
-  const of = (fields: object, place: string): { name: string; text: string }[] => Object.entries(fields)
-    .flatMap(([name, value]) => (name !== 'model' && typeof value === 'string' ? [{ name: `${place}${name}`, text: value }] : []));
-  return price.model === 'graduated' ? price.tiers.flatMap((tier, index) => of(tier, `tiers/${index}/`)) : of(price, '');
-};
-
-/** Amounts that are due as they are, so they cannot have more digits than the currency. */
-const flatAmounts = (price: Price): { name: string; amount: string }[] => {
-  if (price.model === 'flat') return [{ name: 'amount', amount: price.amount }];
-  if (price.model !== 'graduated') return [];
-  return price.tiers.flatMap(({ flatAmount }, index) => (flatAmount === undefined ? [] : [{ name: `tiers/${index}/flatAmount`, amount: flatAmount }]));
+export const charges = <C extends AddOnCharge>(types: readonly ChargeType[], currency: string | undefined): Shape<readonly C[]> => {
+  const all = list(charge(types, currency), CHARGES_MAX, 1);
+  return {
+    json: all.json,
+    read: (value, pointer, faults) => {
+      const read = all.read(value, pointer, faults);
+      const keys = new Set<string>();
+      for (const [index, { key: own }] of read.entries()) {
+        if (typeof own === 'string' && keys.has(own)) faults.push({ pointer: pointerTo(pointerTo(pointer, index), 'key'), code: 'duplicate_key', detail: `two charges have the key ${own}` });
+        keys.add(own);
+      }
+      return read as readonly C[];
+    },
+  };
 };
 

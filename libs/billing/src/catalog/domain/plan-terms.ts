@@ -1,0 +1,104 @@
+import { Refused } from '@valueverse/kernel';
+import type { Charge, PlanPhase } from '@valueverse/contracts';
+import { pointerTo, type Fault } from '@valueverse/rating';
+import { checkMoney, CHARGES_MAX, price } from './prices';
+import { decimal, key, list, mapOf, object, optional, type Shape, text } from './shape';
+
+/** What one subscription has otherwise than its plan, charge by charge. A price is in the subscription's currency. */
+export interface ChargeOverride {
+  readonly name?: string; readonly price?: unknown; readonly quantity?: string; readonly freeUnits?: string; readonly minimumAmount?: string; readonly maximumAmount?: string;
+  readonly taxRateKeys?: readonly string[];
+}
+export type Overrides = Readonly<Record<string, ChargeOverride>>;
+
+/** What `planTerms` looks at of a version of a plan. */
+export interface PricedPlan { readonly currency: string; readonly charges: readonly Charge[]; readonly phases?: readonly PlanPhase[] }
+export interface WantedTerms {
+  readonly currency: string;
+  /** The phase that is in force; the last one where it is not said. */
+  readonly phaseKey?: string;
+  readonly overrides?: Overrides;
+}
+export interface PlanTerms {
+  /** With the price in force as `price`, and no other. */
+  readonly charges: readonly Charge[];
+  readonly phase?: PlanPhase;
+  /** Nothing is billed. */
+  readonly isTrial: boolean;
+}
+
+const phaseOf = ({ phases = [] }: PricedPlan, phaseKey: string | undefined): PlanPhase | undefined => {
+  const found = phaseKey === undefined ? phases.at(-1) : phases.find(({ key: own }) => own === phaseKey);
+  if (phaseKey !== undefined && found === undefined) throw new Refused('phase_not_found', `the plan has no phase ${phaseKey}`);
+  return found;
+};
+
+/** Amounts of the charge that are money of the plan's currency, so in another one they mean nothing. */
+const OWN_MONEY = ['minimumAmount', 'maximumAmount', 'commitment', 'schedule'] as const;
+
+const priceIn = (charge: Charge, { currency }: PricedPlan, wanted: string, phase: PlanPhase | undefined): unknown => {
+  if (wanted === currency) return phase?.prices?.[charge.key] ?? charge.price;
+  const ofPhase = phase?.currencyPrices?.[wanted]?.[charge.key];
+  // A phase that says another price in the plan's currency alone leaves open what it is in this one.
+  return ofPhase ?? (phase?.prices?.[charge.key] === undefined ? charge.currencyPrices?.[wanted] : undefined);
+};
+
+const inForce = (charge: Charge, plan: PricedPlan, wanted: WantedTerms, phase: PlanPhase | undefined): Charge => {
+  const { currency } = wanted;
+  const override = wanted.overrides?.[charge.key];
+  const found = override?.price ?? priceIn(charge, plan, currency, phase);
+  if (found === undefined) throw new Refused('currency_mismatch', `the charge ${charge.key} has no price in ${currency}${phase === undefined ? '' : ` in the phase ${phase.key}`}`);
+  const { currencyPrices: _, ...rest } = charge;
+  const foreign = currency === plan.currency ? undefined : OWN_MONEY.find((name) => rest[name] !== undefined && (override as Record<string, unknown> | undefined)?.[name] === undefined);
+  if (foreign !== undefined) throw new Refused('currency_mismatch', `the charge ${charge.key} says its ${foreign} in ${plan.currency} alone`);
+  return { ...rest, ...(override as Partial<Charge> | undefined), price: found };
+};
+
+/**
+ * The charges of a plan with the price in force: the subscription's own, else the phase's, else that of the currency. Nothing else of the plan changes. Refuses with `currency_mismatch` where a
+ * charge has no price in the currency, or an amount of it is said in the plan's alone; `phase_not_found`; `charge_not_found` for an override of a charge that the plan does not have.
+ */
+export const planTerms = (plan: PricedPlan, wanted: WantedTerms): PlanTerms => {
+  const phase = phaseOf(plan, wanted.phaseKey);
+  const unknown = Object.keys(wanted.overrides ?? {}).find((own) => !plan.charges.some((charge) => charge.key === own));
+  if (unknown !== undefined) throw new Refused('charge_not_found', `the plan has no charge ${unknown}`);
+  return { charges: plan.charges.map((charge) => inForce(charge, plan, wanted, phase)), ...(phase === undefined ? {} : { phase }), isTrial: phase?.trial === true };
+};
+
+/** The currencies in which every charge of the plan has a price, its own first. */
+export const currenciesOf = (plan: PricedPlan): readonly string[] => {
+  const named = new Set(plan.charges.flatMap(({ currencyPrices = {} }) => Object.keys(currencyPrices)));
+  const isWhole = (currency: string): boolean => (plan.phases ?? [undefined]).every((phase) => plan.charges.every((charge) => priceIn(charge, plan, currency, phase) !== undefined));
+  return [plan.currency, ...[...named].sort().filter(isWhole)];
+};
+
+const override = (currency: string, isFee: boolean): Shape<ChargeOverride> => object<ChargeOverride>({
+  name: optional(text()), price: optional(price(currency, isFee)), quantity: optional(decimal('0')), freeUnits: optional(decimal('0')), minimumAmount: optional(decimal('0')), maximumAmount: optional(decimal('0')),
+  taxRateKeys: optional(list(key(), 20)),
+});
+const OF_USAGE = ['freeUnits', 'minimumAmount', 'maximumAmount'] as const;
+
+/** The overrides of a request, for a subscription in `currency`: every fault at its place. Codes: those of prices, `charge_not_found`, `unknown_field` for what such a charge does not have. */
+export const overrides = (plan: PricedPlan, currency: string): Shape<Overrides> => {
+  const any = mapOf(override(currency, false), CHARGES_MAX);
+  return {
+    json: any.json,
+    read: (value, pointer, faults) => {
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) return any.read(value, pointer, faults);
+      return Object.fromEntries(Object.entries(value).filter(([, own]) => own !== null && own !== undefined).map(([chargeKey, own]) => {
+        const at = pointerTo(pointer, chargeKey);
+        const charge = plan.charges.find(({ key: known }) => known === chargeKey);
+        if (charge === undefined) { faults.push({ pointer: at, code: 'charge_not_found', detail: `the plan has no charge ${chargeKey}` }); return [chargeKey, {}]; }
+        const read = override(currency, charge.type === 'recurring').read(own, at, faults);
+        checkOverride(read, charge, currency, at, faults);
+        return [chargeKey, read];
+      }));
+    },
+  };
+};
+
+const checkOverride = (read: ChargeOverride, { type }: Charge, currency: string, pointer: string, faults: Fault[]): void => {
+  const strange = type === 'usage' ? (['quantity'] as const) : OF_USAGE;
+  for (const name of strange) if (read[name] !== undefined) faults.push({ pointer: pointerTo(pointer, name), code: 'unknown_field', detail: `a ${type} charge does not have it` });
+  for (const name of ['minimumAmount', 'maximumAmount'] as const) checkMoney(read[name], currency, pointerTo(pointer, name), faults);
+};

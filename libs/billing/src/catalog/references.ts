@@ -1,0 +1,76 @@
+import { Decimal } from '@valueverse/kernel';
+import { pointerTo, type Fault } from '@valueverse/rating';
+import type { Tx } from '@valueverse/event-log';
+import { awaitKnown, Problem, rowOf, type Service } from '@valueverse/platform';
+import type { AddOnCharge, FeatureCreated } from '@valueverse/contracts';
+import type { ItemKind } from './domain/item.decider';
+import type { PlanSpec } from './domain/plan-shape';
+import { itemId, itemsModel, type ItemRow } from './item.model';
+import { knownMeter } from './known-meters';
+
+/** A key of something else in what is being made, and where it stands. A feature also has the value that the plan gives it. */
+export interface Reference { readonly kind: ItemKind | 'meter'; readonly key: string; readonly pointer: string; readonly value?: unknown }
+
+const taxRates = (keys: readonly string[] = [], pointer: string): Reference[] => keys.map((key, index) => ({ kind: 'tax_rate', key, pointer: pointerTo(pointerTo(pointer, 'taxRateKeys'), index) }));
+const product = (key: string | undefined, pointer: string): Reference[] => (key === undefined ? [] : [{ kind: 'product', key, pointer: pointerTo(pointer, 'productKey') }]);
+const meter = (key: string | undefined, pointer: string): Reference[] => (key === undefined ? [] : [{ kind: 'meter', key, pointer: pointerTo(pointer, 'meterKey') }]);
+
+const chargeReferences = (charges: readonly AddOnCharge[], pointer: string): Reference[] => charges.flatMap(({ meterKey, productKey, taxRateKeys }, index) => {
+  const at = pointerTo(pointerTo(pointer, 'charges'), index);
+  return [...meter(meterKey, at), ...product(productKey, at), ...taxRates(taxRateKeys, at)];
+});
+
+/** What a plan names. */
+export const planReferences = ({ charges, features = {}, productKey, taxRateKeys }: PlanSpec, pointer = ''): readonly Reference[] => [
+  ...chargeReferences(charges, pointer), ...product(productKey, pointer), ...taxRates(taxRateKeys, pointer),
+  ...Object.entries(features).map(([key, value]): Reference => ({ kind: 'feature', key, pointer: pointerTo(pointerTo(pointer, 'features'), key), value })),
+];
+/** What an add-on or a feature names. */
+export const itemReferences = ({ charges = [], productKey, meterKey }: { charges?: readonly AddOnCharge[]; productKey?: string; meterKey?: string }, pointer = ''): readonly Reference[] =>
+  [...chargeReferences(charges, pointer), ...product(productKey, pointer), ...meter(meterKey, pointer)];
+
+type FoundFault = Fault & { readonly status: number };
+const wordsOf = (kind: string): string => kind.replace('_', ' ');
+const notFound = ({ kind, key, pointer }: Reference): FoundFault => ({ status: 404, pointer, code: `${kind}_not_found`, detail: `there is no ${wordsOf(kind)} ${key}` });
+const archived = ({ kind, key, pointer }: Reference): FoundFault => ({ status: 409, pointer, code: `${kind}_archived`, detail: `the ${wordsOf(kind)} ${key} is archived: restore it, or take another one` });
+
+/** What a plan may say of a feature: true of one that is on or off, a text of a static one, and of a metered one a quantity, or true for no end. */
+const FEATURE_VALUES: { readonly [T in FeatureCreated['featureType']]: readonly [fits: (value: unknown) => boolean, detail: string] } = {
+  boolean: [(value) => value === true, 'the feature is on or off: true'], static: [(value) => typeof value === 'string', 'the feature has a text'],
+  metered: [(value) => value === true || (typeof value === 'string' && Decimal.tryParse(value)?.isNegative() === false), 'the feature has a quantity, such as "100", or true for no end'],
+};
+
+const itemFault = async (tx: Tx, reference: Reference): Promise<FoundFault | undefined> => {
+  const row = await rowOf<ItemRow>(tx, itemsModel, itemId(reference.kind as ItemKind, reference.key));
+  if (row === undefined) return notFound(reference);
+  if (row.archivedAt !== null) return archived(reference);
+  if (row.said.type !== 'FeatureCreated' || reference.value === undefined) return undefined;
+  const [fits, detail] = FEATURE_VALUES[row.said.featureType];
+  return fits(reference.value) ? undefined : { status: 400, pointer: reference.pointer, code: 'invalid_feature_value', detail };
+};
+
+/**
+ * Everything that is named and is not there, or is archived: `<kind>_not_found`, `<kind>_archived`, `invalid_feature_value`. `made` are items that are being made in the same breath. News of a meter
+ * may still be on its way: it is waited for. Refuses with 503 `not_yet_known` while that cannot be said.
+ */
+export const unknownReferences = async (service: Service, tenant: string, references: readonly Reference[], made: ReadonlySet<string> = new Set()): Promise<readonly FoundFault[]> => {
+  const faults = new Map<Reference, FoundFault>();
+  for (const reference of references.filter(({ kind }) => kind === 'meter')) {
+    const found = await awaitKnown(service, 'usage', tenant, reference.key, (tx) => knownMeter(tx, tenant, reference.key));
+    if (found?.archived !== false) faults.set(reference, found === undefined ? notFound(reference) : archived(reference));
+  }
+  await service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
+    for (const reference of references.filter(({ kind, key }) => kind !== 'meter' && !made.has(itemId(kind, key)))) {
+      const found = await itemFault(tx, reference);
+      if (found !== undefined) faults.set(reference, found);
+    }
+  });
+  return references.flatMap((reference) => faults.get(reference) ?? []);
+};
+
+/** Refuses with everything that is named and cannot be used; the first one decides the status. */
+export const refuseUnknownReferences = async (service: Service, tenant: string, references: readonly Reference[]): Promise<void> => {
+  const [first, ...more] = await unknownReferences(service, tenant, references);
+  if (first === undefined) return;
+  throw new Problem(first.status, first.code, first.detail, { errors: [first, ...more].map(({ pointer, code, detail }) => ({ pointer, code, detail })) });
+};
