@@ -1,3 +1,12 @@
+export {
+  CHARGE_TERM_FIELDS, type ChargeTerms, type Commitment, type ParsedChargeTerms, type PlanTerms, type ProrationTerms, readChargeTerms, readPlanTerms,
+} from './charge/charge-terms';
+export { type Measured } from './charge/promises';
+export * from './charge/rate-commitment';
+export * from './charge/rate-fee';
+export { type RatedLine, type RatedUsage, rateUsage } from './charge/rate-usage';
+export { type Schedule, type ScheduleWindow, WEEK_DAYS, type WeekDay, type WindowPrice, WINDOWS_MAX } from './charge/schedule';
+export type { UsageGroup } from './charge/usage-groups';
 export * from './event-terms';
 export * from './fault';
 export type { DynamicPrice } from './models/dynamic';

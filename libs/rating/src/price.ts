@@ -37,7 +37,8 @@ export const isPricingModel = (name: unknown): name is PricingModelName => typeo
 
 export type ParsedPrice = { readonly price: Price } | { readonly errors: readonly Fault[] };
 
-const readPrice = (fields: PriceFields): Price | undefined => {
+/** Reads a price whose fields somebody else may have asked for too, and notes every fault. Codes as `parsePrice`. */
+export const readPrice = (fields: PriceFields): Price | undefined => {
   const model = fields.required('model');
   if (model === undefined) return undefined;
   if (!isPricingModel(model)) {

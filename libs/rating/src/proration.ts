@@ -1,14 +1,13 @@
-import {
-  currency, daysBetween, type Decimal, elapsedByDay, elapsedBySecond, type Fraction, type Instant, isBefore, type LocalDate, localDateOf, Money, type Period,
-  type Rounding,
-} from '@valueverse/kernel';
+import { currency, type Decimal, elapsedByDay, elapsedBySecond, type Fraction, type Instant, Money, type Period, type Rounding } from '@valueverse/kernel';
+import { elapsedByActual30, elapsedByStrict30 } from './months-of-30';
 import type { ProrationStep } from './step';
 
 /**
  * What a fee is split by. `day`: local dates, a change belongs to the day on which it happens. `second`: time, to the
  * microsecond. `30_360_strict`: local dates of months that all have 30 days, the last day of a month being its 30th.
+ * `30_360_actual`: whole months, and the actual days of one that was begun over 30.
  */
-export type ElapsedBy = 'day' | 'second' | '30_360_strict';
+export type ElapsedBy = 'day' | 'second' | '30_360_actual' | '30_360_strict';
 
 /** How a fee is split; `none` charges every slice the whole fee. */
 export type Granularity = ElapsedBy | 'none';
@@ -28,37 +27,37 @@ export interface SlicedFee {
 export const NOTHING: Fraction = { numerator: 0n, denominator: 1n };
 export const WHOLE: Fraction = { numerator: 1n, denominator: 1n };
 
-const DAYS_PER_MONTH = 30;
-const MONTHS_PER_YEAR = 12;
-
-const isLastOfMonth = (date: LocalDate): boolean => {
-  const [year, month] = [Number(date.slice(0, 4)), Number(date.slice(5, 7))];
-  const next = month === MONTHS_PER_YEAR ? `${year + 1}-01-01` : `${year}-${String(month + 1).padStart(2, '0')}-01`;
-  return daysBetween(date, next) === 1;
-};
-
-/** The number of a date in a calendar of months of 30 days, in which the last day of a month is its 30th. */
-const dayOf30 = (date: LocalDate): number => {
-  const day = isLastOfMonth(date) ? DAYS_PER_MONTH : Number(date.slice(8, 10));
-  return (Number(date.slice(0, 4)) * MONTHS_PER_YEAR + Number(date.slice(5, 7))) * DAYS_PER_MONTH + day;
-};
-
-const elapsedBy30 = (period: Period, instant: Instant, zone: string): Fraction => {
-  const dayAt = (at: Instant): number => dayOf30(localDateOf(at, zone));
-  const start = dayAt(period.from);
-  const days = dayAt(period.to) - start;
-  if (days <= 0 || isBefore(period.to, instant)) return elapsedByDay(period, instant, zone);
-  return { numerator: BigInt(Math.max(0, dayAt(instant) - start)), denominator: BigInt(days) };
-};
-
 /**
  * How much of an aligned period is over at an instant, between 0 and 1. The denominator is always the whole aligned
- * period, also for a subscription that began inside it. The source of `30_360_strict`: Zuora, Kill Bill's fixed months.
- * Refuses with `unknown_zone`.
+ * period, also for a subscription that began inside it. The source of `30_360_strict`: Zuora, Kill Bill's fixed months; of
+ * `30_360_actual`: Zuora's actual/360. Refuses with `unknown_zone`.
  */
 export const elapsedAt = (by: ElapsedBy, period: Period, instant: Instant, zone: string): Fraction => {
-  if (by === 'second') return elapsedBySecond(period, instant);
-  return by === 'day' ? elapsedByDay(period, instant, zone) : elapsedBy30(period, instant, zone);
+  switch (by) {
+    case 'second': return elapsedBySecond(period, instant);
+    case 'day': return elapsedByDay(period, instant, zone);
+    case '30_360_strict': return elapsedByStrict30(period, instant, zone);
+    case '30_360_actual': return elapsedByActual30(period, instant, zone);
+  }
+};
+
+/** The slice of an aligned period that was served; with granularity `none` the whole of it. Refuses with `unknown_zone`. */
+export const sliceOf = (granularity: Granularity, aligned: Period, served: Period, zone: string): Slice => {
+  if (granularity === 'none') return { elapsedAtStart: NOTHING, elapsedAtEnd: WHOLE };
+  return { elapsedAtStart: elapsedAt(granularity, aligned, served.from, zone), elapsedAtEnd: elapsedAt(granularity, aligned, served.to, zone) };
+};
+
+/** How much of the whole a slice is. Of an empty slice it is nothing. */
+export const shareOf = ({ elapsedAtStart: start, elapsedAtEnd: end }: Slice): Fraction => {
+  if (start.denominator === end.denominator) return { numerator: end.numerator - start.numerator, denominator: end.denominator };
+  return { numerator: end.numerator * start.denominator - start.numerator * end.denominator, denominator: end.denominator * start.denominator };
+};
+
+/** Whether a slice is the whole period. */
+export const isWhole = (slice: Slice | undefined): boolean => {
+  if (slice === undefined) return true;
+  const { numerator, denominator } = shareOf(slice);
+  return numerator === denominator;
 };
 
 /** `full x elapsed`, divided and rounded in one go to the digits of the currency. */
@@ -109,11 +108,5 @@ export interface ServedFee {
  * The fee for the part of an aligned period that was served, such as a short first period. With granularity `none` it is
  * the whole fee, rounded. Refuses with `unknown_zone` and `unknown_currency`.
  */
-export const prorateFee = ({ full, aligned, served, granularity, zone, currency: code, rounding }: ServedFee): SlicedFee => {
-  if (granularity === 'none') return sliceFee(full, { elapsedAtStart: NOTHING, elapsedAtEnd: WHOLE }, code, rounding);
-  const slice = {
-    elapsedAtStart: elapsedAt(granularity, aligned, served.from, zone),
-    elapsedAtEnd: elapsedAt(granularity, aligned, served.to, zone),
-  };
-  return sliceFee(full, slice, code, rounding);
-};
+export const prorateFee = ({ full, aligned, served, granularity, zone, currency: code, rounding }: ServedFee): SlicedFee =>
+  sliceFee(full, sliceOf(granularity, aligned, served, zone), code, rounding);

@@ -96,6 +96,62 @@ export interface ProrationStep extends OfAmount {
   readonly denominator: string;
 }
 
+/** The part of the period that a promise of an amount or of units is for: what was over of it at its start and at its end. */
+export interface ElapsedPart {
+  readonly start: { readonly numerator: string; readonly denominator: string };
+  readonly end: { readonly numerator: string; readonly denominator: string };
+}
+
+/** Units that cost nothing, of `freeUnits` in all that the charge has in this part of the period. */
+export interface FreeUnitsStep extends OfAmount {
+  readonly kind: 'free_units';
+  readonly freeUnits: string;
+  readonly quantity: string;
+}
+
+/** What proration by a share of the period takes away: `full x numerator / denominator`, rounded, less `full`. */
+export interface ShareStep extends OfAmount {
+  readonly kind: 'share';
+  readonly full: string;
+  readonly numerator: string;
+  readonly denominator: string;
+}
+
+/** What is above a commitment costs `factor` times: `above x (factor - 1)` more. `committed` is what the commitment is in this part of the period. */
+export interface OverageStep extends OfAmount {
+  readonly kind: 'overage';
+  readonly full: string;
+  readonly part?: ElapsedPart;
+  readonly committed: string;
+  readonly above: string;
+  readonly factor: string;
+}
+
+/** What is taken away so that the charge is not above its maximum, which is `maximum` in this part of the period. */
+export interface MaximumStep extends OfAmount {
+  readonly kind: 'maximum';
+  readonly full: string;
+  readonly part?: ElapsedPart;
+  readonly maximum: string;
+}
+
+/** The least that is due in this part of the period: the amount is that of the minimum or the commitment, `full` that of a whole period. */
+export interface FloorStep extends OfAmount {
+  readonly kind: 'minimum' | 'commitment';
+  readonly full: string;
+  readonly part?: ElapsedPart;
+}
+
+/** What was spent of the least that is due, taken away from it. */
+export interface SpentStep extends OfAmount {
+  readonly kind: 'spent';
+}
+
+/** A whole fee, taken away again because running totals follow in its place. */
+export interface WholeFeeStep extends OfAmount {
+  readonly kind: 'whole_fee';
+}
+
 /** What rounding the line to the digits of its currency adds to the exact sum of the other steps. */
 export interface RoundingStep extends OfAmount {
   readonly kind: 'rounding';
@@ -105,7 +161,7 @@ export interface RoundingStep extends OfAmount {
 /** One line of the sum that explains an amount. It holds numbers and no words, so that any language can tell it. */
 export type Step =
   | FlatStep | UnitStep | TierStep | VolumeStep | StairStep | PackageStep | PercentStep | PercentTierStep | EventsStep | UnpricedStep
-  | ProrationStep | RoundingStep;
+  | ProrationStep | FreeUnitsStep | ShareStep | OverageStep | MaximumStep | FloorStep | SpentStep | WholeFeeStep | RoundingStep;
 
 /** The exact sum of the amounts of steps, in major units. */
 export const sumOfSteps = (steps: readonly Step[]): Decimal => Decimal.sum(steps.map(({ amount }) => Decimal.parse(amount)));
