@@ -13,6 +13,10 @@ import { PlansController } from './catalog/plans.controller';
 import { clockJob, clockReactor } from './clocks/advance-clock';
 import { clocksModel } from './clocks/clock.model';
 import { ClocksController } from './clocks/clocks.controller';
+import { CouponsController } from './coupons/coupons.controller';
+import { redemptionsModel } from './coupons/redemptions';
+import { RedemptionsController } from './coupons/redemptions.controller';
+import { COUPONS } from './coupons/schema';
 import { DocumentsController } from './documents/documents.controller';
 import { InvoicePdfs } from './documents/invoice-pdfs';
 import { applyPayments, billingCycle, billingCycleJobs, takeStatements } from './invoicing/billing-cycle';
@@ -20,15 +24,18 @@ import { invoicesModel } from './invoicing/invoice.model';
 import { lateUsage } from './invoicing/late-usage';
 import { InvoicesController } from './invoicing/invoices.controller';
 import { ACCOUNT_SUBJECTS, BILLING_SCHEMA, KNOWN_METERS_ARCHIVED, LATE_USAGE } from './schema';
+import { SettingsController } from './settings/settings.controller';
+import { settingsModel } from './settings/settings.model';
 import { subscriptionsModel } from './subscriptions/subscription.model';
 import { BillingReaderController } from './subscriptions/remote-billing-reader';
 import { SubscriptionsController } from './subscriptions/subscriptions.controller';
+import { TaxRatesController } from './taxes/tax-rates.controller';
 
 export const billingShape: ContextShape = {
   name: 'billing',
   definitions: [...BILLING_EVENTS, ...CLOCK_EVENTS, MeterCreated, StatementIssued, LateUsageFound, StatementsRequested, PaymentSucceeded],
-  readModels: [accountsModel, plansModel, itemsModel, subscriptionsModel, invoicesModel, clocksModel],
-  migrations: [BILLING_SCHEMA, KNOWN_METERS_ARCHIVED, ACCOUNT_SUBJECTS, LATE_USAGE],
+  readModels: [accountsModel, plansModel, itemsModel, redemptionsModel, settingsModel, subscriptionsModel, invoicesModel, clocksModel],
+  migrations: [BILLING_SCHEMA, KNOWN_METERS_ARCHIVED, ACCOUNT_SUBJECTS, LATE_USAGE, COUPONS],
 };
 
 const INVOICES: FactMeasure = {
@@ -44,7 +51,9 @@ export interface BillingDependencies {
   readonly reports: () => readonly ServiceReports[];
 }
 
-registerRefusals({ clock_not_found: 404, invoice_not_found: 404, plan_not_found: 404, product_not_found: 404, feature_not_found: 404, add_on_not_found: 404 });
+registerRefusals({
+  clock_not_found: 404, invoice_not_found: 404, plan_not_found: 404, product_not_found: 404, feature_not_found: 404, add_on_not_found: 404, coupon_not_found: 404, tax_rate_not_found: 404, redemption_not_found: 404,
+});
 
 @Module({})
 class BillingModule {}
@@ -59,7 +68,8 @@ export const billingContext = (service: Service, { auth, usage, reports }: Billi
     parts: { consumers: [knownMeters, billingCycle, takeStatements, lateUsage, applyPayments, clockReactor(host)], jobs: [...billingCycleJobs(host), clockJob(host)], measures: [INVOICES] },
     module: {
       module: BillingModule, imports: [auth.module],
-      controllers: [AccountsController, PlansController, ProductsController, FeaturesController, AddOnsController, SubscriptionsController, InvoicesController, ClocksController, DocumentsController, BillingReaderController],
+      controllers: [AccountsController, PlansController, ProductsController, FeaturesController, AddOnsController, CouponsController, RedemptionsController, TaxRatesController, SettingsController,
+        SubscriptionsController, InvoicesController, ClocksController, DocumentsController, BillingReaderController],
       providers: [{ provide: BillingHost, useValue: host }, { provide: InvoicePdfs, useValue: documents }],
     },
   };

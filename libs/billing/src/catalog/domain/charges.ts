@@ -1,69 +1,66 @@
 import type { AddOnCharge } from '@valueverse/contracts';
-import { pointerTo, type Fault } from '@valueverse/rating';
-import { byCurrency, checkMoney, CHARGES_MAX, price } from './prices';
+import { CHARGE_TERM_FIELDS, pointerTo, readChargeTerms, readPlanTerms, WEEK_DAYS, WINDOWS_MAX, type Fault, type PlanTerms } from '@valueverse/rating';
+import { byCurrency, CHARGES_MAX, checkFeePrice, price, WIDEST_CURRENCY } from './prices';
 import { decimal, flag, key, list, object, oneOf, optional, required, type Shape, text } from './shape';
 
 export const TAX_RATE_KEYS_MAX = 20;
-const WINDOWS_MAX = 24;
-const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
-const TIME_OF_DAY = /^([01]\d|2[0-3]):[0-5]\d$/;
-const END_OF_WINDOW = /^(([01]\d|2[0-3]):[0-5]\d|24:00)$/;
-/** What only usage has: a fee says all of it by its price and quantity. */
-const OF_USAGE = ['freeUnits', 'minimumAmount', 'maximumAmount', 'commitment', 'schedule'] as const;
 
-export const proration = (): Shape => object({
-  granularity: optional(oneOf('day', 'second', 'none', '30_360_actual', '30_360_strict')), prorateBounds: optional(flag()), prorateAmounts: optional(flag()),
+/** What rating reads of a charge and of a plan, for documents: how it reads them is its own. */
+const proration = object({ granularity: optional(oneOf('day', 'second', 'none', '30_360_actual', '30_360_strict')), prorateBounds: optional(flag()), prorateAmounts: optional(flag()) });
+const commitment = object({ amount: required(decimal()), overageFactor: optional(decimal()), trueUp: optional(flag()) });
+const schedule = object({
+  windows: required(list(object({ name: required(text(64)), from: required(text(5)), to: required(text(5)), days: optional(list(oneOf(...WEEK_DAYS), WEEK_DAYS.length, 1)), price: required(price()) }), WINDOWS_MAX, 1)),
+  otherwise: optional(price()),
 });
-const money = (currency: string | undefined): Shape<string> => {
-  const amount = decimal('0');
-  return { json: amount.json, read: (value, pointer, faults) => { checkMoney(value, currency, pointer, faults); return amount.read(value, pointer, faults); } };
-};
-export const commitment = (currency: string | undefined): Shape => object({ amount: required(money(currency)), overageFactor: optional(decimal('0')), trueUp: optional(flag()) });
-const schedule = (currency: string | undefined): Shape => object({
-  windows: required(list(object({ name: required(text(64)), from: required(text(5, TIME_OF_DAY)), to: required(text(5, END_OF_WINDOW)), days: optional(list(oneOf(...DAYS), DAYS.length, 1)), price: required(price(currency)) }), WINDOWS_MAX, 1)),
-  otherwise: required(price(currency)),
+const TERMS = object({
+  price: required(price()), chargeFlatAtZero: optional(flag()), freeUnits: optional(decimal()), minimumAmount: optional(decimal()), maximumAmount: optional(decimal()), commitment: optional(commitment),
+  proration: optional(proration), schedule: optional(schedule), quantity: optional(decimal()),
+});
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const without = (value: Readonly<Record<string, unknown>>, names: readonly string[]): Readonly<Record<string, unknown>> => Object.fromEntries(Object.entries(value).filter(([name]) => !names.includes(name)));
+const joined = (left: Shape, right: Shape): Readonly<Record<string, unknown>> => ({
+  ...left.json, properties: { ...left.json['properties'] as object, ...right.json['properties'] as object }, required: [...left.json['required'] as string[], ...right.json['required'] as string[]],
 });
 
 type ChargeType = AddOnCharge['type'];
-const chargeFields = (types: readonly ChargeType[], currency: string | undefined, isFee: boolean): Shape<AddOnCharge> => object<AddOnCharge>({
-  key: required(key()), name: required(text()), type: required(oneOf(...types)), timing: optional(oneOf('in_advance', 'in_arrears')), meterKey: optional(key()), price: required(price(currency, isFee)),
-  chargeFlatAtZero: optional(flag()), currencyPrices: optional(byCurrency(currency, (code) => price(code, isFee))), quantity: optional(decimal('0')),
-  freeUnits: optional(decimal('0')), minimumAmount: optional(money(currency)), maximumAmount: optional(money(currency)), commitment: optional(commitment(currency)), schedule: optional(schedule(currency)),
-  proration: optional(proration()), taxBehavior: optional(oneOf('exclusive', 'inclusive')), taxCode: optional(text(64)), taxRateKeys: optional(list(key(), TAX_RATE_KEYS_MAX)), productKey: optional(key()),
+/** What a charge says beside its terms. */
+const ofCharge = (types: readonly ChargeType[], currency: string | undefined): Shape<AddOnCharge> => object<AddOnCharge>({
+  key: required(key()), name: required(text()), type: required(oneOf(...types)), timing: optional(oneOf('in_advance', 'in_arrears')), meterKey: optional(key()),
+  currencyPrices: optional(byCurrency(currency, price)), taxBehavior: optional(oneOf('exclusive', 'inclusive')), taxCode: optional(text(64)), taxRateKeys: optional(list(key(), TAX_RATE_KEYS_MAX)), productKey: optional(key()),
 });
 
 /** What the fields of one charge have to do with each other. */
-const checkKind = ({ type, timing, meterKey, ...charge }: AddOnCharge, pointer: string, faults: Fault[]): void => {
+const checkKind = ({ type, timing, meterKey, currencyPrices = {} }: AddOnCharge, pointer: string, faults: Fault[]): void => {
   const note = (name: string, code: string, detail: string): void => { faults.push({ pointer: pointerTo(pointer, name), code, detail }); };
   if (type === 'usage') {
     if (meterKey === undefined) note('meterKey', 'missing_field', 'a usage charge names its meter');
     if (timing === 'in_advance') note('timing', 'invalid_value', 'usage is billed in arrears');
-    if (charge.quantity !== undefined) note('quantity', 'unknown_field', 'the quantity of usage is what its meter counts');
     return;
   }
   if (meterKey !== undefined) note('meterKey', 'unknown_field', 'only usage has a meter');
   if (type === 'one_off' && timing !== undefined) note('timing', 'unknown_field', 'what is billed once has no timing');
-  for (const name of OF_USAGE) if (charge[name] !== undefined) note(name, 'unknown_field', 'only usage has it');
+  for (const [code, own] of Object.entries(currencyPrices)) checkFeePrice(own, pointerTo(pointerTo(pointer, 'currencyPrices'), code), faults);
 };
 
-const isRead = (value: unknown): value is AddOnCharge => typeof value === 'object' && value !== null && !Array.isArray(value);
-const typeOf = (value: unknown): unknown => (isRead(value) ? value.type : undefined);
-
 /** One charge. Beside the faults of its fields: `missing_field` and `unknown_field` where another field asks for it. */
-const charge = (types: readonly ChargeType[], currency: string | undefined): Shape<AddOnCharge> => ({
-  json: chargeFields(types, currency, false).json,
-  read: (value, pointer, faults) => {
-    const isFee = typeOf(value) !== 'usage';
-    const read = chargeFields(types, currency, isFee).read(value, pointer, faults);
-    if (isRead(value)) checkKind(read, pointer, faults);
-    return read.type === 'recurring' && read.timing === undefined ? { ...read, timing: 'in_advance' } : read;
-  },
-});
+const charge = (types: readonly ChargeType[], currency: string | undefined): Shape<AddOnCharge> => {
+  const fields = ofCharge(types, currency);
+  return {
+    json: joined(fields, TERMS),
+    read: (value, pointer, faults) => {
+      if (!isObject(value)) return fields.read(value, pointer, faults);
+      const read = fields.read(without(value, CHARGE_TERM_FIELDS), pointer, faults);
+      checkKind(read, pointer, faults);
+      // What is billed once is a fee like any other.
+      const parsed = readChargeTerms(value['type'] === 'one_off' ? { ...value, type: 'recurring' } : value, pointer, currency ?? WIDEST_CURRENCY);
+      if ('errors' in parsed) { faults.push(...parsed.errors); return read; }
+      return { ...read, ...parsed.terms as Partial<AddOnCharge>, ...(read.type === 'recurring' && read.timing === undefined ? { timing: 'in_advance' } : {}) };
+    },
+  };
+};
 
-/**
- * The charges of a plan or an add-on, everything that is wrong with them named at once. Codes: those of the shapes and of `parsePrice`, `duplicate_key`, `money_precision`, `plan_currency`, and
- * `unsupported_price` for a fee whose price looks at usage.
- */
+/** The charges of a plan or an add-on, everything that is wrong with them named at once. Codes: those of the shapes and of `readChargeTerms`, `duplicate_key`, `plan_currency`. */
 export const charges = <C extends AddOnCharge>(types: readonly ChargeType[], currency: string | undefined): Shape<readonly C[]> => {
   const all = list(charge(types, currency), CHARGES_MAX, 1);
   return {
@@ -80,3 +77,15 @@ export const charges = <C extends AddOnCharge>(types: readonly ChargeType[], cur
   };
 };
 
+/** A shape of an object that has the terms of a plan too: how fees are split, and a commitment over all charges. */
+export const withPlanTerms = <T extends object>(fields: Shape<T>, currency: string | undefined): Shape<T & PlanTerms> => ({
+  json: joined(fields, object({ proration: optional(proration), commitment: optional(commitment) })),
+  read: (value, pointer, faults) => {
+    if (!isObject(value)) return fields.read(value, pointer, faults);
+    const read = fields.read(without(value, ['proration', 'commitment']), pointer, faults);
+    const parsed = readPlanTerms(value, pointer, currency ?? WIDEST_CURRENCY);
+    if ('terms' in parsed) return { ...read, ...parsed.terms };
+    faults.push(...parsed.errors);
+    return read;
+  },
+});

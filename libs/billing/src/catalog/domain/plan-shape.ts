@@ -1,7 +1,7 @@
 import type { Charge, PlanCreated, PlanPhase } from '@valueverse/contracts';
 import { pointerTo, type Fault } from '@valueverse/rating';
-import { charges, commitment, proration, TAX_RATE_KEYS_MAX } from './charges';
-import { byCurrency, FEE_MODELS, pricesOfCharges } from './prices';
+import { charges, TAX_RATE_KEYS_MAX, withPlanTerms } from './charges';
+import { byCurrency, checkFeePrice, pricesOfCharges } from './prices';
 import { currencyCode, type Field, flag, key, list, mapOf, metadata, object, oneOf, optional, readAll, type Read, required, type Shape, text, whole } from './shape';
 
 const INTERVAL_COUNT_MAX = 1_000;
@@ -34,7 +34,7 @@ const phase = (currency: string | undefined): Shape<PlanPhase> => object<PlanPha
 
 const planFields = (currency: string | undefined): Record<string, Field> => ({
   name: required(text()), currency: required(currencyCode()), interval: required(interval()), charges: required(charges<Charge>(['recurring', 'usage'], currency)), metadata: optional(metadata()),
-  phases: optional(list(phase(currency), PHASES_MAX, 1)), proration: optional(proration()), commitment: optional(commitment(currency)), taxRateKeys: optional(list(key(), TAX_RATE_KEYS_MAX)),
+  phases: optional(list(phase(currency), PHASES_MAX, 1)), taxRateKeys: optional(list(key(), TAX_RATE_KEYS_MAX)),
   features: optional(mapOf(featureValue, FEATURES_MAX)), trialDays: optional(whole(1, TRIAL_DAYS_MAX)), productKey: optional(key()),
 });
 
@@ -58,18 +58,18 @@ const checkPrices = (prices: Readonly<Record<string, unknown>>, all: readonly Ch
     const found = all.find(({ key: known }) => known === chargeKey);
     const at = pointerTo(pointer, chargeKey);
     if (found === undefined) faults.push({ pointer: at, code: 'charge_not_found', detail: `the plan has no charge ${chargeKey}` });
-    else if (found.type === 'recurring' && !FEE_MODELS.includes((own as { model: string }).model)) faults.push({ pointer: pointerTo(at, 'model'), code: 'unsupported_price', detail: `a fee is ${FEE_MODELS.join(', ')}` });
+    else if (found.type === 'recurring') checkFeePrice(own, at, faults);
   }
 };
 
 /** The plan of a request, without its key. Phases are looked at as a whole only where everything else is well formed. */
 const plan = (fields: (currency: string | undefined) => Record<string, Field>): Shape<PlanSpec & { readonly key: string }> => ({
-  json: object(fields(undefined)).json,
+  json: withPlanTerms(object<object>(fields(undefined)), undefined).json,
   read: (value, pointer, faults) => {
     const said = typeof value === 'object' && value !== null ? (value as { currency?: unknown }).currency : undefined;
     const currency = 'value' in readAll(currencyCode(), said) ? said as string : undefined;
     const before = faults.length;
-    const read = object<PlanSpec & { key: string }>(fields(currency)).read(value, pointer, faults);
+    const read = withPlanTerms(object<PlanSpec & { key: string }>(fields(currency)), currency).read(value, pointer, faults);
     if (faults.length > before) return read;
     const { phases = [] } = read;
     checkPhases(phases, read.charges, pointerTo(pointer, 'phases'), faults);

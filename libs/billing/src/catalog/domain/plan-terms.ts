@@ -1,8 +1,9 @@
 import { Refused } from '@valueverse/kernel';
 import type { Charge, PlanPhase } from '@valueverse/contracts';
-import { pointerTo, type Fault } from '@valueverse/rating';
-import { checkMoney, CHARGES_MAX, price } from './prices';
-import { decimal, key, list, mapOf, object, optional, type Shape, text } from './shape';
+import { pointerTo, readChargeTerms, type Fault } from '@valueverse/rating';
+import { TAX_RATE_KEYS_MAX } from './charges';
+import { CHARGES_MAX, price } from './prices';
+import { anything, key, list, mapOf, object, optional, type Shape, text } from './shape';
 
 /** What one subscription has otherwise than its plan, charge by charge. A price is in the subscription's currency. */
 export interface ChargeOverride {
@@ -72,33 +73,34 @@ export const currenciesOf = (plan: PricedPlan): readonly string[] => {
   return [plan.currency, ...[...named].sort().filter(isWhole)];
 };
 
-const override = (currency: string, isFee: boolean): Shape<ChargeOverride> => object<ChargeOverride>({
-  name: optional(text()), price: optional(price(currency, isFee)), quantity: optional(decimal('0')), freeUnits: optional(decimal('0')), minimumAmount: optional(decimal('0')), maximumAmount: optional(decimal('0')),
-  taxRateKeys: optional(list(key(), 20)),
+const TERMS = ['price', 'quantity', 'freeUnits', 'minimumAmount', 'maximumAmount'] as const;
+const override = (currency: string): Shape<ChargeOverride> => object<ChargeOverride>({
+  name: optional(text()), price: optional(price(currency)), taxRateKeys: optional(list(key(), TAX_RATE_KEYS_MAX)),
+  quantity: optional(anything()), freeUnits: optional(anything()), minimumAmount: optional(anything()), maximumAmount: optional(anything()),
 });
-const OF_USAGE = ['freeUnits', 'minimumAmount', 'maximumAmount'] as const;
 
-/** The overrides of a request, for a subscription in `currency`: every fault at its place. Codes: those of prices, `charge_not_found`, `unknown_field` for what such a charge does not have. */
-export const overrides = (plan: PricedPlan, currency: string): Shape<Overrides> => {
-  const any = mapOf(override(currency, false), CHARGES_MAX);
-  return {
-    json: any.json,
-    read: (value, pointer, faults) => {
-      if (typeof value !== 'object' || value === null || Array.isArray(value)) return any.read(value, pointer, faults);
-      return Object.fromEntries(Object.entries(value).filter(([, own]) => own !== null && own !== undefined).map(([chargeKey, own]) => {
-        const at = pointerTo(pointer, chargeKey);
-        const charge = plan.charges.find(({ key: known }) => known === chargeKey);
-        if (charge === undefined) { faults.push({ pointer: at, code: 'charge_not_found', detail: `the plan has no charge ${chargeKey}` }); return [chargeKey, {}]; }
-        const read = override(currency, charge.type === 'recurring').read(own, at, faults);
-        checkOverride(read, charge, currency, at, faults);
-        return [chargeKey, read];
-      }));
-    },
-  };
+/** The terms of an override together with what stays of the charge: what does not go together is refused. */
+const checkTerms = (own: ChargeOverride, charge: Charge, currency: string, pointer: string, faults: Fault[]): void => {
+  const { currencyPrices: _, ...kept } = charge;
+  const parsed = readChargeTerms({ ...kept, ...own }, pointer, currency);
+  if ('terms' in parsed) return;
+  // A price that stays is of the plan and may be in another currency: it has been looked at there.
+  faults.push(...parsed.errors.filter((fault) => TERMS.some((name) => own[name] !== undefined && (fault.pointer === `${pointer}/${name}` || fault.pointer.startsWith(`${pointer}/${name}/`)))));
 };
 
-const checkOverride = (read: ChargeOverride, { type }: Charge, currency: string, pointer: string, faults: Fault[]): void => {
-  const strange = type === 'usage' ? (['quantity'] as const) : OF_USAGE;
-  for (const name of strange) if (read[name] !== undefined) faults.push({ pointer: pointerTo(pointer, name), code: 'unknown_field', detail: `a ${type} charge does not have it` });
-  for (const name of ['minimumAmount', 'maximumAmount'] as const) checkMoney(read[name], currency, pointerTo(pointer, name), faults);
-};
+/** The overrides of a request, for a subscription in `currency`: every fault at its place. Codes: those of shapes and of `readChargeTerms`, `charge_not_found`. */
+export const overrides = (plan: PricedPlan, currency: string): Shape<Overrides> => ({
+  json: mapOf(override(currency), CHARGES_MAX).json,
+  read: (value, pointer, faults) => {
+    const before = faults.length;
+    const read = mapOf(override(currency), CHARGES_MAX).read(value, pointer, faults);
+    if (faults.length > before) return read;
+    for (const [chargeKey, own] of Object.entries(read)) {
+      const at = pointerTo(pointer, chargeKey);
+      const charge = plan.charges.find(({ key: known }) => known === chargeKey);
+      if (charge === undefined) faults.push({ pointer: at, code: 'charge_not_found', detail: `the plan has no charge ${chargeKey}` });
+      else checkTerms(own, charge, currency, at, faults);
+    }
+    return read;
+  },
+});

@@ -1,0 +1,39 @@
+import { compareInstants, Decimal, isBefore } from '@valueverse/kernel';
+import type { CouponCreated } from '@valueverse/contracts';
+
+/** What a redemption takes off an invoice. `percent` of 0 to 100, or `amount` in major units of the invoice's currency, before tax. */
+export interface Discount {
+  readonly redemptionId: string;
+  readonly couponKey: string;
+  readonly name: string;
+  readonly percent?: string;
+  readonly amount?: string;
+  /** The lines that it lowers: of these plans and of these charges, where either is said. Of the whole invoice where neither is. */
+  readonly planKeys?: readonly string[];
+  readonly chargeKeys?: readonly string[];
+  readonly isStackable: boolean;
+}
+export interface RedeemedCoupon { readonly redemptionId: string; readonly redeemedAt: string; readonly couponKey: string; readonly name: string; readonly coupon: CouponCreated; readonly uses: number }
+
+/** Charges, then plans, then the whole invoice: what is said more narrowly is taken first. */
+const widthOf = ({ planKeys, chargeKeys }: Discount): number => (chargeKeys !== undefined ? 0 : planKeys !== undefined ? 1 : 2);
+
+const discountOf = ({ redemptionId, couponKey, name, coupon: { discount, appliesTo = {}, stackable } }: RedeemedCoupon, currency: string): Discount | undefined => {
+  const amount = discount.currency === currency ? discount.value : discount.currencyValues?.[currency];
+  if (discount.type === 'amount' && (amount === undefined || Decimal.parse(amount).isZero())) return undefined;
+  const taken = discount.type === 'percent' ? { percent: discount.value } : { amount: amount! };
+  return { redemptionId, couponKey, name, ...taken, ...appliesTo, isStackable: stackable };
+};
+
+/**
+ * What may lower an invoice in a currency at an instant, in the order in which it is taken: coupons of charges, of plans, of the whole invoice; of two of a kind the one that was redeemed first.
+ * One that does not stack lowers an invoice alone: where the first in this order is such a one, or comes to be, the others wait for another invoice.
+ */
+export const orderedDiscounts = (redeemed: readonly RedeemedCoupon[], currency: string, at: string): readonly Discount[] => {
+  const inForce = redeemed.filter(({ redeemedAt, uses, coupon: { periods } }) => !isBefore(at, redeemedAt) && (periods === undefined || uses < periods));
+  const ordered = inForce.flatMap((one) => {
+    const discount = discountOf(one, currency);
+    return discount === undefined ? [] : [{ discount, redeemedAt: one.redeemedAt }];
+  }).sort((left, right) => widthOf(left.discount) - widthOf(right.discount) || compareInstants(left.redeemedAt, right.redeemedAt) || (left.discount.redemptionId < right.discount.redemptionId ? -1 : 1));
+  return ordered.map(({ discount }) => discount);
+};

@@ -1,0 +1,23 @@
+import type { TaxRateCreated } from '@valueverse/contracts';
+import { ident, tableOf, type Tx } from '@valueverse/event-log';
+import { itemId, itemsModel, type ItemRow } from '../catalog/item.model';
+import { builtInTaxes, type KnownTaxRate } from './domain/built-in-taxes';
+import type { TaxEngine, TaxQuestion } from './tax-engine';
+
+/** The rates that the question can lead to: of the country, and those that are named. */
+const ratesFor = async (tx: Tx, tenant: string, { customer, lines, settingsRateKeys }: TaxQuestion): Promise<readonly KnownTaxRate[]> => {
+  const named = new Set([...lines.flatMap(({ chargeRateKeys = [], planRateKeys = [] }) => [...chargeRateKeys, ...planRateKeys]), ...(customer.taxRateKeys ?? []), ...settingsRateKeys]);
+  const { rows } = await tx.query<{ row: ItemRow<TaxRateCreated> }>(
+    `SELECT row FROM ${ident(tableOf(itemsModel))} WHERE tenant = $1 AND kind = 'tax_rate' AND (key = ANY($2) OR row->'said'->'jurisdiction'->>'country' = $3)`,
+    [tenant, [...named].map((key) => itemId('tax_rate', key)), customer.address?.country ?? null]);
+  return rows.map(({ row: { key, name, said: { rate, jurisdiction, taxCode, validFrom, validTo }, archivedAt } }) => ({
+    key, name, rate, isArchived: archivedAt !== null, ...(jurisdiction === undefined ? {} : { jurisdiction }), ...(taxCode === undefined ? {} : { taxCode }),
+    ...(validFrom === undefined ? {} : { validFrom }), ...(validTo === undefined ? {} : { validTo }),
+  }));
+};
+
+/** Taxes by the rates of the catalogue. */
+export const builtInEngine: TaxEngine = {
+  name: 'built-in',
+  taxesOf: async (tx, tenant, question) => builtInTaxes(await ratesFor(tx, tenant, question), question),
+};
