@@ -9,6 +9,9 @@ export { type Schedule, type ScheduleWindow, WEEK_DAYS, type WeekDay, type Windo
 export type { UsageGroup } from './charge/usage-groups';
 export * from './event-terms';
 export * from './fault';
+export type { InvoiceStep } from './invoice/invoice-steps';
+export * from './invoice/invoice-terms';
+export { totalInvoice } from './invoice/total-invoice';
 export type { DynamicPrice } from './models/dynamic';
 export type { FlatPrice } from './models/flat';
 export type { GraduatedPrice } from './models/graduated';
