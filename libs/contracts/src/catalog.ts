@@ -97,7 +97,7 @@ export const CouponCreated = defineEvent({
     periods: optional(whole(1)),
     /** How often it may be redeemed by all accounts, and by one: once if not said. */
     maxRedemptions: optional(whole(1)), maxRedemptionsPerAccount: optional(whole(1)),
-    /** Whether others may lower the same invoice. */
+    /** Whether others may lower the same lines. One that does not is alone on those that it lowers. */
     stackable: flag(),
     /** When it may be redeemed, `[validFrom, validTo)`. What was redeemed goes on. */
     validFrom: optional(instant()), validTo: optional(instant()), metadata: mapOf(text()), createdAt: instant(),

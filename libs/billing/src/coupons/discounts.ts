@@ -13,7 +13,10 @@ interface DiscountsQuestion {
   readonly isIssue?: boolean;
 }
 
-/** What lowers an invoice of the account in the currency, in the order in which it is taken (`orderedDiscounts`). What was used up, removed, or redeemed later is not among it. */
+/**
+ * What lowers an invoice of the account in the currency, in the order in which it is taken (`orderedDiscounts`); `appliedCoupons` makes of it what `totalInvoice` takes. What was used up, removed, or
+ * redeemed later is not among it.
+ */
 export const discountsOf = async (tx: Tx, tenant: string, { accountId, currency, at, isIssue = false }: DiscountsQuestion): Promise<readonly Discount[]> => {
   const redemptions = ident(tableOf(redemptionsModel));
   if (isIssue) await tx.query(`SELECT FROM ${redemptions} WHERE tenant = $1 AND account_id = $2 ORDER BY key FOR UPDATE`, [tenant, accountId]);
@@ -25,7 +28,7 @@ export const discountsOf = async (tx: Tx, tenant: string, { accountId, currency,
   return orderedDiscounts(rows.map(({ redemption: { redemptionId, redeemedAt }, coupon: { key, name, said } }) => ({ redemptionId, redeemedAt, couponKey: key, name, coupon: said, uses: uses.get(redemptionId) ?? 0 })), currency, at);
 };
 
-/** Notes that an invoice was lowered by these redemptions, in the transaction that issues it. Said twice it counts once. */
+/** Notes that an invoice was lowered by these redemptions, those that took something, in the transaction that issues it. Said twice it counts once. */
 export const useDiscounts = async (tx: Tx, tenant: string, invoiceId: string, redemptionIds: readonly string[]): Promise<void> => {
   if (redemptionIds.length === 0) return;
   await tx.query('INSERT INTO coupon_uses (tenant, redemption_id, invoice_id) SELECT $1, id, $2 FROM unnest($3::text[]) id ON CONFLICT DO NOTHING', [tenant, invoiceId, redemptionIds]);

@@ -1,6 +1,4 @@
-import { given } from '@valueverse/testing';
 import { charges as chargesShape } from './charges';
-import { plan, type CreatePlan } from './plan.decider';
 import { CHARGES_MAX } from './prices';
 import { readAll } from './shape';
 
@@ -71,12 +69,4 @@ test('two charges with one key', () => expect(faultsOf([FEE, USAGE, { ...FEE }])
 test('no charge, and too many', () => {
   expect(faultsOf([])).toEqual(['/charges too_few']);
   expect(faultsOf(Array.from({ length: CHARGES_MAX + 1 }, (_, index) => ({ ...FEE, key: `c${index}` })))).toEqual(['/charges too_many']);
-});
-
-test('a plan is made once: its key is taken from then on', () => {
-  const facts = { planKey: 'payg', name: 'Pay as you go', currency: 'USD', interval: { unit: 'month' as const, count: 1 }, charges: [], metadata: {} };
-  const command: CreatePlan = { ...facts, type: 'CreatePlan', at: '2023-11-01T00:00:00Z' };
-  const created = { ...facts, type: 'PlanCreated' as const, version: 1, createdAt: '2023-11-01T00:00:00Z' };
-  given(plan).when(command).then(created);
-  given(plan, created).when(command).thenRefused('plan_exists');
 });

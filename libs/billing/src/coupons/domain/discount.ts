@@ -1,17 +1,18 @@
 import { compareInstants, Decimal, isBefore } from '@valueverse/kernel';
 import type { CouponCreated } from '@valueverse/contracts';
+import type { AppliedCoupon } from '@valueverse/rating';
 
-/** What a redemption takes off an invoice. `percent` of 0 to 100, or `amount` in major units of the invoice's currency, before tax. */
+/** What a redemption takes off invoices in a currency. An amount is in major units of it, before tax. */
 export interface Discount {
   readonly redemptionId: string;
   readonly couponKey: string;
   readonly name: string;
-  readonly percent?: string;
-  readonly amount?: string;
+  readonly discount: AppliedCoupon['discount'];
   /** The lines that it lowers: of these plans and of these charges, where either is said. Of the whole invoice where neither is. */
   readonly planKeys?: readonly string[];
   readonly chargeKeys?: readonly string[];
-  readonly isStackable: boolean;
+  /** Whether others may lower the same lines. */
+  readonly stackable: boolean;
 }
 export interface RedeemedCoupon { readonly redemptionId: string; readonly redeemedAt: string; readonly couponKey: string; readonly name: string; readonly coupon: CouponCreated; readonly uses: number }
 
@@ -19,15 +20,15 @@ export interface RedeemedCoupon { readonly redemptionId: string; readonly redeem
 const widthOf = ({ planKeys, chargeKeys }: Discount): number => (chargeKeys !== undefined ? 0 : planKeys !== undefined ? 1 : 2);
 
 const discountOf = ({ redemptionId, couponKey, name, coupon: { discount, appliesTo = {}, stackable } }: RedeemedCoupon, currency: string): Discount | undefined => {
-  const amount = discount.currency === currency ? discount.value : discount.currencyValues?.[currency];
-  if (discount.type === 'amount' && (amount === undefined || Decimal.parse(amount).isZero())) return undefined;
-  const taken = discount.type === 'percent' ? { percent: discount.value } : { amount: amount! };
-  return { redemptionId, couponKey, name, ...taken, ...appliesTo, isStackable: stackable };
+  const { type } = discount;
+  const value = type === 'percent' || discount.currency === currency ? discount.value : discount.currencyValues?.[currency];
+  if (value === undefined || Decimal.parse(value).isZero()) return undefined;
+  return { redemptionId, couponKey, name, discount: { type, value }, ...appliesTo, stackable };
 };
 
 /**
  * What may lower an invoice in a currency at an instant, in the order in which it is taken: coupons of charges, of plans, of the whole invoice; of two of a kind the one that was redeemed first.
- * One that does not stack lowers an invoice alone: where the first in this order is such a one, or comes to be, the others wait for another invoice.
+ * Not what was redeemed later, has lowered as many invoices as it may, or is an amount in other currencies. The source of the order: Lago.
  */
 export const orderedDiscounts = (redeemed: readonly RedeemedCoupon[], currency: string, at: string): readonly Discount[] => {
   const inForce = redeemed.filter(({ redeemedAt, uses, coupon: { periods } }) => !isBefore(at, redeemedAt) && (periods === undefined || uses < periods));
@@ -37,3 +38,15 @@ export const orderedDiscounts = (redeemed: readonly RedeemedCoupon[], currency: 
   }).sort((left, right) => widthOf(left.discount) - widthOf(right.discount) || compareInstants(left.redeemedAt, right.redeemedAt) || (left.discount.redemptionId < right.discount.redemptionId ? -1 : 1));
   return ordered.map(({ discount }) => discount);
 };
+
+/** A line, and where it comes from. */
+export interface DiscountableLine { readonly lineId: string; readonly chargeKey: string; readonly planKey?: string }
+
+/** The discounts as rating takes them, each under the id of its redemption, with the lines that it is for. One that is for other lines than these is left out. */
+export const appliedCoupons = (discounts: readonly Discount[], lines: readonly DiscountableLine[]): readonly AppliedCoupon[] => discounts.flatMap(({ redemptionId, discount, planKeys, chargeKeys, stackable }) => {
+  const coupon = { key: redemptionId, discount, stackable };
+  if (planKeys === undefined && chargeKeys === undefined) return [coupon];
+  const isFor = ({ planKey, chargeKey }: DiscountableLine): boolean => (planKeys === undefined || (planKey !== undefined && planKeys.includes(planKey))) && (chargeKeys === undefined || chargeKeys.includes(chargeKey));
+  const lineIds = lines.filter(isFor).map(({ lineId }) => lineId);
+  return lineIds.length === 0 ? [] : [{ ...coupon, lineIds }];
+});

@@ -1,0 +1,116 @@
+import { authFor, CREDENTIALS, digestKeyOf, digestOf, newKeyText, SECRET_SCOPES } from '@valueverse/auth';
+import { CLOCK_EVENTS, IDENTITY_EVENTS, MeterArchived, MeterCreated, type UsageReader } from '@valueverse/contracts';
+import { type AnchorStore, type DeciderDefinition, type DomainEvent, PostgresFeed, type Tx } from '@valueverse/event-log';
+import { type ContextShape, createHost, createLogger, HealthRegistry, type Host, LocalFanOut, Metrics, Service, systemClock, systemIds } from '@valueverse/platform';
+import { createTestDatabase, type TestDatabase } from '@valueverse/testing';
+import { billingContext, billingShape } from './billing.context';
+
+const MASTER_KEY = Buffer.alloc(32, 7);
+const NO_ANCHORS: AnchorStore = { append: async () => undefined, read: async () => [] };
+const HOSTED: ContextShape = { name: 'host', definitions: [...CLOCK_EVENTS, ...IDENTITY_EVENTS], readModels: [], migrations: [CREDENTIALS], schemas: ['identity'] };
+const METERS: ContextShape = { name: 'usage', definitions: [MeterCreated, MeterArchived], readModels: [], migrations: [] };
+const NOBODY_ASKS = {} as UsageReader;
+
+/** Says whatever it is told, so that a spec can speak for metering. */
+interface Say { readonly type: 'Say'; readonly stream: string; readonly event: DomainEvent }
+const speaker: DeciderDefinition<Say, DomainEvent, null> = { name: 'speaker', decider: { initial: null, decide: ({ event }) => [event], evolve: () => null }, stream: ({ stream }) => stream };
+
+const serviceOf = (name: 'billing' | 'usage', databaseUrl: string, feed: PostgresFeed, hasPublished?: () => Promise<boolean>): Service => new Service({
+  name, databaseUrl, feed, masterKey: MASTER_KEY, clock: systemClock, logger: createLogger({ service: name, level: 'silent' }), health: new HealthRegistry(), metrics: new Metrics(),
+  fanOut: new LocalFanOut(), anchors: NO_ANCHORS, connectionsMax: 12, ...(hasPublished === undefined ? {} : { hasPublished }), contexts: name === 'billing' ? [HOSTED, billingShape] : [METERS],
+});
+const prepare = async (url: string): Promise<void> => {
+  const feed = new PostgresFeed(url);
+  await feed.ensureTopics();
+  for (const name of ['billing', 'usage'] as const) {
+    const service = serviceOf(name, url, feed);
+    await service.migrate();
+    await service.database.close();
+  }
+  await feed.close();
+};
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- what a client sees
+export interface Answer { readonly status: number; readonly headers: Headers; readonly body: any }
+
+/** Billing as it is hosted, asked by HTTP, on a database of its own; metering says what a spec wants. */
+export class BillingBed {
+  private constructor(private readonly test: TestDatabase, private readonly feed: PostgresFeed, readonly service: Service, private readonly metering: Service, private readonly host: Host, private readonly url: string) {}
+
+  static async make(): Promise<BillingBed> {
+    const test = await createTestDatabase(prepare, 'billing host');
+    const feed = new PostgresFeed(test.url);
+    const metering = serviceOf('usage', test.url, feed);
+    metering.use([]);
+    metering.start();
+    const service = serviceOf('billing', test.url, feed, () => metering.reports.hasPublished());
+    const auth = authFor(service, { digestKey: digestKeyOf(MASTER_KEY), operatorToken: 'operator', serviceToken: 'service' });
+    const billing = billingContext(service, { auth, usage: NOBODY_ASKS, reports: () => [] });
+    service.use([{ consumers: auth.consumers, jobs: [] }, billing.parts]);
+    service.start();
+    const host = await createHost({ service: 'billing', module: billing.module, port: 0, cursorSecret: 'of this spec', logger: createLogger({ service: 'billing', level: 'silent' }) });
+    return new BillingBed(test, feed, service, metering, host, await host.listen());
+  }
+
+  /** A new organization with a secret key. */
+  async tenant(): Promise<Tenant> {
+    const organization = systemIds.next('org');
+    const { text, prefix } = newKeyText('test', 'secret');
+    const tenant = `${organization}:test`;
+    await this.service.database.transaction({ role: 'worker' }, (tx) => tx.query(
+      'INSERT INTO credentials (tenant, key_id, organization_id, environment, kind, prefix, digest, scopes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)',
+      [tenant, systemIds.next('key'), organization, 'test', 'secret', prefix, digestOf(digestKeyOf(MASTER_KEY), text), SECRET_SCOPES]));
+    return new Tenant(this, tenant, text);
+  }
+
+  async ask(method: string, path: string, key: string, body?: unknown): Promise<Answer> {
+    const response = await fetch(`${this.url}/api/v1/billing/${path}`, {
+      method, headers: { authorization: `Bearer ${key}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) }, ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) as unknown };
+  }
+
+  async say(tenant: string, stream: string, event: DomainEvent): Promise<void> {
+    await this.metering.log.executeOne(speaker, { type: 'Say', stream, event }, { tenant, at: systemClock.now(), actor: 'spec' });
+  }
+
+  async close(): Promise<void> {
+    await this.host.close();
+    await this.service.stop();
+    await this.metering.stop();
+    await this.feed.close();
+    await this.test.drop();
+  }
+}
+
+/** One tenant of the bed. */
+export class Tenant {
+  constructor(private readonly bed: BillingBed, readonly name: string, private readonly key: string) {}
+
+  ask(method: string, path: string, body?: unknown): Promise<Answer> { return this.bed.ask(method, path, this.key, body); }
+  get(path: string): Promise<Answer> { return this.ask('GET', path); }
+  post(path: string, body: unknown = {}): Promise<Answer> { return this.ask('POST', path, body); }
+  /** What has to succeed, and its body. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what a client sees
+  async made(path: string, body: unknown): Promise<any> {
+    const answer = await this.post(path, body);
+    if (answer.status !== 201 && answer.status !== 200) throw new Error(`${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body;
+  }
+  async meter(meterKey: string): Promise<void> {
+    await this.bed.say(this.name, `meter-${meterKey}`, {
+      type: 'MeterCreated', meterKey, version: 1, name: meterKey, eventType: 'call', aggregation: 'count', groupBy: {}, filter: [], carryOver: false, metadata: {}, createdAt: systemClock.now(),
+    } as MeterCreated);
+  }
+  async archiveMeter(meterKey: string): Promise<void> {
+    const archived: MeterArchived = { type: 'MeterArchived', meterKey, archivedAt: systemClock.now() };
+    await this.bed.say(this.name, `meter-${meterKey}`, archived);
+  }
+  account(more: object = {}): Promise<{ id: string }> { return this.made('accounts', { name: 'Acme', currency: 'USD', timezone: 'UTC', ...more }); }
+  /** Reads as a job does, or writes where it has to. */
+  transact<T>(work: (tx: Tx) => Promise<T>): Promise<T> { return this.bed.service.log.transact({ role: 'worker' }, work); }
+}
+
+/** What is wrong, as `status code pointers`. */
+export const faultsOf = ({ status, body }: Answer): string => [status, body?.code, ...(body?.errors ?? []).map((fault: { pointer: string; code: string }) => `${fault.pointer} ${fault.code}`)].join(' | ');
