@@ -57,6 +57,6 @@ export const elapsedByActual30 = (period: Period, instant: Instant, zone: string
   // The day of the month may be before that of the start: then one month less is over.
   const begun = monthsOf(date) - monthsOf(start);
   const over = daysBetween(addMonths(start, begun), date) >= 0 ? begun : begun - 1;
-  const days = Math.min(daysBetween(addMonths(start, over), date), DAYS_PER_MONTH);
-  return { numerator: BigInt(Math.min(over * DAYS_PER_MONTH + days, months * DAYS_PER_MONTH)), denominator };
+  const days = over * DAYS_PER_MONTH + daysBetween(addMonths(start, over), date);
+  return { numerator: BigInt(Math.min(days, months * DAYS_PER_MONTH)), denominator };
 };
