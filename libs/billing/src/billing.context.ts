@@ -10,6 +10,7 @@ import { AddOnsController, FeaturesController, ProductsController } from './cata
 import { itemsModel } from './catalog/item.model';
 import { plansModel } from './catalog/plan.model';
 import { PlansController } from './catalog/plans.controller';
+import { SimulateController } from './catalog/simulate.controller';
 import { clockJob, clockReactor } from './clocks/advance-clock';
 import { clocksModel } from './clocks/clock.model';
 import { ClocksController } from './clocks/clocks.controller';
@@ -53,6 +54,7 @@ export interface BillingDependencies {
 
 registerRefusals({
   clock_not_found: 404, invoice_not_found: 404, plan_not_found: 404, product_not_found: 404, feature_not_found: 404, add_on_not_found: 404, coupon_not_found: 404, tax_rate_not_found: 404, redemption_not_found: 404,
+  phase_not_found: 404, charge_not_found: 404, end_before_start: 400, period_too_long: 400,
 });
 
 @Module({})
@@ -68,7 +70,7 @@ export const billingContext = (service: Service, { auth, usage, reports }: Billi
     parts: { consumers: [knownMeters, billingCycle, takeStatements, lateUsage, applyPayments, clockReactor(host)], jobs: [...billingCycleJobs(host), clockJob(host)], measures: [INVOICES] },
     module: {
       module: BillingModule, imports: [auth.module],
-      controllers: [AccountsController, PlansController, ProductsController, FeaturesController, AddOnsController, CouponsController, RedemptionsController, TaxRatesController, SettingsController,
+      controllers: [AccountsController, PlansController, SimulateController, ProductsController, FeaturesController, AddOnsController, CouponsController, RedemptionsController, TaxRatesController, SettingsController,
         SubscriptionsController, InvoicesController, ClocksController, DocumentsController, BillingReaderController],
       providers: [{ provide: BillingHost, useValue: host }, { provide: InvoicePdfs, useValue: documents }],
     },

@@ -1,5 +1,6 @@
 import type { PlanCreated, PlanVersionAdded } from '@valueverse/contracts';
-import type { DeciderDefinition, ReadModel } from '@valueverse/event-log';
+import type { DeciderDefinition, ReadModel, Tx } from '@valueverse/event-log';
+import { Problem, rowOf } from '@valueverse/platform';
 import { plan, type Plan, type PlanCommand, type PlanFact } from './domain/plan.decider';
 
 export type PlanVersion = Omit<PlanCreated, 'type' | 'planKey'>;
@@ -22,3 +23,16 @@ export const planDecider: DeciderDefinition<PlanCommand, PlanFact, Plan> = { nam
 
 /** A version of a plan, the latest where none is named; `undefined` when there is none. */
 export const versionOf = ({ versions }: PlanRow, wanted?: number): PlanVersion | undefined => (wanted === undefined ? versions.at(-1) : versions.find(({ version }) => version === wanted));
+
+/** The plan of a key, of the tenant of the transaction. Refuses with 404 `plan_not_found`. */
+export const wantedPlan = async (tx: Tx, key: string): Promise<PlanRow> => {
+  const row = await rowOf<PlanRow>(tx, plansModel, key);
+  if (row === undefined) throw new Problem(404, 'plan_not_found', `there is no plan ${key}`);
+  return row;
+};
+/** A version of it, the latest where none is named. Refuses with 404 `plan_not_found`. */
+export const wantedVersion = (row: PlanRow, version: number | undefined): PlanVersion => {
+  const found = versionOf(row, version);
+  if (found === undefined) throw new Problem(404, 'plan_not_found', `the plan ${row.planKey} has no version ${version}`);
+  return found;
+};

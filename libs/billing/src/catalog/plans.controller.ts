@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { anything, billingInterval, charge, commitment, flag, instant, list, mapOf, nullable, object, optional, planPhase, proration, text, whole } from '@valueverse/contracts';
 import { instruct, type Tx } from '@valueverse/event-log';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
-import { answerOnce, Answers, AnswersPage, created, Cursors, listRows, ok, type Page, Problem, rowOf, type StoredAnswer, Whole } from '@valueverse/platform';
+import { answerOnce, Answers, AnswersPage, created, Cursors, listRows, ok, type Page, type StoredAnswer, Whole } from '@valueverse/platform';
 import { BillingHost } from '../billing-host';
 import type { PlanCommand } from './domain/plan.decider';
 import { planDiff } from './domain/plan-diff';
@@ -12,7 +12,7 @@ import { newPlan, readVersion, VERSION_JSON } from './domain/plan-shape';
 import { currenciesOf } from './domain/plan-terms';
 import { readAll } from './domain/shape';
 import { CatalogQuery, wanted } from './items.controller';
-import { planDecider, plansModel, versionOf, type PlanRow, type PlanVersion } from './plan.model';
+import { planDecider, plansModel, versionOf, wantedPlan, wantedVersion, type PlanRow, type PlanVersion } from './plan.model';
 import { planReferences, refuseUnknownReferences } from './references';
 
 class VersionQuery {
@@ -36,18 +36,6 @@ const DIFF = object({ key: text(), from: whole(1), to: whole(1), fields: FIELD_C
 const versionToApi = ({ planKey, versions, archivedAt }: PlanRow, version: PlanVersion): unknown =>
   ({ key: planKey, ...version, currencies: currenciesOf(version), archivedAt, isLatest: version.version === versions.length });
 const toApi = (row: PlanRow): unknown => versionToApi(row, versionOf(row)!);
-
-const wantedPlan = async (tx: Tx, key: string): Promise<PlanRow> => {
-  const row = await rowOf<PlanRow>(tx, plansModel, key);
-  if (row === undefined) throw new Problem(404, 'plan_not_found', `there is no plan ${key}`);
-  return row;
-};
-/** A version of the plan of a key. Refuses with 404 `plan_not_found`. */
-export const wantedVersion = (row: PlanRow, version: number | undefined): PlanVersion => {
-  const found = versionOf(row, version);
-  if (found === undefined) throw new Problem(404, 'plan_not_found', `the plan ${row.planKey} has no version ${version}`);
-  return found;
-};
 
 /** The catalogue: plans and their versions. */
 @ApiTags('billing')
