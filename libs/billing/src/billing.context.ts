@@ -5,6 +5,7 @@ import { registerRefusals, type ContextParts, type ContextShape, type FactMeasur
 import { accountsModel } from './accounts/account.model';
 import { AccountsController } from './accounts/accounts.controller';
 import { BillingHost } from './billing-host';
+import { CatalogController } from './catalog/catalog.controller';
 import { knownMeters } from './catalog/known-meters';
 import { AddOnsController, FeaturesController, ProductsController } from './catalog/item-kinds';
 import { itemsModel } from './catalog/item.model';
@@ -70,7 +71,7 @@ export const billingContext = (service: Service, { auth, usage, reports }: Billi
     parts: { consumers: [knownMeters, billingCycle, takeStatements, lateUsage, applyPayments, clockReactor(host)], jobs: [...billingCycleJobs(host), clockJob(host)], measures: [INVOICES] },
     module: {
       module: BillingModule, imports: [auth.module],
-      controllers: [AccountsController, PlansController, SimulateController, ProductsController, FeaturesController, AddOnsController, CouponsController, RedemptionsController, TaxRatesController, SettingsController,
+      controllers: [AccountsController, PlansController, SimulateController, CatalogController, ProductsController, FeaturesController, AddOnsController, CouponsController, RedemptionsController, TaxRatesController, SettingsController,
         SubscriptionsController, InvoicesController, ClocksController, DocumentsController, BillingReaderController],
       providers: [{ provide: BillingHost, useValue: host }, { provide: InvoicePdfs, useValue: documents }],
     },

@@ -125,9 +125,10 @@ export const TaxRateCreated = defineEvent({
 });
 export type TaxRateCreated = EventOf<typeof TaxRateCreated>;
 
-/** What may change of a thing in the catalogue: its name and metadata, here as they are from now on. `kind`: product, feature, add_on, coupon or tax_rate. */
+/** What may change of a thing in the catalogue: its name, description and metadata, here as they are from now on. `kind`: product, feature, add_on, coupon or tax_rate. */
 export const CatalogItemChanged = defineEvent({
-  name: 'CatalogItemChanged', topic: 'billing.plans', fact: 'catalog_item.changed', data: object({ kind: text(32), key: text(256), name: text(256), metadata: mapOf(text()), changedAt: instant() }),
+  name: 'CatalogItemChanged', topic: 'billing.plans', fact: 'catalog_item.changed',
+  data: object({ kind: text(32), key: text(256), name: text(256), description: optional(text(1_024)), metadata: mapOf(text()), changedAt: instant() }),
 });
 export type CatalogItemChanged = EventOf<typeof CatalogItemChanged>;
 /** Nothing new may use it; what uses it goes on. */

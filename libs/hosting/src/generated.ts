@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { SERVICES, type BillingReader, type InvoiceDocuments, type ServiceName, type UsageReader } from '@valueverse/contracts';
 import { FileAnchors, KafkaFeed } from '@valueverse/event-log';
+import { CATALOG_FILE_SCHEMA } from '@valueverse/billing';
 import { smtpTransport } from '@valueverse/notifications';
 import { buildOpenApi, createHost, createLogger, pathsOf, type ConfigSchema } from '@valueverse/platform';
 import { asyncApiOf } from './asyncapi';
@@ -31,6 +32,7 @@ export const generatedFiles = async (): Promise<Record<string, string>> => {
   const all = SERVICES.map((name) => hosted[name]());
   for (const [index, name] of SERVICES.entries()) files[`docs/openapi/${name}.json`] = await documentOf(name, all[index]!, shared);
   for (const [index, name] of SERVICES.entries()) files[`docs/asyncapi/${name}.json`] = `${JSON.stringify(asyncApiOf(name, DESCRIPTIONS[name], all[index]!.service.consumptions), null, 2)}\n`;
+  files['docs/catalog.schema.json'] = `${JSON.stringify(CATALOG_FILE_SCHEMA, null, 2)}\n`;
   files['docs/METRICS.md'] = await metricsPage(shared.metrics);
   return files;
 };

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { SERVICES } from '@valueverse/contracts';
 import { ApiError, Unreachable } from '../http/api-client';
 import type { Explanation, Invoice } from '../demo/tour';
+import { addCatalog } from './catalog-commands';
 import { explanationText } from './explanation-text';
 import { addAudit, addDeadLetters, addOutbox, addProjections, addReaders } from './log-commands';
 import { addEvents } from './events-commands';
@@ -148,7 +149,7 @@ export const main = async (argv: readonly string[]): Promise<void> => {
   const program = new Command('vv').description('Runs and inspects a ValueVerse installation')
     .option('--url <url>', 'the installation').option('--data <folder>', 'the data folder of an embedded edition').option('--key <key>', 'a secret key')
     .option('--operator-token <token>').option('--json', 'print JSON');
-  for (const add of [addOperations, addMigrate, addLog, addDeadLetters, addProjections, addOutbox, addReaders, addAudit, addOrganizations, addKeys, addClocks, addInvoices, addEvents, addRadius, addUsage]) add(program);
+  for (const add of [addOperations, addMigrate, addLog, addDeadLetters, addProjections, addOutbox, addReaders, addAudit, addOrganizations, addKeys, addClocks, addInvoices, addEvents, addRadius, addUsage, addCatalog]) add(program);
   try {
     await program.parseAsync([...argv]);
   } catch (error) {

@@ -3,7 +3,7 @@ import { item, type Item, type ItemCommand, type ItemCreated, type ItemFact, typ
 
 /** A product, feature, add-on, coupon or tax rate as it is now. `said` is what it was made with. */
 export interface ItemRow<C extends ItemCreated = ItemCreated> {
-  readonly kind: ItemKind; readonly key: string; readonly name: string; readonly metadata: Readonly<Record<string, string>>; readonly said: C; readonly createdAt: string; readonly archivedAt: string | null;
+  readonly kind: ItemKind; readonly key: string; readonly name: string; readonly description?: string; readonly metadata: Readonly<Record<string, string>>; readonly said: C; readonly createdAt: string; readonly archivedAt: string | null;
 }
 
 /** Where the row of an item is. */
@@ -15,16 +15,18 @@ const KEY_OF: { readonly [T in ItemCreated['type']]: (fact: Extract<ItemCreated,
 };
 const nameOf = (fact: ItemFact): readonly [ItemKind, string] => ('kind' in fact ? [fact.kind as ItemKind, fact.key] : KEY_OF[fact.type](fact as never));
 
+const describedAs = (fact: object): { description?: string } => ('description' in fact && fact.description !== undefined ? { description: fact.description as string } : {});
+
 const made = (fact: ItemCreated): ItemRow => {
   const [kind, key] = nameOf(fact);
-  return { kind, key, name: fact.name, metadata: fact.metadata, said: fact, createdAt: fact.createdAt, archivedAt: null };
+  return { kind, key, name: fact.name, ...describedAs(fact), metadata: fact.metadata, said: fact, createdAt: fact.createdAt, archivedAt: null };
 };
 
 export const itemsModel: ReadModel<ItemFact, ItemRow> = {
   table: 'catalog_items', version: 1, key: (fact) => itemId(...nameOf(fact)), initial: {} as ItemRow,
   on: {
     ProductCreated: made, FeatureCreated: made, AddOnCreated: made, CouponCreated: made, TaxRateCreated: made,
-    CatalogItemChanged: ({ name, metadata }, row) => ({ ...row, name, metadata }),
+    CatalogItemChanged: ({ name, metadata, ...fact }, { description: _, ...row }) => ({ ...row, name, ...describedAs(fact), metadata }),
     CatalogItemArchived: ({ archivedAt }, row) => ({ ...row, archivedAt }),
     CatalogItemRestored: (_, row) => ({ ...row, archivedAt: null }),
   },

@@ -42,13 +42,15 @@ export const wantedItem = async <C extends ItemCreated = ItemCreated>(tx: Tx, ki
   if (row === undefined) throw new Problem(404, `${kind}_not_found`, `there is no ${kind.replace('_', ' ')} ${key}`);
   return row;
 };
-/** What it was made with, under the names of the interface. */
-export const itemToApi = ({ key, name, metadata, said, createdAt, archivedAt }: ItemRow): Readonly<Record<string, unknown>> => {
-  const { type: _, name: _name, metadata: _metadata, createdAt: _at, ...own } = said as ItemCreated & { featureType?: string };
-  const { featureType, productKey, featureKey: _feature, addOnKey: _addOn, couponKey: _coupon, taxRateKey: _taxRate, ...rest } = own as Record<string, unknown>;
-  const isProduct = said.type === 'ProductCreated';
-  return { key, name, ...(featureType === undefined ? {} : { type: featureType }), ...(productKey === undefined || isProduct ? {} : { productKey }), ...rest, metadata, createdAt, archivedAt };
+/** What it says, under the names of the interface: as it was made, with the name, description and metadata of now. */
+export const itemSpec = ({ key, name, description, metadata, said }: ItemRow): Readonly<Record<string, unknown>> => {
+  const { type, name: _name, metadata: _metadata, createdAt: _at, ...own } = said;
+  const { featureType, description: _description, productKey, featureKey: _feature, addOnKey: _addOn, couponKey: _coupon, taxRateKey: _taxRate, ...rest } = own as Record<string, unknown>;
+  return {
+    key, name, ...(description === undefined ? {} : { description }), ...(featureType === undefined ? {} : { type: featureType }), ...rest, ...(type === 'ProductCreated' || productKey === undefined ? {} : { productKey }), metadata,
+  };
 };
+export const itemToApi = (row: ItemRow): Readonly<Record<string, unknown>> => ({ ...itemSpec(row), createdAt: row.createdAt, archivedAt: row.archivedAt });
 
 const changeItem = ({ service }: BillingHost, route: string, caller: Caller, request: FastifyRequest, reply: FastifyReply, commandAt: (at: string) => ItemCommand, answered: (item: unknown) => StoredAnswer): Promise<unknown> =>
   answerOnce(service, { tenant: caller.tenant, route, request, reply }, async (tx) => {
@@ -62,6 +64,7 @@ const changeItem = ({ service }: BillingHost, route: string, caller: Caller, req
 export const itemsController = <Spec extends { readonly key: string }>({ kind, path, name, shape, references, created: madeOf, answer }: CatalogKind<Spec>): Type => {
   const ROUTE = `/api/v1/billing/${path}`;
   const ITEM = object({ ...COMMON, ...answer });
+  const CHANGE = itemChange('description' in answer);
 
   @ApiTags('billing')
   @Controller(ROUTE.slice(1))
@@ -96,10 +99,10 @@ export const itemsController = <Spec extends { readonly key: string }>({ kind, p
 
     @Patch(':key')
     @Allow('billing:write')
-    @ApiBody({ schema: itemChange.json })
+    @ApiBody({ schema: CHANGE.json })
     @Answers(ITEM)
     patch(@Param('key') key: string, @Body() body: unknown, @CurrentCaller() caller: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
-      const change = wanted(readAll(itemChange, body));
+      const change = wanted(readAll(CHANGE, body));
       return changeItem(this.host, `PATCH ${ROUTE}/{key}`, caller, request, reply, (at) => ({ ...change, type: 'ChangeItem', kind, key, at }), ok);
     }
 

@@ -1,7 +1,7 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { anything, billingInterval, charge, commitment, flag, instant, list, mapOf, nullable, object, optional, planPhase, proration, text, whole } from '@valueverse/contracts';
+import { list, object, text, whole } from '@valueverse/contracts';
 import { instruct, type Tx } from '@valueverse/event-log';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
 import { answerOnce, Answers, AnswersPage, created, Cursors, listRows, ok, type Page, type StoredAnswer, Whole } from '@valueverse/platform';
@@ -12,6 +12,7 @@ import { newPlan, readVersion, VERSION_JSON } from './domain/plan-shape';
 import { currenciesOf } from './domain/plan-terms';
 import { readAll } from './domain/shape';
 import { CatalogQuery, wanted } from './items.controller';
+import { PLAN, PLAN_DIFF_FIELDS } from './plan-answers';
 import { planDecider, plansModel, versionOf, wantedPlan, wantedVersion, type PlanRow, type PlanVersion } from './plan.model';
 import { planReferences, refuseUnknownReferences } from './references';
 
@@ -24,14 +25,7 @@ class DiffQuery {
 }
 
 const ROUTE = '/api/v1/billing/plans';
-const PLAN = object({
-  key: text(), version: whole(1), name: text(), currency: text(3), currencies: list(text(3)), interval: billingInterval, charges: list(charge), phases: optional(list(planPhase)), proration: optional(proration),
-  commitment: optional(commitment), taxRateKeys: optional(list(text())), features: optional(mapOf(anything())), trialDays: optional(whole(1)), productKey: optional(text()), metadata: mapOf(text()),
-  createdAt: instant(), archivedAt: nullable(instant()), isLatest: flag(),
-});
-const FIELD_CHANGES = list(object({ field: text(), old: optional(anything()), new: optional(anything()) }));
-const listDiff = (item: typeof charge | typeof planPhase) => object({ added: list<unknown>(item), removed: list<unknown>(item), changed: list(object({ key: text(), fields: FIELD_CHANGES })) });
-const DIFF = object({ key: text(), from: whole(1), to: whole(1), fields: FIELD_CHANGES, charges: listDiff(charge), phases: listDiff(planPhase) });
+const DIFF = object({ key: text(), from: whole(1), to: whole(1), ...PLAN_DIFF_FIELDS });
 
 const versionToApi = ({ planKey, versions, archivedAt }: PlanRow, version: PlanVersion): unknown =>
   ({ key: planKey, ...version, currencies: currenciesOf(version), archivedAt, isLatest: version.version === versions.length });

@@ -40,14 +40,24 @@ const FEATURE_VALUES: { readonly [T in FeatureCreated['featureType']]: readonly 
   metered: [(value) => value === true || (typeof value === 'string' && Decimal.tryParse(value)?.isNegative() === false), 'the feature has a quantity, such as "100", or true for no end'],
 };
 
+const valueFault = ({ pointer, value }: Reference, type: FeatureCreated['featureType']): FoundFault | undefined => {
+  const [fits, detail] = FEATURE_VALUES[type];
+  return value === undefined || fits(value) ? undefined : { status: 400, pointer, code: 'invalid_feature_value', detail };
+};
+
 const itemFault = async (tx: Tx, reference: Reference): Promise<FoundFault | undefined> => {
   const row = await rowOf<ItemRow>(tx, itemsModel, itemId(reference.kind as ItemKind, reference.key));
   if (row === undefined) return notFound(reference);
   if (row.archivedAt !== null) return archived(reference);
-  if (row.said.type !== 'FeatureCreated' || reference.value === undefined) return undefined;
-  const [fits, detail] = FEATURE_VALUES[row.said.featureType];
-  return fits(reference.value) ? undefined : { status: 400, pointer: reference.pointer, code: 'invalid_feature_value', detail };
+  return row.said.type === 'FeatureCreated' ? valueFault(reference, row.said.featureType) : undefined;
 };
+
+/** The same of features that are being made in the same breath. */
+export const valueFaults = (references: readonly Reference[], types: ReadonlyMap<string, FeatureCreated['featureType']>): readonly Fault[] => references.flatMap((reference) => {
+  const type = reference.kind === 'feature' ? types.get(reference.key) : undefined;
+  const found = type === undefined ? undefined : valueFault(reference, type);
+  return found === undefined ? [] : [{ pointer: found.pointer, code: found.code, detail: found.detail }];
+});
 
 /**
  * Everything that is named and is not there, or is archived: `<kind>_not_found`, `<kind>_archived`, `invalid_feature_value`. `made` are items that are being made in the same breath. News of a meter

@@ -41,17 +41,22 @@ export const addOn: Shape<AddOnSpec> = {
   },
 };
 
-export interface ItemChange { readonly name?: string; readonly metadata?: Readonly<Record<string, string | null>> }
-const changeFields = object<ItemChange>({ name: optional(text()), metadata: optional(metadata()) });
+export interface ItemChange { readonly name?: string; readonly description?: string | null; readonly metadata?: Readonly<Record<string, string | null>> }
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
-/** A merge patch of name and metadata: a null removes an entry. A name cannot be removed: `missing_field`. */
-export const itemChange: Shape<ItemChange> = {
-  json: changeFields.json,
-  read: (value, pointer, faults) => {
-    const read = changeFields.read(value, pointer, faults);
-    if (!isObject(value)) return read;
-    if (value['name'] === null) faults.push({ pointer: pointerTo(pointer, 'name'), code: 'missing_field', detail: 'a name is changed, not removed' });
-    const removed = isObject(value['metadata']) ? Object.entries(value['metadata']).filter(([, own]) => own === null) : [];
-    return removed.length === 0 ? read : { ...read, metadata: { ...read.metadata, ...Object.fromEntries(removed as [string, null][]) } };
-  },
+/** A merge patch of name, metadata and, where there is one, description: a null removes it, or an entry. A name cannot be removed: `missing_field`. */
+export const itemChange = (isDescribed: boolean): Shape<ItemChange> => {
+  const fields = object<ItemChange>({ name: optional(text()), ...(isDescribed ? { description: optional(text(DESCRIPTION_LENGTH_MAX)) } : {}), metadata: optional(metadata()) });
+  return {
+    json: fields.json,
+    read: (value, pointer, faults) => {
+      const read = fields.read(value, pointer, faults);
+      if (!isObject(value)) return read;
+      if (value['name'] === null) faults.push({ pointer: pointerTo(pointer, 'name'), code: 'missing_field', detail: 'a name is changed, not removed' });
+      const removed = isObject(value['metadata']) ? Object.entries(value['metadata']).filter(([, own]) => own === null) : [];
+      return {
+        ...read, ...(isDescribed && value['description'] === null ? { description: null } : {}),
+        ...(removed.length === 0 ? {} : { metadata: { ...read.metadata, ...Object.fromEntries(removed as [string, null][]) } }),
+      };
+    },
+  };
 };
