@@ -1,5 +1,5 @@
 export {
-  CHARGE_TERM_FIELDS, type ChargeTerms, type Commitment, type ParsedChargeTerms, type PlanTerms, type ProrationTerms, readChargeTerms, readPlanTerms,
+  CHARGE_TERM_FIELDS, type ChargeTerms, type Commitment, OVERAGE_FACTOR_MAX, OVERAGE_FACTOR_SCALE_MAX, type ParsedChargeTerms, type PlanTerms, type ProrationTerms, readChargeTerms, readPlanTerms,
 } from './charge/charge-terms';
 export { type Measured } from './charge/promises';
 export * from './charge/rate-commitment';

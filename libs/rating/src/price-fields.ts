@@ -130,7 +130,8 @@ export class PriceFields {
       this.note(name, 'too_long', `at most ${PRICE_NUMBER_LENGTH_MAX} characters`);
       return undefined;
     }
-    const decimal = Decimal.tryParse(value);
+    // Facts hold numbers without a plus.
+    const decimal = value.startsWith('+') ? undefined : Decimal.tryParse(value);
     if (decimal === undefined) this.note(name, 'invalid_decimal', 'not a decimal number such as "0.05"');
     return decimal;
   }

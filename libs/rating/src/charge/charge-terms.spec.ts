@@ -46,6 +46,12 @@ test('terms that contradict each other are told', () => {
   expect(faultsOf({ price: PRICE, minimumAmount: '3', currencyPrices: { EUR: PRICE } })).toEqual(['/minimumAmount amounts_in_one_currency']);
 });
 
+test('a factor that no amount could bear is told', () => {
+  const of = (overageFactor: string) => faultsOf({ price: PRICE, commitment: { amount: '5', overageFactor } });
+  expect([of('100'), of('100.1'), of('1.0000000000001')]).toEqual([[], ['/commitment/overageFactor out_of_range'], ['/commitment/overageFactor out_of_range']]);
+  expect(faultsOf({ price: PRICE, freeUnits: '+5' })).toEqual(['/freeUnits invalid_decimal']);
+});
+
 test('fees and usage have different terms', () => {
   expect(faultsOf({ type: 'recurring', price: { model: 'percentage', rate: '1' }, minimumAmount: '1', commitment: { amount: '1' } })).toEqual([
     '/minimumAmount usage_only', '/commitment usage_only', '/price/model unsupported_price',

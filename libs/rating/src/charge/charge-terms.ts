@@ -43,6 +43,12 @@ export const CHARGE_TERM_FIELDS = [
 
 export type ParsedChargeTerms = { readonly terms: ChargeTerms } | { readonly errors: readonly Fault[] };
 
+/** What is above a commitment costs so many times at most: an amount still fits into the facts that carry it. */
+export const OVERAGE_FACTOR_MAX = 100;
+
+/** The most digits after the point of that factor. */
+export const OVERAGE_FACTOR_SCALE_MAX = 12;
+
 const GRANULARITIES: readonly Granularity[] = ['day', 'second', 'none', '30_360_actual', '30_360_strict'];
 const OF_USAGE = ['minimumAmount', 'maximumAmount', 'commitment', 'schedule', 'chargeFlatAtZero'] as const;
 const IN_ONE_CURRENCY = ['minimumAmount', 'maximumAmount', 'commitment', 'schedule'] as const;
@@ -56,6 +62,9 @@ const readCommitment = (holder: PriceFields): Commitment | undefined => {
   const fields = holder.optionalObject('commitment');
   if (fields === undefined) return undefined;
   const commitment = { amount: fields.due('amount'), ...present({ overageFactor: fields.optionalAmount('overageFactor'), trueUp: fields.optionalFlag('trueUp') }) };
+  const factor = fields.decimal('overageFactor');
+  if (factor !== undefined && (factor.gt(Decimal.of(OVERAGE_FACTOR_MAX)) || factor.scale > OVERAGE_FACTOR_SCALE_MAX))
+    fields.note('overageFactor', 'out_of_range', `at most ${OVERAGE_FACTOR_MAX}, with ${OVERAGE_FACTOR_SCALE_MAX} digits after the point`);
   fields.finish();
   return commitment;
 };
@@ -119,7 +128,7 @@ const noteKind = (fields: PriceFields, price: Price): void => {
  * Reads what a charge costs from its JSON, `CHARGE_TERM_FIELDS` of it, and reports all that is wrong at once by pointers that start with `pointer`.
  * `type` of the charge, where it is `recurring` or `usage`, says which of them it may have. Amounts are in major units of the currency.
  *
- * Codes: those of `parsePrice`; `flag_expected`, `unknown_granularity`, `maximum_below_minimum`, `maximum_below_commitment`, `free_units_of_events`,
+ * Codes: those of `parsePrice`; `flag_expected`, `unknown_granularity`, `out_of_range`, `maximum_below_minimum`, `maximum_below_commitment`, `free_units_of_events`,
  * `amounts_in_one_currency`, `usage_only`, `recurring_only`, `unsupported_price`; and those of `readSchedule`. Refuses a code that is no currency with `unknown_currency`.
  */
 export const readChargeTerms = (value: unknown, pointer: string, currency: string): ParsedChargeTerms => {

@@ -126,6 +126,19 @@ test('the amount of a part is its share of the period where the aggregation is n
   expect(shown(rate({ price: ONE }, ['10'], { isAmountShared: true }))).toEqual(['10.00']);
 });
 
+test('a peak that lasts costs the same in one part or in two, also where bounds are prorated', () => {
+  const charge = { price: { model: 'graduated', tiers: [{ upTo: '6', unitAmount: '1' }, { unitAmount: '3' }] }, freeUnits: '2', proration: { prorateBounds: true } };
+  const halves = [HALF, { elapsedAtStart: part(1, 2), elapsedAtEnd: part(2, 2) }].map((slice) => shown(rate(charge, ['10'], { slice, isAmountShared: true })));
+  expect([shown(rate(charge, ['10'], { isAmountShared: true })), ...halves]).toEqual([['12.00'], ['6.00'], ['6.00']]);
+});
+
+test('every line of a charge has a key of its own, whoever it is of', () => {
+  const commitment = { amount: '100' };
+  const schedule = { windows: [{ name: 'night', from: '00:00', to: '06:00', price: { ...MATRIX, commitment } }], otherwise: { ...ONE, commitment } };
+  const lines = rate({ schedule, minimumAmount: '500' }, [{ ...of('us', '1'), window: 'night' }, { ...of('eu', '1'), window: 'night' }, group('1')]);
+  expect(lines.map(({ key }) => key)).toEqual(['["usage","night","us"]', '["usage","night","eu"]', '["usage",null]', '["true_up","night"]', '["true_up",null]', '["true_up"]']);
+});
+
 test('a commitment of a plan is over the lines of all its charges', () => {
   const usd = (text: string): Money => Money.parse(text, 'USD');
   const measured = { currency: 'USD', rounding: 'half_up' } as const;

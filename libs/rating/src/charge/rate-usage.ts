@@ -25,6 +25,8 @@ export interface RatedUsage {
 /** A line of a usage charge. Its steps add up to the amount, the rounding among them. */
 export interface RatedLine {
   readonly type: 'usage' | 'true_up';
+  /** Tells the line from the others of its charge, and is the same whenever it is rated: ids are made of it. */
+  readonly key: string;
   /** The window that the line is of; absent for usage outside of all, and for a charge without a schedule. */
   readonly window?: string;
   /** Values of a matrix's dimensions; empty for any other price. */
@@ -63,7 +65,8 @@ const shareStep = (exact: Decimal, slice: Slice, { currency, rounding }: RatedUs
 const priceGroups = (usage: RatedUsage): readonly Draft[] => {
   const { charge, slice, isAmountShared } = usage;
   const groups = groupsOf(charge, usage.groups);
-  const boundsShare = boundsShareOf({ slice, proration: charge.proration });
+  // What is shared as an amount is rated as of a whole period: bounds of a part would take its share twice.
+  const boundsShare = isAmountShared === true ? undefined : boundsShareOf({ slice, proration: charge.proration });
   const free = freeUnitsOf(charge, boundsShare);
   const taken = takeFree(groups.map(({ billed }) => billed), free);
   return groups.map((group, nth) => {
@@ -86,7 +89,7 @@ const closed = ({ group: { window, dimensions, quantity }, billedQuantity, steps
   const amount = Money.fromDecimal(exact, currency, rounding);
   const difference = amount.toDecimal().minus(exact);
   return {
-    type: 'usage', ...(window === undefined ? {} : { window }), dimensions, quantity, billedQuantity, amount, exact,
+    type: 'usage', key: JSON.stringify(['usage', window ?? null, ...Object.values(dimensions)]), ...(window === undefined ? {} : { window }), dimensions, quantity, billedQuantity, amount, exact,
     steps: difference.isZero() ? steps : [...steps, { kind: 'rounding', rounding, amount: difference.toString() }],
   };
 };
@@ -100,8 +103,12 @@ const withMaximum = (lines: readonly RatedLine[], maximum: string | undefined, m
   });
 };
 
+/** Whose least it is: that of a whole charge or plan, or of a window, `otherwise` among them. */
+interface Owner { readonly key: readonly (string | null)[]; readonly window?: string | undefined }
+const WHOLE_CHARGE: Owner = { key: [] };
+
 /** The line that brings what was spent up to the least that is due: the greater of the minimum and the commitment. Nothing where enough was spent. */
-export const trueUpLine = (spent: Money, { minimumAmount, commitment }: Pick<ChargeTerms, 'minimumAmount' | 'commitment'>, measured: Measured, window?: string): readonly RatedLine[] => {
+export const trueUpLine = (spent: Money, { minimumAmount, commitment }: Pick<ChargeTerms, 'minimumAmount' | 'commitment'>, measured: Measured, { key, window }: Owner = WHOLE_CHARGE): readonly RatedLine[] => {
   const minimum = minimumAmount === undefined ? undefined : promised(minimumAmount, measured);
   const committed = commitment === undefined || commitment.trueUp === false ? undefined : promised(commitment.amount, measured);
   const isCommitment = committed !== undefined && (minimum === undefined || committed.amount.compare(minimum.amount) > 0);
@@ -110,7 +117,7 @@ export const trueUpLine = (spent: Money, { minimumAmount, commitment }: Pick<Cha
   if (floor === undefined || amount === undefined || !amount.isPositive()) return [];
   const spentStep: Step[] = spent.isZero() ? [] : [{ kind: 'spent', amount: spent.negate().toDecimal().toString() }];
   return [{
-    type: 'true_up', ...(window === undefined ? {} : { window }), dimensions: {}, quantity: Decimal.one, billedQuantity: Decimal.one, amount, exact: amount.toDecimal(),
+    type: 'true_up', key: JSON.stringify(['true_up', ...key]), ...(window === undefined ? {} : { window }), dimensions: {}, quantity: Decimal.one, billedQuantity: Decimal.one, amount, exact: amount.toDecimal(),
     steps: [floorStep(isCommitment ? 'commitment' : 'minimum', floor), ...spentStep],
   }];
 };
@@ -140,7 +147,7 @@ export const rateUsage = (usage: RatedUsage): readonly RatedLine[] => {
   addOverage(drafts, charge.commitment, measured);
   const lines = drafts.map((draft) => closed(draft, usage));
   const sumOf = (of: readonly RatedLine[]): Money => Money.sum(of.map(({ amount }) => amount), currency);
-  const filled = windows.flatMap(({ window, commitment }) => trueUpLine(sumOf(lines.filter((line) => line.window === window)), { commitment }, measured, window));
+  const filled = windows.flatMap(({ window, commitment }) => trueUpLine(sumOf(lines.filter((line) => line.window === window)), { commitment }, measured, { key: [window ?? null], window }));
   const bounded = withMaximum([...lines, ...filled], charge.maximumAmount, measured);
   return [...bounded, ...trueUpLine(sumOf(bounded), charge, measured)];
 };

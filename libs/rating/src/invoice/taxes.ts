@@ -58,7 +58,7 @@ const ratesOnTop = (lines: readonly LineToTotal[]): readonly RateOnTop[] => {
   for (const [line, { taxBehavior, taxRates }] of lines.entries()) {
     if (taxBehavior !== 'exclusive') continue;
     for (const [at, { key, rate }] of taxRates.entries()) {
-      const name = JSON.stringify([key, rate]);
+      const name = JSON.stringify([key, Decimal.parse(rate).toString()]);
       const known = rates.get(name);
       if (known === undefined) rates.set(name, { rate, places: [{ line, at }] });
       else known.places.push({ line, at });

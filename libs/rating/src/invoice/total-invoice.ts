@@ -43,14 +43,15 @@ const taxSteps = (given: readonly LineToTotal[], lines: readonly TotalledLine[])
   const steps = new Map<string, { readonly key: string; readonly rate: string; readonly behavior: LineToTotal['taxBehavior']; base: Money; amount: Money }>();
   for (const [nth, { netAmount, taxes }] of lines.entries()) {
     const behavior = given[nth]!.taxBehavior;
-    for (const { key, rate, amount } of taxes) {
+    for (const { key, rate: written, amount } of taxes) {
+      const rate = Decimal.parse(written).toString();
       const name = JSON.stringify([key, rate, behavior]);
       const known = steps.get(name);
       if (known === undefined) steps.set(name, { key, rate, behavior, base: netAmount, amount });
       else { known.base = known.base.add(netAmount); known.amount = known.amount.add(amount); }
     }
   }
-  return Array.from(steps.values(), ({ key, rate, behavior, base, amount }) => ({ kind: 'tax', key, rate: Decimal.parse(rate).toString(), behavior, base: base.toString(), amount: amount.toString() }));
+  return Array.from(steps.values(), ({ key, rate, behavior, base, amount }) => ({ kind: 'tax', key, rate, behavior, base: base.toString(), amount: amount.toString() }));
 };
 
 const totalLines = ({ lines, coupons }: { readonly lines: readonly LineToTotal[]; readonly coupons: readonly Discounted[] }, left: readonly LeftOfLine[], rules: TaxRules): readonly TotalledLine[] => {

@@ -93,7 +93,7 @@ const addOverage = (lines: readonly Line[], commitment: OracleCommitment | undef
 const priceLines = (lines: readonly Line[], question: OracleUsageQuestion): readonly string[] => {
   const { charge, slice, isAmountShared, digits, rounding } = question;
   const share = slice === undefined ? ONE : minus(slice.end, slice.start);
-  const boundsShare = charge.proration?.prorateBounds === true ? share : undefined;
+  const boundsShare = charge.proration?.prorateBounds === true && !isAmountShared ? share : undefined;
   const free = eachWithin(lines.map(({ quantity }) => quantity), partOfUnits(charge.freeUnits ?? '0', boundsShare));
   return lines.map((line, nth) => {
     const quantity = minus(line.quantity, free[nth]!);
