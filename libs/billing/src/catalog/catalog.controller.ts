@@ -2,14 +2,13 @@ import { Body, Controller, Get, HttpCode, Inject, Post, Query, Req, Res } from '
 import { ApiBody, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { anything, flag, list, object, oneOf, optional, text } from '@valueverse/contracts';
-import type { Fault } from '@valueverse/rating';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
-import { answerOnce, Answers, Flag, invalidRequest, ok } from '@valueverse/platform';
+import { answerOnce, Answers, Flag, ok } from '@valueverse/platform';
 import { BillingHost } from '../billing-host';
 import { exportedCatalog, fileReferences, holdCatalog, instructionsOf, knownCatalog } from './apply-catalog';
 import { catalogFile, compareCatalog, FILE_LISTS, type CatalogComparison, type CatalogFile } from './domain/catalog-file';
 import { readAll } from './domain/shape';
-import { wanted } from './items.controller';
+import { refuseFaults, wanted } from './items.controller';
 import { FIELD_CHANGES, PLAN_DIFF } from './plan-answers';
 import { unknownReferences, valueFaults } from './references';
 
@@ -54,7 +53,7 @@ export class CatalogController {
     return answerOnce(service, { tenant, route: 'POST /api/v1/billing/catalog/apply', request, reply }, async (tx) => {
       await holdCatalog(tx, tenant);
       const compared = compareCatalog(file, await knownCatalog(tx, tenant));
-      if (compared.faults.length > 0) throw invalidRequest(compared.faults);
+      refuseFaults(compared.faults);
       const instructions = instructionsOf(file, compared.changes, contextOfCaller(caller, service.clock.now()));
       if (instructions.length > 0) await service.log.execute(tx, instructions);
       return ok(this.answer(compared, true));
@@ -72,8 +71,7 @@ export class CatalogController {
     const inFile = new Map((file.features ?? []).map((feature) => [feature.key, feature.type]));
     const made = new Set(FILE_LISTS.flatMap(([name, kind]) => (file[name] ?? []).map(({ key }: { key: string }) => `${kind}/${key}`)));
     const unknown = await unknownReferences(this.host.service, tenant, references, made);
-    const all: Fault[] = [...faults, ...unknown.map(({ pointer, code, detail }) => ({ pointer, code, detail })), ...valueFaults(references, inFile)];
-    if (all.length > 0) throw invalidRequest(all);
+    refuseFaults([...faults, ...unknown.map(({ pointer, code, detail }) => ({ pointer, code, detail })), ...valueFaults(references, inFile)]);
   }
 
   private answer({ changes, onlyHere }: CatalogComparison, applied: boolean): unknown { return { applied, changes, onlyHere }; }

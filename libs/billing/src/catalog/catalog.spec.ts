@@ -111,6 +111,14 @@ test.each<[string, string, object, string]>([
   ['a plan with what is billed once', 'plans', { ...PLAN, charges: [{ key: 'once', name: 'Once', type: 'one_off', price: flat('1.00') }] }, '400 | invalid_request | /charges/0/type invalid_value'],
 ])('%s is refused', async (_, path, body, fault) => expect(faultsOf(await (await stocked()).post(path, body))).toBe(fault));
 
+test('of faults without end a hundred are told', async () => {
+  const tenant = await bed.tenant();
+  const { status, body } = await tenant.post('plans', { ...PLAN, ...Object.fromEntries(Array.from({ length: 50_000 }, (_, nth) => [`f${nth}`, 1])) });
+  expect([status, body.errors.length]).toEqual([400, 100]);
+  // A name that JavaScript takes for something else is a name.
+  expect(faultsOf(await tenant.ask('POST', 'products', JSON.parse('{"key":"p","name":"P","__proto__":{"admin":true}}')))).toBe('400 | invalid_request | /__proto__ unknown_field');
+});
+
 describe('simulation', () => {
   let tenant: Tenant;
   beforeAll(async () => {

@@ -5,6 +5,7 @@ import { instant, mapOf, nullable, object, text, type Schema } from '@valueverse
 import { instruct, type Tx } from '@valueverse/event-log';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
 import { answerOnce, Answers, AnswersPage, created, Cursors, Flag, invalidRequest, listRows, ok, type Page, PageQuery, Problem, rowOf, type StoredAnswer } from '@valueverse/platform';
+import type { Fault } from '@valueverse/rating';
 import { BillingHost } from '../billing-host';
 import type { ItemCommand, ItemCreated, ItemKind } from './domain/item.decider';
 import { itemChange } from './domain/item-shapes';
@@ -16,9 +17,15 @@ import { type Reference, refuseUnknownReferences } from './references';
 export class CatalogQuery extends PageQuery {
   @Flag({ optional: true, fromText: true, description: 'Archived ones too' }) archived?: boolean;
 }
+/** More would help nobody and make the answer larger than the request. */
+const FAULTS_MAX = 100;
+/** 400 with every fault. */
+export const refuseFaults = (faults: readonly Fault[]): void => {
+  if (faults.length > 0) throw invalidRequest(faults.slice(0, FAULTS_MAX));
+};
 /** What a request says, or 400 with every fault. */
 export const wanted = <T>(read: Read<T>): T => {
-  if ('errors' in read) throw invalidRequest(read.errors);
+  if ('errors' in read) throw invalidRequest(read.errors.slice(0, FAULTS_MAX));
   return read.value;
 };
 

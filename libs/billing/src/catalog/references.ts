@@ -29,6 +29,8 @@ export const planReferences = ({ charges, features = {}, productKey, taxRateKeys
 export const itemReferences = ({ charges = [], productKey, meterKey }: { charges?: readonly AddOnCharge[]; productKey?: string; meterKey?: string }, pointer = ''): readonly Reference[] =>
   [...chargeReferences(charges, pointer), ...product(productKey, pointer), ...meter(meterKey, pointer)];
 
+/** More would help nobody. */
+const FAULTS_MAX = 100;
 type FoundFault = Fault & { readonly status: number };
 const wordsOf = (kind: string): string => kind.replace('_', ' ');
 const notFound = ({ kind, key, pointer }: Reference): FoundFault => ({ status: 404, pointer, code: `${kind}_not_found`, detail: `there is no ${wordsOf(kind)} ${key}` });
@@ -82,5 +84,5 @@ export const unknownReferences = async (service: Service, tenant: string, refere
 export const refuseUnknownReferences = async (service: Service, tenant: string, references: readonly Reference[]): Promise<void> => {
   const [first, ...more] = await unknownReferences(service, tenant, references);
   if (first === undefined) return;
-  throw new Problem(first.status, first.code, first.detail, { errors: [first, ...more].map(({ pointer, code, detail }) => ({ pointer, code, detail })) });
+  throw new Problem(first.status, first.code, first.detail, { errors: [first, ...more].slice(0, FAULTS_MAX).map(({ pointer, code, detail }) => ({ pointer, code, detail })) });
 };

@@ -3,13 +3,13 @@ import { ApiBody, ApiTags } from '@nestjs/swagger';
 import { anything, decimal, flag, list, mapOf, nullable, object, oneOf, optional, period, planPhase, text, whole } from '@valueverse/contracts';
 import { assertZone } from '@valueverse/kernel';
 import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
-import { Answers, invalidRequest } from '@valueverse/platform';
+import { Answers } from '@valueverse/platform';
 import { BillingHost } from '../billing-host';
 import { settingsAt } from '../settings/settings.model';
 import { overrides, planTerms } from './domain/plan-terms';
 import { readAll } from './domain/shape';
 import { simulate, simulation, simulationFaults } from './domain/simulate';
-import { wanted } from './items.controller';
+import { refuseFaults, wanted } from './items.controller';
 import { wantedPlan, wantedVersion } from './plan.model';
 
 const LINE = object({
@@ -44,8 +44,7 @@ export class SimulateController {
       const { currency = plan.currency, phaseKey } = asked;
       const own = asked.overrides === undefined ? undefined : wanted(readAll(overrides(plan, currency), asked.overrides, '/overrides'));
       const terms = planTerms(plan, { currency, ...(phaseKey === undefined ? {} : { phaseKey }), ...(own === undefined ? {} : { overrides: own }) });
-      const faults = simulationFaults(asked, terms.charges);
-      if (faults.length > 0) throw invalidRequest(faults);
+      refuseFaults(simulationFaults(asked, terms.charges));
       const { rounding } = await settingsAt(tx, tenant, service.clock.now());
       return { planKey: key, version: plan.version, rounding, ...simulate({ plan, terms, asked, rounding }) };
     });

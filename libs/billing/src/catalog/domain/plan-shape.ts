@@ -10,6 +10,8 @@ const FEATURES_MAX = 200;
 const FEATURE_TEXT_MAX = 256;
 /** Ten years. */
 const TRIAL_DAYS_MAX = 3_650;
+/** The most characters of a version as JSON: all versions of a plan are one row. */
+export const PLAN_LENGTH_MAX = 1_000_000;
 
 /** What a version of a plan says; its key, number and time are said elsewhere. */
 export type PlanSpec = Omit<PlanCreated, 'type' | 'planKey' | 'version' | 'createdAt'>;
@@ -74,7 +76,9 @@ const plan = (fields: (currency: string | undefined) => Record<string, Field>): 
     const { phases = [] } = read;
     checkPhases(phases, read.charges, pointerTo(pointer, 'phases'), faults);
     if (read.trialDays !== undefined && phases.some(({ trial }) => trial)) faults.push({ pointer: pointerTo(pointer, 'trialDays'), code: 'trial_twice', detail: 'a plan has trialDays or a phase that is a trial' });
-    return { ...read, metadata: read.metadata ?? {} };
+    const kept = { ...read, metadata: read.metadata ?? {} };
+    if (JSON.stringify(kept).length > PLAN_LENGTH_MAX) faults.push({ pointer, code: 'too_long', detail: `a version of a plan has ${PLAN_LENGTH_MAX} characters at most` });
+    return kept;
   },
 });
 

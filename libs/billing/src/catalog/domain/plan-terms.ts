@@ -1,5 +1,5 @@
 import { Refused } from '@valueverse/kernel';
-import type { Charge, PlanPhase } from '@valueverse/contracts';
+import type { AddOnCharge, Charge, PlanPhase } from '@valueverse/contracts';
 import { pointerTo, readChargeTerms, type Fault } from '@valueverse/rating';
 import { TAX_RATE_KEYS_MAX } from './charges';
 import { CHARGES_MAX, price } from './prices';
@@ -12,23 +12,23 @@ export interface ChargeOverride {
 }
 export type Overrides = Readonly<Record<string, ChargeOverride>>;
 
-/** What `planTerms` looks at of a version of a plan. */
-export interface PricedPlan { readonly currency: string; readonly charges: readonly Charge[]; readonly phases?: readonly PlanPhase[] }
+/** What `planTerms` looks at of a version of a plan, or of an add-on, which has no phases. */
+export interface PricedPlan<C extends AddOnCharge = Charge> { readonly currency: string; readonly charges: readonly C[]; readonly phases?: readonly PlanPhase[] }
 export interface WantedTerms {
   readonly currency: string;
   /** The phase that is in force; the last one where it is not said. */
   readonly phaseKey?: string;
   readonly overrides?: Overrides;
 }
-export interface PlanTerms {
+export interface PlanTerms<C extends AddOnCharge = Charge> {
   /** With the price in force as `price`, and no other. */
-  readonly charges: readonly Charge[];
+  readonly charges: readonly C[];
   readonly phase?: PlanPhase;
   /** Nothing is billed. */
   readonly isTrial: boolean;
 }
 
-const phaseOf = ({ phases = [] }: PricedPlan, phaseKey: string | undefined): PlanPhase | undefined => {
+const phaseOf = ({ phases = [] }: Pick<PricedPlan, 'phases'>, phaseKey: string | undefined): PlanPhase | undefined => {
   const found = phaseKey === undefined ? phases.at(-1) : phases.find(({ key: own }) => own === phaseKey);
   if (phaseKey !== undefined && found === undefined) throw new Refused('phase_not_found', `the plan has no phase ${phaseKey}`);
   return found;
@@ -37,14 +37,14 @@ const phaseOf = ({ phases = [] }: PricedPlan, phaseKey: string | undefined): Pla
 /** Amounts of the charge that are money of the plan's currency, so in another one they mean nothing. */
 const OWN_MONEY = ['minimumAmount', 'maximumAmount', 'commitment', 'schedule'] as const;
 
-const priceIn = (charge: Charge, { currency }: PricedPlan, wanted: string, phase: PlanPhase | undefined): unknown => {
+const priceIn = (charge: AddOnCharge, { currency }: Pick<PricedPlan, 'currency'>, wanted: string, phase: PlanPhase | undefined): unknown => {
   if (wanted === currency) return phase?.prices?.[charge.key] ?? charge.price;
   const ofPhase = phase?.currencyPrices?.[wanted]?.[charge.key];
   // A phase that says another price in the plan's currency alone leaves open what it is in this one.
   return ofPhase ?? (phase?.prices?.[charge.key] === undefined ? charge.currencyPrices?.[wanted] : undefined);
 };
 
-const inForce = (charge: Charge, plan: PricedPlan, wanted: WantedTerms, phase: PlanPhase | undefined): Charge => {
+const inForce = <C extends AddOnCharge>(charge: C, plan: Pick<PricedPlan, 'currency'>, wanted: WantedTerms, phase: PlanPhase | undefined): C => {
   const { currency } = wanted;
   const override = wanted.overrides?.[charge.key];
   const found = override?.price ?? priceIn(charge, plan, currency, phase);
@@ -52,14 +52,14 @@ const inForce = (charge: Charge, plan: PricedPlan, wanted: WantedTerms, phase: P
   const { currencyPrices: _, ...rest } = charge;
   const foreign = currency === plan.currency ? undefined : OWN_MONEY.find((name) => rest[name] !== undefined && (override as Record<string, unknown> | undefined)?.[name] === undefined);
   if (foreign !== undefined) throw new Refused('currency_mismatch', `the charge ${charge.key} says its ${foreign} in ${plan.currency} alone`);
-  return { ...rest, ...(override as Partial<Charge> | undefined), price: found };
+  return { ...rest, ...override, price: found } as unknown as C;
 };
 
 /**
  * The charges of a plan with the price in force: the subscription's own, else the phase's, else that of the currency. Nothing else of the plan changes. Refuses with `currency_mismatch` where a
  * charge has no price in the currency, or an amount of it is said in the plan's alone; `phase_not_found`; `charge_not_found` for an override of a charge that the plan does not have.
  */
-export const planTerms = (plan: PricedPlan, wanted: WantedTerms): PlanTerms => {
+export const planTerms = <C extends AddOnCharge = Charge>(plan: PricedPlan<C>, wanted: WantedTerms): PlanTerms<C> => {
   const phase = phaseOf(plan, wanted.phaseKey);
   const unknown = Object.keys(wanted.overrides ?? {}).find((own) => !plan.charges.some((charge) => charge.key === own));
   if (unknown !== undefined) throw new Refused('charge_not_found', `the plan has no charge ${unknown}`);

@@ -12,6 +12,9 @@ export type PlanFact = PlanCreated | PlanVersionAdded | PlanArchived | PlanResto
 /** `said` is what the latest version says, to tell whether another one says anything else. */
 export interface Plan { readonly version: number; readonly currency: string; readonly said: string; readonly isArchived: boolean }
 
+/** All versions of a plan are one row. */
+export const PLAN_VERSIONS_MAX = 1_000;
+
 const saidBy = (spec: PlanSpec): string => canonicalJson(spec);
 const written = ({ type: _type, planKey: _key, version, createdAt: _at, ...spec }: PlanCreated | PlanVersionAdded, state: Plan): Plan => ({ ...state, version, currency: spec.currency, said: saidBy(spec) });
 const refuseUnknown = ({ planKey }: { planKey: string }, { version }: Plan): void => {
@@ -20,7 +23,7 @@ const refuseUnknown = ({ planKey }: { planKey: string }, { version }: Plan): voi
 
 /**
  * Refuses with `plan_exists`: a plan's history goes on by new versions, never by a second plan of its key; `plan_not_found`; `plan_unchanged` for a version that says what the latest one says;
- * `currency_mismatch` for one in another currency, which would be another plan.
+ * `currency_mismatch` for one in another currency, which would be another plan; `too_many_versions`.
  */
 export const plan: Decider<PlanCommand, PlanFact, Plan> = {
   initial: { version: 0, currency: '', said: '', isArchived: false },
@@ -34,6 +37,7 @@ export const plan: Decider<PlanCommand, PlanFact, Plan> = {
       const { type: _, at, planKey, ...spec } = command;
       if (spec.currency !== state.currency) throw new Refused('currency_mismatch', `the plan is in ${state.currency}; another currency is said by currencyPrices, or is another plan`, '/currency');
       if (saidBy(spec) === state.said) throw new Refused('plan_unchanged', `version ${state.version} says the same`);
+      if (state.version >= PLAN_VERSIONS_MAX) throw new Refused('too_many_versions', `a plan has ${PLAN_VERSIONS_MAX} versions at most: go on with another plan`);
       return [{ ...spec, type: 'PlanVersionAdded', planKey, version: state.version + 1, createdAt: at }];
     },
     ArchivePlan: (command, state) => {

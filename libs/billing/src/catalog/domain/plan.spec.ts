@@ -2,7 +2,7 @@ import type { Charge } from '@valueverse/contracts';
 import { given } from '@valueverse/testing';
 import { Refused } from '@valueverse/kernel';
 import { item, type ItemCommand } from './item.decider';
-import { plan, type AddPlanVersion, type CreatePlan } from './plan.decider';
+import { plan, PLAN_VERSIONS_MAX, type AddPlanVersion, type CreatePlan } from './plan.decider';
 import { fieldChanges, isEmptyDiff, planDiff } from './plan-diff';
 import { newPlan, readVersion } from './plan-shape';
 import { currenciesOf, overrides, planTerms, type PricedPlan, type WantedTerms } from './plan-terms';
@@ -42,6 +42,11 @@ test.each<[string, object, string[]]>([
   ['a field that is none', { price: '1' }, ['/price unknown_field']], ['all that is wrong', { name: '', charges: [{ ...FEE, price: flat('x') }], trialDays: 0 }, ['/name too_short', '/charges/0/price/amount invalid_decimal', '/trialDays below_minimum']],
 ])('a plan with %s', (_, change, faults) => expect(faultsOf(change)).toEqual(faults));
 
+test('a version that is longer than a row should be', () => {
+  const wide = { model: 'graduated', tiers: Array.from({ length: 100 }, (_, nth) => ({ ...(nth === 99 ? {} : { upTo: String(10n ** 30n + BigInt(nth)) }), unitAmount: `0.${'1'.repeat(30)}`, flatAmount: '1000000000000000.00' })) };
+  expect(faultsOf({ charges: Array.from({ length: 100 }, (_, nth) => ({ ...CALLS, key: `c${nth}`, price: wide })) })).toEqual([' too_long']);
+});
+
 test('a version says all of it but the key, and its currency is that of the plan', () => {
   const { key: _, currency: _currency, ...version } = PLAN;
   expect(readVersion(version, 'USD')).toMatchObject({ value: { currency: 'USD', name: 'Pay as you go' } });
@@ -73,6 +78,7 @@ describe('the history of a plan', () => {
     given(plan, created).when(add({ name: 'Pay as you go' })).thenRefused('plan_unchanged');
     given(plan, created).when(add({ currency: 'EUR' })).thenRefused('currency_mismatch');
     given(plan, created, added(2), archived).when(create).thenRefused('plan_exists');
+    given(plan, added(PLAN_VERSIONS_MAX)).when(add({ name: 'Newer' })).thenRefused('too_many_versions');
   });
   test('a plan is archived and restored, each once', () => {
     given(plan, created).when({ type: 'ArchivePlan', planKey: 'payg', at: AT }).then(archived);
@@ -131,6 +137,10 @@ describe('terms in force', () => {
     expect(refusal({ currency: 'EUR', overrides: {} }, { ...PRICED, charges: PRICED.charges.map((charge) => ({ ...charge, minimumAmount: '5.00' })) })).toBe('currency_mismatch');
     expect(currenciesOf(PRICED)).toEqual(['USD', 'EUR']);
     expect(currenciesOf({ currency: 'USD', charges: [FEE] })).toEqual(['USD']);
+  });
+  test('an add-on has prices in currencies too', () => {
+    const setup = { key: 'setup', name: 'Set-up', type: 'one_off' as const, price: flat('100.00'), currencyPrices: { EUR: flat('90.00') } };
+    expect(planTerms({ currency: 'USD', charges: [setup] }, { currency: 'EUR' }).charges).toEqual([{ key: 'setup', name: 'Set-up', type: 'one_off', price: flat('90.00') }]);
   });
   test('an unknown phase or charge is refused, a trial bills nothing', () => {
     expect(refusal({ currency: 'USD', phaseKey: 'none' })).toBe('phase_not_found');
