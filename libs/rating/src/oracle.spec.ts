@@ -48,6 +48,8 @@ const priceOfWindow = ({ price, schedule }: ChargeTerms, window: string | undefi
 test('the oracle and this library agree on usage: every model, every term, every part of a period', () =>
   fc.assert(fc.property(ratings, ({ currency, charge, groups, rounding, slice, isAmountShared }) => {
     const terms = termsOf(charge, currency);
+    // What was read can be read again, as it was stored.
+    expect(termsOf(JSON.parse(JSON.stringify(terms)), currency)).toEqual(terms);
     const lines = rateUsage({
       charge: terms, currency, rounding, isAmountShared,
       groups: groups.map((group) => ({ dimensions: group.dimensions, window: group.window, quantity: Decimal.parse(group.quantity), billed: Decimal.parse(group.quantity), ...pricedOf(priceOfWindow(terms, group.window), group) })),
@@ -136,7 +138,7 @@ test('usage that is cut up and mixed costs what it costs in one piece', () =>
       const parts = cuts.map((cut) => Decimal.parse(cut));
       const rest = group.quantity.minus(Decimal.sum(parts));
       const { priced, ...own } = group;
-      return [...parts.map((quantity) => ({ ...own, quantity, billed: quantity })), { ...group, quantity: rest, billed: rest }];
+      return [...parts.map((quantity) => ({ ...own, events: 0, quantity, billed: quantity })), { ...group, quantity: rest, billed: rest }];
     });
     const shown = (of: readonly UsageGroup[]) => rateUsage({ charge: terms, groups: of, currency, rounding });
     expect(shown(pieces.reverse())).toEqual(shown(whole));

@@ -99,6 +99,18 @@ test('each window has its price and its commitment', () => {
   expect(() => rate({ schedule }, [group('1', { window: 'noon' })])).toThrow(RangeError);
 });
 
+test('a commitment beside a percentage does not make it look at single events', () => {
+  const schedule = { windows: [{ name: 'night', from: '00:00', to: '06:00', price: { model: 'percentage', rate: '10', commitment: { amount: '4', overageFactor: '2' } } }], otherwise: ONE };
+  // 10 % of 100 is 10: 4, and 6 twice.
+  expect(shown(rate({ schedule, freeUnits: '50' }, [group('150', { window: 'night' })]))).toEqual(['night 16.00']);
+});
+
+test('usage of single events is not billed as nothing because nobody asked what they cost', () => {
+  const charge = { price: { model: 'dynamic', amountProperty: '$.cost' } };
+  expect(() => rate(charge, ['5'])).toThrow('ask metering with eventTermsOf(price) as terms');
+  expect(shown(rate(charge, ['0', group('5', { events: 0 })]))).toEqual(['0.00']);
+});
+
 test('in a part of a period minimum, maximum and commitment are those of the part, bounds and free units only where wanted', () => {
   const slice = HALF;
   expect(shown(rate({ price: ONE, minimumAmount: '50' }, ['10'], { slice }))).toEqual(['10.00', 'true_up 15.00']);

@@ -136,7 +136,8 @@ const windowsOf = ({ schedule }: ChargeTerms): readonly { readonly window: strin
  * 5. A commitment of a window is filled by a `true_up`. 6. The maximum is a step of the lines that go over it. 7. Minimum and commitment of the charge are filled by a
  * `true_up`, the greater of them. The source of the rules: the documentation of prices and lines; of factor and true-up: Flexprice, Lago.
  *
- * Presumes terms that `readChargeTerms` accepted. Refuses a code that is no currency with `unknown_currency`. A window that is unknown is a mistake of the caller: `RangeError`.
+ * Presumes terms that `readChargeTerms` accepted. Refuses a code that is no currency with `unknown_currency`. A window that is unknown, and
+ * usage of single events without what they cost, are mistakes of the caller: `RangeError`.
  */
 export const rateUsage = (usage: RatedUsage): readonly RatedLine[] => {
   const { charge, slice, currency, rounding } = usage;

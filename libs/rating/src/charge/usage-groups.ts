@@ -1,4 +1,5 @@
 import { Decimal } from '@valueverse/kernel';
+import { eventTermsOf } from '../event-terms';
 import type { MatrixPrice } from '../models/matrix';
 import type { EventsPriced } from '../models/pricing-model';
 import type { Price } from '../price';
@@ -14,8 +15,10 @@ export interface UsageGroup {
   readonly quantity: Decimal;
   /** After conversion. */
   readonly billed: Decimal;
-  /** What its events cost, where the price looks at single events. */
+  /** What its events cost, where the price looks at single events (`eventTermsOf`): there it may be missing only where nothing happened. */
   readonly priced?: EventsPriced | undefined;
+  /** How many events are behind it, where that is known: a quantity that was carried over has none. */
+  readonly events?: number | undefined;
 }
 
 /** Usage that is one line, with its price. */
@@ -30,6 +33,12 @@ const priceOf = ({ price, schedule }: ChargeTerms, window: string | undefined): 
   if (rank >= 0) return { price: schedule!.windows[rank]!.price, rank };
   if (window !== undefined || schedule === undefined) throw new RangeError(`the charge has no window ${window ?? ''}`);
   return { price: schedule.otherwise, rank: schedule.windows.length };
+};
+
+/** A price of single events without what they cost would bill nothing: nobody asked metering by its terms. */
+const refuseUnasked = (price: Price, { quantity, priced, events }: UsageGroup): void => {
+  if (eventTermsOf(price) !== undefined && priced === undefined && events !== 0 && !quantity.isZero())
+    throw new RangeError(`a ${price.model} price looks at single events, and nothing says what they cost: ask metering with eventTermsOf(price) as terms`);
 };
 
 /** The values of what a matrix tells apart; other prices tell nothing apart. */
@@ -81,6 +90,7 @@ export const groupsOf = (charge: ChargeTerms, groups: readonly UsageGroup[]): re
   const merged = new Map<string, Ranked>();
   for (const group of groups) {
     const { price, rank } = priceOf(charge, group.window);
+    refuseUnasked(price, group);
     const dimensions = dimensionsOf(price, group.dimensions);
     const key = JSON.stringify([group.window ?? null, ...Object.values(dimensions)]);
     const known = merged.get(key);

@@ -23,7 +23,7 @@ const read = (fields: PriceFields): DynamicPrice => {
 };
 
 /** The terms by which metering prices single events. */
-export const dynamicTerms = ({ model: _, ...terms }: DynamicPrice): EventTerms => ({ kind: 'dynamic', ...terms });
+export const dynamicTerms = ({ amountProperty, multiplier }: DynamicPrice): EventTerms => ({ kind: 'dynamic', amountProperty, ...(multiplier === undefined ? {} : { multiplier }) });
 
 export const dynamic: PricingModel<DynamicPrice> = {
   read,

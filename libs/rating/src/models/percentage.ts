@@ -35,17 +35,22 @@ const read = (fields: PriceFields): PercentagePrice => {
   return { model: 'percentage', rate, ...(freeEvents === undefined ? {} : { freeEvents }), ...Object.fromEntries(amounts) };
 };
 
-/** The terms by which metering prices single events; `undefined` where the value alone says the amount. */
-export const percentageTerms = ({ model: _, ...terms }: PercentagePrice): EventTerms | undefined =>
-  (Object.keys(terms).length > 1 ? { kind: 'percentage', ...terms } : undefined);
+const OF_EVENTS = ['fixedAmount', 'freeEvents', 'freeAmount', 'minAmountPerEvent', 'maxAmountPerEvent'] as const;
 
-const eventsStep = ({ model: _, ...terms }: PercentagePrice, { amount, paidValue, freeEvents, paidEvents }: EventsPriced): EventsStep =>
-  ({ kind: 'events', terms: { kind: 'percentage', ...terms }, freeEvents, paidEvents, paidValue: Decimal.parse(paidValue).toString(), amount: Decimal.parse(amount).toString() });
+/** The terms by which metering prices single events; `undefined` where the value alone says the amount. What else stands beside the price, such as a window's commitment, is none of them. */
+export const percentageTerms = (price: PercentagePrice): EventTerms | undefined => {
+  const own = OF_EVENTS.filter((name) => price[name] !== undefined).map((name) => [name, price[name]] as const);
+  return own.length === 0 ? undefined : { kind: 'percentage', rate: price.rate, ...Object.fromEntries(own) };
+};
+
+const eventsStep = (terms: EventTerms, { amount, paidValue, freeEvents, paidEvents }: EventsPriced): EventsStep =>
+  ({ kind: 'events', terms, freeEvents, paidEvents, paidValue: Decimal.parse(paidValue).toString(), amount: Decimal.parse(amount).toString() });
 
 export const percentage: PricingModel<PercentagePrice> = {
   read,
   steps: (price, { quantity, priced }) => {
-    if (percentageTerms(price) !== undefined) return priced === undefined ? [] : [eventsStep(price, priced)];
+    const terms = percentageTerms(price);
+    if (terms !== undefined) return priced === undefined ? [] : [eventsStep(terms, priced)];
     if (quantity.isZero()) return [];
     const rate = Decimal.parse(price.rate);
     return [{ kind: 'percent', value: quantity.toString(), rate: rate.toString(), amount: percentOf(quantity, rate).toString() }];

@@ -82,7 +82,8 @@ const inEvents = (price: OraclePrice, events: readonly OracleEvent[]): Ratio => 
 };
 
 /** Whether a percentage says more than its rate. */
-export const looksAtEvents = (price: OraclePrice): boolean => price.model === 'dynamic' || (price.model === 'percentage' && Object.keys(price).some((name) => name !== 'model' && name !== 'rate'));
+export const looksAtEvents = (price: OraclePrice): boolean => price.model === 'dynamic'
+  || (price.model === 'percentage' && ['fixedAmount', 'freeEvents', 'freeAmount', 'minAmountPerEvent', 'maxAmountPerEvent'].some((name) => price[name] !== undefined));
 
 /** The exact amount that a price makes of usage, straight from what its model says. */
 export const oraclePrice = (price: OraclePrice, used: OracleUsed): Ratio => {
