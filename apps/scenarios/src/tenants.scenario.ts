@@ -25,6 +25,9 @@ const fill = async (key: string): Promise<string> => {
   }, key);
   const clock = await edition.post('/api/v1/billing/clocks', { name: 'tour', now: '2023-11-01T00:00:00Z' }, key);
   const answer = await edition.ask('/api/v1/billing/accounts', { body: { name: 'Acme', email: 'a@acme.example', currency: 'USD', timezone: 'UTC', testClockId: clock.id }, key, headers: { 'idempotency-key': 'one' } });
+  await edition.post('/api/v1/billing/coupons', { key: 'tenth', discount: { type: 'percent', value: '10' } }, key);
+  await edition.post(`/api/v1/billing/accounts/${answer.body.id}/coupons`, { couponKey: 'tenth' }, key);
+  await edition.ask('/api/v1/billing/settings', { method: 'PUT', body: { rounding: 'half_up' }, key });
   await edition.post('/api/v1/payments/methods', { accountId: answer.body.id, provider: 'sandbox', token: 'tok_ok' }, key);
   await edition.post('/api/v1/billing/subscriptions', { accountId: answer.body.id, planKey: 'payg', startsAt: '2023-11-01T00:00:00Z', subjects: ['acme'] }, key);
   const event = { specversion: '1.0', source: 'gateway', type: 'call', subject: 'acme', time: '2023-11-05T00:00:00Z' };
@@ -76,7 +79,8 @@ test('both tenants have rows nearly everywhere, so what follows says something',
   const filled: string[] = [];
   for (const table of tables) if (table.tenant && table.kind === 'r' && (await rowsOf(table, mine)) > 0 && (await rowsOf(table, theirs)) > 0) filled.push(`${table.schema}.${table.name}`);
   expect(filled).toEqual(expect.arrayContaining([
-    'billing.accounts_v1', 'billing.clocks', 'billing.events', 'billing.idempotency_keys', 'billing.invoice_requests', 'billing.invoices_v1', 'billing.known_meters', 'billing.number_series', 'billing.plans_v1',
+    'billing.accounts_v1', 'billing.clocks', 'billing.events', 'billing.idempotency_keys', 'billing.invoice_requests', 'billing.invoices_v1', 'billing.known_meters', 'billing.number_series', 'billing.plans_v2',
+    'billing.catalog_items_v1', 'billing.coupon_counters', 'billing.coupon_redemptions_v1', 'billing.billing_settings_v1',
     'billing.subjects', 'billing.subscriptions_v1', 'billing.test_clocks_v1', 'identity.personal_keys', 'notifications.events', 'notifications.invoice_contacts', 'notifications.messages_v1',
     'payments.default_methods_v1', 'payments.events', 'payments.known_accounts', 'payments.payment_methods_v1', 'payments.payments_v1', 'payments.sandbox_book', 'usage.events', 'usage.meters_v2', 'usage.statements_v1',
     'usage.usage_buckets', 'usage.usage_envelopes', 'usage.usage_exceptions', 'usage.usage_series',
