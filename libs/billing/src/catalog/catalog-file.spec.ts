@@ -1,5 +1,8 @@
+import { rebuildAndCompare } from '@valueverse/event-log';
 import { eventually } from '@valueverse/testing';
 import { BillingBed, faultsOf, type Tenant } from '../billing-bed.spec-kit';
+import { itemsModel } from './item.model';
+import { plansModel } from './plan.model';
 
 const TIMEOUT_MS = 60_000;
 const MONTH = { unit: 'month', count: 1 };
@@ -97,4 +100,15 @@ test('two that apply one file at once make it once', async () => {
   const answers = await Promise.all([1, 2, 3, 4, 5, 6].map(() => apply(tenant, FILE)));
   expect(answers.map(({ status, body }) => [status, body.changes?.length ?? body]).sort()).toEqual([...Array<unknown>(5).fill([200, 0]), [200, ALL.length]]);
   expect((await tenant.get('plans/payg')).body.version).toBe(1);
+}, TIMEOUT_MS);
+
+test('rows that are built again from the facts are those that are there', async () => {
+  const tenant = await tenantWithMeter();
+  await apply(tenant, FILE);
+  await tenant.ask('PATCH', 'products/platform', { description: null, metadata: { team: null } });
+  await tenant.made('plans/payg/archive', {});
+  for (const model of [itemsModel, plansModel]) {
+    const { live, rebuilt } = await rebuildAndCompare(bed.service.log.store, 'billing', model);
+    expect(rebuilt).toBe(live);
+  }
 }, TIMEOUT_MS);

@@ -151,6 +151,7 @@ describe('simulation', () => {
   // 2.9 % of 100.00 and 0.30, of 50.00 and 0.30: 3.20 + 1.75.
   test('of single events, where the price looks at them', async () => {
     expect(await amounts({ quantities: { paid: [{ quantity: '150', events: ['100.00', '50.00'] }] } }, 'events')).toEqual(['4.95', '4.95']);
+    expect(await amounts({ quantities: {} }, 'events')).toEqual(['0.00', '0.00']);
     expect(faultsOf(await asked({ quantities: { paid: '150' } }, 'events'))).toBe('400 | invalid_request | /quantities/paid events_expected');
   });
   // C30 of the worked examples: 4 x 1 + 6 x 2 at night, 5 x 3 by day.

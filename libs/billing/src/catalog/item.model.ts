@@ -23,14 +23,19 @@ const made = (fact: ItemCreated): ItemRow => {
 };
 
 export const itemsModel: ReadModel<ItemFact, ItemRow> = {
-  table: 'catalog_items', version: 1, key: (fact) => itemId(...nameOf(fact)), initial: {} as ItemRow,
+  table: 'catalog_items', version: 2, key: (fact) => itemId(...nameOf(fact)), initial: {} as ItemRow,
   on: {
     ProductCreated: made, FeatureCreated: made, AddOnCreated: made, CouponCreated: made, TaxRateCreated: made,
     CatalogItemChanged: ({ name, metadata, ...fact }, { description: _, ...row }) => ({ ...row, name, ...describedAs(fact), metadata }),
     CatalogItemArchived: ({ archivedAt }, row) => ({ ...row, archivedAt }),
     CatalogItemRestored: (_, row) => ({ ...row, archivedAt: null }),
   },
-  columns: { kind: ({ kind }) => kind, archived: ({ archivedAt }) => String(archivedAt !== null) }, sortBy: ({ key }) => key,
+  columns: {
+    kind: ({ kind }) => kind, archived: ({ archivedAt }) => String(archivedAt !== null),
+    /** Where a tax rate is found by address. */
+    country: ({ said }) => (said.type === 'TaxRateCreated' ? said.jurisdiction?.country ?? null : null),
+  },
+  sortBy: ({ key }) => key,
 };
 
 export const itemDecider: DeciderDefinition<ItemCommand, ItemFact, Item> = {

@@ -1,12 +1,11 @@
 import { Decimal } from '@valueverse/kernel';
 import { pointerTo, type Fault } from '@valueverse/rating';
-import type { Tx } from '@valueverse/event-log';
-import { awaitKnown, Problem, rowOf, type Service } from '@valueverse/platform';
+import { ident, tableOf, type Tx } from '@valueverse/event-log';
+import { awaitKnown, Problem, type Service } from '@valueverse/platform';
 import type { AddOnCharge, FeatureCreated } from '@valueverse/contracts';
 import type { ItemKind } from './domain/item.decider';
 import type { PlanSpec } from './domain/plan-shape';
 import { itemId, itemsModel, type ItemRow } from './item.model';
-import { knownMeter } from './known-meters';
 
 /** A key of something else in what is being made, and where it stands. A feature also has the value that the plan gives it. */
 export interface Reference { readonly kind: ItemKind | 'meter'; readonly key: string; readonly pointer: string; readonly value?: unknown }
@@ -31,6 +30,8 @@ export const itemReferences = ({ charges = [], productKey, meterKey }: { charges
 
 /** More would help nobody. */
 const FAULTS_MAX = 100;
+/** How many meters the word that some are not known yet names. */
+const NAMED_MAX = 5;
 type FoundFault = Fault & { readonly status: number };
 const wordsOf = (kind: string): string => kind.replace('_', ' ');
 const notFound = ({ kind, key, pointer }: Reference): FoundFault => ({ status: 404, pointer, code: `${kind}_not_found`, detail: `there is no ${wordsOf(kind)} ${key}` });
@@ -47,8 +48,7 @@ const valueFault = ({ pointer, value }: Reference, type: FeatureCreated['feature
   return value === undefined || fits(value) ? undefined : { status: 400, pointer, code: 'invalid_feature_value', detail };
 };
 
-const itemFault = async (tx: Tx, reference: Reference): Promise<FoundFault | undefined> => {
-  const row = await rowOf<ItemRow>(tx, itemsModel, itemId(reference.kind as ItemKind, reference.key));
+const itemFault = (reference: Reference, row: ItemRow | undefined): FoundFault | undefined => {
   if (row === undefined) return notFound(reference);
   if (row.archivedAt !== null) return archived(reference);
   return row.said.type === 'FeatureCreated' ? valueFault(reference, row.said.featureType) : undefined;
@@ -61,23 +61,41 @@ export const valueFaults = (references: readonly Reference[], types: ReadonlyMap
   return found === undefined ? [] : [{ pointer: found.pointer, code: found.code, detail: found.detail }];
 });
 
+/** Meter -> whether it is archived, of those that billing knows. */
+const metersOf = async (tx: Tx, tenant: string, keys: readonly string[]): Promise<ReadonlyMap<string, boolean>> => {
+  const { rows } = await tx.query<{ meter_key: string; archived: boolean }>('SELECT meter_key, archived FROM known_meters WHERE tenant = $1 AND meter_key = ANY($2)', [tenant, keys]);
+  return new Map(rows.map(({ meter_key: key, archived: isArchived }) => [key, isArchived]));
+};
+
+/** All at once: however many are named, news of them is waited for once. */
+const awaitMeters = async (service: Service, tenant: string, keys: readonly string[]): Promise<ReadonlyMap<string, boolean>> => {
+  if (keys.length === 0) return new Map();
+  const all = await awaitKnown(service, 'usage', tenant, `a meter among ${keys.slice(0, NAMED_MAX).join(', ')}`, async (tx) => {
+    const found = await metersOf(tx, tenant, keys);
+    return found.size === keys.length ? found : undefined;
+  });
+  return all ?? service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => metersOf(tx, tenant, keys));
+};
+
+const itemsOf = async (tx: Tx, tenant: string, ids: readonly string[]): Promise<ReadonlyMap<string, ItemRow>> => {
+  const { rows } = await tx.query<{ key: string; row: ItemRow }>(`SELECT key, row FROM ${ident(tableOf(itemsModel))} WHERE tenant = $1 AND key = ANY($2)`, [tenant, ids]);
+  return new Map(rows.map(({ key, row }) => [key, row]));
+};
+
 /**
  * Everything that is named and is not there, or is archived: `<kind>_not_found`, `<kind>_archived`, `invalid_feature_value`. `made` are items that are being made in the same breath. News of a meter
  * may still be on its way: it is waited for. Refuses with 503 `not_yet_known` while that cannot be said.
  */
 export const unknownReferences = async (service: Service, tenant: string, references: readonly Reference[], made: ReadonlySet<string> = new Set()): Promise<readonly FoundFault[]> => {
-  const faults = new Map<Reference, FoundFault>();
-  for (const reference of references.filter(({ kind }) => kind === 'meter')) {
-    const found = await awaitKnown(service, 'usage', tenant, reference.key, (tx) => knownMeter(tx, tenant, reference.key));
-    if (found?.archived !== false) faults.set(reference, found === undefined ? notFound(reference) : archived(reference));
-  }
-  await service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
-    for (const reference of references.filter(({ kind, key }) => kind !== 'meter' && !made.has(itemId(kind, key)))) {
-      const found = await itemFault(tx, reference);
-      if (found !== undefined) faults.set(reference, found);
-    }
+  const meters = await awaitMeters(service, tenant, [...new Set(references.filter(({ kind }) => kind === 'meter').map(({ key }) => key))]);
+  const ids = [...new Set(references.filter(({ kind }) => kind !== 'meter').map(({ kind, key }) => itemId(kind as ItemKind, key)))].filter((id) => !made.has(id));
+  const items = ids.length === 0 ? new Map<string, ItemRow>() : await service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => itemsOf(tx, tenant, ids));
+  return references.flatMap((reference) => {
+    const { kind, key } = reference;
+    if (kind === 'meter') return meters.get(key) === false ? [] : [meters.has(key) ? archived(reference) : notFound(reference)];
+    const id = itemId(kind, key);
+    return (made.has(id) ? undefined : itemFault(reference, items.get(id))) ?? [];
   });
-  return references.flatMap((reference) => faults.get(reference) ?? []);
 };
 
 /** Refuses with everything that is named and cannot be used; the first one decides the status. */

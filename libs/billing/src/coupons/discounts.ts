@@ -19,7 +19,8 @@ interface DiscountsQuestion {
  */
 export const discountsOf = async (tx: Tx, tenant: string, { accountId, currency, at, isIssue = false }: DiscountsQuestion): Promise<readonly Discount[]> => {
   const redemptions = ident(tableOf(redemptionsModel));
-  if (isIssue) await tx.query(`SELECT FROM ${redemptions} WHERE tenant = $1 AND account_id = $2 ORDER BY key FOR UPDATE`, [tenant, accountId]);
+  // Held before anything is read: what another invoice has used is seen once it is committed.
+  if (isIssue && (await tx.query(`SELECT FROM ${redemptions} WHERE tenant = $1 AND account_id = $2 ORDER BY key FOR UPDATE`, [tenant, accountId])).rowCount === 0) return [];
   const { rows } = await tx.query<{ redemption: RedemptionRow; coupon: ItemRow<CouponCreated> }>(
     `SELECT r.row AS redemption, c.row AS coupon FROM ${redemptions} r JOIN ${ident(tableOf(itemsModel))} c ON c.tenant = r.tenant AND c.key = 'coupon/' || r.coupon_key
      WHERE r.tenant = $1 AND r.account_id = $2 AND r.row->>'removedAt' IS NULL`, [tenant, accountId]);

@@ -7,9 +7,10 @@ import type { TaxEngine, TaxQuestion } from './tax-engine';
 /** The rates that the question can lead to: of the country, and those that are named. */
 const ratesFor = async (tx: Tx, tenant: string, { customer, lines, settingsRateKeys }: TaxQuestion): Promise<readonly KnownTaxRate[]> => {
   const named = new Set([...lines.flatMap(({ chargeRateKeys = [], planRateKeys = [] }) => [...chargeRateKeys, ...planRateKeys]), ...(customer.taxRateKeys ?? []), ...settingsRateKeys]);
+  const country = customer.address?.country;
+  if (named.size === 0 && country === undefined) return [];
   const { rows } = await tx.query<{ row: ItemRow<TaxRateCreated> }>(
-    `SELECT row FROM ${ident(tableOf(itemsModel))} WHERE tenant = $1 AND kind = 'tax_rate' AND (key = ANY($2) OR row->'said'->'jurisdiction'->>'country' = $3)`,
-    [tenant, [...named].map((key) => itemId('tax_rate', key)), customer.address?.country ?? null]);
+    `SELECT row FROM ${ident(tableOf(itemsModel))} WHERE tenant = $1 AND (key = ANY($2) OR country = $3)`, [tenant, [...named].map((key) => itemId('tax_rate', key)), country ?? null]);
   return rows.map(({ row: { key, name, said: { rate, jurisdiction, taxCode, validFrom, validTo }, archivedAt } }) => ({
     key, name, rate, isArchived: archivedAt !== null, ...(jurisdiction === undefined ? {} : { jurisdiction }), ...(taxCode === undefined ? {} : { taxCode }),
     ...(validFrom === undefined ? {} : { validFrom }), ...(validTo === undefined ? {} : { validTo }),

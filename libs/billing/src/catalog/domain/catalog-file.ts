@@ -9,7 +9,7 @@ import { newPlan, type PlanSpec } from './plan-shape';
 import { list, object, optional, required, type Shape, whole } from './shape';
 
 /** How many of a kind one file may hold. */
-export const FILE_LIST_MAX = 1_000;
+export const FILE_LIST_MAX = 10_000;
 
 /** What the catalogue is, as a file. What is not in it stays as it is. */
 export interface CatalogFile {
