@@ -104,7 +104,7 @@ export class PriceFields {
     if (value === undefined) return '';
     if (typeof value !== 'string' || value === '') this.note(name, 'text_expected', 'a text belongs here');
     else if (value.length > PRICE_TEXT_LENGTH_MAX) this.note(name, 'too_long', `at most ${PRICE_TEXT_LENGTH_MAX} characters`);
-    return String(value);
+    return typeof value === 'string' ? value : '';
   }
 
   /** The names of the fields that are there. */

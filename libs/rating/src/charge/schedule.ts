@@ -47,7 +47,7 @@ const readTime = (fields: PriceFields, name: string): string => {
   const minutes = minutesOf(value);
   if (value !== undefined && (minutes === undefined || (name === 'from' && minutes === MINUTES_PER_DAY)))
     fields.note(name, 'time_of_day_expected', 'a time such as "06:00" belongs here');
-  return String(value);
+  return typeof value === 'string' ? value : '';
 };
 
 const readDays = (fields: PriceFields): readonly WeekDay[] | undefined => {

@@ -1,7 +1,7 @@
 import { type OracleEvent, type OraclePrice, oraclePrice, partOfUnits } from './oracle-prices';
 import { isLess, least, minus, most, ONE, type OracleRounding, plus, type Ratio, read, rounded, sum, times, write, writeAmount, ZERO } from './ratio';
 
-interface OracleCommitment { readonly amount: string; readonly overageFactor?: string; readonly trueUp?: boolean }
+export interface OracleCommitment { readonly amount: string; readonly overageFactor?: string | undefined; readonly trueUp?: boolean | undefined }
 type OracleWindowPrice = OraclePrice & { readonly commitment?: OracleCommitment };
 
 /** A usage charge as it is sent. */
@@ -79,8 +79,8 @@ const eachWithin = (parts: readonly Ratio[], level: Ratio): readonly Ratio[] => 
 };
 
 /** An amount that was promised for a period, in the part that is billed. */
-const promisedOf = (amount: string, { slice, charge, digits, rounding }: OracleUsageQuestion): Ratio => {
-  if (slice === undefined || charge.proration?.prorateAmounts === false) return read(amount);
+export const promisedOf = (amount: string, { slice, charge, digits, rounding }: Pick<OracleUsageQuestion, 'slice' | 'digits' | 'rounding'> & Partial<Pick<OracleUsageQuestion, 'charge'>>): Ratio => {
+  if (slice === undefined || charge?.proration?.prorateAmounts === false) return read(amount);
   return minus(rounded(times(read(amount), slice.end), digits, rounding), rounded(times(read(amount), slice.start), digits, rounding));
 };
 

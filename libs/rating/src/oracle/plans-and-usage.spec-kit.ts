@@ -16,7 +16,8 @@ export const decimals = (from: number, to: number, scale: number): fc.Arbitrary<
   fc.integer({ min: 0, max: scale }).chain((digits) => fc.bigInt({ min: BigInt(from) * 10n ** BigInt(digits), max: BigInt(to) * 10n ** BigInt(digits) }).map((value) => Decimal.scaled(value, digits).toString()));
 
 const unitAmounts = decimals(0, 20, 8);
-const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { nil: undefined, freq: 2 });
+/** It, or nothing. */
+export const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { nil: undefined, freq: 2 });
 const present = <T extends object>(fields: T): T => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 
 /** Tiers whose bounds go up, the last one open. Amounts that are due once have the digits of the currency. */
@@ -117,4 +118,28 @@ export const ratings = currencies.chain((currency) => charges(DIGITS[currency]).
   currency: fc.constant(currency), charge: fc.constant(charge), groups: groupsFor(charge), rounding: roundings, slice: fc.option(slices, { nil: undefined }), isAmountShared: fc.boolean(),
 })));
 
-export { maybe };
+const RATES = [{ key: 'vat', rate: '19' }, { key: 'city', rate: '2.5' }, { key: 'tiny', rate: '0.125' }, { key: 'wine', rate: '60' }, { key: 'zero', rate: '0' }];
+/** The most lines that coupons of lines name. */
+export const LINES_MAX = 10;
+
+/** How a line is taxed. */
+export const taxes = fc.record({ taxBehavior: fc.constantFrom('exclusive' as const, 'inclusive' as const), taxRates: fc.subarray(RATES) });
+
+/** Coupons of lines and of the invoice, those that go with others and those that do not. */
+export const coupons = (digits: number) => fc.array(fc.record({
+  discount: fc.oneof(fc.record({ type: fc.constant('percent' as const), value: decimals(0, 100, 2) }), fc.record({ type: fc.constant('amount' as const), value: decimals(0, 200, digits) })),
+  lineIds: maybe(fc.subarray(Array.from({ length: LINES_MAX }, (_, nth) => `line_${nth}`))), stackable: fc.boolean(),
+}), { maxLength: 4 }).map((all) => all.map((coupon, nth) => ({ key: `coupon_${nth}`, ...coupon })));
+
+/** How an invoice is rounded. */
+export const roundingRules = { rounding: roundings, taxRounding: fc.constantFrom('invoice' as const, 'line' as const), inclusiveRounding: fc.constantFrom('net' as const, 'tax' as const) };
+
+/** A whole plan with all of its usage, its taxes and coupons. */
+export const plans = currencies.chain((currency) => {
+  const digits = DIGITS[currency];
+  const used = charges(digits).chain((charge) => fc.record({ charge: fc.constant(charge), groups: groupsFor(charge), isAmountShared: fc.boolean() }));
+  return fc.record({
+    currency: fc.constant(currency), fees: fc.array(fc.record({ price: feePrices(digits), quantity: decimals(0, 400, 2), freeUnits: maybe(decimals(0, 50, 1)) }), { maxLength: 2 }), usage: fc.array(used, { minLength: 1, maxLength: 2 }),
+    commitment: maybe(commitments(digits)), slice: fc.option(slices, { nil: undefined }), taxes: fc.array(taxes, { minLength: 1, maxLength: 4 }), coupons: coupons(digits), credits: fc.array(decimals(0, 400, digits), { maxLength: 2 }), ...roundingRules,
+  });
+});
