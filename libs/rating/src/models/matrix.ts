@@ -41,15 +41,15 @@ const readDimensions = (fields: PriceFields): readonly string[] => {
   return written as string[];
 };
 
-const readMatch = (cell: PriceFields, dimensions: readonly string[]): Readonly<Record<string, string>> => {
+/** The values of a cell; `undefined` where one of them is wrong. */
+const readMatch = (cell: PriceFields, dimensions: readonly string[]): Readonly<Record<string, string>> | undefined => {
   const match = cell.object('match');
-  if (match === undefined || dimensions.length === 0) return {};
+  if (match === undefined || dimensions.length === 0) return undefined;
   for (const name of match.names) if (!dimensions.includes(name)) match.note(name, 'unknown_dimension', `one of ${dimensions.join(', ')}`);
-  return Object.fromEntries(dimensions.map((name) => [name, readValue(match, name)]));
+  // The empty text is what usage without the dimension has.
+  const values = dimensions.map((name) => [name, match.optional(name) === '' ? '' : match.text(name) || undefined] as const);
+  return values.every(([, value]) => value !== undefined) ? Object.fromEntries(values as [string, string][]) : undefined;
 };
-
-/** The empty text is what usage without the dimension has. */
-const readValue = (match: PriceFields, name: string): string => (match.optional(name) === '' ? '' : match.text(name));
 
 const readCells = (fields: PriceFields, dimensions: readonly string[], readCellPrice: (holder: PriceFields, name: string) => CellPrice | undefined): readonly MatrixCell[] => {
   const written = fields.optional('cells');
@@ -63,12 +63,12 @@ const readCells = (fields: PriceFields, dimensions: readonly string[], readCellP
   return cells.flatMap((cell) => {
     if (cell === undefined) return [];
     const match = readMatch(cell, dimensions);
-    const key = combination(dimensions, match);
-    if (dimensions.length > 0 && known.has(key)) cell.note('match', 'cell_repeats', 'another cell is for the same values');
-    known.add(key);
+    const key = match === undefined ? undefined : combination(dimensions, match);
+    if (key !== undefined && known.has(key)) cell.note('match', 'cell_repeats', 'another cell is for the same values');
+    if (key !== undefined) known.add(key);
     const price = readCellPrice(cell, 'price');
     cell.finish();
-    return price === undefined ? [] : [{ match, price }];
+    return price === undefined || match === undefined ? [] : [{ match, price }];
   });
 };
 
