@@ -15,6 +15,9 @@ const INVOICES = '/api/v1/billing/invoices';
 const METHODS = '/api/v1/payments/methods';
 const PAYMENTS = '/api/v1/payments';
 const MESSAGES = '/api/v1/notifications/messages';
+const [PRODUCTS, FEATURES, ADD_ONS, COUPONS, TAX_RATES] = ['products', 'features', 'add-ons', 'coupons', 'tax-rates'].map((name) => `/api/v1/billing/${name}`) as [string, string, string, string, string];
+const SETTINGS = '/api/v1/billing/settings';
+const CATALOG = '/api/v1/billing/catalog';
 const ORGANIZATIONS = '/api/v1/operator/organizations';
 
 const FEE = { key: 'platform', name: 'Platform', type: 'recurring', price: { model: 'flat', amount: '49.00' } };
@@ -70,13 +73,13 @@ afterAll(async () => { await (world as World | undefined)?.edition.stop(); }, TI
 /** How much of everything there is, in every tenant, and how far usage was counted. */
 const counts = async (): Promise<Record<string, unknown>> => {
   const { edition, organizationId, live, stranger, clock } = world;
-  const lists = [METERS, PLANS, ACCOUNTS, CLOCKS, SUBSCRIPTIONS, INVOICES, METHODS, PAYMENTS, MESSAGES].flatMap((path) => [edition.secretKey, live, stranger].map((key) => ({ path, key })));
+  const lists = [METERS, PLANS, PRODUCTS, FEATURES, ADD_ONS, COUPONS, TAX_RATES, ACCOUNTS, CLOCKS, SUBSCRIPTIONS, INVOICES, METHODS, PAYMENTS, MESSAGES].flatMap((path) => [edition.secretKey, live, stranger].map((key) => ({ path, key })));
   const counted = await Promise.all(lists.map(async ({ path, key }, index) => [`${path} ${index % 3}`, (await edition.get(`${path}?limit=100`, key)).data.length as number] as const));
-  const [usage, organizations, keys, clocks] = await Promise.all([
+  const [usage, organizations, keys, clocks, settings] = await Promise.all([
     edition.get(`${METERS}/calls/query?from=2000-01-01T00:00:00Z&to=2100-01-01T00:00:00Z`), edition.get(ORGANIZATIONS, edition.operatorToken),
-    edition.get(`${ORGANIZATIONS}/${organizationId}/keys`, edition.operatorToken), edition.get(`${CLOCKS}/${clock}`),
+    edition.get(`${ORGANIZATIONS}/${organizationId}/keys`, edition.operatorToken), edition.get(`${CLOCKS}/${clock}`), edition.get(SETTINGS),
   ]);
-  return { ...Object.fromEntries(counted), usage: usage.data, organizations: organizations.data.length, keys: keys.data.length, clock: clocks };
+  return { ...Object.fromEntries(counted), usage: usage.data, organizations: organizations.data.length, keys: keys.data.length, clock: clocks, settings };
 };
 
 const expectProblem = ({ status, headers, body }: Answer, wanted: number, code: string, pointer?: string): void => {
@@ -141,6 +144,24 @@ const ROWS: readonly Row[] = [
   ['an interval that is a text', post(PLANS, { ...PLAN, interval: { unit: 'month', count: '1' } }), 400, 'invalid_request', '/interval/count whole_number_expected'],
   ['a plan that exists', post(PLANS, { ...PLAN, key: 'payg' }), 409, 'plan_exists', '/key plan_exists'],
   ['an unknown meter in a plan', post(PLANS, { ...PLAN, charges: [{ ...USAGE, meterKey: 'nothing' }] }), 404, 'meter_not_found', '/charges/0/meterKey meter_not_found'],
+  ['a phase that does not end before another', post(PLANS, { ...PLAN, phases: [{ key: 'a', name: 'A' }, { key: 'b', name: 'B' }] }), 400, 'invalid_request', '/phases/0/duration missing_field'],
+  ['a price in the currency of the plan, twice', post(PLANS, { ...PLAN, charges: [{ ...FEE, currencyPrices: { USD: FEE.price } }] }), 400, 'invalid_request', '/charges/0/currencyPrices/USD plan_currency'],
+  ['a product that is none', post(PLANS, { ...PLAN, productKey: 'nothing' }), 404, 'product_not_found', '/productKey product_not_found'],
+  ['a tax rate that is none', post(PLANS, { ...PLAN, taxRateKeys: ['nothing'] }), 404, 'tax_rate_not_found', '/taxRateKeys/0 tax_rate_not_found'],
+  ['a feature that is none', post(PLANS, { ...PLAN, features: { nothing: true } }), 404, 'feature_not_found', '/features/nothing feature_not_found'],
+  ['a version of no plan', post(`${PLANS}/nothing/versions`, PLAN), 404, 'plan_not_found'],
+  ['a version in another currency', () => [`${PLANS}/payg/versions`, { body: { ...PLAN, key: undefined, currency: 'EUR' } }], 409, 'currency_mismatch', '/currency currency_mismatch'],
+  ['a simulation of no charge', post(`${PLANS}/payg/simulate`, { quantities: { nothing: '1' } }), 400, 'invalid_request', '/quantities/nothing charge_not_found'],
+  // The rest of the catalogue
+  ['a product without a key', post(PRODUCTS, { name: 'Nothing' }), 400, 'invalid_request', '/key missing_field'],
+  ['a metered feature without a meter', post(FEATURES, { key: 'f', name: 'F', type: 'metered' }), 400, 'invalid_request', '/meterKey missing_field'],
+  ['an add-on that is prepaid usage', post(ADD_ONS, { key: 'a', name: 'A', currency: 'USD', charges: [{ ...USAGE, timing: 'in_advance' }] }), 400, 'invalid_request', '/charges/0/timing invalid_value'],
+  ['a coupon over all', post(COUPONS, { key: 'c', discount: { type: 'percent', value: '101' } }), 400, 'invalid_request', '/discount/value above_maximum'],
+  ['a coupon that is none', ({ account }) => [`${ACCOUNTS}/${account}/coupons`, { body: { couponKey: 'nothing' } }], 404, 'coupon_not_found', '/couponKey coupon_not_found'],
+  ['a tax below zero', post(TAX_RATES, { key: 't', name: 'T', rate: '-1' }), 400, 'invalid_request', '/rate below_minimum'],
+  ['settings that are none', () => [SETTINGS, { method: 'PUT', body: { rounding: 'up' } }], 400, 'invalid_request', '/rounding invalid_value'],
+  ['a catalogue with a fault at its end', post(`${CATALOG}/apply`, { version: 1, products: [{ key: 'p', name: 'P' }], plans: [{ ...PLAN, charges: [{ ...USAGE, meterKey: 'nothing' }] }] }), 400, 'invalid_request', '/plans/0/charges/0/meterKey meter_not_found'],
+  ['a catalogue of another time', post(`${CATALOG}/apply`, { version: 2 }), 400, 'invalid_request', '/version above_maximum'],
   // Meters
   ['a meter that exists', post(METERS, { ...METER, key: 'calls' }), 409, 'meter_exists'],
   ['a meter that sums nothing', post(METERS, { ...METER, aggregation: 'sum' }), 400, 'value_property_missing'],

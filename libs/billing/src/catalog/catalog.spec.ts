@@ -34,6 +34,8 @@ test('a plan has versions that never change, and a diff between any two', async 
     key: 'payg', from: 1, to: 2, fields: expect.arrayContaining([{ field: '/trialDays', old: 14 }, { field: '/metadata/since', new: 'June' }]),
     charges: { added: [], removed: [], changed: [{ key: 'platform', fields: [{ field: '/price/amount', old: '49.00', new: '59.00' }] }] },
   });
+  const page = (await tenant.get('plans/payg/versions?limit=1')).body;
+  expect([page.hasMore, (await tenant.get(`plans/payg/versions?limit=1&cursor=${page.nextCursor}`)).body]).toEqual([true, { data: [second.body], hasMore: false, nextCursor: null }]);
   expect(faultsOf(await tenant.get('plans/payg?version=3'))).toBe('404 | plan_not_found');
   expect(faultsOf(await tenant.get('plans/payg/diff?from=1'))).toBe('400 | invalid_request | /to missing_field');
   expect(faultsOf(await tenant.post('plans/none/versions', PLAN))).toBe('404 | plan_not_found');

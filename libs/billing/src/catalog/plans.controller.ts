@@ -1,10 +1,10 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { list, object, text, whole } from '@valueverse/contracts';
+import { object, text, whole } from '@valueverse/contracts';
 import { instruct, type Tx } from '@valueverse/event-log';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
-import { answerOnce, Answers, AnswersPage, created, Cursors, listRows, ok, type Page, type StoredAnswer, Whole } from '@valueverse/platform';
+import { answerOnce, Answers, AnswersPage, created, Cursors, listRows, ok, type Page, PageQuery, type StoredAnswer, Whole } from '@valueverse/platform';
 import { BillingHost } from '../billing-host';
 import type { PlanCommand } from './domain/plan.decider';
 import { planDiff } from './domain/plan-diff';
@@ -95,13 +95,17 @@ export class PlansController {
     });
   }
 
+  /** The oldest first. */
   @Get(':key/versions')
   @Allow('billing:read')
-  @Answers(object({ data: list(PLAN) }))
-  versions(@Param('key') key: string, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
+  @AnswersPage(PLAN)
+  versions(@Param('key') key: string, @Query() query: PageQuery, @CurrentCaller() { tenant }: Caller): Promise<Page<unknown>> {
+    const list = JSON.stringify(['versions', tenant, key]);
+    const [after = '0'] = this.cursors.read(query.cursor, list) ?? [];
     return this.read(tenant, async (tx) => {
       const row = await wantedPlan(tx, key);
-      return { data: row.versions.map((version) => versionToApi(row, version)) };
+      const rest = row.versions.slice(Number(after), Number(after) + query.limit + 1);
+      return this.cursors.page(rest, query, list, ({ version }) => [String(version)], (version) => versionToApi(row, version));
     });
   }
 

@@ -1,7 +1,7 @@
 import type { BillingSettings } from '@valueverse/contracts';
 import { given } from '@valueverse/testing';
 import { BillingBed, faultsOf } from '../billing-bed.spec-kit';
-import { DEFAULT_SETTINGS, settings, settingsInForce, type ChangeSettings } from './domain/settings.decider';
+import { DEFAULT_SETTINGS, settings, SETTINGS_VERSIONS_MAX, settingsInForce, type ChangeSettings } from './domain/settings.decider';
 import { settingsAt } from './settings.model';
 
 const TIMEOUT_MS = 60_000;
@@ -24,6 +24,11 @@ describe('what is said', () => {
   test('now is said although the same comes later, or came before something else', () => {
     given(settings, changed(EVEN, '2027-01-01T00:00:00Z')).when(change()).then(changed(EVEN, AT));
     given(settings, changed(), changed(DEFAULT_SETTINGS, '2026-01-01T00:00:00Z')).when(change()).then(changed(EVEN, AT));
+  });
+  test('is not said without end', () => {
+    const said = Array.from({ length: SETTINGS_VERSIONS_MAX }, (_, nth) => changed(nth % 2 === 0 ? EVEN : DEFAULT_SETTINGS, AT));
+    given(settings, ...said).when(change(EVEN)).thenRefused('too_many_versions');
+    given(settings, ...said.slice(1)).when(change(EVEN)).then(changed(EVEN, AT));
   });
   test('is in force by its time, and of two that begin together the later word counts', () => {
     const words = [{ settings: DEFAULT_SETTINGS, changedAt: AT }, { settings: EVEN, validFrom: '2026-03-01T00:00:00Z', changedAt: AT }, { settings: { ...EVEN, paymentTerms: 'P7D' }, validFrom: '2026-02-01T00:00:00Z', changedAt: AT },

@@ -10,6 +10,8 @@ export const DEFAULT_SETTINGS: BillingSettings = {
 /** 31 days: whoever waits longer for events has the next period's invoice before this one's. */
 export const GRACE_PERIOD_HOURS_MAX = 744;
 export const PAYMENT_TERMS_DAYS_MAX = 365;
+/** Everything that a tenant has said is one row, which each invoice reads: a change every day for nearly three years. */
+export const SETTINGS_VERSIONS_MAX = 1_000;
 const MICROS_PER_HOUR = 3_600_000_000n;
 const DAYS = /^P(\d{1,4})D$/;
 
@@ -58,7 +60,7 @@ export const settingsInForce = (versions: readonly SettingsVersion[], at: string
     return isLater ? version : found;
   }, undefined);
 
-/** What was said last, and is in force, is not said again. */
+/** What was said last, and is in force, is not said again. Refuses with `too_many_versions`. */
 export const settings: Decider<ChangeSettings, BillingSettingsChanged, readonly SettingsVersion[]> = {
   initial: [],
   decide: dispatch<ChangeSettings, readonly SettingsVersion[], readonly BillingSettingsChanged[]>({
@@ -66,6 +68,7 @@ export const settings: Decider<ChangeSettings, BillingSettingsChanged, readonly 
       const last = versions.at(-1);
       const isInForce = last !== undefined && (wanted === last.validFrom || (wanted === undefined && !isBefore(at, last.validFrom ?? at)));
       if (isInForce && canonicalJson(last.settings) === canonicalJson(said)) return [];
+      if (versions.length >= SETTINGS_VERSIONS_MAX) throw new Refused('too_many_versions', `settings are changed ${SETTINGS_VERSIONS_MAX} times at most`);
       const validFrom = wanted ?? (last === undefined ? undefined : at);
       return [{ type: 'BillingSettingsChanged', settings: said, changedAt: at, ...(validFrom === undefined ? {} : { validFrom }) }];
     },
