@@ -50,7 +50,7 @@ export const OVERAGE_FACTOR_MAX = 100;
 export const OVERAGE_FACTOR_SCALE_MAX = 12;
 
 const GRANULARITIES: readonly Granularity[] = ['day', 'second', 'none', '30_360_actual', '30_360_strict'];
-const OF_USAGE = ['minimumAmount', 'maximumAmount', 'commitment', 'schedule', 'chargeFlatAtZero'] as const;
+const OF_USAGE = ['minimumAmount', 'maximumAmount', 'commitment', 'schedule'] as const;
 const IN_ONE_CURRENCY = ['minimumAmount', 'maximumAmount', 'commitment', 'schedule'] as const;
 
 /** Only the fields that are there. */

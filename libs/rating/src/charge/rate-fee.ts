@@ -6,8 +6,8 @@ import type { ChargeTerms } from './charge-terms';
 import { takeFree } from './promises';
 
 export interface Fee {
-  /** `price` by a model that `isFeePrice` accepts, and `freeUnits` where some of the things cost nothing. */
-  readonly charge: Pick<ChargeTerms, 'price' | 'freeUnits'>;
+  /** `price` by a model that `isFeePrice` accepts; `freeUnits` where some of the things cost nothing; whether flat parts of tiers are due where there are none. */
+  readonly charge: Pick<ChargeTerms, 'price' | 'freeUnits' | 'chargeFlatAtZero'>;
   /** How many; a flat price does not look at it. */
   readonly quantity: Decimal;
   /** The part of the aligned period that is charged; the whole where not given. */
@@ -41,7 +41,7 @@ export const rateFee = ({ charge, quantity: given, slice, currency, rounding }: 
   const quantity = charge.price.model === 'flat' ? Decimal.one : given;
   const [taken = Decimal.zero] = charge.freeUnits === undefined || charge.price.model === 'flat' ? [] : takeFree([quantity], Decimal.parse(charge.freeUnits));
   const billedQuantity = quantity.minus(taken);
-  const priced = priceSteps(charge.price, { quantity: billedQuantity, flatAtZero: false });
+  const priced = priceSteps(charge.price, { quantity: billedQuantity, flatAtZero: charge.chargeFlatAtZero === true });
   const full = sumOfSteps(priced);
   const freeStep: Step[] = taken.isZero() ? [] : [{ kind: 'free_units', freeUnits: charge.freeUnits!, quantity: taken.toString(), amount: '0' }];
   if (slice !== undefined && !isWhole(slice)) {

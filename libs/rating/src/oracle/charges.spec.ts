@@ -26,11 +26,11 @@ test('the oracle and this library agree on usage: every model, every term, every
 
 test('the oracle and this library agree on fees and their parts', () =>
   fc.assert(fc.property(
-    currencies.chain((currency) => fc.record({ currency: fc.constant(currency), price: feePrices(DIGITS[currency]), quantity: decimals(0, 400, 2), freeUnits: maybe(decimals(0, 50, 1)), slice: slices, rounding: roundings })),
-    ({ currency, price, quantity, freeUnits, slice, rounding }) => {
+    currencies.chain((currency) => fc.record({ currency: fc.constant(currency), price: feePrices(DIGITS[currency]), quantity: fc.oneof(decimals(0, 400, 2), fc.constant('0')), chargeFlatAtZero: fc.boolean(), freeUnits: maybe(decimals(0, 50, 1)), slice: slices, rounding: roundings })),
+    ({ currency, price, quantity, freeUnits, chargeFlatAtZero, slice, rounding }) => {
       const parsed = parsePrice(price, '', currency) as { price: Price };
-      const { amount, steps } = rateFee({ charge: { price: parsed.price, freeUnits }, quantity: Decimal.parse(quantity), slice: sliceFor(slice), currency, rounding });
-      expect(amount.toString()).toBe(oracleFee({ price, quantity, freeUnits, slice: oracleSliceFor(slice), digits: DIGITS[currency], rounding }));
+      const { amount, steps } = rateFee({ charge: { price: parsed.price, freeUnits, chargeFlatAtZero }, quantity: Decimal.parse(quantity), slice: sliceFor(slice), currency, rounding });
+      expect(amount.toString()).toBe(oracleFee({ price, quantity, freeUnits, chargeFlatAtZero, slice: oracleSliceFor(slice), digits: DIGITS[currency], rounding }));
       expect(sumOfSteps(steps)).toEqual(amount.toDecimal());
     },
   ), seeded(102, 0.25)));

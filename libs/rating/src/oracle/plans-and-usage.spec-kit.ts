@@ -139,7 +139,7 @@ export const plans = currencies.chain((currency) => {
   const digits = DIGITS[currency];
   const used = charges(digits).chain((charge) => fc.record({ charge: fc.constant(charge), groups: groupsFor(charge), isAmountShared: fc.boolean() }));
   return fc.record({
-    currency: fc.constant(currency), fees: fc.array(fc.record({ price: feePrices(digits), quantity: decimals(0, 400, 2), freeUnits: maybe(decimals(0, 50, 1)) }), { maxLength: 2 }), usage: fc.array(used, { minLength: 1, maxLength: 2 }),
+    currency: fc.constant(currency), fees: fc.array(fc.record({ price: feePrices(digits), quantity: decimals(0, 400, 2), freeUnits: maybe(decimals(0, 50, 1)), chargeFlatAtZero: fc.boolean() }), { maxLength: 2 }), usage: fc.array(used, { minLength: 1, maxLength: 2 }),
     commitment: maybe(commitments(digits)), slice: fc.option(slices, { nil: undefined }), taxes: fc.array(taxes, { minLength: 1, maxLength: 4 }), coupons: coupons(digits), credits: fc.array(decimals(0, 400, digits), { maxLength: 2 }), ...roundingRules,
   });
 });

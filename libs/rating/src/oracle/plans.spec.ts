@@ -23,8 +23,8 @@ type Plan = typeof plans extends fc.Arbitrary<infer P> ? P : never;
 const linesOf = ({ currency, rounding, fees, usage, commitment, slice }: Plan): readonly Money[] => {
   const part = slice === undefined ? { elapsedAtStart: NOTHING, elapsedAtEnd: WHOLE } : sliceFor(slice);
   const measured: Measured = { currency, rounding, ...(slice === undefined ? {} : { slice: part }) };
-  const ofFees = fees.map(({ price, quantity, freeUnits }) =>
-    rateFee({ charge: { price: (parsePrice(price, '', currency) as { price: Price }).price, freeUnits }, quantity: Decimal.parse(quantity), slice: part, currency, rounding }).amount);
+  const ofFees = fees.map(({ price, quantity, freeUnits, chargeFlatAtZero }) =>
+    rateFee({ charge: { price: (parsePrice(price, '', currency) as { price: Price }).price, freeUnits, chargeFlatAtZero }, quantity: Decimal.parse(quantity), slice: part, currency, rounding }).amount);
   const ofUsage = usage.flatMap(({ charge, groups, isAmountShared }) => {
     const terms = termsOf(charge, currency);
     return rateUsage({ ...measured, charge: terms, groups: groupsOf(terms, groups), isAmountShared }).map(({ amount }) => amount);

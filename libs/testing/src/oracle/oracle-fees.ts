@@ -62,15 +62,16 @@ export interface OracleFee {
   readonly price: OraclePrice;
   readonly quantity: string;
   readonly freeUnits?: string | undefined;
+  readonly chargeFlatAtZero?: boolean | undefined;
   readonly slice: { readonly start: Ratio; readonly end: Ratio };
   readonly digits: number;
   readonly rounding: OracleRounding;
 }
 
 /** A fee of a part of a period: what is due up to its end, less what was due up to its start. */
-export const oracleFee = ({ price, quantity, freeUnits = '0', slice, digits, rounding }: OracleFee): string => {
+export const oracleFee = ({ price, quantity, freeUnits = '0', chargeFlatAtZero = false, slice, digits, rounding }: OracleFee): string => {
   const wanted = minus(read(quantity), read(freeUnits));
   const billed = price.model === 'flat' ? ratio(1n) : wanted.over < 0n ? ratio(0n) : wanted;
-  const full = oraclePrice(price, { quantity: billed, dimensions: {}, flatAtZero: false });
+  const full = oraclePrice(price, { quantity: billed, dimensions: {}, flatAtZero: chargeFlatAtZero });
   return writeAmount(minus(rounded(times(full, slice.end), digits, rounding), rounded(times(full, slice.start), digits, rounding)), digits);
 };

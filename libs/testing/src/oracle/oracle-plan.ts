@@ -6,7 +6,7 @@ import { isLess, minus, most, ONE, plus, type Ratio, read, rounded, sum, times, 
 
 /** A whole plan and all of its usage, for one part of a period. */
 export interface OraclePlanQuestion extends Pick<OracleUsageQuestion, 'slice' | 'digits' | 'rounding'>, Pick<OracleInvoiceQuestion, 'coupons' | 'credits' | 'taxRounding' | 'inclusiveRounding'> {
-  readonly fees: readonly { readonly price: OraclePrice; readonly quantity: string; readonly freeUnits?: string | undefined }[];
+  readonly fees: readonly { readonly price: OraclePrice; readonly quantity: string; readonly freeUnits?: string | undefined; readonly chargeFlatAtZero?: boolean | undefined }[];
   readonly usage: readonly Pick<OracleUsageQuestion, 'charge' | 'groups' | 'isAmountShared'>[];
   readonly commitment?: OracleCommitment | undefined;
   /** Taxes of each line: those of the first, the second, and so on, again from the first after the last. */
