@@ -16,10 +16,14 @@ export function judge(last, { ce_position: position, ce_previous: previous }) {
   return BigInt(previous) === last ? 'next' : 'missing';
 }
 
+/** Both versions of this fact have these fields. */
+const finalized = (client, { tenant, data }) => client.query(
+  'INSERT INTO invoices (tenant, invoice, currency, total) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING', [tenant, data.invoiceId, data.currency, data.total]);
+
 /** The facts that this service understands. Of others, and of fields that it does not know, it knows nothing and goes on. */
 const EFFECTS = {
-  'dev.valueverse.billing.invoice.finalized.v1': (client, { tenant, data }) => client.query(
-    'INSERT INTO invoices (tenant, invoice, currency, total) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING', [tenant, data.invoiceId, data.currency, data.total]),
+  'dev.valueverse.billing.invoice.finalized.v1': finalized,
+  'dev.valueverse.billing.invoice.finalized.v2': finalized,
   'dev.valueverse.billing.invoice.paid.v1': (client, { tenant, data }) => client.query('UPDATE invoices SET paid = true WHERE tenant = $1 AND invoice = $2', [tenant, data.invoiceId]),
 };
 const FAMILIES = new Set(Object.keys(EFFECTS).map((type) => type.replace(/\.v\d+$/, '')));

@@ -50,7 +50,7 @@ const create = async (): Promise<World> => {
   await edition.post(PLANS, { ...PLAN, key: 'euro', currency: 'EUR' });
   const clock = (await edition.post(CLOCKS, { name: 'tour', now: NOVEMBER })).id as string;
   const account = (await edition.post(ACCOUNTS, { ...ACCOUNT, email: 'billing@acme.example', testClockId: clock, externalId: 'acme' })).id as string;
-  const other = (await edition.post(ACCOUNTS, { ...ACCOUNT, name: 'Other' })).id as string;
+  const other = (await edition.post(ACCOUNTS, { ...ACCOUNT, name: 'Other', openedAt: NOVEMBER })).id as string;
   const method = (await edition.post(METHODS, { accountId: account, provider: 'sandbox', token: 'tok_ok', default: true })).id as string;
   const subscription = (await edition.post(SUBSCRIPTIONS, { accountId: account, planKey: 'payg', startsAt: NOVEMBER, subjects: ['acme'] })).id as string;
   await edition.send([event()]);

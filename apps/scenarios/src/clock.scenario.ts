@@ -156,11 +156,11 @@ test('1 November to 1 December: what arrives in the grace hour is billed, what c
   expect([await verified(november), await verified(december)]).toEqual([[true], [true]]);
 }, TIMEOUT_MS);
 
-test('1 November, a card without funds: the invoice stays unpaid, and its payment failed', async () => {
+test('1 November, a card without funds: a day later the invoice is overdue, and its payment failed', async () => {
   const acme = await customer('2023-11-01T00:00:00Z', { planKey: 'models', token: 'tok_declined_insufficient_funds' });
   await edition.advance(acme.clock, '2023-11-02T00:00:00Z');
   const [invoice] = await invoicesOf(acme);
-  expect(invoice).toMatchObject({ status: 'finalized', paymentStatus: 'unpaid', total: '49.00', amountPaid: '0.00', amountRemaining: '49.00' });
+  expect(invoice).toMatchObject({ status: 'finalized', paymentStatus: 'overdue', total: '49.00', amountPaid: '0.00', amountRemaining: '49.00' });
   expect(await paymentsOf(invoice)).toMatchObject([{ status: 'failed', attempts: [{ status: 'declined', declineCode: 'insufficient_funds' }] }]);
 }, TIMEOUT_MS);
 
@@ -203,8 +203,8 @@ test('1 November, a subscription that nobody uses, and one without subjects: inv
 }, TIMEOUT_MS);
 
 test('40 days ago by the wall clock, twelve subscriptions that close at once: their numbers have no gap', async () => {
-  const account = (await edition.post('/api/v1/billing/accounts', { name: 'Acme', currency: 'USD', timezone: 'UTC' })).id as string;
   const startsAt = new Date(Date.now() - 40 * 86_400_000).toISOString();
+  const account = (await edition.post('/api/v1/billing/accounts', { name: 'Acme', currency: 'USD', timezone: 'UTC', openedAt: startsAt })).id as string;
   await Promise.all(Array.from({ length: 12 }, (_, nth) => edition.post('/api/v1/billing/subscriptions', { accountId: account, planKey: 'models', startsAt, subjects: [`numbers-${nth}`] })));
   const numbers = await eventually('two invoices of each', async (saw) => {
     const issued = (await invoicesOf({ account, clock: '', subject: '' })).filter(({ status }) => status === 'finalized');

@@ -76,8 +76,8 @@ const eachAsksTheOther = async (url: string): Promise<void> => {
     saw(plan);
     return plan.key === 'calls' ? true : undefined;
   });
-  const { id: accountId } = await ask('billing/accounts', key, { name: 'Acme', currency: 'USD', timezone: 'UTC', subjects: ['asking'] });
   const startsAt = new Date(Date.now() - 86_400_000).toISOString();
+  const { id: accountId } = await ask('billing/accounts', key, { name: 'Acme', currency: 'USD', timezone: 'UTC', subjects: ['asking'], openedAt: startsAt });
   const { id, currentPeriod } = await ask('billing/subscriptions', key, { accountId, planKey: 'calls', startsAt });
   expect(await ask('usage/events', key, [{ specversion: '1.0', id: '1', source: 's', type: 'call', subject: 'asking' }])).toEqual({ accepted: 1, rejected: [] });
   await eventually('the usage of the period', async (saw) => {

@@ -115,7 +115,7 @@ test('1 November to 1 February, subjects of an account: the one subscription tha
 }, TIMEOUT_MS);
 
 test('1 November, eight subscriptions to the same usage at once, of an account and by name: one has it, and it is billed once', async () => {
-  const acme = await account('2023-11-20T00:00:00Z', { subjects: ['at-once'] });
+  const acme = await account('2023-11-20T00:00:00Z', { subjects: ['at-once'], openedAt: '2023-11-01T00:00:00Z' });
   await send(used('at-once', '2023-11-05T00:00:00Z', 100), used('at-once', '2023-11-21T00:00:00Z', 1_000), used('by-name', '2023-11-05T00:00:00Z', 10));
   const started = await Promise.all(Array.from({ length: 8 }, (_, nth) => tryToSubscribe(acme, 'calls', '2023-11-01T00:00:00Z', nth % 2 === 0 ? {} : { subjects: nth % 4 === 1 ? ['by-name', 'by-name-2'] : ['by-name-2', 'by-name'] })));
   const ofName = started.filter((_, nth) => nth % 2 === 1);

@@ -33,7 +33,7 @@ const fill = async (key: string): Promise<string> => {
   const event = { specversion: '1.0', source: 'gateway', type: 'call', subject: 'acme', time: '2023-11-05T00:00:00Z' };
   await edition.send([{ ...event, id: '1', data: { calls: 5 } }, { ...event, id: '1', data: { calls: 5 } }, { ...event, id: '2', data: { calls: 'many' } }, { ...event, id: '1', subject: 'other', data: { calls: 1 } }], key);
   await edition.advance(clock.id, '2023-12-01T12:00:00Z', key);
-  const { rows } = await client.query<{ tenant: string }>('SELECT tenant FROM billing.accounts_v1 WHERE key = $1', [answer.body.id]);
+  const { rows } = await client.query<{ tenant: string }>('SELECT tenant FROM billing.accounts_v2 WHERE key = $1', [answer.body.id]);
   return rows[0]!.tenant;
 };
 
@@ -79,9 +79,9 @@ test('both tenants have rows nearly everywhere, so what follows says something',
   const filled: string[] = [];
   for (const table of tables) if (table.tenant && table.kind === 'r' && (await rowsOf(table, mine)) > 0 && (await rowsOf(table, theirs)) > 0) filled.push(`${table.schema}.${table.name}`);
   expect(filled).toEqual(expect.arrayContaining([
-    'billing.accounts_v1', 'billing.clocks', 'billing.events', 'billing.idempotency_keys', 'billing.invoice_requests', 'billing.invoices_v1', 'billing.known_meters', 'billing.number_series', 'billing.plans_v2',
+    'billing.accounts_v2', 'billing.clocks', 'billing.events', 'billing.idempotency_keys', 'billing.invoice_requests', 'billing.invoices_v2', 'billing.billing_cycles', 'billing.known_meters', 'billing.number_series', 'billing.plans_v2',
     'billing.catalog_items_v2', 'billing.coupon_counters', 'billing.coupon_redemptions_v1', 'billing.billing_settings_v1',
-    'billing.subjects', 'billing.subscriptions_v1', 'billing.test_clocks_v1', 'identity.personal_keys', 'notifications.events', 'notifications.invoice_contacts', 'notifications.messages_v1',
+    'billing.subjects', 'billing.subscriptions_v2', 'billing.test_clocks_v1', 'identity.personal_keys', 'notifications.events', 'notifications.invoice_contacts', 'notifications.messages_v1',
     'payments.default_methods_v1', 'payments.events', 'payments.known_accounts', 'payments.payment_methods_v1', 'payments.payments_v1', 'payments.sandbox_book', 'usage.events', 'usage.meters_v2', 'usage.statements_v1',
     'usage.usage_buckets', 'usage.usage_envelopes', 'usage.usage_exceptions', 'usage.usage_series',
   ]));

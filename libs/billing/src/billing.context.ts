@@ -4,6 +4,7 @@ import type { ServiceAuth } from '@valueverse/auth';
 import { registerRefusals, type ContextParts, type ContextShape, type FactMeasure, type Service } from '@valueverse/platform';
 import { accountsModel } from './accounts/account.model';
 import { AccountsController } from './accounts/accounts.controller';
+import { balancesModel } from './balances/balance.model';
 import { BillingHost } from './billing-host';
 import { CatalogController } from './catalog/catalog.controller';
 import { knownMeters } from './catalog/known-meters';
@@ -19,31 +20,34 @@ import { CouponsController } from './coupons/coupons.controller';
 import { redemptionsModel } from './coupons/redemptions';
 import { RedemptionsController } from './coupons/redemptions.controller';
 import { COUPONS } from './coupons/schema';
+import { creditNotesModel } from './credit-notes/credit-note.model';
 import { DocumentsController } from './documents/documents.controller';
 import { InvoicePdfs } from './documents/invoice-pdfs';
+import { entitiesModel } from './entities/entity.model';
 import { applyPayments, billingCycle, billingCycleJobs, takeStatements } from './invoicing/billing-cycle';
 import { invoicesModel } from './invoicing/invoice.model';
 import { lateUsage } from './invoicing/late-usage';
 import { InvoicesController } from './invoicing/invoices.controller';
-import { ACCOUNT_SUBJECTS, BILLING_SCHEMA, KNOWN_METERS_ARCHIVED, LATE_USAGE } from './schema';
+import { ACCOUNT_SUBJECTS, BILLING_CYCLES, BILLING_SCHEMA, KNOWN_METERS_AGGREGATION, KNOWN_METERS_ARCHIVED, LATE_USAGE } from './schema';
 import { SettingsController } from './settings/settings.controller';
 import { settingsModel } from './settings/settings.model';
 import { subscriptionsModel } from './subscriptions/subscription.model';
 import { BillingReaderController } from './subscriptions/remote-billing-reader';
+import { ChangesController } from './subscriptions/changes.controller';
 import { SubscriptionsController } from './subscriptions/subscriptions.controller';
 import { TaxRatesController } from './taxes/tax-rates.controller';
 
 export const billingShape: ContextShape = {
   name: 'billing',
   definitions: [...BILLING_EVENTS, ...CLOCK_EVENTS, MeterCreated, MeterVersionAdded, MeterArchived, MeterRestored, StatementIssued, LateUsageFound, StatementsRequested, PaymentSucceeded],
-  readModels: [accountsModel, plansModel, itemsModel, redemptionsModel, settingsModel, subscriptionsModel, invoicesModel, clocksModel],
-  migrations: [BILLING_SCHEMA, KNOWN_METERS_ARCHIVED, ACCOUNT_SUBJECTS, LATE_USAGE, COUPONS],
+  readModels: [accountsModel, plansModel, itemsModel, redemptionsModel, settingsModel, subscriptionsModel, invoicesModel, creditNotesModel, balancesModel, entitiesModel, clocksModel],
+  migrations: [BILLING_SCHEMA, KNOWN_METERS_ARCHIVED, ACCOUNT_SUBJECTS, LATE_USAGE, KNOWN_METERS_AGGREGATION, BILLING_CYCLES, COUPONS],
 };
 
 const INVOICES: FactMeasure = {
   metric: { subsystem: 'billing', what: 'invoices', help: 'Invoices that came to a status; money that fits no invoice is unmatched', labels: ['status'] },
   on: {
-    InvoiceDrafted: () => ({ status: 'drafted' }), InvoiceFinalized: () => ({ status: 'finalized' }), InvoicePaid: () => ({ status: 'paid' }), InvoicePaymentUnmatched: () => ({ status: 'unmatched' }),
+    InvoiceDrafted: () => ({ status: 'drafted' }), InvoiceFinalized: () => ({ status: 'finalized' }), InvoicePaid: () => ({ status: 'paid' }), InvoiceVoided: () => ({ status: 'void' }), InvoiceDropped: () => ({ status: 'dropped' }), InvoicePaymentUnmatched: () => ({ status: 'unmatched' }),
   },
 };
 
@@ -72,7 +76,7 @@ export const billingContext = (service: Service, { auth, usage, reports }: Billi
     module: {
       module: BillingModule, imports: [auth.module],
       controllers: [AccountsController, PlansController, SimulateController, CatalogController, ProductsController, FeaturesController, AddOnsController, CouponsController, RedemptionsController, TaxRatesController, SettingsController,
-        SubscriptionsController, InvoicesController, ClocksController, DocumentsController, BillingReaderController],
+        SubscriptionsController, ChangesController, InvoicesController, ClocksController, DocumentsController, BillingReaderController],
       providers: [{ provide: BillingHost, useValue: host }, { provide: InvoicePdfs, useValue: documents }],
     },
   };

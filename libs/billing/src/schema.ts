@@ -37,3 +37,19 @@ ${grantSql(schema, 'late_usage')}`,
 export const KNOWN_METERS_ARCHIVED: Migration = {
   number: 101, name: 'known-meters-archived', sql: (schema) => `ALTER TABLE ${ident(schema)}.known_meters ADD COLUMN archived boolean NOT NULL DEFAULT false`,
 };
+
+/** How a meter counts decides what a part of a period costs. */
+export const KNOWN_METERS_AGGREGATION: Migration = {
+  number: 104, name: 'known-meters-aggregation', sql: (schema) => `ALTER TABLE ${ident(schema)}.known_meters ADD COLUMN aggregation text`,
+};
+
+/** Runs that are done: which subscription was billed up to when, by which invoices. Those that are not are jobs. */
+export const BILLING_CYCLES: Migration = {
+  number: 105, name: 'billing-cycles', sql: (schema) => `
+CREATE TABLE ${ident(schema)}.billing_cycles (
+  tenant text NOT NULL, id text NOT NULL, account_id text NOT NULL, subscription_id text NOT NULL, due_at text NOT NULL, done_at text NOT NULL, attempts int NOT NULL, invoice_ids text[] NOT NULL, PRIMARY KEY (tenant, id));
+CREATE INDEX ON ${ident(schema)}.billing_cycles (tenant, due_at, id);
+CREATE INDEX ON ${ident(schema)}.billing_cycles (tenant, subscription_id, due_at, id);
+${tenantPolicySql(schema, 'billing_cycles')}
+${grantSql(schema, 'billing_cycles')}`,
+};

@@ -1,98 +1,52 @@
-import { billingInterval, CATALOG_EVENTS, charge } from './catalog';
+import { CATALOG_EVENTS } from './catalog';
 import { defineEvent, type EventOf } from './event-definition';
-import { anything, decimal, instant, list, mapOf, nullable, object, oneOf, optional, personal, text, whole, type TypeOf } from './schema';
-import { groupQuantity, statementRequest } from './usage';
+import { INVOICE_EVENTS } from './invoices';
+import { period, postalAddress } from './places';
+import { flag, instant, list, mapOf, object, oneOf, optional, personal, text, type TypeOf } from './schema';
+import { SUBSCRIPTION_EVENTS } from './subscriptions';
 
-export const period = object({ from: instant(), to: instant() });
-export const postalAddress = object({
-  line1: optional(text(256)), line2: optional(text(256)), city: optional(text(256)), postalCode: optional(text(64)), state: optional(text(64)), country: text(2),
-});
-export type PostalAddress = TypeOf<typeof postalAddress>;
+/** What an account says of how it is billed. */
+const accountTerms = {
+  /** The seller that its invoices name; the tenant's first one where it is not given. */
+  entityKey: optional(text(256)), taxRateKeys: optional(list(text(256), 20)),
+  /** No tax at all, and why; or the customer accounts for the tax itself. */
+  taxExemption: optional(object({ reason: text(256) })), reverseCharge: optional(flag()), taxId: optional(text(64)),
+  /** Everything that closes at the same moment goes on one invoice. */
+  consolidate: optional(flag()),
+  /** Days until an invoice is due, such as `P14D`, and the language of its documents, where they are not the tenant's. */
+  paymentTerms: optional(text(32)), language: optional(text(16)),
+};
 export const AccountOpened = defineEvent({
   name: 'AccountOpened', topic: 'billing.accounts', fact: 'account.opened', personalKey: 'accountId',
   data: object({
     accountId: text(), name: personal(text(256)), email: optional(personal(text(320))), address: optional(personal(postalAddress)),
     currency: text(3), timezone: text(64), testClockId: optional(text()), externalId: optional(text(256)), metadata: mapOf(text()), openedAt: instant(),
     /** Their usage is billed by the one subscription of the account that has the meter. */
-    subjects: optional(list(text(256))),
+    subjects: optional(list(text(256))), ...accountTerms,
   }),
 });
 export type AccountOpened = EventOf<typeof AccountOpened>;
 
-export const SubscriptionStarted = defineEvent({
-  name: 'SubscriptionStarted', topic: 'billing.subscriptions', fact: 'subscription.started',
+/** All that an account says from then on, what did not change included. A zone holds for new subscriptions. */
+export const AccountChanged = defineEvent({
+  name: 'AccountChanged', topic: 'billing.accounts', fact: 'account.changed', personalKey: 'accountId',
   data: object({
-    subscriptionId: text(), accountId: text(), planKey: text(256), planVersion: whole(1), currency: text(3), interval: billingInterval,
-    startsAt: instant(), anchor: object({ local: text(32), zone: text(64) }), subjects: list(text(256)), metadata: mapOf(text()), startedAt: instant(),
-    /** Usage of its subjects from then on is billed with its first period. Its start where it is not given. */
-    countFrom: optional(instant()),
-    /** The subjects of its account, and since when it has each meter of its plan. While another one has the meter too, nobody is billed. */
-    ofAccount: optional(object({ subjects: list(text(256)), meters: list(object({ meterKey: text(256), from: instant() })) })),
+    accountId: text(), name: personal(text(256)), email: optional(personal(text(320))), address: optional(personal(postalAddress)), timezone: text(64), metadata: mapOf(text()), changedAt: instant(), ...accountTerms,
   }),
 });
-export type SubscriptionStarted = EventOf<typeof SubscriptionStarted>;
+export type AccountChanged = EventOf<typeof AccountChanged>;
 
-/** A statement as an invoice line cites it. */
-export const citedStatement = object({ statementId: text(), quantities: list(groupQuantity), asOf: mapOf(text()), evidence: text() });
-
-/** What an invoice is made from, complete: deciding its lines needs nothing else but its statements. */
-export const InvoiceDrafted = defineEvent({
-  name: 'InvoiceDrafted', topic: 'billing.invoices', fact: 'invoice.drafted',
+/** A seller, as it is named on invoices from then on. Its numbers are counted in series of its own. */
+export const BillingEntityDefined = defineEvent({
+  name: 'BillingEntityDefined', topic: 'billing.plans', fact: 'billing_entity.defined',
   data: object({
-    invoiceId: text(), accountId: text(), subscriptionId: text(), currency: text(3), planKey: text(256), planVersion: whole(1),
-    zone: text(64), rounding: oneOf('half_up', 'half_even'),
-    /** The fees of this period are billed in advance, the usage and arrears of that one. */
-    advance: object({ period, aligned: period, charges: list(charge) }),
-    arrears: nullable(object({ period, aligned: period, charges: list(charge), /** Where its usage begins, if before the period. */ usageFrom: optional(instant()) })),
-    requests: list(statementRequest), draftedAt: instant(), finalizeAt: instant(),
+    entityKey: text(256), name: text(256), address: optional(postalAddress), email: optional(text(320)), taxId: optional(text(64)), numberPrefix: text(16), footer: optional(text(1_024)),
+    accentColor: optional(text(7)), pageSize: optional(oneOf('A4', 'Letter')), language: optional(text(16)), isDefault: flag(), metadata: mapOf(text()), definedAt: instant(),
   }),
 });
-export type InvoiceDrafted = EventOf<typeof InvoiceDrafted>;
+export type BillingEntityDefined = EventOf<typeof BillingEntityDefined>;
 
-export const InvoiceUsageStated = defineEvent({
-  name: 'InvoiceUsageStated', topic: 'billing.invoices', fact: 'invoice.usage_stated',
-  data: object({ invoiceId: text(), requestId: text(), chargeKey: text(), statement: citedStatement, statedAt: instant() }),
-});
-export type InvoiceUsageStated = EventOf<typeof InvoiceUsageStated>;
-
-export const invoiceLine = object({
-  lineId: text(), chargeKey: text(256), type: oneOf('recurring', 'usage'), description: text(512), quantity: decimal(), billedQuantity: decimal(),
-  amount: decimal(), netAmount: decimal(), taxAmount: decimal(), servicePeriod: period, dimensions: mapOf(text()),
-  /** The arithmetic, in order; the amounts add up to the line before rounding, and the last step is the rounding. */
-  steps: list(anything()), statement: optional(citedStatement),
-});
-export type InvoiceLine = TypeOf<typeof invoiceLine>;
-
-export const InvoiceFinalized = defineEvent({
-  name: 'InvoiceFinalized', topic: 'billing.invoices', fact: 'invoice.finalized', personalKey: 'accountId',
-  data: object({
-    invoiceId: text(), accountId: text(), subscriptionId: text(), number: text(64), currency: text(3), servicePeriod: period, issuedAt: instant(), dueAt: instant(),
-    /** The zone of the subscription: local dates on the document are in it. */
-    zone: optional(text(64)), planKey: text(256), planVersion: whole(1), rounding: oneOf('half_up', 'half_even'),
-    lines: list(invoiceLine), subtotal: decimal(), discountTotal: decimal(), taxTotal: decimal(), total: decimal(),
-    /** The one billed, as it was at the moment of issue. */
-    billTo: personal(object({ name: text(256), email: optional(text(320)), address: optional(postalAddress) })),
-  }),
-});
-export type InvoiceFinalized = EventOf<typeof InvoiceFinalized>;
-
-export const InvoicePaymentApplied = defineEvent({
-  name: 'InvoicePaymentApplied', topic: 'billing.invoices', fact: 'invoice.payment_applied',
-  data: object({ invoiceId: text(), paymentId: text(), amount: decimal(), appliedAt: instant() }),
-});
-/** Money that came in and does not fit the invoice that it was meant for. It is kept and understood later. */
-export const InvoicePaymentUnmatched = defineEvent({
-  name: 'InvoicePaymentUnmatched', topic: 'billing.invoices', fact: 'invoice.payment_unmatched',
-  data: object({ invoiceId: text(), paymentId: text(), amount: decimal(), currency: optional(text(3)), reason: oneOf('no_invoice', 'nothing_due', 'over_paid', 'wrong_currency'), unmatchedAt: instant() }),
-});
-export const InvoicePaid = defineEvent({ name: 'InvoicePaid', topic: 'billing.invoices', fact: 'invoice.paid', data: object({ invoiceId: text(), paidAt: instant() }) });
-export type InvoicePaymentApplied = EventOf<typeof InvoicePaymentApplied>;
-export type InvoicePaymentUnmatched = EventOf<typeof InvoicePaymentUnmatched>;
-export type InvoicePaid = EventOf<typeof InvoicePaid>;
-
-export const BILLING_EVENTS = [
-  AccountOpened, ...CATALOG_EVENTS, SubscriptionStarted, InvoiceDrafted, InvoiceUsageStated, InvoiceFinalized, InvoicePaymentApplied, InvoicePaymentUnmatched, InvoicePaid,
-] as const;
+export const BILLING_EVENTS = [AccountOpened, AccountChanged, BillingEntityDefined, ...CATALOG_EVENTS, ...SUBSCRIPTION_EVENTS, ...INVOICE_EVENTS] as const;
 
 /** Queries of other contexts to billing. */
 export interface InvoiceDocuments {

@@ -124,7 +124,7 @@ export class PaymentsBed {
     const invoiceId = systemIds.next('inv');
     const finalized: InvoiceFinalized = {
       type: 'InvoiceFinalized', invoiceId, accountId, subscriptionId: 'sub_1', number: 'INV-1', currency: 'USD', servicePeriod: { from: at, to: at }, issuedAt: at, dueAt: at,
-      planKey: 'payg', planVersion: 1, rounding: 'half_up', lines: [], subtotal: total, discountTotal: '0.00', taxTotal: '0.00', total, billTo: { name: 'Acme', email: 'billing@acme.example' },
+      kind: 'cycle', rounding: 'half_up', lines: [], totalSteps: [], subtotal: total, discountTotal: '0.00', taxTotal: '0.00', total, creditApplied: '0.00', amountDue: total, billTo: { name: 'Acme', email: 'billing@acme.example' },
     };
     for (let nth = 0; nth < times; nth++) await this.say(tenant, `invoice-${invoiceId}`, finalized, at, clockId);
     return invoiceId;

@@ -15,5 +15,11 @@ test('an error is what it saw', async () => {
 });
 
 test('a probe that never answers does not wait for ever', async () => {
-  await expect(eventually('an answer', () => new Promise<string>(() => undefined), { timeoutMs: 30 })).rejects.toThrow(/an answer.*did not answer/);
+  await expect(eventually('an answer', () => new Promise<string>(() => undefined), { timeoutMs: 30 })).rejects.toThrow(/an answer; saw last: 'nothing'; the look after that did not answer/);
+});
+
+test('a look that the end of the time cuts off does not hide what was seen before', async () => {
+  let looks = 0;
+  const waiting = eventually('the end', (saw) => { if (looks++ > 0) return new Promise<string>(() => undefined); saw('half of it'); return undefined; }, { timeoutMs: 60, everyMs: 1 });
+  await expect(waiting).rejects.toThrow(/saw last: 'half of it'; the look after that did not answer/);
 });

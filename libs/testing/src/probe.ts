@@ -17,26 +17,31 @@ export async function eventually<T>(waitedFor: string, probe: (saw: (seen: unkno
   const { timeoutMs = TIMEOUT_MS, everyMs = EVERY_MS } = options;
   const deadline = performance.now() + timeoutMs;
   let last: unknown = 'nothing';
+  let isLate = false;
   const saw = (seen: unknown) => { last = seen; };
   for (;;) {
     try {
       const found = await within(deadline, probe(saw));
       if (found !== undefined) return found;
     } catch (error) {
-      last = error;
+      // What was seen before says more than that the last look was cut off by the end of the time.
+      if (error instanceof Late) isLate = true;
+      else last = error;
     }
     if (performance.now() >= deadline) {
-      throw new Error(`waited ${timeoutMs} ms for ${waitedFor}; saw last: ${last instanceof Error ? last.message : inspect(last, { depth: 6 })}`);
+      throw new Error(`waited ${timeoutMs} ms for ${waitedFor}; saw last: ${last instanceof Error ? last.message : inspect(last, { depth: 6 })}${isLate ? '; the look after that did not answer' : ''}`);
     }
     await new Promise((resolve) => { setTimeout(resolve, everyMs); });
   }
 }
 
+class Late extends Error {}
+
 /** A probe that hangs must not hide what was waited for. */
 async function within<T>(deadline: number, looking: Promise<T> | T): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('the probe itself did not answer')), Math.max(0, deadline - performance.now()));
+    timer = setTimeout(() => reject(new Late()), Math.max(0, deadline - performance.now()));
   });
   try {
     return await Promise.race([looking, late]);

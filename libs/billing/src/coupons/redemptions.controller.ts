@@ -37,7 +37,7 @@ export class RedemptionsController {
     return answerOnce(this.host.service, { tenant, route: `POST ${ROUTE}`, request, reply }, async (tx) => {
       const account = await wantedAccount(tx, accountId);
       const at = await clockTime(tx, this.host.service.clock, account.testClockId);
-      const currencies = [...new Set([account.currency, ...(await subscriptionsOf(tx, tenant, accountId)).map(({ currency }) => currency)])];
+      const currencies = [...new Set([account.currency, ...(await subscriptionsOf(tx, tenant, accountId)).map(({ started }) => started.currency)])];
       await countRedemption(tx, tenant, { couponKey, accountId, currencies, at });
       const redemptionId = this.ids.next('cpr');
       return this.change(tx, caller, account, { type: 'RedeemCoupon', redemptionId, couponKey, accountId, at }, (body) => created(`/api/v1/billing/accounts/${accountId}/coupons/${redemptionId}`, body));

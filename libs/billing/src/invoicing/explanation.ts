@@ -1,16 +1,26 @@
 import { Decimal } from '@valueverse/kernel';
-import type { InvoiceDrafted, InvoiceLine, UsageReader } from '@valueverse/contracts';
-import type { Charge } from '@valueverse/contracts';
-import { billedOf, priceLines, rateUsage, totalOf } from './domain/lines';
+import type { CitedStatement, InvoiceItem, InvoiceLine, UsageReader } from '@valueverse/contracts';
+import type { IssueTerms } from './domain/issue-invoice';
+import { DEFAULT_GRANULARITY, priceItems, sliceOfItem, totalOf } from './domain/lines';
 import type { InvoiceRow } from './invoice.model';
 
+const itemOf = ({ drafted }: InvoiceRow, { itemId }: InvoiceLine): InvoiceItem => drafted.items.find((item) => item.itemId === itemId)!;
+const textOf = ({ numerator, denominator }: { numerator: bigint; denominator: bigint }): string => `${numerator}/${denominator}`;
+
 /** Why a line costs what it costs: the arithmetic, the rules, and the statement with the way to its events. */
-export const explanationOf = ({ issued, drafted }: InvoiceRow, line: InvoiceLine): Record<string, unknown> => {
-  const { statement, steps, lineId, ...shown } = line;
-  const source = line.type === 'recurring' ? recurringSource(drafted, line) : {};
+export const explanationOf = (row: InvoiceRow, line: InvoiceLine): Record<string, unknown> => {
+  const { statement, steps, lineId, description, type, quantity, billedQuantity, amount, discounts, netAmount, taxes, taxAmount, servicePeriod, credits } = line;
+  const item = itemOf(row, line);
+  const { charge, zone, proration, phaseKey, addOnKey } = item;
   return {
-    lineId, description: shown.description, type: shown.type, currency: issued!.currency, quantity: shown.quantity, amount: shown.amount, servicePeriod: shown.servicePeriod,
-    steps, rules: { plan: issued!.planKey, planVersion: issued!.planVersion, rounding: issued!.rounding, roundedAt: 'line', zone: drafted.zone }, ...source,
+    lineId, description, type, currency: row.issued!.currency, quantity, billedQuantity, amount, discounts, netAmount, taxes, taxAmount, servicePeriod, steps,
+    rules: {
+      plan: item.planKey ?? null, planVersion: item.planVersion ?? null, ...(phaseKey === undefined ? {} : { phase: phaseKey }), ...(addOnKey === undefined ? {} : { addOn: addOnKey }), chargeKey: charge.key, price: charge.price,
+      rounding: row.issued!.rounding, roundedAt: 'line', zone, taxBehavior: charge.taxBehavior ?? 'exclusive',
+    },
+    ...(item.kind === 'one_off' ? {} : { proration: prorationOf(item, proration?.granularity ?? DEFAULT_GRANULARITY) }),
+    ...(item.kind === 'usage' ? {} : { recurring: { timing: charge.timing ?? 'in_advance', servedPeriod: item.served, wholePeriod: item.aligned } }),
+    ...(credits === undefined ? {} : { credits }),
     ...(statement === undefined ? {} : { statement: {
       id: statement.statementId, quantity: totalOf(statement.quantities).toString(), events: `/api/v1/usage/statements/${statement.statementId}/events`,
       buckets: `/api/v1/usage/statements/${statement.statementId}/buckets`, asOf: statement.asOf, evidence: statement.evidence,
@@ -18,11 +28,11 @@ export const explanationOf = ({ issued, drafted }: InvoiceRow, line: InvoiceLine
   };
 };
 
-/** A fee has no events; what it rests on are the dates of its period. */
-const recurringSource = ({ advance, arrears }: InvoiceRow['drafted'], { chargeKey }: InvoiceLine): Record<string, unknown> => {
-  const inAdvance = advance.charges.some(({ key }) => key === chargeKey);
-  const { period, aligned } = inAdvance ? advance : arrears!;
-  return { recurring: { timing: inAdvance ? 'in_advance' : 'in_arrears', servedPeriod: period, wholePeriod: aligned } };
+/** Both instants of the part that is charged, and the whole period that it is a part of: fractions of that by the granularity. */
+const prorationOf = (item: InvoiceItem, granularity: string): Record<string, unknown> => {
+  const { served, aligned } = item;
+  const slice = sliceOfItem(item);
+  return { granularity, from: served.from, to: served.to, wholeFrom: aligned.from, wholeTo: aligned.to, ...(slice === undefined ? { isWhole: true } : { isWhole: false, elapsedAtStart: textOf(slice.elapsedAtStart), elapsedAtEnd: textOf(slice.elapsedAtEnd) }) };
 };
 
 export interface Proof { readonly matches: boolean | null; readonly expected: Record<string, unknown>; readonly actual: Record<string, unknown>; readonly level: 'events' | 'dates' | 'sealed' }
@@ -31,21 +41,27 @@ export interface Proof { readonly matches: boolean | null; readonly expected: Re
  * Computes a line again: a usage line from the usage events as of its statement's positions, a fee from its dates. `expected` is what the
  * invoice says, `actual` what came out. Where retention has dropped events, buckets and statement are compared with what is sealed: `matches` is null, or false where they differ. `undefined` when the statement is unknown to metering.
  */
-export const verifyLine = async (drafted: InvoiceDrafted, line: InvoiceLine, tenant: string, usage: UsageReader): Promise<Proof | undefined> => {
-  const { statement } = line;
-  if (statement === undefined) {
-    const again = priceLines(drafted, new Map(), drafted).find(({ lineId }) => lineId === line.lineId);
-    const [expected, actual] = [{ amount: line.amount, quantity: line.quantity }, { amount: again?.amount ?? null, quantity: again?.quantity ?? null }];
-    return { matches: expected.amount === actual.amount && expected.quantity === actual.quantity, expected, actual, level: 'dates' };
+export const verifyLine = async (row: InvoiceRow, line: InvoiceLine, tenant: string, usage: UsageReader): Promise<Proof | undefined> => {
+  const item = itemOf(row, line);
+  const own = row.issued!.lines.filter(({ itemId }) => itemId === item.itemId);
+  const again = new Map<string, CitedStatement>();
+  const found: { line: InvoiceLine; evidence: string; sealed?: { readonly isIntact: boolean; readonly isRecomputed: boolean } | undefined }[] = [];
+  for (const request of item.requests ?? []) {
+    const cited = own.find((one) => one.window === request.window && one.statement !== undefined)?.statement;
+    // A window in which nothing was used has no line that cites its statement, and nothing to be computed.
+    if (cited === undefined) { again.set(request.requestId, { statementId: '', quantities: [], asOf: {}, evidence: '' }); continue; }
+    const recomputed = await usage.recompute(tenant, cited.statementId);
+    if (recomputed === undefined) return undefined;
+    again.set(request.requestId, { ...cited, quantities: recomputed.quantities });
+    if (line.statement === undefined || line.statement.statementId === cited.statementId) found.push({ line, evidence: recomputed.evidence, sealed: recomputed.sealed });
   }
-  const found = await usage.recompute(tenant, statement.statementId);
-  if (found === undefined) return undefined;
-  const quantity = totalOf(found.quantities);
-  const rated = rateUsage(chargeOf(drafted, line), billedOf(found.quantities), drafted);
-  const expected = { quantity: line.quantity, amount: line.amount, evidence: statement.evidence };
-  const actual = { quantity: quantity.toString(), amount: rated.amount.toString(), evidence: found.evidence };
-  if (found.sealed !== undefined) return { matches: found.sealed.isIntact ? null : false, expected, actual: found.sealed.isRecomputed ? actual : { quantity: null, amount: null }, level: 'sealed' };
-  return { matches: Decimal.parse(expected.quantity).equals(quantity) && expected.amount === actual.amount && expected.evidence === actual.evidence, expected, actual, level: 'events' };
+  const { terms } = row.issued as { terms?: IssueTerms };
+  const { invoiceId, drafted: { kind, currency, rounding } } = row;
+  const priced = priceItems([item], { invoiceId, kind, currency, rounding, statements: again, credited: terms?.credited ?? {}, interim: terms?.interim ?? [] }).find(({ lineId }) => lineId === line.lineId);
+  const expected = { quantity: line.quantity, amount: line.amount, ...(line.statement === undefined ? {} : { evidence: line.statement.evidence }) };
+  const actual = { quantity: priced?.quantity ?? null, amount: priced?.amount ?? null, ...(line.statement === undefined ? {} : { evidence: found[0]?.evidence ?? null }) };
+  const sealed = found.find((one) => one.sealed !== undefined)?.sealed;
+  if (sealed !== undefined) return { matches: sealed.isIntact ? null : false, expected, actual: sealed.isRecomputed ? actual : { quantity: null, amount: null }, level: 'sealed' };
+  const matches = actual.quantity !== null && Decimal.parse(expected.quantity).equals(Decimal.parse(actual.quantity)) && expected.amount === actual.amount && (line.statement === undefined || expected.evidence === actual.evidence);
+  return { matches, expected, actual, level: item.kind === 'usage' ? 'events' : 'dates' };
 };
-
-const chargeOf = (drafted: InvoiceDrafted, { chargeKey }: InvoiceLine): Charge => [...(drafted.arrears?.charges ?? []), ...drafted.advance.charges].find(({ key }) => key === chargeKey)!;

@@ -1,39 +1,38 @@
-import { Money } from '@valueverse/kernel';
-import type { InvoiceLine, UsageReader } from '@valueverse/contracts';
-import { addLines } from '@valueverse/rating';
-import { priceLines } from './domain/lines';
+import { localDateOf, Money } from '@valueverse/kernel';
+import type { InvoiceLine } from '@valueverse/contracts';
+import type { BillingHost } from '../billing-host';
+import { servicePeriodOf } from './domain/issue-invoice';
 import type { InvoiceRow } from './invoice.model';
 import { lateInAll, type LateByCharge } from './late-usage';
-import { liveStatements } from './upcoming-invoice';
+import { previewDraft, previewToApi } from './preview';
 
 /** Lines that an invoice shows by itself; the rest is under `/lines`. */
 export const LINES_SHOWN_MAX = 100;
 
 export const lineToApi = ({ lineId, steps: _, statement: __, ...line }: InvoiceLine, late?: LateByCharge): Record<string, unknown> => {
   const lateUsage = line.type === 'usage' ? late?.get(line.chargeKey) : undefined;
-  return { id: lineId, ...line, taxes: [], discounts: [], ...(lateUsage === undefined ? {} : { lateUsage }) };
+  return { id: lineId, ...line, ...(lateUsage === undefined ? {} : { lateUsage }) };
 };
 
-/** An invoice as it is answered. A draft shows the numbers that metering has now. */
-export const invoiceToApi = async (row: InvoiceRow, tenant: string, usage: UsageReader, late: LateByCharge | undefined): Promise<Record<string, unknown>> => {
-  const { invoiceId, accountId, subscriptionId, status, paymentStatus, amountPaid, amountRemaining, issued } = row;
-  const head = { id: invoiceId, number: issued?.number ?? null, accountId, subscriptionId, status, paymentStatus, currency: row.drafted.currency, lateUsage: lateInAll(late) };
-  if (issued === undefined) return { ...head, ...(await draftNumbers(row, tenant, usage)) };
-  const { servicePeriod, issuedAt, dueAt, subtotal, discountTotal, taxTotal, total, lines } = issued;
-  return {
-    ...head, servicePeriod, issuedAt, dueAt, subtotal, discountTotal, taxTotal, total, amountPaid, amountRemaining,
-    lines: lines.slice(0, LINES_SHOWN_MAX).map((line) => lineToApi(line, late)), hasMore: lines.length > LINES_SHOWN_MAX,
+/** An invoice that is not paid in full is overdue once the local day on which it is due is over, by the account's clock. */
+const paymentStatusOf = ({ status, paymentStatus, issued, drafted: { zone } }: InvoiceRow, now: string): string =>
+  (status === 'finalized' && paymentStatus !== 'paid' && localDateOf(issued!.dueAt, zone) < localDateOf(now, zone) ? 'overdue' : paymentStatus);
+
+/** An invoice as it is answered. A draft shows the numbers that metering has now. `now` is the account's. */
+export const invoiceToApi = async (host: BillingHost, row: InvoiceRow, tenant: string, late: LateByCharge | undefined, now: string): Promise<Record<string, unknown>> => {
+  const { invoiceId, accountId, subscriptionId, status, amountPaid, amountCredited, amountRemaining, issued, drafted, voided } = row;
+  const head = {
+    id: invoiceId, number: issued?.number ?? null, accountId, subscriptionId: subscriptionId ?? null, kind: drafted.kind, status, paymentStatus: paymentStatusOf(row, now), currency: drafted.currency, lateUsage: lateInAll(late),
+    ...(voided === undefined ? {} : { voidedAt: voided.at, voidReason: voided.reason }),
   };
-};
-
-const draftNumbers = async ({ drafted, amountPaid }: InvoiceRow, tenant: string, usage: UsageReader): Promise<Record<string, unknown>> => {
-  const { currency } = drafted;
-  const { statements, asOf } = await liveStatements(usage, tenant, drafted);
-  const lines = priceLines(drafted, statements, drafted);
-  const subtotal = addLines(lines.map(({ amount }) => ({ amount: Money.parse(amount, currency) })), currency).toString();
-  const zero = Money.zero(currency).toString();
+  if (issued === undefined) {
+    const preview = status === 'dropped' ? { money: undefined, notes: [], asOf: undefined } : await previewDraft(host, tenant, drafted, drafted.finalizeAt);
+    const { lines, ...sums } = previewToApi(preview, Money.zero(drafted.currency).toString()) as { lines: unknown[] };
+    return { ...head, servicePeriod: servicePeriodOf(drafted.items, drafted.draftedAt), finalizesAt: drafted.finalizeAt, ...sums, lines: lines.slice(0, LINES_SHOWN_MAX), amountPaid, amountCredited, amountRemaining, hasMore: lines.length > LINES_SHOWN_MAX };
+  }
+  const { servicePeriod, issuedAt, dueAt, subtotal, discountTotal, taxTotal, total, creditApplied, amountDue, totalSteps, lines, entityKey, memo } = issued;
   return {
-    servicePeriod: { from: drafted.arrears?.usageFrom ?? (drafted.arrears ?? drafted.advance).period.from, to: drafted.advance.period.to }, finalizesAt: drafted.finalizeAt, ...(asOf === undefined ? {} : { usageAsOf: asOf }),
-    subtotal, discountTotal: zero, taxTotal: zero, total: subtotal, amountPaid, amountRemaining: zero, lines: lines.slice(0, LINES_SHOWN_MAX).map((line) => lineToApi(line)), hasMore: lines.length > LINES_SHOWN_MAX,
+    ...head, servicePeriod, issuedAt, dueAt, subtotal, discountTotal, taxTotal, total, creditApplied, amountDue, amountPaid, amountCredited, amountRemaining, totalSteps, ...(entityKey === undefined ? {} : { entityKey }), ...(memo === undefined ? {} : { memo }),
+    lines: lines.slice(0, LINES_SHOWN_MAX).map((line) => lineToApi(line, late)), hasMore: lines.length > LINES_SHOWN_MAX,
   };
 };

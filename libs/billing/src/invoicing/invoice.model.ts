@@ -1,45 +1,64 @@
-import type { InvoiceDrafted, InvoiceFinalized } from '@valueverse/contracts';
+import type { CitedStatement, InvoiceDrafted, InvoiceFinalized, InvoiceItem } from '@valueverse/contracts';
 import type { DeciderDefinition, ReadModel } from '@valueverse/event-log';
 import { Money } from '@valueverse/kernel';
 import { invoice, type Invoice, type InvoiceCommand, type InvoiceEvent } from './domain/invoice.decider';
 
+/** How much of a line credit notes have given back. */
+export interface CreditedOfLine { readonly netAmount: string; readonly taxAmount: string }
 /** An invoice without the one it is billed to: that is sealed in the log and read from there. */
 export interface InvoiceRow {
   readonly invoiceId: string;
   readonly accountId: string;
-  readonly subscriptionId: string;
-  readonly status: 'draft' | 'finalized';
+  readonly subscriptionId?: string;
+  readonly status: 'draft' | 'finalized' | 'void' | 'dropped';
   readonly paymentStatus: 'unpaid' | 'partially_paid' | 'paid';
   readonly drafted: Omit<InvoiceDrafted, 'type'>;
-  readonly stated: readonly string[];
+  /** Request -> its statement, until the invoice is issued: then its lines cite them. */
+  readonly statements: Readonly<Record<string, CitedStatement>>;
   readonly issued?: Omit<InvoiceFinalized, 'type' | 'billTo'>;
   readonly amountPaid: string;
+  readonly amountCredited: string;
   readonly amountRemaining: string;
+  readonly credited: Readonly<Record<string, CreditedOfLine>>;
+  readonly voided?: { readonly reason: string; readonly at: string };
 }
 
-const paid = (row: InvoiceRow, amount: string): InvoiceRow => {
-  const { currency } = row.drafted;
-  const amountPaid = Money.parse(row.amountPaid, currency).add(Money.parse(amount, currency));
-  return { ...row, paymentStatus: 'partially_paid', amountPaid: amountPaid.toString(), amountRemaining: Money.parse(row.issued!.total, currency).subtract(amountPaid).toString() };
+const money = (row: InvoiceRow, amount: string): Money => Money.parse(amount, row.drafted.currency);
+const lessRemaining = (row: InvoiceRow, amount: string): string => money(row, row.amountRemaining).subtract(money(row, amount)).toString();
+const creditedIn = (row: InvoiceRow, lines: readonly ({ readonly lineId: string } & CreditedOfLine)[]): InvoiceRow['credited'] => {
+  const all = { ...row.credited };
+  for (const { lineId, netAmount, taxAmount } of lines) {
+    const before = all[lineId] ?? { netAmount: '0', taxAmount: '0' };
+    all[lineId] = { netAmount: money(row, before.netAmount).add(money(row, netAmount)).toString(), taxAmount: money(row, before.taxAmount).add(money(row, taxAmount)).toString() };
+  }
+  return all;
 };
+const withItems = (row: InvoiceRow, items: readonly InvoiceItem[]): InvoiceRow => ({ ...row, drafted: { ...row.drafted, items } });
 
 export const invoicesModel: ReadModel<InvoiceEvent, InvoiceRow> = {
-  table: 'invoices', version: 1, key: ({ invoiceId }) => invoiceId, initial: { stated: [] } as unknown as InvoiceRow,
+  table: 'invoices', version: 2, key: ({ invoiceId }) => invoiceId, initial: { statements: {}, credited: {} } as unknown as InvoiceRow,
   on: {
-    InvoiceDrafted: ({ type: _, ...drafted }) => ({
-      invoiceId: drafted.invoiceId, accountId: drafted.accountId, subscriptionId: drafted.subscriptionId, status: 'draft', paymentStatus: 'unpaid', drafted, stated: [],
-      amountPaid: Money.zero(drafted.currency).toString(), amountRemaining: Money.zero(drafted.currency).toString(),
-    }),
-    InvoiceUsageStated: ({ chargeKey }, row) => ({ ...row, stated: [...row.stated, chargeKey] }),
-    InvoiceFinalized: ({ type: _, billTo: __, ...issued }, row) => ({ ...row, status: 'finalized', issued, amountRemaining: issued.total }),
-    InvoicePaymentApplied: ({ amount }, row) => paid(row, amount),
+    InvoiceDrafted: ({ type: _, ...drafted }) => {
+      const zero = Money.zero(drafted.currency).toString();
+      return {
+        invoiceId: drafted.invoiceId, accountId: drafted.accountId, ...(drafted.subscriptionId === undefined ? {} : { subscriptionId: drafted.subscriptionId }), status: 'draft', paymentStatus: 'unpaid', drafted, statements: {},
+        amountPaid: zero, amountCredited: zero, amountRemaining: zero, credited: {},
+      };
+    },
+    InvoiceItemsChanged: ({ added, removed }, row) => withItems(row, [...row.drafted.items.filter(({ itemId }) => !removed.includes(itemId)), ...added]),
+    InvoiceUsageStated: ({ requestId, statement }, row) => ({ ...row, statements: { ...row.statements, [requestId]: statement } }),
+    InvoiceFinalized: ({ type: _, billTo: __, ...issued }, row) => ({ ...row, status: 'finalized', statements: {}, issued, amountRemaining: issued.amountDue }),
+    InvoiceVoided: ({ reason, voidedAt }, row) => ({ ...row, status: 'void', amountRemaining: Money.zero(row.drafted.currency).toString(), voided: { reason, at: voidedAt } }),
+    InvoiceDropped: ({ reason, droppedAt }, row) => ({ ...row, status: 'dropped', voided: { reason, at: droppedAt } }),
+    InvoicePaymentApplied: ({ amount }, row) => ({ ...row, paymentStatus: 'partially_paid', amountPaid: money(row, row.amountPaid).add(money(row, amount)).toString(), amountRemaining: lessRemaining(row, amount) }),
+    InvoiceCredited: ({ amount, lines }, row) => ({ ...row, amountCredited: money(row, row.amountCredited).add(money(row, amount)).toString(), amountRemaining: lessRemaining(row, amount), credited: creditedIn(row, lines) }),
     InvoicePaid: (_, row) => ({ ...row, paymentStatus: 'paid' }),
   },
   columns: {
     account_id: ({ accountId }) => accountId ?? null, subscription_id: ({ subscriptionId }) => subscriptionId ?? null, status: ({ status }) => status ?? null,
     payment_status: ({ paymentStatus }) => paymentStatus ?? null, number: ({ issued }) => issued?.number ?? null,
   },
-  sortBy: ({ drafted }) => drafted?.advance.period.from ?? '',
+  sortBy: ({ drafted }) => drafted?.draftedAt ?? '',
 };
 
 export const invoiceStream = (invoiceId: string): string => `invoice-${invoiceId}`;
@@ -47,5 +66,6 @@ export const invoiceDecider: DeciderDefinition<InvoiceCommand, InvoiceEvent, Inv
   name: 'invoice', decider: invoice, stream: ({ invoiceId }) => invoiceStream(invoiceId), views: [invoicesModel],
 };
 
-/** The charges whose usage is not stated yet. */
-export const unstated = (row: InvoiceRow): readonly string[] => row.drafted.requests.map(({ chargeKey }) => chargeKey).filter((key) => !row.stated.includes(key));
+/** The requests of its usage that are not answered yet. */
+export const unstated = ({ drafted, statements }: InvoiceRow): readonly string[] => drafted.requests.map(({ requestId }) => requestId).filter((requestId) => statements[requestId] === undefined);
+export const statementsOf = ({ statements }: InvoiceRow): ReadonlyMap<string, CitedStatement> => new Map(Object.entries(statements));

@@ -4,7 +4,10 @@ import type { FastifyReply } from 'fastify';
 import type { InvoiceLine } from '@valueverse/contracts';
 import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
 import { Answers, AnswersPage, Cursors, listRows, OneOf, type Page, PageQuery, Problem, rowOf, Text } from '@valueverse/platform';
+import type { Tx } from '@valueverse/event-log';
+import { accountsModel, type AccountRow } from '../accounts/account.model';
 import { BillingHost } from '../billing-host';
+import { clockTime } from '../clocks/clock-time';
 import { InvoicePdfs } from '../documents/invoice-pdfs';
 import { explanationOf, verifyLine, type Proof } from './explanation';
 import { invoiceToApi, lineToApi } from './invoice-api';
@@ -16,7 +19,7 @@ class InvoicesQuery extends PageQuery {
   @Text({ optional: true, max: 64 }) accountId?: string;
   @Text({ optional: true, max: 64 }) subscriptionId?: string;
   @Text({ optional: true, max: 64 }) number?: string;
-  @OneOf(['draft', 'finalized'], { optional: true }) status?: string;
+  @OneOf(['draft', 'finalized', 'void', 'dropped'], { optional: true }) status?: string;
   @OneOf(['unpaid', 'partially_paid', 'paid'], { optional: true }) paymentStatus?: string;
 }
 
@@ -31,19 +34,21 @@ export class InvoicesController {
   @AnswersPage(INVOICE)
   async list(@Query() query: InvoicesQuery, @CurrentCaller() { tenant }: Caller): Promise<Page<unknown>> {
     const filters = { account_id: query.accountId, subscription_id: query.subscriptionId, number: query.number, status: query.status, payment_status: query.paymentStatus };
-    const { page, late } = await this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
+    const { page, late, times } = await this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
       const rows = await listRows<InvoiceRow, InvoiceRow>(tx, { model: invoicesModel, query, cursors: this.cursors, filters, toApi: (row) => row });
-      return { page: rows, late: await lateUsageOf(tx, tenant, rows.data.map(({ invoiceId }) => invoiceId)) };
+      const clocks = new Map<string, string>();
+      for (const accountId of new Set(rows.data.map((row) => row.accountId))) clocks.set(accountId, await this.timeOf(tx, accountId));
+      return { page: rows, late: await lateUsageOf(tx, tenant, rows.data.map(({ invoiceId }) => invoiceId)), times: clocks };
     });
-    return { ...page, data: await Promise.all(page.data.map((row) => invoiceToApi(row, tenant, this.host.usage, late.get(row.invoiceId)))) };
+    return { ...page, data: await Promise.all(page.data.map((row) => invoiceToApi(this.host, row, tenant, late.get(row.invoiceId), times.get(row.accountId)!))) };
   }
 
   @Get(':id')
   @Allow('billing:read')
   @Answers(INVOICE)
   async get(@Param('id') id: string, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
-    const { row, late } = await this.found(tenant, id);
-    return invoiceToApi(row, tenant, this.host.usage, late);
+    const { row, late, now } = await this.found(tenant, id);
+    return invoiceToApi(this.host, row, tenant, late, now);
   }
 
   @Get(':id/lines')
@@ -72,7 +77,7 @@ export class InvoicesController {
   @Answers(PROOF)
   async verify(@Param('id') id: string, @Param('lineId') lineId: string, @CurrentCaller() { tenant }: Caller): Promise<Proof> {
     const row = await this.find(tenant, id);
-    const proof = await verifyLine({ ...row.drafted, type: 'InvoiceDrafted' }, lineOf(row, lineId), tenant, this.host.usage);
+    const proof = await verifyLine(row, lineOf(row, lineId), tenant, this.host.usage);
     if (proof === undefined) throw new Problem(404, 'statement_not_found', 'metering has no statement behind this line');
     return proof;
   }
@@ -89,12 +94,15 @@ export class InvoicesController {
 
   private async find(tenant: string, id: string): Promise<InvoiceRow> { return (await this.found(tenant, id)).row; }
 
-  private async found(tenant: string, id: string): Promise<{ row: InvoiceRow; late: LateByCharge | undefined }> {
-    const { row, late } = await this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) =>
-      ({ row: await rowOf<InvoiceRow>(tx, invoicesModel, id), late: await lateUsageOf(tx, tenant, [id]) }));
-    if (row === undefined) throw new Problem(404, 'invoice_not_found', `there is no invoice ${id}`);
-    return { row, late: late.get(id) };
+  private found(tenant: string, id: string): Promise<{ row: InvoiceRow; late: LateByCharge | undefined; now: string }> {
+    return this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
+      const row = await rowOf<InvoiceRow>(tx, invoicesModel, id);
+      if (row === undefined) throw new Problem(404, 'invoice_not_found', `there is no invoice ${id}`);
+      return { row, late: (await lateUsageOf(tx, tenant, [id])).get(id), now: await this.timeOf(tx, row.accountId) };
+    });
   }
+
+  private async timeOf(tx: Tx, accountId: string): Promise<string> { return clockTime(tx, this.host.service.clock, (await rowOf<AccountRow>(tx, accountsModel, accountId))!.testClockId); }
 }
 
 const lineOf = ({ issued }: InvoiceRow, lineId: string): InvoiceLine => {

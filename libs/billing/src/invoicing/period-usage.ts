@@ -1,44 +1,62 @@
-import { Decimal, Money, type Period } from '@valueverse/kernel';
-import { decimal, instant, list, nullable, object, optional, period, text, whole, type InvoiceLine, type UsageReader } from '@valueverse/contracts';
-import { addLines, type Price, type Step } from '@valueverse/rating';
-import type { PlanVersion } from '../catalog/plan.model';
-import type { SubscriptionRow } from '../subscriptions/subscription.model';
+import { Decimal, Money } from '@valueverse/kernel';
+import { decimal, instant, list, mapOf, nullable, object, optional, period, text, whole, type Charge, type InvoiceItem } from '@valueverse/contracts';
+import { ident, tableOf, type Tx } from '@valueverse/event-log';
+import type { Price, Step } from '@valueverse/rating';
+import type { BillingHost } from '../billing-host';
+import { knownMetersOf } from '../catalog/known-meters';
+import { usageItemsOf, type Catalogue } from '../subscriptions/domain/due-items';
+import type { UsageWindow } from '../subscriptions/domain/usage-windows';
+import { coveringOf, siblingsOf, type SubscriptionRow } from '../subscriptions/subscription.model';
+import { invoicesModel } from './invoice.model';
 import { allowanceOf, tierReached } from './domain/allowance';
-import { priceLines } from './domain/lines';
-import { draftOf, invoiceIdOf } from './draft';
-import { liveStatements } from './upcoming-invoice';
+import { priceItems, type PricedLine } from './domain/lines';
+import { liveStatements } from './preview';
+import { withRequests } from './statement-requests';
 
 export const PERIOD_USAGE = object({
   subscriptionId: text(), invoiceId: nullable(text()), currency: text(3), period, usagePeriod: period, asOf: optional(instant()),
   charges: list(object({
-    chargeKey: text(), name: text(), meterKey: text(), quantity: decimal(), billedQuantity: decimal(), amount: decimal(),
+    chargeKey: text(), name: text(), meterKey: text(), dimensions: optional(mapOf(text())), quantity: decimal(), billedQuantity: decimal(), amount: decimal(),
     included: nullable(object({ units: nullable(decimal()), used: decimal(), remaining: nullable(decimal()) })),
     tier: nullable(object({ number: whole(1), from: decimal(), upTo: nullable(decimal()), unitAmount: decimal(), remaining: nullable(decimal()) })),
   })),
   total: decimal(),
 });
 
-interface Known { readonly subscription: SubscriptionRow; readonly plan: PlanVersion; readonly siblings: readonly SubscriptionRow[] }
+/** What metering is asked for the usage of a window. */
+export const askedOf = async (tx: Tx, tenant: string, row: SubscriptionRow, catalogue: Catalogue, window: UsageWindow): Promise<{ items: InvoiceItem[]; requests: ReturnType<typeof withRequests>['requests']; invoiceId: string | null }> => {
+  const { subscriptionId } = row.started;
+  const items = usageItemsOf(catalogue, window, subscriptionId, subscriptionId);
+  const meters = await knownMetersOf(tx, tenant, items.flatMap(({ charge: { meterKey } }) => meterKey ?? []));
+  const around = { covering: coveringOf(row), siblings: await siblingsOf(tx, tenant, row), meters };
+  const asked = items.map((item) => withRequests(item, subscriptionId, around));
+  return { items: asked.map(({ item }) => item), requests: asked.flatMap(({ requests }) => requests), invoiceId: await invoiceOf(tx, tenant, row, window) };
+};
 
-/** The usage of a subscription's n-th period so far, charge by charge, priced as its invoice will price it. `served` is that period, `usage` the time whose usage it bills; one that is over has an invoice. */
-export const periodUsage = async (reader: UsageReader, tenant: string, { subscription, plan, siblings }: Known, { nth, served, usage, isOver }: { nth: number; served: Period; usage: Period; isOver: boolean }): Promise<unknown> => {
-  const { subscriptionId, currency } = subscription;
-  const charges = plan.charges.filter(({ type }) => type === 'usage');
-  // The invoice over this period is cut at the start of the next one.
-  const draft = draftOf(subscription, { ...plan, charges }, nth + 1, { meterVersions: new Map(), siblings });
-  const { statements, asOf } = draft === undefined ? { statements: new Map(), asOf: undefined } : await liveStatements(reader, tenant, draft);
-  const lines = draft === undefined ? [] : priceLines(draft, statements, draft);
+/** The invoice that bills the usage of a window, once there is one. */
+const invoiceOf = async (tx: Tx, tenant: string, { started: { accountId, subscriptionId } }: SubscriptionRow, { served: { from } }: UsageWindow): Promise<string | null> => {
+  const { rows } = await tx.query<{ key: string }>(
+    `SELECT key FROM ${ident(tableOf(invoicesModel))} WHERE tenant = $1 AND account_id = $2 AND row->'drafted'->>'kind' = 'cycle' AND EXISTS (
+       SELECT FROM json_array_elements(row->'drafted'->'items') i WHERE i->>'subscriptionId' = $3 AND i->>'kind' = 'usage' AND i->'served'->>'from' = $4) ORDER BY key LIMIT 1`, [tenant, accountId, subscriptionId, from]);
+  return rows[0]?.key ?? null;
+};
+
+/** The usage of a subscription in a window so far, charge by charge, priced as its invoice will price it. One that is over may have an invoice already. */
+export const periodUsage = async (host: BillingHost, tenant: string, row: SubscriptionRow, window: UsageWindow, { items, requests, invoiceId }: Awaited<ReturnType<typeof askedOf>>): Promise<unknown> => {
+  const { subscriptionId, currency } = row.started;
+  const { statements, asOf } = await liveStatements(host.usage, tenant, { requests });
+  const lines = priceItems(items, { invoiceId: subscriptionId, kind: 'cycle', currency, rounding: 'half_up', statements, credited: {}, interim: [] });
   return {
-    subscriptionId, invoiceId: isOver ? invoiceIdOf(subscriptionId, nth + 1) : null, currency, period: served, usagePeriod: usage, ...(asOf === undefined ? {} : { asOf }),
-    charges: lines.map((line) => chargeToApi(charges.find(({ key }) => key === line.chargeKey)!, line)),
-    total: addLines(lines.map(({ amount }) => ({ amount: Money.parse(amount, currency) })), currency).toString(),
+    subscriptionId, invoiceId, currency, period: window.served, usagePeriod: window.usage, ...(asOf === undefined ? {} : { asOf }),
+    charges: lines.filter(({ type }) => type === 'usage').map((line) => chargeToApi(items.find(({ itemId }) => itemId === line.itemId)!.charge as Charge, line)),
+    total: Money.sum(lines.map(({ amount }) => Money.parse(amount, currency)), currency).toString(),
   };
 };
 
-const chargeToApi = ({ key, name, meterKey, price }: PlanVersion['charges'][number], { quantity, billedQuantity, amount, steps }: InvoiceLine): unknown => {
+const chargeToApi = ({ key, name, meterKey, price }: Charge, { quantity, billedQuantity, amount, steps, dimensions }: PricedLine): unknown => {
   const billed = Decimal.parse(billedQuantity);
   return {
-    chargeKey: key, name, meterKey, quantity, billedQuantity, amount,
+    chargeKey: key, name, meterKey, ...(Object.keys(dimensions).length === 0 ? {} : { dimensions }), quantity, billedQuantity, amount,
     included: allowanceOf(price as Price, billed) ?? null, tier: tierReached(price as Price, steps as readonly Step[], billed) ?? null,
   };
 };

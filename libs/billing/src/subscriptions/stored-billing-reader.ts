@@ -2,9 +2,10 @@ import type { BillingPeriods, BillingPeriodsQuestion, BillingPeriodsRefusal, Bil
 import { earlierOf, isBefore, laterOf, type Period } from '@valueverse/kernel';
 import type { Database, Tx } from '@valueverse/event-log';
 import { rowOf } from '@valueverse/platform';
-import { usagePeriods } from './domain/billing-cycle';
+import { loadCatalogue } from './catalogue';
 import { soleTime } from './domain/covered-usage';
-import { subscriptionsModel, subscriptionsOf, type SubscriptionRow } from './subscription.model';
+import { usageWindows } from './domain/usage-windows';
+import { coveringOf, subscriptionsModel, subscriptionsOf, type SubscriptionRow } from './subscription.model';
 
 /** More windows are no answer of one query. */
 const PERIODS_MAX = 10_080;
@@ -38,22 +39,24 @@ const periodsOfAll = async (tx: Tx, tenant: string, { subjects, ...question }: B
 
 interface Asked extends Period { readonly subject: string; readonly meterKey: string }
 
+const usagePeriods = async (tx: Tx, tenant: string, row: SubscriptionRow, asked: Period): Promise<Period[]> => usageWindows(row, (await loadCatalogue(tx, tenant, [row])).courses, asked, PERIODS_MAX).map(({ usage }) => usage);
+
 const periodsOf = async (tx: Tx, tenant: string, asked: Asked): Promise<readonly Period[]> => {
   const { rows } = await tx.query<{ subscription_id: string | null; account_id: string | null }>('SELECT subscription_id, account_id FROM subjects WHERE tenant = $1 AND subject = $2', [tenant, asked.subject]);
   const [owner] = rows;
-  if (owner?.subscription_id != null) return usagePeriods((await rowOf<SubscriptionRow>(tx, subscriptionsModel, owner.subscription_id))!, asked, PERIODS_MAX);
+  if (owner?.subscription_id != null) return usagePeriods(tx, tenant, (await rowOf<SubscriptionRow>(tx, subscriptionsModel, owner.subscription_id))!, asked);
   if (owner?.account_id == null) throw new Refusal('no_subscription', `nobody has subscribed to ${asked.subject}`);
-  return periodsOfAccount(await subscriptionsOf(tx, tenant, owner.account_id), asked);
+  return periodsOfAccount(tx, tenant, await subscriptionsOf(tx, tenant, owner.account_id), asked);
 };
 
 /** The periods of the one subscription that has the meter, as far as it is the only one. */
-const periodsOfAccount = (siblings: readonly SubscriptionRow[], asked: Asked): readonly Period[] => {
-  const having = siblings.filter(({ ofAccount }) => ofAccount?.meters.some(({ meterKey }) => meterKey === asked.meterKey));
-  const begun = having.filter(({ ofAccount }) => ofAccount!.meters.some(({ meterKey, from }) => meterKey === asked.meterKey && isBefore(from, asked.to)));
+const periodsOfAccount = async (tx: Tx, tenant: string, rows: readonly SubscriptionRow[], asked: Asked): Promise<readonly Period[]> => {
+  const siblings = rows.map(coveringOf);
+  const begun = rows.filter((row) => coveringOf(row).ofAccount?.meters.some(({ meterKey, from }) => meterKey === asked.meterKey && isBefore(from, asked.to)));
   if (begun.length === 0) throw new Refusal('no_subscription', `no subscription of the account of ${asked.subject} has the meter ${asked.meterKey} before ${asked.to}`);
-  for (const subscription of begun) {
-    const sole = soleTime(subscription, siblings, asked.meterKey, asked);
-    if (sole !== undefined) return usagePeriods(subscription, sole, PERIODS_MAX).map(({ from, to }) => ({ from: laterOf(from, sole.from), to: earlierOf(to, sole.to) }));
+  for (const row of begun) {
+    const sole = soleTime(coveringOf(row), siblings, asked.meterKey, asked);
+    if (sole !== undefined) return (await usagePeriods(tx, tenant, row, sole)).map(({ from, to }) => ({ from: laterOf(from, sole.from), to: earlierOf(to, sole.to) }));
   }
   throw new Refusal('ambiguous_subject', `more than one subscription of the account of ${asked.subject} has the meter ${asked.meterKey}`);
 };

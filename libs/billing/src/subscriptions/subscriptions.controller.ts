@@ -1,62 +1,52 @@
 import { Body, Controller, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { billingInterval, instant, list, mapOf, object, oneOf, optional, period, text, whole } from '@valueverse/contracts';
-import { ident, instruct, tableOf, type Tx } from '@valueverse/event-log';
-import { isBefore, Refused, type IdSource } from '@valueverse/kernel';
+import { instruct, type Tx } from '@valueverse/event-log';
+import { derivedId, isBefore, Money, type IdSource } from '@valueverse/kernel';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
-import {
-  answerOnce, Answers, AnswersPage, created, Cursors, IDS, InstantField, Key, listRows, Metadata, OneOf, type Page, PageQuery, Problem, rowOf, Text, Whole,
-} from '@valueverse/platform';
+import { answerOnce, Answers, AnswersPage, created, Cursors, IDS, InstantField, listRows, type Page, PageQuery, Problem, rowOf, Text } from '@valueverse/platform';
 import { accountsModel, type AccountRow } from '../accounts/account.model';
 import { BillingHost } from '../billing-host';
-import { plansModel, versionOf, type PlanRow, type PlanVersion } from '../catalog/plan.model';
+import { wanted } from '../catalog/items.controller';
+import { readAll } from '../catalog/domain/shape';
 import { clockTime } from '../clocks/clock-time';
+import { billSubscriptions, nextRun } from '../invoicing/bill-subscription';
 import { UPCOMING_INVOICE } from '../invoicing/invoice-schema';
-import { PERIOD_USAGE, periodUsage } from '../invoicing/period-usage';
-import { upcomingInvoice } from '../invoicing/upcoming-invoice';
-import { anchorOf, cyclePeriod, cyclePeriodAt, usagePeriod } from './domain/billing-cycle';
-import { claimedOfAccount } from './domain/covered-usage';
-import { Subjects, takeSubjects } from './subjects';
-import { siblingsOf, subscriptionDecider, subscriptionsModel, subscriptionsOf, type SubscriptionRow } from './subscription.model';
+import { askedOf, PERIOD_USAGE, periodUsage } from '../invoicing/period-usage';
+import { previewDraft, previewToApi } from '../invoicing/preview';
+import { loadCatalogue, type Loaded } from './catalogue';
+import { billedUpTo } from './change-subscription';
+import type { Catalogue } from './domain/due-items';
+import { windowAt } from './domain/usage-windows';
+import { refuse, resolveStart } from './start-subscription';
+import { takeSubjects } from './subjects';
+import { SUBSCRIPTION, subscriptionToApi } from './subscription-api';
+import { startShape, type StartSpec } from './subscription-shapes';
+import { subscriptionDecider, subscriptionsModel, type SubscriptionRow } from './subscription.model';
 
-const LOCAL_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$/;
-
-class StartSubscriptionDto {
-  @Text({ max: 64 }) accountId!: string;
-  @Key() planKey!: string;
-  @Whole({ optional: true, min: 1 }) planVersion?: number;
-  @InstantField() startsAt!: string;
-  @OneOf(['anniversary', 'calendar'], { optional: true, description: 'Where periods begin: at the start (default) or with the calendar' }) alignment?: 'anniversary' | 'calendar';
-  @Text({ optional: true, max: 19, pattern: LOCAL_TIME, description: 'A local date-time in the zone of the account', example: '2024-01-31T00:00:00' }) anchor?: string;
-  @Subjects('The identifiers on usage events that this subscription is billed for') subjects?: string[];
-  @InstantField({ optional: true, description: 'Usage of its subjects from then on was kept and is billed with the first period; the start or earlier, the start if not given' }) countFrom?: string;
-  @Metadata() metadata?: Record<string, string>;
-}
 class PeriodUsageQuery {
   @InstantField({ optional: true, description: 'An instant of the period, such as its start; the present period if not given' }) period?: string;
 }
 class SubscriptionsQuery extends PageQuery {
   @Text({ optional: true, max: 64 }) accountId?: string;
+  @Text({ optional: true }) planKey?: string;
+  @Text({ optional: true }) externalId?: string;
 }
 
-const refuse = (status: number, code: string, pointer: string, detail: string): Problem => new Problem(status, code, detail, { errors: [{ pointer, code, detail }] });
-
-/** An anchor that is no date, or a period that ends after the last year, would be found only when the first period is billed. */
-const refuseWithoutPeriods = (started: Parameters<typeof cyclePeriod>[0]): void => {
-  try {
-    cyclePeriod(started, 0);
-  } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    throw refuse(400, error.code, error.code === 'invalid_local_time' ? '/anchor' : '/startsAt', error.message);
-  }
+const UNIQUE_VIOLATION = '23505';
+const isTaken = (error: unknown): boolean => {
+  const { code, constraint } = error as { code?: string; constraint?: string };
+  return code === UNIQUE_VIOLATION && constraint?.endsWith('_external_id') === true;
 };
 
-const SUBSCRIPTION = object({
-  id: text(), status: oneOf('scheduled', 'active'), accountId: text(), planKey: text(), planVersion: whole(1), currency: text(3), interval: billingInterval, startsAt: instant(),
-  anchor: object({ local: text(), zone: text() }), subjects: list(text()), countFrom: instant(),
-  ofAccount: optional(object({ subjects: list(text()), meters: list(object({ meterKey: text(), from: instant() })) })), metadata: mapOf(text()), currentPeriod: optional(period), createdAt: instant(),
-});
+export interface KnownSubscription { readonly row: SubscriptionRow; readonly account: AccountRow; readonly catalogue: Catalogue & Loaded; readonly now: string }
+/** A subscription with its account, what the catalogue says of it, and the account's time. Refuses with 404 `subscription_not_found`. */
+export const knownSubscription = async (host: BillingHost, tx: Tx, tenant: string, id: string): Promise<KnownSubscription> => {
+  const row = await rowOf<SubscriptionRow>(tx, subscriptionsModel, id);
+  if (row === undefined) throw new Problem(404, 'subscription_not_found', `there is no subscription ${id}`);
+  const account = (await rowOf<AccountRow>(tx, accountsModel, row.started.accountId))!;
+  return { row, account, catalogue: await loadCatalogue(tx, tenant, [row]), now: await clockTime(tx, host.service.clock, account.testClockId) };
+};
 
 /** Subscriptions: accounts on plan versions. */
 @ApiTags('billing')
@@ -64,14 +54,22 @@ const SUBSCRIPTION = object({
 export class SubscriptionsController {
   constructor(@Inject(BillingHost) private readonly host: BillingHost, @Inject(Cursors) private readonly cursors: Cursors, @Inject(IDS) private readonly ids: IdSource) {}
 
+  /**
+   * Puts an account on a plan. Refuses with `account_not_found`, `plan_not_found`, `plan_archived`, `add_on_not_found`, `currency_mismatch`, `start_before_account`, `count_from_after_start`, `invalid_local_time`, `subject_taken`,
+   * `external_id_taken`, and the codes of prices for overrides.
+   */
   @Post()
   @Allow('billing:write')
+  @ApiBody({ schema: startShape.json })
   @Answers(SUBSCRIPTION, 201)
-  start(@Body() body: StartSubscriptionDto, @CurrentCaller() caller: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
-    return answerOnce(this.host.service, { tenant: caller.tenant, route: 'POST /api/v1/billing/subscriptions', request, reply }, async (tx) => {
-      const row = await this.startIn(tx, body, caller);
-      return created(`/api/v1/billing/subscriptions/${row.subscriptionId}`, await this.toApi(tx, row));
+  start(@Body() body: unknown, @CurrentCaller() caller: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
+    const spec = wanted(readAll(startShape, body));
+    const answered = answerOnce(this.host.service, { tenant: caller.tenant, route: 'POST /api/v1/billing/subscriptions', request, reply }, async (tx) => {
+      const id = await this.startIn(tx, spec, caller);
+      const { row, catalogue, now } = await knownSubscription(this.host, tx, caller.tenant, id);
+      return created(`/api/v1/billing/subscriptions/${id}`, subscriptionToApi(row, catalogue, now));
     });
+    return answered.catch((error: unknown) => { throw isTaken(error) ? refuse(409, 'external_id_taken', '/externalId', `another subscription has the externalId ${spec.externalId}`) : error; });
   }
 
   @Get()
@@ -79,16 +77,21 @@ export class SubscriptionsController {
   @AnswersPage(SUBSCRIPTION)
   list(@Query() query: SubscriptionsQuery, @CurrentCaller() { tenant }: Caller): Promise<Page<unknown>> {
     return this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
-      const page = await listRows<SubscriptionRow, SubscriptionRow>(tx, { model: subscriptionsModel, query, cursors: this.cursors, filters: { account_id: query.accountId }, toApi: (row) => row });
-      return { ...page, data: await Promise.all(page.data.map((row) => this.toApi(tx, row))) };
+      const filters = { account_id: query.accountId, plan_key: query.planKey, external_id: query.externalId };
+      const page = await listRows<SubscriptionRow, SubscriptionRow>(tx, { model: subscriptionsModel, query, cursors: this.cursors, filters, toApi: (row) => row });
+      const catalogue = await loadCatalogue(tx, tenant, page.data);
+      const clocks = new Map<string, string>();
+      for (const accountId of new Set(page.data.map(({ started }) => started.accountId))) clocks.set(accountId, await clockTime(tx, this.host.service.clock, (await rowOf<AccountRow>(tx, accountsModel, accountId))!.testClockId));
+      return { ...page, data: page.data.map((row) => subscriptionToApi(row, catalogue, clocks.get(row.started.accountId)!)) };
     });
   }
 
   @Get(':id')
   @Allow('billing:read')
   @Answers(SUBSCRIPTION)
-  get(@Param('id') id: string, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
-    return this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => this.toApi(tx, await this.find(tx, id)));
+  async get(@Param('id') id: string, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
+    const { row, catalogue, now } = await this.known(tenant, id);
+    return subscriptionToApi(row, catalogue, now);
   }
 
   /** The invoice that the present period would end in, by the same function as the real one; nothing is stored. */
@@ -96,8 +99,16 @@ export class SubscriptionsController {
   @Allow('billing:read')
   @Answers(UPCOMING_INVOICE)
   async upcoming(@Param('id') id: string, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
-    const { subscription, plan, siblings, now } = await this.known(tenant, id);
-    return upcomingInvoice(this.host.usage, tenant, subscription, plan, siblings, now);
+    const { bill, row, at } = await this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
+      const { row: found, catalogue, now } = await knownSubscription(this.host, tx, tenant, id);
+      const issuesAt = isBefore(now, found.started.startsAt) ? found.started.startsAt : nextRun(found, catalogue, now);
+      if (issuesAt === undefined) return { bill: undefined, row: found, at: undefined };
+      const { bills } = await billSubscriptions(tx, tenant, [billedUpTo(found, catalogue, now)], { at: issuesAt, now: issuesAt, invoiceIdOf: (currency) => derivedId('inv', 'upcoming', id, currency) }, catalogue);
+      return { bill: bills[0], row: found, at: issuesAt };
+    });
+    const { accountId, subscriptionId, currency } = row.started;
+    const preview = bill === undefined ? { money: undefined, notes: [], asOf: undefined } : await previewDraft(this.host, tenant, bill.draft, at!);
+    return { accountId, subscriptionId, currency, ...(at === undefined ? {} : { issuesAt: at }), ...previewToApi(preview, Money.zero(currency).toString()) };
   }
 
   /**
@@ -108,66 +119,32 @@ export class SubscriptionsController {
   @Allow('billing:read')
   @Answers(PERIOD_USAGE)
   async usage(@Param('id') id: string, @Query() { period: asked }: PeriodUsageQuery, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
-    const known = await this.known(tenant, id);
-    const { subscription, now } = known;
-    const { startsAt, countFrom = startsAt } = subscription;
-    const instant = asked ?? now;
-    if (asked !== undefined && isBefore(asked, countFrom)) throw refuse(400, 'period_before_start', '/period', `usage counts from ${countFrom}`);
-    const found = cyclePeriodAt(subscription, instant) ?? cyclePeriod(subscription, 0);
-    if (found.nth > (cyclePeriodAt(subscription, now)?.nth ?? 0)) throw refuse(400, 'period_not_begun', '/period', `the period of ${instant} begins at ${found.served.from}`);
-    return periodUsage(this.host.usage, tenant, known, { ...found, usage: usagePeriod(subscription, found), isOver: !isBefore(now, found.served.to) });
-  }
-
-  private known(tenant: string, id: string): Promise<{ subscription: SubscriptionRow; plan: PlanVersion; siblings: readonly SubscriptionRow[]; now: string }> {
-    const { service } = this.host;
-    return service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
-      const subscription = await this.find(tx, id);
-      const account = (await rowOf<AccountRow>(tx, accountsModel, subscription.accountId))!;
-      const plan = versionOf((await rowOf<PlanRow>(tx, plansModel, subscription.planKey))!, subscription.planVersion)!;
-      return { subscription, plan, siblings: await siblingsOf(tx, tenant, subscription), now: await clockTime(tx, service.clock, account.testClockId) };
+    const { row, window, questions } = await this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
+      const { row: found, catalogue, now } = await knownSubscription(this.host, tx, tenant, id);
+      const { startsAt, countFrom = startsAt } = found.started;
+      if (asked !== undefined && isBefore(asked, countFrom)) throw refuse(400, 'period_before_start', '/period', `usage counts from ${countFrom}`);
+      const present = windowAt(found, catalogue.courses, now);
+      const at = windowAt(found, catalogue.courses, asked ?? now);
+      if (at === undefined) throw refuse(400, 'period_not_begun', '/period', 'the subscription has no further period');
+      if (present !== undefined && isBefore(present.served.from, at.served.from)) throw refuse(400, 'period_not_begun', '/period', `the period of ${asked} begins at ${at.served.from}`);
+      return { row: found, window: at, questions: await askedOf(tx, tenant, found, catalogue, at) };
     });
+    return periodUsage(this.host, tenant, row, window, questions);
   }
 
-  private async startIn(tx: Tx, body: StartSubscriptionDto, caller: Caller): Promise<SubscriptionRow> {
+  private known(tenant: string, id: string): Promise<KnownSubscription> {
+    return this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => knownSubscription(this.host, tx, tenant, id));
+  }
+
+  private async startIn(tx: Tx, spec: StartSpec, caller: Caller): Promise<string> {
     const { service } = this.host;
-    const account = await rowOf<AccountRow>(tx, accountsModel, body.accountId);
-    if (account === undefined) throw refuse(404, 'account_not_found', '/accountId', `there is no account ${body.accountId}`);
-    const found = await rowOf<PlanRow>(tx, plansModel, body.planKey);
-    const plan = found === undefined ? undefined : versionOf(found, body.planVersion);
-    if (plan === undefined) throw refuse(404, 'plan_not_found', '/planKey', `there is no plan ${body.planKey}${body.planVersion === undefined ? '' : ` version ${body.planVersion}`}`);
-    if (found?.archivedAt != null) throw refuse(409, 'plan_archived', '/planKey', `the plan ${body.planKey} is archived: restore it, or take another one`);
-    if (plan.currency !== account.currency) throw refuse(409, 'currency_mismatch', '/planKey', `the plan is in ${plan.currency}, the account in ${account.currency}`);
-    if (body.countFrom !== undefined && isBefore(body.startsAt, body.countFrom)) throw refuse(400, 'count_from_after_start', '/countFrom', 'usage counts from the start at the latest');
+    const account = await rowOf<AccountRow>(tx, accountsModel, spec.accountId);
+    if (account === undefined) throw refuse(404, 'account_not_found', '/accountId', `there is no account ${spec.accountId}`);
     const subscriptionId = this.ids.next('sub');
-    const subjects = await takeSubjects(tx, caller.tenant, body.subjects ?? [], { subscriptionId });
-    const at = await clockTime(tx, service.clock, account.testClockId);
-    const anchor = anchorOf(body.alignment ?? 'anniversary', plan.interval, body.startsAt, account.timezone, body.anchor);
-    refuseWithoutPeriods({ anchor, interval: plan.interval, startsAt: body.startsAt });
-    await service.log.execute(tx, [instruct(subscriptionDecider, {
-      type: 'StartSubscription', subscriptionId, accountId: account.accountId, planKey: body.planKey, planVersion: plan.version, currency: plan.currency, interval: plan.interval,
-      startsAt: body.startsAt, anchor, subjects, metadata: body.metadata ?? {}, at, ...(body.countFrom === undefined ? {} : { countFrom: body.countFrom }),
-      ...(await this.ofAccount(tx, caller.tenant, account, plan, body.countFrom ?? body.startsAt, at)),
-    }, contextOfCaller(caller, at, account.testClockId))]);
-    return (await rowOf<SubscriptionRow>(tx, subscriptionsModel, subscriptionId))!;
-  }
-
-  /** What it has of its account's subjects. The account is held: of two subscriptions that start at once, the second sees the first. */
-  private async ofAccount(tx: Tx, tenant: string, { accountId, subjects }: AccountRow, { charges }: PlanVersion, from: string, now: string): Promise<Pick<SubscriptionRow, 'ofAccount'>> {
-    const meterKeys = charges.flatMap(({ meterKey }) => meterKey ?? []);
-    if (subjects === undefined || meterKeys.length === 0) return {};
-    await tx.query(`SELECT FROM ${ident(tableOf(accountsModel))} WHERE tenant = $1 AND key = $2 FOR UPDATE`, [tenant, accountId]);
-    return { ofAccount: claimedOfAccount(subjects, meterKeys, from, now, await subscriptionsOf(tx, tenant, accountId)) };
-  }
-
-  private async find(tx: Tx, id: string): Promise<SubscriptionRow> {
-    const row = await rowOf<SubscriptionRow>(tx, subscriptionsModel, id);
-    if (row === undefined) throw new Problem(404, 'subscription_not_found', `there is no subscription ${id}`);
-    return row;
-  }
-
-  private async toApi(tx: Tx, { subscriptionId, startedAt, ...row }: SubscriptionRow): Promise<unknown> {
-    const account = (await rowOf<AccountRow>(tx, accountsModel, row.accountId))!;
-    const current = cyclePeriodAt(row, await clockTime(tx, this.host.service.clock, account.testClockId));
-    return { id: subscriptionId, status: current === undefined ? 'scheduled' : 'active', countFrom: row.startsAt, ...row, ...(current === undefined ? {} : { currentPeriod: current.served }), createdAt: startedAt };
+    const now = await clockTime(tx, service.clock, account.testClockId);
+    const { started } = await resolveStart(tx, caller.tenant, spec, { subscriptionId, account, now });
+    const subjects = await takeSubjects(tx, caller.tenant, spec.subjects ?? [], { subscriptionId });
+    await service.log.execute(tx, [instruct(subscriptionDecider, { ...started, subjects, type: 'StartSubscription', at: now }, contextOfCaller(caller, now, account.testClockId))]);
+    return subscriptionId;
   }
 }

@@ -25,9 +25,9 @@ export const collector = (clock: Clock): Reactor => {
   return {
     kind: 'reactor', name: 'payments-collector', topics: ['billing.invoices', 'payments.methods', 'payments.payments'],
     on: {
-      ...on<InvoiceFinalized>('InvoiceFinalized', async ({ invoiceId, accountId, total, currency, issuedAt }, fact, tx) => {
-        if (!Money.parse(total, currency).isPositive()) return {};
-        const invoice = { invoiceId, accountId, amount: total, currency };
+      ...on<InvoiceFinalized>('InvoiceFinalized', async ({ invoiceId, accountId, amountDue, currency, issuedAt }, fact, tx) => {
+        if (!Money.parse(amountDue, currency).isPositive()) return {};
+        const invoice = { invoiceId, accountId, amount: amountDue, currency };
         const method = await lockedDefault(tx, fact.tenant, accountId);
         if (method !== undefined) return obey(requestFor(fact.tenant, invoice, method, instantOf(fact)));
         await remember(tx, fact.tenant, invoice, issuedAt);

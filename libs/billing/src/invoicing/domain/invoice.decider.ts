@@ -1,58 +1,73 @@
-import { addDuration, dispatch, laterOf, Money, Refused, type Decider, type Period } from '@valueverse/kernel';
-import type { InvoiceDrafted, InvoiceFinalized, InvoicePaid, InvoicePaymentApplied, InvoicePaymentUnmatched, InvoiceUsageStated } from '@valueverse/contracts';
-import { addLines } from '@valueverse/rating';
-import { priceLines } from './lines';
+import { dispatch, Money, Refused, type Decider } from '@valueverse/kernel';
+import type {
+  CitedStatement, InvoiceCredited, InvoiceDrafted, InvoiceDropped, InvoiceFinalized, InvoiceItem, InvoiceItemsChanged, InvoicePaid, InvoicePaymentApplied, InvoicePaymentUnmatched, InvoiceUsageStated, InvoiceVoided,
+} from '@valueverse/contracts';
+import { issueInvoice, servicePeriodOf, type IssueTerms } from './issue-invoice';
 
-export type InvoiceEvent = InvoiceDrafted | InvoiceUsageStated | InvoiceFinalized | InvoicePaymentApplied | InvoicePaymentUnmatched | InvoicePaid;
+export type InvoiceEvent =
+  InvoiceDrafted | InvoiceItemsChanged | InvoiceUsageStated | InvoiceFinalized | InvoiceVoided | InvoiceDropped | InvoicePaymentApplied | InvoicePaymentUnmatched | InvoicePaid | InvoiceCredited;
 
 export type DraftInvoice = { readonly type: 'DraftInvoice'; readonly at: string } & Omit<InvoiceDrafted, 'type' | 'draftedAt'>;
+export interface ChangeItems { readonly type: 'ChangeItems'; readonly invoiceId: string; readonly added: readonly InvoiceItem[]; readonly removed: readonly string[]; readonly at: string }
 export type StateUsage = { readonly type: 'StateUsage'; readonly at: string } & Omit<InvoiceUsageStated, 'type' | 'statedAt'>;
-/** `number` comes from its series, in the same transaction. `at` is the moment of issue. */
-export interface FinalizeInvoice { readonly type: 'FinalizeInvoice'; readonly invoiceId: string; readonly number: string; readonly billTo: InvoiceFinalized['billTo']; readonly at: string }
+/** Issues it, computed with `terms`; `number` comes from its series, in the same transaction. `balance` is what the account has to its credit then, major units. `at` is the moment of issue. */
+export type FinalizeInvoice = { readonly type: 'FinalizeInvoice'; readonly invoiceId: string; readonly at: string; readonly terms: IssueTerms; readonly balance: string } & Pick<InvoiceFinalized, 'number' | 'dueAt' | 'billTo' | 'entityKey' | 'seller'>;
+export interface VoidInvoice { readonly type: 'VoidInvoice'; readonly invoiceId: string; readonly reason: string; readonly at: string }
+export interface DropInvoice { readonly type: 'DropInvoice'; readonly invoiceId: string; readonly reason: string; readonly at: string }
 export interface ApplyPayment { readonly type: 'ApplyPayment'; readonly invoiceId: string; readonly paymentId: string; readonly amount: string; readonly currency: string; readonly at: string }
-export type InvoiceCommand = DraftInvoice | StateUsage | FinalizeInvoice | ApplyPayment;
+/** `amount` is what the note takes off what is due, `lines` what it gives back of each line. */
+export type CreditInvoice = { readonly type: 'CreditInvoice'; readonly at: string } & Omit<InvoiceCredited, 'type' | 'creditedAt'>;
+export type InvoiceCommand = DraftInvoice | ChangeItems | StateUsage | FinalizeInvoice | VoidInvoice | DropInvoice | ApplyPayment | CreditInvoice;
 
+/** What a line came to, and how much of it was given back. */
+export interface LineState { readonly total: Money; readonly credited: Money }
 /** State is only what the next decision needs. */
 export interface Invoice {
-  readonly status: 'absent' | 'draft' | 'finalized';
+  readonly status: 'absent' | 'draft' | 'finalized' | 'void' | 'dropped';
+  readonly currency?: string;
+  readonly accountId?: string;
   readonly drafted?: InvoiceDrafted;
-  readonly statements: ReadonlyMap<string, InvoiceUsageStated['statement']>;
+  readonly statements: ReadonlyMap<string, CitedStatement>;
   readonly owed?: Money;
+  readonly lines: ReadonlyMap<string, LineState>;
   readonly isPaid: boolean;
   readonly payments: readonly string[];
+  readonly notes: readonly string[];
 }
 
-/** An invoice is due at once: it is collected when it is issued. */
-const DUE_AFTER = 'PT0S';
+const refuseNoDraft = (invoiceId: string, { status }: Invoice): void => {
+  if (status === 'absent') throw new Refused('invoice_not_found', `there is no invoice ${invoiceId}`);
+  if (status !== 'draft') throw new Refused('invoice_not_draft', `the invoice is ${status}; what is issued does not change`);
+};
+const refuseNotIssued = (invoiceId: string, { status }: Invoice): void => {
+  if (status === 'absent') throw new Refused('invoice_not_found', `there is no invoice ${invoiceId}`);
+  if (status !== 'finalized') throw new Refused('invoice_not_finalized', `the invoice is ${status}`);
+};
 
-const finalize = ({ number, billTo, at }: FinalizeInvoice, { drafted, statements }: Invoice): readonly InvoiceEvent[] => {
-  const { invoiceId, accountId, subscriptionId, currency, planKey, planVersion, zone, rounding, requests } = drafted!;
-  const missing = requests.find(({ chargeKey }) => !statements.has(chargeKey));
-  if (missing !== undefined) throw new Refused('usage_not_stated', `the usage of ${missing.chargeKey} is not stated yet`);
-  const lines = priceLines(drafted!, statements, { invoiceId, currency, zone, rounding });
-  const subtotal = addLines(lines.map(({ amount }) => ({ amount: Money.parse(amount, currency) })), currency);
-  const zero = Money.zero(currency).toString();
+const finalize = ({ at, type: _, terms, balance, ...facts }: FinalizeInvoice, state: Invoice): readonly InvoiceEvent[] => {
+  if (state.status === 'finalized') return []; // The run was restarted.
+  const { invoiceId } = facts;
+  refuseNoDraft(invoiceId, state);
+  const { accountId, subscriptionId, kind, currency, zone, rounding, memo, items } = state.drafted!;
+  const missing = items.flatMap(({ requests = [] }) => requests).find(({ requestId }) => !state.statements.has(requestId));
+  if (missing !== undefined) throw new Refused('usage_not_stated', `the usage that ${missing.requestId} asks for is not stated yet`);
+  const money = issueInvoice(state.drafted!, state.statements, terms).invoiceWith(Money.parse(balance, currency));
+  if (money === undefined) throw new Refused('nothing_to_issue', 'everything that it bills is given back');
   const finalized: InvoiceFinalized = {
-    type: 'InvoiceFinalized', invoiceId, accountId, subscriptionId, number, currency, servicePeriod: periodOf(drafted!), issuedAt: at, dueAt: addDuration(at, DUE_AFTER),
-    zone, planKey, planVersion, rounding, lines, subtotal: subtotal.toString(), discountTotal: zero, taxTotal: zero, total: subtotal.toString(), billTo,
+    ...facts, type: 'InvoiceFinalized', accountId, ...(subscriptionId === undefined ? {} : { subscriptionId }), kind, currency, servicePeriod: servicePeriodOf(items, at), zone, rounding, ...(memo === undefined ? {} : { memo }),
+    ...money, terms, issuedAt: at,
   };
-  // Nothing to pay is paid, and so is a credit.
-  return !subtotal.isPositive() ? [finalized, { type: 'InvoicePaid', invoiceId, paidAt: at }] : [finalized];
+  // Nothing to pay is paid.
+  return Money.parse(money.amountDue, currency).isPositive() ? [finalized] : [finalized, { type: 'InvoicePaid', invoiceId, paidAt: at }];
 };
 
-/** From the beginning of what was used to the end of what is paid for. */
-const periodOf = ({ advance, arrears }: InvoiceDrafted): Period => {
-  const from = arrears?.usageFrom ?? arrears?.period.from ?? advance.period.from;
-  const to = advance.charges.length > 0 || arrears === null ? advance.period.to : arrears.period.to;
-  return { from, to: laterOf(from, to) };
-};
-
-const applyPayment = ({ invoiceId, paymentId, amount, currency, at }: ApplyPayment, { status, owed, payments, drafted }: Invoice): readonly InvoiceEvent[] => {
+const applyPayment = ({ invoiceId, paymentId, amount, currency, at }: ApplyPayment, state: Invoice): readonly InvoiceEvent[] => {
+  const { status, owed, payments } = state;
   if (payments.includes(paymentId)) return []; // The provider told us twice.
   const unmatched = (sum: string, reason: InvoicePaymentUnmatched['reason']): InvoicePaymentUnmatched => ({ type: 'InvoicePaymentUnmatched', invoiceId, paymentId, amount: sum, currency, reason, unmatchedAt: at });
   // Money that has come in cannot be refused: what does not fit is kept and understood later.
-  if (status !== 'finalized' || owed === undefined) return [unmatched(amount, 'no_invoice')];
-  if (currency !== drafted!.currency) return [unmatched(amount, 'wrong_currency')];
+  if (status === 'absent' || status === 'draft' || status === 'dropped' || owed === undefined) return [unmatched(amount, 'no_invoice')];
+  if (currency !== state.currency) return [unmatched(amount, 'wrong_currency')];
   const paid = Money.parse(amount, currency);
   if (!owed.isPositive() || !paid.isPositive()) return [unmatched(amount, 'nothing_due')];
   const fits = paid.min(owed);
@@ -62,33 +77,80 @@ const applyPayment = ({ invoiceId, paymentId, amount, currency, at }: ApplyPayme
   return facts;
 };
 
-/**
- * One invoice: drafted when its period ends, finalized once all its usage is stated, then paid.
- * Refuses with `usage_not_stated` to finalize before everything that was accepted has been counted.
- */
-export const invoice: Decider<InvoiceCommand, InvoiceEvent, Invoice> = {
-  initial: { status: 'absent', statements: new Map(), isPaid: false, payments: [] },
-  decide: dispatch<InvoiceCommand, Invoice, readonly InvoiceEvent[]>({
-    DraftInvoice: ({ at, ...facts }, { status }) => (status === 'absent' ? [{ ...facts, type: 'InvoiceDrafted', draftedAt: at }] : []),
-    StateUsage: ({ at, ...facts }, { status, statements }) =>
-      (status === 'draft' && !statements.has(facts.chargeKey) ? [{ ...facts, type: 'InvoiceUsageStated', statedAt: at }] : []),
-    FinalizeInvoice: (command, state) => {
-      if (state.status === 'finalized') return []; // The run was restarted.
-      if (state.status === 'absent') throw new Refused('invoice_not_found', `there is no invoice ${command.invoiceId}`);
-      return finalize(command, state);
-    },
-    ApplyPayment: applyPayment,
-  }),
-  evolve: dispatch<InvoiceEvent, Invoice, Invoice>({
-    InvoiceDrafted: (drafted, state) => ({ ...state, status: 'draft', drafted }),
-    InvoiceUsageStated: ({ chargeKey, statement }, state) => ({ ...state, statements: new Map([...state.statements, [chargeKey, statement]]) }),
-    InvoiceFinalized: ({ total, currency }, state) => ({ ...state, status: 'finalized', owed: Money.parse(total, currency) }),
-    InvoicePaymentApplied: ({ paymentId, amount }, state) => ({
-      ...state, payments: [...state.payments, paymentId],
-      ...(state.owed === undefined ? {} : { owed: state.owed.subtract(Money.parse(amount, state.owed.currency)) }),
-    }),
-    InvoicePaymentUnmatched: ({ paymentId }, state) => ({ ...state, payments: [...state.payments, paymentId] }),
-    InvoicePaid: (_, state) => ({ ...state, isPaid: true }),
-  }),
+const credit = ({ at, type: _, ...facts }: CreditInvoice, state: Invoice): readonly InvoiceEvent[] => {
+  const { invoiceId, creditNoteId, amount, lines } = facts;
+  if (state.notes.includes(creditNoteId)) return [];
+  refuseNotIssued(invoiceId, state);
+  const currency = state.currency!;
+  for (const [nth, line] of lines.entries()) {
+    const known = state.lines.get(line.lineId);
+    if (known === undefined) throw new Refused('line_not_found', `the invoice has no line ${line.lineId}`, `/lines/${nth}/lineId`);
+    const left = known.total.subtract(known.credited);
+    const wanted = Money.parse(line.netAmount, currency).add(Money.parse(line.taxAmount, currency));
+    if (wanted.compare(left) > 0) throw new Refused('credit_exceeds_line', `${left.toString()} of the line is left to be given back`, `/lines/${nth}/amount`);
+  }
+  const applied = Money.parse(amount, currency);
+  if (applied.compare(state.owed!) > 0) throw new Refused('credit_exceeds_due', `${state.owed!.toString()} is due`);
+  const credited: InvoiceEvent = { ...facts, type: 'InvoiceCredited', creditedAt: at };
+  return applied.isPositive() && applied.equals(state.owed!) ? [credited, { type: 'InvoicePaid', invoiceId, paidAt: at }] : [credited];
 };
 
+const voidIt = ({ invoiceId, reason, at }: VoidInvoice, state: Invoice): readonly InvoiceEvent[] => {
+  if (state.status === 'void') return [];
+  refuseNotIssued(invoiceId, state);
+  if (state.payments.length > 0) throw new Refused('invoice_has_payments', 'money came in for it: give it back by a credit note');
+  if (state.notes.length > 0) throw new Refused('invoice_has_credit_notes', 'a part of it was given back by a credit note: give back the rest the same way');
+  return [{ type: 'InvoiceVoided', invoiceId, accountId: state.accountId!, reason, voidedAt: at }];
+};
+
+const linesOf = ({ lines, currency }: InvoiceFinalized): Invoice['lines'] =>
+  new Map(lines.map(({ lineId, netAmount, taxAmount }) => [lineId, { total: Money.parse(netAmount, currency).add(Money.parse(taxAmount, currency)), credited: Money.zero(currency) }]));
+
+const creditedLines = (state: Invoice, lines: InvoiceCredited['lines']): Invoice['lines'] => {
+  const all = new Map(state.lines);
+  for (const { lineId, netAmount, taxAmount } of lines) {
+    const known = all.get(lineId);
+    if (known !== undefined) all.set(lineId, { ...known, credited: known.credited.add(Money.parse(netAmount, state.currency!)).add(Money.parse(taxAmount, state.currency!)) });
+  }
+  return all;
+};
+const lessOwed = (state: Invoice, amount: string): Pick<Invoice, 'owed'> => (state.owed === undefined ? {} : { owed: state.owed.subtract(Money.parse(amount, state.owed.currency)) });
+
+/**
+ * One invoice: drafted, changed by hand while it is a draft, finalized once all its usage is stated, then paid, credited or void. Refuses with `usage_not_stated` to finalize before everything that was accepted has been
+ * counted; `invoice_not_found`, `invoice_not_draft`, `invoice_not_finalized`, `item_not_found`, `line_not_found`, `credit_exceeds_line`, `credit_exceeds_due`, `invoice_has_payments`, `invoice_has_credit_notes`.
+ */
+export const invoice: Decider<InvoiceCommand, InvoiceEvent, Invoice> = {
+  initial: { status: 'absent', statements: new Map(), lines: new Map(), isPaid: false, payments: [], notes: [] },
+  decide: dispatch<InvoiceCommand, Invoice, readonly InvoiceEvent[]>({
+    DraftInvoice: ({ at, ...facts }, { status }) => (status === 'absent' ? [{ ...facts, type: 'InvoiceDrafted', draftedAt: at }] : []),
+    ChangeItems: ({ invoiceId, added, removed, at }, state) => {
+      refuseNoDraft(invoiceId, state);
+      const wrong = removed.find((itemId) => state.drafted!.items.find((item) => item.itemId === itemId)?.kind !== 'one_off');
+      if (wrong !== undefined) throw new Refused('item_not_found', `the draft has no line ${wrong} that was added by hand`);
+      return [{ type: 'InvoiceItemsChanged', invoiceId, added, removed, changedAt: at }];
+    },
+    StateUsage: ({ at, ...facts }, { status, statements }) => (status === 'draft' && !statements.has(facts.requestId) ? [{ ...facts, type: 'InvoiceUsageStated', statedAt: at }] : []),
+    FinalizeInvoice: finalize,
+    VoidInvoice: voidIt,
+    DropInvoice: ({ invoiceId, reason, at }, state) => {
+      if (state.status === 'dropped') return [];
+      refuseNoDraft(invoiceId, state);
+      return [{ type: 'InvoiceDropped', invoiceId, reason, droppedAt: at }];
+    },
+    ApplyPayment: applyPayment,
+    CreditInvoice: credit,
+  }),
+  evolve: dispatch<InvoiceEvent, Invoice, Invoice>({
+    InvoiceDrafted: (drafted, state) => ({ ...state, status: 'draft', drafted, currency: drafted.currency, accountId: drafted.accountId }),
+    InvoiceItemsChanged: ({ added, removed }, state) => ({ ...state, drafted: { ...state.drafted!, items: [...state.drafted!.items.filter(({ itemId }) => !removed.includes(itemId)), ...added] } }),
+    InvoiceUsageStated: ({ requestId, statement }, state) => ({ ...state, statements: new Map([...state.statements, [requestId, statement]]) }),
+    InvoiceFinalized: (issued, state) => ({ ...state, status: 'finalized', currency: issued.currency, accountId: issued.accountId, owed: Money.parse(issued.amountDue, issued.currency), lines: linesOf(issued) }),
+    InvoiceVoided: (_, state) => ({ ...state, status: 'void', ...(state.currency === undefined ? {} : { owed: Money.zero(state.currency) }) }),
+    InvoiceDropped: (_, state) => ({ ...state, status: 'dropped' }),
+    InvoicePaymentApplied: ({ paymentId, amount }, state) => ({ ...state, payments: [...state.payments, paymentId], ...lessOwed(state, amount) }),
+    InvoicePaymentUnmatched: ({ paymentId }, state) => ({ ...state, payments: [...state.payments, paymentId] }),
+    InvoicePaid: (_, state) => ({ ...state, isPaid: true }),
+    InvoiceCredited: ({ creditNoteId, amount, lines }, state) => ({ ...state, notes: [...state.notes, creditNoteId], lines: creditedLines(state, lines), ...lessOwed(state, amount) }),
+  }),
+};

@@ -1,20 +1,19 @@
 import { Decimal } from '@valueverse/kernel';
-import type { Charge, InvoiceLine } from '@valueverse/contracts';
-import { priceLines, rateUsage, totalOf } from './lines';
+import type { Charge } from '@valueverse/contracts';
+import { priceItems, totalOf, type PricedLine, type Pricing } from './lines';
 import { DECEMBER, draft, NOVEMBER, platform, prompt, statement, usageCharge } from './invoice.spec-kit';
 
-const pricing = (currency: string, zone = 'UTC') => ({ invoiceId: 'inv_1', currency, zone, rounding: 'half_up' as const });
-const usageLine = (charge: Charge, quantity: readonly string[], currency = 'USD'): InvoiceLine =>
-  priceLines(draft([charge], [], currency), new Map([[charge.key, statement(...quantity)]]), pricing(currency))[0]!;
+const pricing = (currency: string, more: Partial<Pricing> = {}): Pricing => ({ invoiceId: 'inv_1', kind: 'cycle', currency, rounding: 'half_up', statements: new Map(), credited: {}, interim: [], ...more });
+const usageLine = (charge: Charge, quantity: readonly string[], currency = 'USD'): PricedLine => priceItems(draft([charge], [], currency).items, pricing(currency, { statements: new Map([[`req_${charge.key}`, statement(...quantity)]]) }))[0]!;
 /** The fee of a first period that begins at `from`, in a whole period from `aligned`. */
-const feeLine = (amount: string, { from, aligned = NOVEMBER, currency = 'USD', zone = 'UTC' }: { from: string; aligned?: { from: string; to: string }; currency?: string; zone?: string }): InvoiceLine =>
-  priceLines({ advance: { period: { from, to: aligned.to }, aligned, charges: [{ ...platform, price: { model: 'flat', amount } }] }, arrears: null }, new Map(), pricing(currency, zone))[0]!;
-const sumOf = ({ steps }: InvoiceLine): string => Decimal.sum(steps.map((step) => Decimal.parse((step as { amount: string }).amount))).toString();
+const feeLine = (amount: string, { from, aligned = NOVEMBER, currency = 'USD', zone = 'UTC' }: { from: string; aligned?: { from: string; to: string }; currency?: string; zone?: string }): PricedLine =>
+  priceItems([{ itemId: 'item_1', kind: 'fee', charge: { ...platform, price: { model: 'flat', amount } }, aligned, served: { from, to: aligned.to }, zone }], pricing(currency))[0]!;
+const sumOf = ({ steps }: PricedLine): string => Decimal.sum(steps.map((step) => Decimal.parse((step as { amount: string }).amount))).toString();
 
 test('graduated prices: each part at its own tier', () => {
   const line = usageLine(prompt, ['40421844']);
   // 10,000,000 x 0.0000025 + 30,421,844 x 0.000002 = 25 + 60.843688 = 85.84
-  expect(line).toMatchObject({ quantity: '40421844', amount: '85.84', netAmount: '85.84', taxAmount: '0.00', servicePeriod: NOVEMBER });
+  expect(line).toMatchObject({ quantity: '40421844', amount: '85.84', servicePeriod: NOVEMBER });
   expect(line.steps).toMatchObject([{ kind: 'tier', quantity: '10000000', amount: '25' }, { kind: 'tier', quantity: '30421844', amount: '60.843688' }, { kind: 'rounding', amount: '-0.003688' }]);
 });
 test('the groups of a statement are one quantity, and the tiers count it once', () => {
@@ -35,13 +34,12 @@ test.each([
   ['USD', '0.125', '1', '0.13'], ['USD', '0.125', '-1', '-0.13'], ['JPY', '0.5', '1', '1'], ['JPY', '0.5', '-1', '-1'], ['JPY', '0.49', '1', '0'], ['KWD', '0.0005', '1', '0.001'], ['KWD', '0.0004', '1', '0.000'],
 ])('a line in %s is rounded once, half away from zero: %s x %s = %s', (currency, unitAmount, quantity, amount) => {
   const line = usageLine(usageCharge('calls', unitAmount), [quantity], currency);
-  expect(line).toMatchObject({ amount, taxAmount: currency === 'JPY' ? '0' : currency === 'KWD' ? '0.000' : '0.00' });
+  expect(line).toMatchObject({ amount });
   expect(Decimal.parse(sumOf(line)).equals(Decimal.parse(amount))).toBe(true);
 });
 test('many digits stay exact', () => {
   const line = usageLine(usageCharge('bytes', '0.000000000000000001'), ['123456789012345678901234567890']);
   expect(line.amount).toBe('123456789012.35');
-  expect(rateUsage(usageCharge('bytes', '0.1'), Decimal.parse('0.2'), { currency: 'USD', rounding: 'half_up' }).exact.toString()).toBe('0.02');
 });
 
 describe('a fee', () => {
@@ -74,7 +72,7 @@ describe('a fee', () => {
 });
 
 test('lines stand in the order of the plan, what was used before what is due', () => {
-  const lines = priceLines(draft([{ ...platform, key: 'support', timing: 'in_arrears' }, prompt]), new Map([['prompt', statement('1')]]), pricing('USD'));
+  const lines = priceItems(draft([{ ...platform, key: 'support', timing: 'in_arrears' }, prompt]).items, pricing('USD', { statements: new Map([['req_prompt', statement('1')]]) }));
   expect(lines.map(({ chargeKey, servicePeriod }) => [chargeKey, servicePeriod.from])).toEqual([['support', NOVEMBER.from], ['prompt', NOVEMBER.from], ['platform', DECEMBER.from]]);
   expect(new Set(lines.map(({ lineId }) => lineId)).size).toBe(3);
 });

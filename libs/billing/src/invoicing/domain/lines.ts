@@ -1,68 +1,133 @@
-import { Decimal, derivedId, type Period, type Rounding } from '@valueverse/kernel';
-import type { Charge, GroupQuantity, InvoiceDrafted, InvoiceLine, InvoiceUsageStated } from '@valueverse/contracts';
-import { prorateFee, rateCharge, roundingStep, type Price, type Step } from '@valueverse/rating';
+import { canonicalJson, Decimal, derivedId, Money, type Rounding } from '@valueverse/kernel';
+import type { CitedStatement, CreditedLine, GroupQuantity, InterimLine, InvoiceDrafted, InvoiceItem, InvoiceLine } from '@valueverse/contracts';
+import { prorateFee, rateFee, rateUsage, sliceOf, type ChargeTerms, type Slice, type Step, type UsageGroup } from '@valueverse/rating';
 
-type Statement = InvoiceUsageStated['statement'];
+/** A line as priced: discounts and taxes come after. */
+export type PricedLine = Omit<InvoiceLine, 'netAmount' | 'taxAmount' | 'discounts' | 'taxes'>;
 
-/** What lines are priced with, besides their charges. */
+/** A step of a line: of its rating, of the discount that a part of which is given back had, or of what interim invoices have charged. */
+export type LineStep = Step | { readonly kind: 'discount'; readonly amount: string } | { readonly kind: 'interim'; readonly invoiceId: string; readonly amount: string };
+
+/** What lines are priced with, besides their items. */
 export interface Pricing {
   readonly invoiceId: string;
+  readonly kind: InvoiceDrafted['kind'];
   readonly currency: string;
-  readonly zone: string;
   readonly rounding: Rounding;
+  /** Request -> the statement that answers it. Usage that is not stated has no lines. */
+  readonly statements: ReadonlyMap<string, CitedStatement>;
+  /** Line -> what it came to, of lines that a part of is given back. One that is not here was never owed, and nothing is given back. */
+  readonly credited: Readonly<Record<string, CreditedLine>>;
+  /** What interim invoices have charged of its items. */
+  readonly interim: readonly InterimLine[];
 }
-interface Charged { readonly period: Period; readonly aligned: Period; readonly charges: readonly Charge[]; readonly usageFrom?: string }
+
+export const DEFAULT_GRANULARITY = 'day';
+/** Aggregations of which nothing is the quantity zero; of the others nothing is no quantity. */
+const ZERO_IS_A_QUANTITY = new Set(['count', 'sum', 'unique_count', 'time_weighted_sum']);
+/** Those of which a part is billed as it is. */
+const PARTS_AS_THEY_ARE = new Set(['count', 'sum', 'time_weighted_sum']);
+
+/** The lines of an invoice, in the order of its items. The same function prices a preview, an invoice, and the proof of a line. */
+export const priceItems = (items: readonly InvoiceItem[], pricing: Pricing): PricedLine[] => items.flatMap((item) => PRICED[item.kind](item, pricing));
+
+const PRICED: { readonly [K in InvoiceItem['kind']]: (item: InvoiceItem, pricing: Pricing) => PricedLine[] } = {
+  fee: (item, pricing) => [feeLine(item, pricing)],
+  one_off: (item, pricing) => [{ ...feeLine({ ...item, proration: { granularity: 'none' } }, pricing), type: 'one_off' }],
+  credit: (item, pricing) => creditLine(item, pricing),
+  usage: (item, pricing) => usageLines(item, pricing),
+};
+
+/** The part of its aligned period that an item is of; `undefined` for the whole of it. */
+export const sliceOfItem = ({ aligned, served, zone, proration }: InvoiceItem): Slice | undefined => {
+  if (served.from === aligned.from && served.to === aligned.to) return undefined;
+  return sliceOf(proration?.granularity ?? DEFAULT_GRANULARITY, aligned, served, zone);
+};
+
+const base = (item: InvoiceItem, { invoiceId }: Pricing): Pick<PricedLine, 'lineId' | 'itemId' | 'chargeKey' | 'description' | 'servicePeriod' | 'dimensions'> & Partial<PricedLine> => {
+  const { itemId, charge, served, usageFrom, subscriptionId, planKey, planVersion } = item;
+  return {
+    lineId: derivedId('line', invoiceId, itemId), itemId, chargeKey: charge.key, description: charge.name, servicePeriod: { from: usageFrom ?? served.from, to: served.to }, dimensions: {},
+    ...(subscriptionId === undefined ? {} : { subscriptionId }), ...(planKey === undefined ? {} : { planKey }), ...(planVersion === undefined ? {} : { planVersion }),
+    ...(charge.taxBehavior === undefined ? {} : { taxBehavior: charge.taxBehavior }),
+  };
+};
+
+const quantityOf = ({ quantity, charge }: InvoiceItem): Decimal => Decimal.parse(quantity ?? charge.quantity ?? '1');
+const feeOf = (item: InvoiceItem, { currency, rounding }: Pricing): ReturnType<typeof rateFee> =>
+  rateFee({ charge: item.charge as unknown as ChargeTerms, quantity: quantityOf(item), slice: sliceOfItem(item), currency, rounding });
+
+const feeLine = (item: InvoiceItem, pricing: Pricing): PricedLine => {
+  const { quantity, billedQuantity, amount, steps } = feeOf(item, pricing);
+  return { ...base(item, pricing), type: 'recurring', quantity: quantity.toString(), billedQuantity: billedQuantity.toString(), amount: amount.toString(), steps };
+};
+
+const negated = (steps: readonly Step[]): Step[] => steps.map((step) => ({ ...step, amount: Decimal.parse(step.amount).negate().toString() }));
 
 /**
- * The lines of an invoice, in the order of the plan's charges: usage and arrears of the period that ended, then what is due in advance for
- * the one that begins. The same function prices a preview and the invoice itself.
+ * A part of a fee that is given back: the slice that was charged, less the part of the discount that lowered it. What was taken off a line is split by running totals over the line's own part of the
+ * period, so that a line that is given back in pieces is given back whole, and never more than was paid.
  */
-export const priceLines = (drafted: Pick<InvoiceDrafted, 'advance' | 'arrears'>, statements: ReadonlyMap<string, Statement>, pricing: Pricing): InvoiceLine[] => [
-  ...(drafted.arrears === null ? [] : drafted.arrears.charges.flatMap((charge) => chargeLines(charge, drafted.arrears!, statements, pricing))),
-  ...drafted.advance.charges.flatMap((charge) => chargeLines(charge, drafted.advance, statements, pricing)),
-];
-
-const chargeLines = (charge: Charge, charged: Charged, statements: ReadonlyMap<string, Statement>, pricing: Pricing): InvoiceLine[] => {
-  if (charge.type === 'recurring') return [recurringLine(charge, charged, pricing)];
-  const statement = statements.get(charge.key);
-  return statement === undefined ? [] : [usageLine(charge, charged, statement, pricing)];
+const creditLine = (item: InvoiceItem, pricing: Pricing): PricedLine[] => {
+  const { currency, rounding } = pricing;
+  const { lineId } = item.credits!;
+  const original = pricing.credited[lineId];
+  if (original === undefined) return [];
+  const fee = feeOf(item, pricing);
+  const discount = Money.parse(original.amount, currency).subtract(Money.parse(original.paid, currency));
+  const steps: LineStep[] = negated(fee.steps);
+  if (!discount.isZero()) {
+    const { zone, proration, served } = item;
+    const part = prorateFee({ full: discount.toDecimal(), aligned: { ...original.servicePeriod }, served, granularity: proration?.granularity ?? DEFAULT_GRANULARITY, zone, currency, rounding });
+    steps.push({ kind: 'discount', amount: part.amount.toDecimal().toString() });
+  }
+  const amount = Money.fromDecimal(Decimal.sum(steps.map((step) => Decimal.parse(step.amount))), currency, rounding);
+  return [{ ...base(item, pricing), type: 'proration_credit', quantity: fee.quantity.toString(), billedQuantity: fee.billedQuantity.toString(), amount: amount.toString(), steps, credits: { ...item.credits! } }];
 };
 
-/** A fee for the served part of its period: prorated by local days where the period is short. */
-const recurringLine = (charge: Charge, { period, aligned }: Charged, pricing: Pricing): InvoiceLine => {
-  const { currency, rounding, zone } = pricing;
-  const rated = rateCharge({ price: charge.price as Price, quantity: Decimal.one, currency, rounding });
-  const isWhole = period.from === aligned.from && period.to === aligned.to;
-  if (isWhole) return line(charge, period, pricing, { quantity: '1', billedQuantity: '1', amount: rated.amount.toString(), steps: closed(rated.steps, roundingStep(rated, rounding)) });
-  const sliced = prorateFee({ full: rated.exact, aligned, served: period, granularity: 'day', zone, currency, rounding });
-  // The steps of the slice name the whole fee; beside its own step they would not add up to the line.
-  return line(charge, period, pricing, { quantity: '1', billedQuantity: '1', amount: sliced.amount.toString(), steps: sliced.steps });
+const groupOf = ({ group, value, converted, priced }: GroupQuantity, window: string | undefined): UsageGroup => ({
+  dimensions: group, quantity: Decimal.parse(value), billed: Decimal.parse(converted ?? value), ...(window === undefined ? {} : { window }),
+  ...(priced === undefined ? {} : { priced }),
+});
+
+/** What was used, window by window. Of an aggregation of which nothing is zero there is always a group. */
+export const groupsOfItem = ({ requests = [], aggregation = 'sum' }: InvoiceItem, statements: Pricing['statements']): UsageGroup[] => requests.flatMap(({ requestId, window }) => {
+  const groups = statements.get(requestId)!.quantities.map((quantity) => groupOf(quantity, window));
+  if (groups.length > 0 || !ZERO_IS_A_QUANTITY.has(aggregation)) return groups;
+  return [{ dimensions: {}, quantity: Decimal.zero, billed: Decimal.zero, ...(window === undefined ? {} : { window }) }];
+});
+
+const usageLines = (item: InvoiceItem, pricing: Pricing): PricedLine[] => {
+  const { charge, proration, requests = [], aggregation = 'sum' } = item;
+  const { currency, rounding, statements } = pricing;
+  if (requests.length === 0 || requests.some(({ requestId }) => !statements.has(requestId))) return [];
+  const rated = rateUsage({
+    charge: { ...charge, proration: { ...proration, ...charge.proration } } as unknown as ChargeTerms, groups: groupsOfItem(item, statements), slice: sliceOfItem(item), isAmountShared: !PARTS_AS_THEY_ARE.has(aggregation), currency, rounding,
+  });
+  const own = base(item, pricing);
+  // What is missing to a promise is known when the period is over.
+  return rated.filter(({ type }) => pricing.kind !== 'interim' || type === 'usage').map((line) => {
+    const { type, window, dimensions, quantity, billedQuantity } = line;
+    const request = requests.find((one) => one.window === window) ?? requests[0]!;
+    const names = [...(window === undefined ? [] : [window]), ...Object.values(dimensions)];
+    return withoutInterim(item, pricing, {
+      ...own, type, lineId: names.length === 0 && type === 'usage' ? own.lineId : derivedId('line', pricing.invoiceId, item.itemId, type, window ?? '', canonicalJson(dimensions)),
+      description: names.length === 0 ? own.description : `${own.description} (${names.join(', ')})`, dimensions, ...(window === undefined ? {} : { window }),
+      quantity: quantity.toString(), billedQuantity: billedQuantity.toString(), amount: line.amount.toString(), steps: line.steps, ...(type === 'usage' ? { statement: statements.get(request.requestId)! } : {}),
+    });
+  });
 };
 
-/** What was used before the period and is billed with it belongs to the time that the line is for. */
-const usageLine = (charge: Charge, { period: { from, to }, usageFrom = from }: Charged, statement: Statement, pricing: Pricing): InvoiceLine => {
-  const billed = billedOf(statement.quantities);
-  const rated = rateUsage(charge, billed, pricing);
-  return { ...line(charge, { from: usageFrom, to }, pricing, { quantity: totalOf(statement.quantities).toString(), billedQuantity: billed.toString(), amount: rated.amount.toString(), steps: closed(rated.steps, roundingStep(rated, pricing.rounding)) }), statement };
+/** What interim invoices have charged of a line is taken off it. */
+const withoutInterim = ({ itemId }: InvoiceItem, { currency, interim }: Pricing, line: PricedLine): PricedLine => {
+  if (line.type !== 'usage') return line;
+  const charged = interim.filter(({ window, dimensions, ...of }) => of.itemId === itemId && window === line.window && canonicalJson(dimensions) === canonicalJson(line.dimensions));
+  if (charged.length === 0) return line;
+  const amount = charged.reduce((left, one) => left.subtract(Money.parse(one.amount, currency)), Money.parse(line.amount, currency));
+  const steps = [...line.steps, ...charged.map((one) => ({ kind: 'interim', invoiceId: one.invoiceId, amount: Money.parse(one.amount, currency).negate().toDecimal().toString() }))];
+  // More was charged in between than the whole comes to, as where a volume has reached a cheaper tier: it is given back to what took it.
+  return { ...line, amount: amount.toString(), steps, ...(amount.isNegative() ? { credits: { invoiceId: charged.at(-1)!.invoiceId, lineId: charged.at(-1)!.lineId } } : {}) };
 };
-
-/** What a quantity costs by a usage charge; used for lines, previews and the proof of a line. */
-export const rateUsage = (charge: Pick<Charge, 'price' | 'chargeFlatAtZero'>, quantity: Decimal, { currency, rounding }: Pick<Pricing, 'currency' | 'rounding'>): ReturnType<typeof rateCharge> =>
-  rateCharge({ price: charge.price as Price, quantity, currency, rounding, ...(charge.chargeFlatAtZero === undefined ? {} : { flatAtZero: charge.chargeFlatAtZero }) });
 
 /** The groups of a statement are a partition of its usage, so their sum is the whole. */
 export const totalOf = (quantities: readonly GroupQuantity[]): Decimal => Decimal.sum(quantities.map(({ value }) => Decimal.parse(value)));
-
-/** The same as it is billed: converted where the meter says so. */
-export const billedOf = (quantities: readonly GroupQuantity[]): Decimal => Decimal.sum(quantities.map(({ value, converted }) => Decimal.parse(converted ?? value)));
-
-const closed = (steps: readonly Step[], rounding: Step | undefined): Step[] => (rounding === undefined ? [...steps] : [...steps, rounding]);
-
-const line = (charge: Charge, period: Period, { invoiceId }: Pricing, priced: { quantity: string; billedQuantity: string; amount: string; steps: readonly Step[] }): InvoiceLine => ({
-  lineId: derivedId('line', invoiceId, charge.key, period.from), chargeKey: charge.key, type: charge.type, description: charge.name,
-  quantity: priced.quantity, billedQuantity: priced.billedQuantity, amount: priced.amount, netAmount: priced.amount, taxAmount: zeroLike(priced.amount),
-  servicePeriod: { ...period }, dimensions: {}, steps: priced.steps,
-});
-
-/** "0.00" for "49.00": zero with the digits of the currency. */
-const zeroLike = (amount: string): string => amount.replace(/^-/, '').replace(/[0-9]/g, '0').replace(/^0+(?=0(\.|$))/, '');

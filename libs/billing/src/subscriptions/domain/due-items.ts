@@ -1,0 +1,186 @@
+import { canonicalJson, compareInstants, derivedId, isBefore, periodAt, periodContaining, type Instant, type Interval, type Period } from '@valueverse/kernel';
+import type { AddOnCharge, BilledSlice, Charge, InvoiceItem, Proration } from '@valueverse/contracts';
+import { merged, without } from './intervals';
+import { ledgerFloor } from './ledger';
+import type { Billed, Subscription } from './subscription.decider';
+import type { UsageWindow } from './usage-windows';
+import { overlapOf, stretchesOf, type PlanCourses, type Stretch } from './timeline';
+
+/** A charge with the price that is in force, of the plan or of an add-on, and how many it counts. */
+export interface ChargeInForce {
+  readonly charge: Charge | AddOnCharge;
+  readonly quantity: string;
+  readonly addOnKey?: string | undefined;
+  /** Of an add-on that has periods of its own; those of the subscription if not given. */
+  readonly interval?: Interval | undefined;
+  /** Of an add-on: since when it is taken. */
+  readonly since?: Instant | undefined;
+}
+/** What the catalogue says of a stretch: pure, because versions of plans never change. */
+export interface Catalogue { readonly courses: PlanCourses; readonly chargesOf: (stretch: Stretch) => readonly ChargeInForce[] }
+
+/** An item of an invoice, and the slice that is noted with the subscription once it is billed. */
+export interface DueItem { readonly item: InvoiceItem; readonly slice: BilledSlice }
+/** A part of a line that is given back. */
+export interface DueCredit { readonly served: Period; readonly of: Billed }
+export interface Due { readonly items: readonly DueItem[]; readonly credits: readonly DueCredit[] }
+
+type Granularity = NonNullable<Proration['granularity']>;
+const DEFAULT_GRANULARITY: Granularity = 'day';
+
+/** Something that is charged for a part of one aligned period: the same charge with the same price and quantity, whatever else changes. */
+interface Slot {
+  readonly key: string;
+  readonly inForce: ChargeInForce;
+  readonly stretch: Stretch;
+  readonly aligned: Period;
+  readonly proration: Proration;
+  /** Where it is charged, as far as is known now, and where it would be if nothing that is to come came. */
+  readonly wanted: Period[];
+  readonly kept: Period[];
+}
+const isOneOff = ({ charge: { type } }: ChargeInForce): boolean => type === 'one_off';
+const isUsage = ({ inForce: { charge: { type } } }: Pick<Slot, 'inForce'>): boolean => type === 'usage';
+const isInAdvance = ({ inForce: { charge: { type, timing } } }: Pick<Slot, 'inForce'>): boolean => type !== 'usage' && timing !== 'in_arrears';
+
+/** The id of the one line of a fee. */
+export const feeLineId = (invoiceId: string, itemId: string): string => derivedId('line', invoiceId, itemId);
+
+/**
+ * What is due of a subscription at an instant and was not billed: of each charge the parts of its aligned periods that are to be charged by now, less those that were. So a second run finds nothing, and a change,
+ * a cancellation or a resumption, whenever it was decided, comes to exactly the difference. What was charged and is not due any more is given back to the line that took it.
+ *
+ * Fees in advance are due where their part of a period begins, usage and fees in arrears where it ends.
+ */
+export const dueAt = (subscription: Subscription, catalogue: Catalogue, at: Instant, invoiceId: string): Due => {
+  // What was billed up to a later instant was billed up to this one as well.
+  if (subscription.billedTo !== undefined && isBefore(at, subscription.billedTo)) return { items: [], credits: [] };
+  const slots = slotsOf(subscription, catalogue, at);
+  const items = [...slots.values()].flatMap((slot) => chargesOf(slot, subscription, at, invoiceId));
+  // What was used stands before what is paid for in advance.
+  const isOver = ({ item: { served } }: DueItem): boolean => compareInstants(served.to, at) <= 0;
+  return { items: [...items.filter(isOver), ...items.filter((item) => !isOver(item))], credits: creditsOf(subscription, slots) };
+};
+
+/** The usage of windows that are still open, up to an instant: what an interim invoice charges. The window goes on, and the invoice at its end charges the whole of it less that. */
+export const openUsageAt = (subscription: Subscription, catalogue: Catalogue, at: Instant, invoiceId: string): DueItem[] => [...slotsOf(subscription, catalogue, at).values()].filter(isUsage).flatMap((slot) => slot.wanted
+  .filter(({ from, to }) => isBefore(from, at) && isBefore(at, to))
+  .map(({ from }) => itemOf(slot, { from, to: at }, subscription, invoiceId)).map(({ item, slice }) => ({ item, slice: { ...slice, interim: true } })));
+
+/** Only periods that the ledger still knows, and later ones, may hold something that is due: what was due before was billed then. */
+const slotsOf = (subscription: Subscription, catalogue: Catalogue, at: Instant): Map<string, Slot> => {
+  const slots = new Map<string, Slot>();
+  const { billed, billedTo, started } = subscription;
+  const floor = billedTo === undefined ? started!.startsAt : ledgerFloor(billed, billedTo);
+  for (const stretch of stretchesOf(subscription, catalogue.courses)) {
+    if (!stretch.isBilled || compareInstants(stretch.from, at) > 0 || (stretch.to !== undefined && isBefore(stretch.to, floor))) continue;
+    for (const one of catalogue.chargesOf(stretch)) {
+      if (isOneOff(one)) { addOneOff(slots, one, stretch); continue; }
+      for (const aligned of alignedPeriods(stretch, one.interval ?? stretch.terms.interval, floor, billedTo ?? floor, at)) addTo(slots, one, stretch, aligned, at);
+    }
+  }
+  return slots;
+};
+
+/** The aligned periods of a stretch up to an instant. One that ends at `billedTo` may still have arrears to be billed. */
+const alignedPeriods = (stretch: Stretch, interval: Interval, floor: Instant, billedTo: Instant, at: Instant): Period[] => {
+  const { anchor } = stretch.terms;
+  const all: Period[] = [];
+  for (let nth = periodContaining(anchor, interval, isBefore(stretch.from, floor) ? floor : stretch.from).index - 1; ; nth++) {
+    const aligned = periodAt(anchor, interval, nth);
+    if (compareInstants(aligned.from, at) > 0 || (stretch.to !== undefined && compareInstants(stretch.to, aligned.from) <= 0)) return all;
+    if (compareInstants(aligned.to, floor) > 0 || compareInstants(aligned.to, billedTo) >= 0) all.push(aligned);
+  }
+};
+
+/** Of a fee the key is what it charges, so that changes that leave it as it is do not show; usage belongs to the version of a plan. */
+const slotKey = ({ charge, quantity, addOnKey }: ChargeInForce, { terms }: Stretch, aligned: Period, proration: Proration): string => {
+  const of = charge.type === 'usage' ? { planKey: terms.planKey, planVersion: terms.planVersion } : { quantity, proration };
+  return derivedId('slot', canonicalJson({ charge, addOnKey: addOnKey ?? null, currency: terms.currency, zone: terms.anchor.zone, ...of }), aligned.from, aligned.to);
+};
+
+/** Billed once, when it is taken. */
+const addOneOff = (slots: Map<string, Slot>, inForce: ChargeInForce, stretch: Stretch): void => {
+  const { since = stretch.from } = inForce;
+  const key = derivedId('slot', canonicalJson({ charge: inForce.charge, addOnKey: inForce.addOnKey ?? null, quantity: inForce.quantity }), since);
+  const moment = { from: since, to: since };
+  if (!slots.has(key)) slots.set(key, { key, inForce, stretch, aligned: moment, proration: {}, wanted: [moment], kept: [moment] });
+};
+
+const addTo = (slots: Map<string, Slot>, inForce: ChargeInForce, stretch: Stretch, aligned: Period, at: Instant): void => {
+  const proration = { ...stretch.proration, ...inForce.charge.proration };
+  const isWhole = (proration.granularity ?? DEFAULT_GRANULARITY) === 'none' && inForce.charge.type === 'recurring';
+  if (stretch.feesFromNext && isInAdvance({ inForce }) && isBefore(aligned.from, stretch.changedAt)) return;
+  const end = stretch.keepsFees && isInAdvance({ inForce }) ? undefined : stretch.to;
+  const wanted = overlapOf({ from: stretch.from, to: end }, aligned);
+  if (wanted === undefined) return;
+  const kept = overlapOf({ from: stretch.from, to: end !== undefined && isBefore(at, end) ? undefined : end }, aligned)!;
+  const key = slotKey(inForce, stretch, aligned, proration);
+  const known = slots.get(key) ?? { key, inForce, stretch, aligned, proration, wanted: [], kept: [] };
+  slots.set(key, { ...known, wanted: merged([...known.wanted, isWhole ? aligned : wanted]), kept: merged([...known.kept, isWhole ? aligned : kept]) });
+};
+
+/** Where each line still charges: its own part less what was given back of it. Interim invoices charge usage that stays to be charged. */
+const standing = (billed: readonly Billed[]): { readonly of: Billed; readonly periods: Period[] }[] => billed.filter(({ credit, interim }) => credit !== true && interim !== true)
+  .map((of) => ({ of, periods: without([of], billed.filter(({ credit, lineId, slot }) => credit === true && lineId === of.lineId && slot === of.slot)) }));
+
+const chargesOf = (slot: Slot, subscription: Subscription, at: Instant, invoiceId: string): DueItem[] => {
+  if (isOneOff(slot.inForce)) return subscription.billed.some(({ slot: own }) => own === slot.key) ? [] : [itemOf(slot, slot.aligned, subscription, invoiceId)];
+  const windows = isInAdvance(slot) ? slot.wanted : slot.wanted.filter(({ to }) => compareInstants(to, at) <= 0);
+  const charged = standing(subscription.billed.filter(({ slot: own }) => own === slot.key)).flatMap(({ periods }) => periods);
+  return without(windows, charged).map((served) => itemOf(slot, served, subscription, invoiceId));
+};
+
+const itemOf = (slot: Slot, served: Period, subscription: Subscription, invoiceId: string): DueItem => {
+  const { inForce: { charge, quantity, addOnKey }, stretch: { terms, phase }, aligned, proration } = slot;
+  const itemId = derivedId('item', invoiceId, slot.key, served.from);
+  const kind = isUsage(slot) ? 'usage' : isOneOff(slot.inForce) ? 'one_off' : 'fee';
+  const { subscriptionId, startsAt, countFrom = startsAt } = subscription.started!;
+  const interim = isUsage(slot) ? subscription.billed.filter((one) => one.interim === true && one.slot === slot.key && one.from === served.from).map((one) => one.invoiceId) : [];
+  const usageFrom = isUsage(slot) && compareInstants(served.from, startsAt) === 0 && isBefore(countFrom, startsAt) ? countFrom : undefined;
+  return {
+    item: {
+      itemId, kind, subscriptionId, planKey: terms.planKey, planVersion: terms.planVersion, charge, aligned, served, zone: terms.anchor.zone,
+      ...(phase === undefined ? {} : { phaseKey: phase.key }), ...(addOnKey === undefined ? {} : { addOnKey }), ...(kind === 'usage' ? {} : { quantity }),
+      ...(Object.keys(proration).length === 0 ? {} : { proration }), ...(usageFrom === undefined ? {} : { usageFrom }), ...(interim.length === 0 ? {} : { interimInvoices: interim }),
+    },
+    slice: { slot: slot.key, kind, ...served, alignedTo: aligned.to, lineId: feeLineId(invoiceId, itemId) },
+  };
+};
+
+/** What is charged of fees where they are not due any more, line by line. */
+const creditsOf = ({ billed }: Subscription, slots: ReadonlyMap<string, Slot>): DueCredit[] => standing(billed.filter(({ kind }) => kind === 'fee'))
+  .flatMap(({ of, periods }) => without(periods, slots.get(of.slot)?.kept ?? []).map((served) => ({ served, of })));
+
+/** The item that gives a part of a fee back. */
+export const creditItem = ({ served, of }: DueCredit, original: InvoiceItem, invoiceId: string): DueItem => {
+  const itemId = derivedId('item', invoiceId, 'credit', of.lineId, served.from);
+  const { requests: _, interimInvoices: __, ...rest } = original;
+  return {
+    item: { ...rest, itemId, kind: 'credit', served, credits: { invoiceId: of.invoiceId, lineId: of.lineId } },
+    slice: { slot: of.slot, kind: 'fee', ...served, alignedTo: of.alignedTo, lineId: of.lineId, credit: true },
+  };
+};
+
+/** The next instant after `after` at which something of a subscription may fall due: a boundary of its periods, or of its life. `undefined` when there is none. */
+export const nextDueAfter = (subscription: Subscription, catalogue: Catalogue, after: Instant): Instant | undefined => {
+  const edges: Instant[] = [];
+  for (const stretch of stretchesOf(subscription, catalogue.courses)) {
+    const { from, to, terms, isBilled } = stretch;
+    edges.push(from, ...(to === undefined ? [] : [to]));
+    if (!isBilled || (to !== undefined && compareInstants(to, after) <= 0)) continue;
+    const intervals = [terms.interval, ...catalogue.chargesOf(stretch).flatMap(({ interval }) => interval ?? [])];
+    for (const interval of intervals) edges.push(periodContaining(terms.anchor, interval, isBefore(from, after) ? after : from).period.to);
+  }
+  return edges.filter((edge) => isBefore(after, edge)).sort(compareInstants)[0];
+};
+
+/** The usage of one window, charge by charge, whether it is due or not: what a subscription's usage is shown by. */
+export const usageItemsOf = (catalogue: Catalogue, { stretch, aligned, served, usage }: UsageWindow, subscriptionId: string, invoiceId: string): InvoiceItem[] =>
+  catalogue.chargesOf(stretch).filter(({ charge }) => charge.type === 'usage').map(({ charge, addOnKey }) => {
+    const proration = { ...stretch.proration, ...charge.proration };
+    return {
+      itemId: derivedId('item', invoiceId, charge.key, served.from), kind: 'usage', subscriptionId, planKey: stretch.terms.planKey, planVersion: stretch.terms.planVersion, charge, aligned, served, zone: stretch.terms.anchor.zone,
+      ...(addOnKey === undefined ? {} : { addOnKey }), ...(Object.keys(proration).length === 0 ? {} : { proration }), ...(usage.from === served.from ? {} : { usageFrom: usage.from }),
+    };
+  });

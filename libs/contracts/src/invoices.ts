@@ -1,0 +1,175 @@
+import { addOnCharge, proration } from './catalog';
+import { defineEvent, type EventOf } from './event-definition';
+import { period, postalAddress } from './places';
+import { anything, decimal, instant, list, mapOf, object, oneOf, optional, personal, text, whole, type TypeOf } from './schema';
+import { groupQuantity, statementRequest } from './usage';
+
+/** A statement as an invoice line cites it. */
+export const citedStatement = object({ statementId: text(), quantities: list(groupQuantity), asOf: mapOf(text()), evidence: text() });
+export type CitedStatement = TypeOf<typeof citedStatement>;
+
+/** A tax rate as it stood when a line was taxed; in percent. */
+export const taxRateUsed = object({ key: text(256), name: text(256), rate: decimal(), reason: optional(text(256)) });
+export type TaxRateUsed = TypeOf<typeof taxRateUsed>;
+
+/** What a line came to that a part of is given back: as priced, and after discounts (of a price with tax in it with that); and the rates that it was taxed at. */
+export const creditedLine = object({ amount: decimal(), paid: decimal(), servicePeriod: period, taxes: list(taxRateUsed) });
+export type CreditedLine = TypeOf<typeof creditedLine>;
+const lineRef = object({ invoiceId: text(), lineId: text() });
+/** What an interim invoice has charged of an item. */
+export const interimLine = object({ itemId: text(), invoiceId: text(), lineId: text(), dimensions: mapOf(text()), window: optional(text(64)), amount: decimal() });
+export type InterimLine = TypeOf<typeof interimLine>;
+
+/** One thing that an invoice charges or gives back, complete: pricing it needs nothing else but its statements. */
+export const invoiceItem = object({
+  itemId: text(), kind: oneOf('fee', 'usage', 'one_off', 'credit'), subscriptionId: optional(text()), planKey: optional(text(256)), planVersion: optional(whole(1)), phaseKey: optional(text(256)), addOnKey: optional(text(256)),
+  /** With the price that is in force. */
+  charge: addOnCharge, quantity: optional(decimal()),
+  /** The whole period, and the part of it that is charged. The same where an item knows no periods. */
+  aligned: period, served: period, zone: text(64),
+  /** Where its usage begins, if before the part that is charged. */
+  usageFrom: optional(instant()),
+  /** Of a usage charge: how its meter counts, which says whether the amount of a part is a share of the whole. */
+  aggregation: optional(text(32)), proration: optional(proration), credits: optional(lineRef),
+  /** Interim invoices that have charged parts of it. */
+  interimInvoices: optional(list(text())),
+  /** The statement requests of its usage; more than one where the time of day decides over the price. */
+  requests: optional(list(object({ requestId: text(), window: optional(text(64)) }))),
+});
+export type InvoiceItem = TypeOf<typeof invoiceItem>;
+
+type Old = Record<string, never>;
+/** An invoice had the fees of one period and the arrears of another; now it has items, made from them. What it had stays. */
+const toItems = (data: Record<string, unknown>): Record<string, unknown> => {
+  const { advance, arrears, planKey, planVersion, zone, requests } = data as unknown as { advance: Old; arrears: Old | null; planKey: string; planVersion: number; zone: string; requests: readonly { requestId: string; chargeKey: string }[] };
+  const itemsOf = (part: { period: unknown; aligned: unknown; charges: readonly { key: string; type: string }[]; usageFrom?: string } | null): unknown[] => (part === null ? [] : part.charges.map((one) => ({
+    itemId: one.key, kind: one.type === 'usage' ? 'usage' : 'fee', subscriptionId: data['subscriptionId'], planKey, planVersion, charge: one, aligned: part.aligned, served: part.period, zone,
+    ...(one.type === 'usage' ? { ...(part.usageFrom === undefined ? {} : { usageFrom: part.usageFrom }), requests: requests.filter(({ chargeKey }) => chargeKey === one.key).map(({ requestId }) => ({ requestId })) } : {}),
+  })));
+  return { ...data, kind: 'cycle', items: [...itemsOf(arrears as never), ...itemsOf(advance as never)] };
+};
+
+/** What an invoice is made from, complete: deciding its lines needs nothing else but its statements. */
+export const InvoiceDrafted = defineEvent({
+  name: 'InvoiceDrafted', topic: 'billing.invoices', fact: 'invoice.drafted', version: 2,
+  data: object({
+    invoiceId: text(), accountId: text(), subscriptionId: optional(text()), kind: oneOf('cycle', 'interim', 'one_off'), currency: text(3), zone: text(64), rounding: oneOf('half_up', 'half_even'),
+    /** The seller; the tenant's only one where it is not given. */
+    entityKey: optional(text(256)), memo: optional(text(1_024)), items: list(invoiceItem), requests: list(statementRequest), draftedAt: instant(), finalizeAt: instant(),
+  }),
+  history: [{ version: 1, upcast: toItems }],
+});
+export type InvoiceDrafted = EventOf<typeof InvoiceDrafted>;
+
+/** Items that were added to a draft by hand, or taken out of it. */
+export const InvoiceItemsChanged = defineEvent({
+  name: 'InvoiceItemsChanged', topic: 'billing.invoices', fact: 'invoice.items_changed', data: object({ invoiceId: text(), added: list(invoiceItem), removed: list(text()), changedAt: instant() }),
+});
+export type InvoiceItemsChanged = EventOf<typeof InvoiceItemsChanged>;
+
+export const InvoiceUsageStated = defineEvent({
+  name: 'InvoiceUsageStated', topic: 'billing.invoices', fact: 'invoice.usage_stated',
+  data: object({ invoiceId: text(), requestId: text(), chargeKey: text(), statement: citedStatement, statedAt: instant() }),
+});
+export type InvoiceUsageStated = EventOf<typeof InvoiceUsageStated>;
+
+export const lineDiscount = object({ couponKey: text(256), amount: decimal() });
+export const lineTax = object({ key: text(256), name: text(256), rate: decimal(), base: decimal(), amount: decimal(), reason: optional(text(256)) });
+export const invoiceLine = object({
+  lineId: text(), itemId: text(), chargeKey: text(256), type: oneOf('recurring', 'usage', 'one_off', 'true_up', 'adjustment', 'proration_credit'), description: text(512),
+  subscriptionId: optional(text()), planKey: optional(text(256)), planVersion: optional(whole(1)),
+  /** As metered; as billed: after conversion and free units. */
+  quantity: decimal(), billedQuantity: decimal(),
+  /** As priced. Of an inclusive price with the tax in it; the net amount is after discounts and without tax. */
+  amount: decimal(), netAmount: decimal(), taxAmount: decimal(), taxBehavior: optional(oneOf('exclusive', 'inclusive')), discounts: list(lineDiscount), taxes: list(lineTax),
+  servicePeriod: period, dimensions: mapOf(text()), window: optional(text(64)),
+  /** The arithmetic, in order; the amounts add up to the line before rounding, and the last step is the rounding. */
+  steps: list(anything()), statement: optional(citedStatement),
+  /** The line that this one gives back a part of. */
+  credits: optional(lineRef),
+});
+export type InvoiceLine = TypeOf<typeof invoiceLine>;
+
+const zeroLike = (amount: unknown): string => String(amount).replace(/^-/, '').replace(/[0-9]/g, '0').replace(/^0+(?=0(\.|$))/, '');
+const withTotals = (data: Record<string, unknown>): Record<string, unknown> => {
+  const { planKey, planVersion } = data;
+  const lines = (data['lines'] as readonly Record<string, unknown>[]).map((line) => ({ ...line, itemId: line['chargeKey'], planKey, planVersion, subscriptionId: data['subscriptionId'], discounts: [], taxes: [] }));
+  return { ...data, kind: 'cycle', lines, totalSteps: [], creditApplied: zeroLike(data['total']), amountDue: data['total'] };
+};
+
+export const InvoiceFinalized = defineEvent({
+  name: 'InvoiceFinalized', topic: 'billing.invoices', fact: 'invoice.finalized', personalKey: 'accountId', version: 2,
+  data: object({
+    invoiceId: text(), accountId: text(), subscriptionId: optional(text()), kind: oneOf('cycle', 'interim', 'one_off'), number: text(64), currency: text(3), servicePeriod: period, issuedAt: instant(), dueAt: instant(),
+    /** The zone of the account: local dates on the document are in it. */
+    zone: optional(text(64)), rounding: oneOf('half_up', 'half_even'), entityKey: optional(text(256)), memo: optional(text(1_024)),
+    lines: list(invoiceLine), subtotal: decimal(), discountTotal: decimal(), taxTotal: decimal(), total: decimal(),
+    /** How lines, discounts, taxes and credit come to what is due, in order. */
+    totalSteps: list(anything()),
+    /** What of the account's balance it used, and what is left to be paid. */
+    creditApplied: decimal(), amountDue: decimal(),
+    /** What the totals were computed with, beside the lines. */
+    terms: optional(object({ taxRounding: oneOf('invoice', 'line'), inclusiveRounding: oneOf('net', 'tax'), coupons: list(anything()), lineTaxes: mapOf(list(taxRateUsed)), credited: mapOf(creditedLine), interim: list(interimLine) })),
+    /** The one billed and the seller, as they were at the moment of issue. */
+    billTo: personal(object({ name: text(256), email: optional(text(320)), address: optional(postalAddress) })),
+    seller: optional(object({ name: text(256), address: optional(postalAddress), taxId: optional(text(64)), email: optional(text(320)), footer: optional(text(1_024)) })),
+  }),
+  history: [{ version: 1, upcast: withTotals }],
+});
+export type InvoiceFinalized = EventOf<typeof InvoiceFinalized>;
+
+/** A finalized invoice that is not owed any more. Its number stays taken. */
+export const InvoiceVoided = defineEvent({ name: 'InvoiceVoided', topic: 'billing.invoices', fact: 'invoice.voided', data: object({ invoiceId: text(), accountId: text(), reason: text(512), voidedAt: instant() }) });
+export type InvoiceVoided = EventOf<typeof InvoiceVoided>;
+/** A draft that will not be issued: there was nothing to bill, or somebody took it back. */
+export const InvoiceDropped = defineEvent({ name: 'InvoiceDropped', topic: 'billing.invoices', fact: 'invoice.dropped', data: object({ invoiceId: text(), reason: text(512), droppedAt: instant() }) });
+export type InvoiceDropped = EventOf<typeof InvoiceDropped>;
+
+export const InvoicePaymentApplied = defineEvent({
+  name: 'InvoicePaymentApplied', topic: 'billing.invoices', fact: 'invoice.payment_applied',
+  data: object({ invoiceId: text(), paymentId: text(), amount: decimal(), appliedAt: instant() }),
+});
+/** Money that came in and does not fit the invoice that it was meant for. It is kept and understood later. */
+export const InvoicePaymentUnmatched = defineEvent({
+  name: 'InvoicePaymentUnmatched', topic: 'billing.invoices', fact: 'invoice.payment_unmatched',
+  data: object({ invoiceId: text(), paymentId: text(), amount: decimal(), currency: optional(text(3)), reason: oneOf('no_invoice', 'nothing_due', 'over_paid', 'wrong_currency'), unmatchedAt: instant() }),
+});
+export const InvoicePaid = defineEvent({ name: 'InvoicePaid', topic: 'billing.invoices', fact: 'invoice.paid', data: object({ invoiceId: text(), paidAt: instant() }) });
+export type InvoicePaymentApplied = EventOf<typeof InvoicePaymentApplied>;
+export type InvoicePaymentUnmatched = EventOf<typeof InvoicePaymentUnmatched>;
+export type InvoicePaid = EventOf<typeof InvoicePaid>;
+
+export const creditNoteLine = object({ lineId: text(), amount: decimal(), netAmount: decimal(), taxAmount: decimal(), taxes: list(lineTax), servicePeriod: optional(period), steps: list(anything()) });
+export type CreditNoteLine = TypeOf<typeof creditNoteLine>;
+/** Gives back a part of an invoice: it first lowers what is still due there (`applied`), the rest goes to the account's balance or is to be refunded. Amounts are above zero. */
+export const CreditNoteIssued = defineEvent({
+  name: 'CreditNoteIssued', topic: 'billing.invoices', fact: 'credit_note.issued', personalKey: 'accountId',
+  data: object({
+    creditNoteId: text(), number: text(64), invoiceId: text(), accountId: text(), currency: text(3), entityKey: optional(text(256)), lines: list(creditNoteLine), netTotal: decimal(), taxTotal: decimal(), total: decimal(),
+    applied: decimal(), toBalance: decimal(), toRefund: decimal(), settlement: oneOf('balance', 'refund', 'offset'), reason: text(512), issuedAt: instant(),
+    billTo: personal(object({ name: text(256), email: optional(text(320)), address: optional(postalAddress) })),
+  }),
+});
+export type CreditNoteIssued = EventOf<typeof CreditNoteIssued>;
+/** A credit note took `amount` off what is due; `lines` says how much of each line it gives back. */
+export const InvoiceCredited = defineEvent({
+  name: 'InvoiceCredited', topic: 'billing.invoices', fact: 'invoice.credited',
+  data: object({ invoiceId: text(), creditNoteId: text(), amount: decimal(), lines: list(object({ lineId: text(), amount: decimal(), netAmount: decimal(), taxAmount: decimal() })), creditedAt: instant() }),
+});
+export type InvoiceCredited = EventOf<typeof InvoiceCredited>;
+
+/** What an account has to its credit, in one currency. One stream for each. */
+export const BalanceCredited = defineEvent({
+  name: 'BalanceCredited', topic: 'billing.accounts', fact: 'balance.credited',
+  data: object({ accountId: text(), currency: text(3), amount: decimal(), source: oneOf('credit_note', 'void', 'payment'), sourceId: text(), creditedAt: instant() }),
+});
+export const BalanceUsed = defineEvent({
+  name: 'BalanceUsed', topic: 'billing.accounts', fact: 'balance.used', data: object({ accountId: text(), currency: text(3), amount: decimal(), invoiceId: text(), usedAt: instant() }),
+});
+export type BalanceCredited = EventOf<typeof BalanceCredited>;
+export type BalanceUsed = EventOf<typeof BalanceUsed>;
+
+export const INVOICE_EVENTS = [
+  InvoiceDrafted, InvoiceItemsChanged, InvoiceUsageStated, InvoiceFinalized, InvoiceVoided, InvoiceDropped, InvoicePaymentApplied, InvoicePaymentUnmatched, InvoicePaid, InvoiceCredited, CreditNoteIssued,
+  BalanceCredited, BalanceUsed,
+] as const;
