@@ -1,6 +1,9 @@
+import Ajv from 'ajv/dist/2020';
+import addFormats from 'ajv-formats';
 import fc from 'fast-check';
+import { parsePrice, pricingModels } from '@valueverse/rating';
 import { runs } from '@valueverse/testing';
-import { catalogFile, compareCatalog, withDefaults, type CatalogFile, type KnownItem } from './catalog-file';
+import { CATALOG_FILE_SCHEMA, catalogFile, compareCatalog, withDefaults, type CatalogFile, type KnownItem } from './catalog-file';
 import { CREATED } from './item-created';
 import { fieldChanges, isEmptyDiff, planDiff } from './plan-diff';
 import { newPlan } from './plan-shape';
@@ -86,3 +89,42 @@ test('what a file need not say is what a fact says', () => {
   }), RUNS);
 });
 const json = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+
+describe('the schema of the file', () => {
+  const ajv = addFormats(new Ajv({ allErrors: true, strict: false }));
+  const fits = ajv.compile(CATALOG_FILE_SCHEMA);
+  const charged = (charge: object): unknown => ({ version: 1, plans: [{ key: 'p', name: 'P', currency: 'USD', interval: { unit: 'month', count: 1 }, charges: [{ key: 'c', name: 'C', type: 'usage', meterKey: 'm', ...charge }] }] });
+  const bound = { upTo: '10' };
+  const PRICES: readonly object[] = [
+    { model: 'flat', amount: '1.00' }, { model: 'per_unit', unitAmount: '0.01' }, { model: 'graduated', tiers: [{ ...bound, unitAmount: '1' }, { upTo: null, flatAmount: '1.00' }] }, { model: 'volume', tiers: [{ unitAmount: '1', flatAmount: '1.00' }] },
+    { model: 'stairstep', tiers: [{ ...bound, flatAmount: '1.00' }, { flatAmount: '2.00' }] }, { model: 'package', packageSize: '10', packageAmount: '1.00' },
+    { model: 'percentage', rate: '2.9', fixedAmount: '0.30', freeEvents: 3, freeAmount: '10', minAmountPerEvent: '0.10', maxAmountPerEvent: '5' }, { model: 'graduated_percentage', tiers: [{ ...bound, rate: '1', flatAmount: '1.00' }, { rate: '2' }] },
+    { model: 'dynamic', amountProperty: '$.cost', multiplier: '1.1' },
+    { model: 'matrix', dimensions: ['region'], cells: [{ match: { region: 'eu' }, price: { model: 'per_unit', unitAmount: '1' } }], default: { model: 'flat', amount: '1.00' } },
+  ];
+
+  test('takes whatever the installation takes', () => fc.assert(fc.property(file, (written) => {
+    expect([fits(JSON.parse(JSON.stringify(written))), fits.errors]).toEqual([true, null]);
+  }), RUNS));
+  test('says every pricing model with all its fields, as rating reads them', () => {
+    expect(new Set(PRICES.map((one) => (one as { model: string }).model))).toEqual(new Set(Object.keys(pricingModels)));
+    for (const one of PRICES) {
+      expect([one, 'errors' in parsePrice(one, ''), fits(charged({ price: one })), fits.errors]).toEqual([one, false, true, null]);
+      for (const name of Object.keys(one)) {
+        const { [name as never]: _, ...without } = one as Record<string, unknown>;
+        // What must be there must be there for both.
+        expect([name, fits(charged({ price: without }))]).toEqual([name, !('errors' in parsePrice(without, ''))]);
+      }
+      expect(fits(charged({ price: { ...one, more: '1' } }))).toBe(false);
+    }
+  });
+  test('says the terms around a price', () => {
+    const schedule = { windows: [{ name: 'night', from: '22:00', to: '06:00', days: ['mon'], price: { ...PRICES[1], commitment: { amount: '4', overageFactor: '2' } } }], otherwise: PRICES[0] };
+    const terms = { price: PRICES[0], freeUnits: '1', minimumAmount: '1.00', maximumAmount: '9.00', commitment: { amount: '5.00', trueUp: false }, chargeFlatAtZero: true, proration: { granularity: '30_360_actual', prorateBounds: true }, schedule };
+    expect([readAll(catalogFile, charged(terms)), fits(charged(terms)), fits.errors]).toEqual([expect.objectContaining({ value: expect.anything() }), true, null]);
+  });
+  test.each<[string, unknown]>([
+    ['an amount as a number', charged({ price: { model: 'flat', amount: 1 } })], ['another model', charged({ price: { model: 'free' } })], ['a field that is none', { version: 1, plan: [] }], ['no version', {}], ['another version', { version: 2 }],
+    ['an unknown interval', { version: 1, plans: [{ ...(charged({ price: PRICES[0] }) as { plans: object[] }).plans[0], interval: { unit: 'hour', count: 1 } }] }], ['a key that is none', { version: 1, products: [{ key: 'a b', name: 'A' }] }],
+  ])('refuses %s, as the installation does', (_, value) => expect([fits(value), 'errors' in readAll(catalogFile, value)]).toEqual([false, true]));
+});

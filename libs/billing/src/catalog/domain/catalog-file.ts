@@ -6,6 +6,8 @@ import type { ItemKind } from './item.decider';
 import { addOn, feature, product, type AddOnSpec, type FeatureSpec, type ProductSpec } from './item-shapes';
 import { fieldChanges, planDiff, type FieldChange, type PlanDiff } from './plan-diff';
 import { newPlan, type PlanSpec } from './plan-shape';
+import { PRICE_SCHEMA, WINDOW_PRICE_SCHEMA } from './price-schema';
+import { PRICE_JSON, WINDOW_PRICE_JSON } from './prices';
 import { list, object, optional, required, type Shape, whole } from './shape';
 
 /** How many of a kind one file may hold. */
@@ -43,10 +45,17 @@ const keyed = <T extends Keyed>(item: Shape<T>): Shape<readonly T[]> => {
 export const catalogFile: Shape<CatalogFile> = object<CatalogFile>({
   version: required(whole(1, 1)), products: optional(keyed(product)), features: optional(keyed(feature)), taxRates: optional(keyed(taxRate)), coupons: optional(keyed(coupon)), addOns: optional(keyed(addOn)), plans: optional(keyed(newPlan)),
 });
+/** What is said once in the schema of the file, for all the places where it stands. */
+const withDefinitions = (schema: unknown): object => JSON.parse(JSON.stringify(schema, (_, value: unknown) => {
+  if (value === PRICE_JSON) return { $ref: '#/$defs/price' };
+  return value === WINDOW_PRICE_JSON ? { $ref: '#/$defs/windowPrice' } : value;
+})) as object;
+
 /** The schema of the file, for editors. What a schema cannot say is said when the file is applied. */
 export const CATALOG_FILE_SCHEMA = {
   $schema: 'https://json-schema.org/draft/2020-12/schema', title: 'A ValueVerse catalogue',
-  description: 'Products, features, tax rates, coupons, add-ons and plans. Numbers are texts: "49.00". What is not in the file stays as it is.', ...catalogFile.json,
+  description: 'Products, features, tax rates, coupons, add-ons and plans. Numbers are texts: "49.00". What is not in the file stays as it is.', ...withDefinitions(catalogFile.json),
+  $defs: { price: PRICE_SCHEMA, windowPrice: WINDOW_PRICE_SCHEMA },
 };
 
 /** What a tenant has: `spec` in the words of a file, without defaults that a file need not say. */

@@ -1,16 +1,17 @@
 import type { AddOnCharge } from '@valueverse/contracts';
 import { CHARGE_TERM_FIELDS, pointerTo, readChargeTerms, readPlanTerms, WEEK_DAYS, WINDOWS_MAX, type Fault, type PlanTerms } from '@valueverse/rating';
-import { byCurrency, CHARGES_MAX, checkFeePrice, price, WIDEST_CURRENCY } from './prices';
-import { decimal, flag, key, list, object, oneOf, optional, required, type Shape, text } from './shape';
+import { byCurrency, CHARGES_MAX, checkFeePrice, price, WIDEST_CURRENCY, WINDOW_PRICE_JSON } from './prices';
+import { anything, decimal, flag, key, list, object, oneOf, optional, required, type Shape, text } from './shape';
 
 export const TAX_RATE_KEYS_MAX = 20;
 
 /** What rating reads of a charge and of a plan, for documents: how it reads them is its own. */
 const proration = object({ granularity: optional(oneOf('day', 'second', 'none', '30_360_actual', '30_360_strict')), prorateBounds: optional(flag()), prorateAmounts: optional(flag()) });
 const commitment = object({ amount: required(decimal()), overageFactor: optional(decimal()), trueUp: optional(flag()) });
+const windowPrice = anything(WINDOW_PRICE_JSON);
 const schedule = object({
-  windows: required(list(object({ name: required(text(64)), from: required(text(5)), to: required(text(5)), days: optional(list(oneOf(...WEEK_DAYS), WEEK_DAYS.length, 1)), price: required(price()) }), WINDOWS_MAX, 1)),
-  otherwise: optional(price()),
+  windows: required(list(object({ name: required(text(64)), from: required(text(5)), to: required(text(5)), days: optional(list(oneOf(...WEEK_DAYS), WEEK_DAYS.length, 1)), price: required(windowPrice) }), WINDOWS_MAX, 1)),
+  otherwise: optional(windowPrice),
 });
 const TERMS = object({
   price: required(price()), chargeFlatAtZero: optional(flag()), freeUnits: optional(decimal()), minimumAmount: optional(decimal()), maximumAmount: optional(decimal()), commitment: optional(commitment),

@@ -8,7 +8,8 @@ export const CHARGES_MAX = 100;
 /** Stands in for a currency that is not known, so that the rest can be looked at: none has more digits. */
 export const WIDEST_CURRENCY = 'CLF';
 
-const PRICE_JSON = { type: 'object', properties: { model: { enum: Object.keys(pricingModels) } }, required: ['model'], description: 'A pricing model with its fields; amounts are decimal strings in major units' };
+/** Of every request; the schema of the file says more. */
+export const PRICE_JSON = { type: 'object', properties: { model: { enum: Object.keys(pricingModels) } }, required: ['model'], description: 'A pricing model with its fields; amounts are decimal strings in major units' };
 
 /** Notes `money_precision` where an amount has more digits than the currency. */
 export const checkMoney = (amount: string, currency: string, pointer: string, faults: Fault[]): void => {
@@ -19,6 +20,9 @@ export const checkMoney = (amount: string, currency: string, pointer: string, fa
     faults.push({ pointer, code: error.code, detail: error.message });
   }
 };
+
+/** The same of a window's price, which may have a commitment of its own. */
+export const WINDOW_PRICE_JSON = { ...PRICE_JSON };
 
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null;
 /** Notes `unsupported_price` for a fee whose price looks at usage. */
