@@ -9,6 +9,7 @@ const VAT: TaxRate = { key: 'vat', rate: '19' };
 type Given = Partial<Omit<InvoiceToTotal, 'lines'>>;
 const line = (amount: string, more: Partial<LineToTotal> = {}, currency = 'USD'): LineToTotal => ({ lineId: amount, amount: Money.parse(amount, currency), taxBehavior: 'exclusive', taxRates: [], ...more });
 const total = (lines: readonly LineToTotal[], given: Given = {}): TotalledInvoice => totalInvoice({ lines, currency: 'USD', rounding: 'half_up', taxRounding: 'invoice', inclusiveRounding: 'net', ...given });
+const usd = (text: string): Money => Money.parse(text, 'USD');
 const percent = (value: string, more: Partial<AppliedCoupon> = {}): AppliedCoupon => ({ key: `${value}%`, discount: { type: 'percent', value }, stackable: true, ...more });
 const fixed = (value: string, more: Partial<AppliedCoupon> = {}): AppliedCoupon => ({ key: value, discount: { type: 'amount', value }, stackable: true, ...more });
 const totals = ({ subtotal, discountTotal, taxTotal, total: sum }: TotalledInvoice): string => `${subtotal} - ${discountTotal} + ${taxTotal} = ${sum}`;
@@ -82,6 +83,12 @@ test('what is given back is not discounted again, and lowers the tax', () => {
   expect(nets(invoice)).toEqual(['90.00', '-40.00']);
   expect(totals(invoice)).toBe('60.00 - 10.00 + 9.50 = 59.50');
   expect(taxes(total([line('0.05', { taxRates: [VAT] }), line('-0.05', { taxRates: [VAT] })]))).toEqual(['0.01', '-0.01']);
+});
+
+test('what an interim invoice has billed has had its coupons', () => {
+  // 250 in all, of which 200 were billed less 10 percent: only 50 are left to be discounted, and the interim invoice is taken away as it was billed.
+  const invoice = total([line('250.00', { discountable: usd('50.00') }), line('-200.00')], { coupons: [percent('10')] });
+  expect(totals(invoice)).toBe('50.00 - 5.00 + 0.00 = 45.00');
 });
 
 test('credit is used in its order, never more than is due', () => {

@@ -35,7 +35,7 @@ test('the oracle and this library agree on fees and their parts', () =>
     },
   ), seeded(102, 0.25)));
 
-const INTERVALS: readonly Interval[] = [{ unit: 'month', count: 1 }, { unit: 'month', count: 2 }, { unit: 'quarter', count: 1 }, { unit: 'year', count: 1 }, { unit: 'week', count: 1 }, { unit: 'day', count: 10 }];
+const INTERVALS: readonly Interval[] = [{ unit: 'month', count: 1 }, { unit: 'month', count: 2 }, { unit: 'quarter', count: 1 }, { unit: 'year', count: 1 }, { unit: 'week', count: 1 }, { unit: 'day', count: 10 }, { unit: 'day', count: 1 }];
 /** A period is looked at from its start, 0, to its end. */
 const POINTS = 997;
 const MONTHS = { day: 0, week: 0, month: 1, quarter: 3, year: 12 } as const;

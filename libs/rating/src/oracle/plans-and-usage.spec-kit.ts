@@ -108,9 +108,9 @@ const groupsFor = (charge: OracleCharge): fc.Arbitrary<readonly OracleGroup[]> =
   return fc.tuple(...windows.map(groupOf)).chain((all) => fc.shuffledSubarray(all.flat(), { minLength: all.flat().length }));
 };
 
-/** What was over of the aligned period at the start and the end of the part that is billed. */
-export const slices = fc.tuple(fc.oneof(fc.nat(31), fc.constant(0)), fc.oneof(fc.nat(31), fc.constant(31)), fc.constantFrom(1n, 77_777n)).map(([one, other, times]) => ({
-  start: { numerator: BigInt(Math.min(one, other)) * times, denominator: 31n * times }, end: { numerator: BigInt(Math.max(one, other)) * times, denominator: 31n * times },
+/** What was over of the aligned period at the start and the end of the part that is billed; in lowest terms or not. */
+export const slices = fc.tuple(fc.oneof(fc.nat(31), fc.constant(0)), fc.oneof(fc.nat(31), fc.constant(31)), fc.constantFrom(1n, 77_777n), fc.constantFrom(1n, 3n)).map(([one, other, times, before]) => ({
+  start: { numerator: BigInt(Math.min(one, other)) * before, denominator: 31n * before }, end: { numerator: BigInt(Math.max(one, other)) * times, denominator: 31n * times },
 }));
 
 /** A plan's charge and its usage, with all that they are rated by. */
