@@ -98,9 +98,9 @@ export class Tenant {
     if (answer.status !== 201 && answer.status !== 200) throw new Error(`${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
     return answer.body;
   }
-  async meter(meterKey: string): Promise<void> {
+  async meter(meterKey: string, aggregation = 'count'): Promise<void> {
     await this.bed.say(this.name, `meter-${meterKey}`, {
-      type: 'MeterCreated', meterKey, version: 1, name: meterKey, eventType: 'call', aggregation: 'count', groupBy: {}, filter: [], carryOver: false, metadata: {}, createdAt: systemClock.now(),
+      type: 'MeterCreated', meterKey, version: 1, name: meterKey, eventType: 'call', aggregation, groupBy: {}, filter: [], carryOver: false, metadata: {}, createdAt: systemClock.now(),
     } as MeterCreated);
   }
   async archiveMeter(meterKey: string): Promise<void> {

@@ -160,6 +160,12 @@ describe('simulation', () => {
   test('of windows, each at its price', async () => {
     expect(await amounts({ quantities: { night: [{ window: 'night', quantity: '10' }, { quantity: '5' }] } }, 'windows')).toEqual(['16.00', '15.00', '31.00']);
   });
+  // 14 of 28 days: half of the greatest, but all of what was counted.
+  test('of a part of a period as its meter counts', async () => {
+    await tenant.meter('peak', 'max');
+    await eventually('the meter to be known', async (saw) => { const { status, body } = await tenant.post('plans', { ...PLAN, key: 'peaks', charges: [{ ...CALLS, key: 'peak', meterKey: 'peak' }, CALLS] }); saw(body); return status === 201 ? true : undefined; });
+    expect(await amounts({ quantities: { peak: '1000', calls: '1000' }, period: { from: '2026-02-01T00:00:00Z', to: '2026-02-15T00:00:00Z' } }, 'peaks')).toEqual(['5.00', '10.00', '15.00']);
+  });
   test('with what is missing to a commitment of the plan', async () => {
     expect(await amounts({ quantities: { calls: '1000' } }, 'promised')).toEqual(['49.00', '10.00', '41.00', '100.00']);
   });

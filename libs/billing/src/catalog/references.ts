@@ -6,6 +6,7 @@ import type { AddOnCharge, FeatureCreated } from '@valueverse/contracts';
 import type { ItemKind } from './domain/item.decider';
 import type { PlanSpec } from './domain/plan-shape';
 import { itemId, itemsModel, type ItemRow } from './item.model';
+import { knownMetersOf, type KnownMeter } from './known-meters';
 
 /** A key of something else in what is being made, and where it stands. A feature also has the value that the plan gives it. */
 export interface Reference { readonly kind: ItemKind | 'meter'; readonly key: string; readonly pointer: string; readonly value?: unknown }
@@ -61,20 +62,14 @@ export const valueFaults = (references: readonly Reference[], types: ReadonlyMap
   return found === undefined ? [] : [{ pointer: found.pointer, code: found.code, detail: found.detail }];
 });
 
-/** Meter -> whether it is archived, of those that billing knows. */
-const metersOf = async (tx: Tx, tenant: string, keys: readonly string[]): Promise<ReadonlyMap<string, boolean>> => {
-  const { rows } = await tx.query<{ meter_key: string; archived: boolean }>('SELECT meter_key, archived FROM known_meters WHERE tenant = $1 AND meter_key = ANY($2)', [tenant, keys]);
-  return new Map(rows.map(({ meter_key: key, archived: isArchived }) => [key, isArchived]));
-};
-
 /** All at once: however many are named, news of them is waited for once. */
-const awaitMeters = async (service: Service, tenant: string, keys: readonly string[]): Promise<ReadonlyMap<string, boolean>> => {
+const awaitMeters = async (service: Service, tenant: string, keys: readonly string[]): Promise<ReadonlyMap<string, KnownMeter>> => {
   if (keys.length === 0) return new Map();
   const all = await awaitKnown(service, 'usage', tenant, `a meter among ${keys.slice(0, NAMED_MAX).join(', ')}`, async (tx) => {
-    const found = await metersOf(tx, tenant, keys);
+    const found = await knownMetersOf(tx, tenant, keys);
     return found.size === keys.length ? found : undefined;
   });
-  return all ?? service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => metersOf(tx, tenant, keys));
+  return all ?? service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => knownMetersOf(tx, tenant, keys));
 };
 
 const itemsOf = async (tx: Tx, tenant: string, ids: readonly string[]): Promise<ReadonlyMap<string, ItemRow>> => {
@@ -92,7 +87,7 @@ export const unknownReferences = async (service: Service, tenant: string, refere
   const items = ids.length === 0 ? new Map<string, ItemRow>() : await service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => itemsOf(tx, tenant, ids));
   return references.flatMap((reference) => {
     const { kind, key } = reference;
-    if (kind === 'meter') return meters.get(key) === false ? [] : [meters.has(key) ? archived(reference) : notFound(reference)];
+    if (kind === 'meter') return meters.get(key)?.archived === false ? [] : [meters.has(key) ? archived(reference) : notFound(reference)];
     const id = itemId(kind, key);
     return (made.has(id) ? undefined : itemFault(reference, items.get(id))) ?? [];
   });

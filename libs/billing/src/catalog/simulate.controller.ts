@@ -10,6 +10,7 @@ import { overrides, planTerms } from './domain/plan-terms';
 import { readAll } from './domain/shape';
 import { simulate, simulation, simulationFaults } from './domain/simulate';
 import { refuseFaults, wanted } from './items.controller';
+import { knownMetersOf } from './known-meters';
 import { wantedPlan, wantedVersion } from './plan.model';
 
 const LINE = object({
@@ -46,7 +47,9 @@ export class SimulateController {
       const terms = planTerms(plan, { currency, ...(phaseKey === undefined ? {} : { phaseKey }), ...(own === undefined ? {} : { overrides: own }) });
       refuseFaults(simulationFaults(asked, terms.charges));
       const { rounding } = await settingsAt(tx, tenant, service.clock.now());
-      return { planKey: key, version: plan.version, rounding, ...simulate({ plan, terms, asked, rounding }) };
+      const meters = await knownMetersOf(tx, tenant, terms.charges.flatMap(({ meterKey }) => meterKey ?? []));
+      const aggregations = new Map([...meters].flatMap(([meterKey, { aggregation }]) => (aggregation === null ? [] : [[meterKey, aggregation] as const])));
+      return { planKey: key, version: plan.version, rounding, ...simulate({ plan, terms, asked, rounding, aggregations }) };
     });
   }
 }

@@ -14,7 +14,7 @@ interface DiscountsQuestion {
 }
 
 /**
- * What lowers an invoice of the account in the currency, in the order in which it is taken (`orderedDiscounts`); `appliedCoupons` makes of it what `totalInvoice` takes. What was used up, removed, or
+ * What lowers an invoice of the account in the currency, in the order in which it is taken (`orderedDiscounts`). What was used up, removed, or
  * redeemed later is not among it.
  */
 export const discountsOf = async (tx: Tx, tenant: string, { accountId, currency, at, isIssue = false }: DiscountsQuestion): Promise<readonly Discount[]> => {

@@ -1,9 +1,7 @@
 import { calendarAnchor, Decimal, isBefore, Money, Refused, type Period, type Rounding, periodContaining } from '@valueverse/kernel';
-import type { Charge, PlanPhase } from '@valueverse/contracts';
-import {
-  eventTermsOf, PercentageEvents, pointerTo, rateCommitment, rateFee, rateUsage, sliceOf, type ChargeTerms, type EventsPriced, type EventTerms, type Fault, type PercentageTerms, type Price, type PlanTerms as Around,
-  type RatedLine, type Slice, type Step, type UsageGroup,
-} from '@valueverse/rating';
+import type { Charge, CitedStatement, GroupQuantity, InvoiceItem, PlanPhase } from '@valueverse/contracts';
+import { eventTermsOf, PercentageEvents, pointerTo, rateCommitment, sliceOf, type ChargeTerms, type EventTerms, type Fault, type PercentageTerms, type Price, type Slice } from '@valueverse/rating';
+import { DEFAULT_GRANULARITY, priceItems, type PricedLine } from '../../invoicing/domain/lines';
 import type { PlanTerms } from './plan-terms';
 import type { PlanSpec } from './plan-shape';
 import { anything, currencyCode, decimal, instant, key, list, mapOf, object, optional, required, type Shape, text, whole } from './shape';
@@ -36,10 +34,9 @@ export const simulation: Shape<Simulation> = object<Simulation>({
 
 /** A line as an invoice would have it, before discounts and taxes. */
 export interface SimulatedLine {
-  readonly chargeKey?: string; readonly name: string; readonly type: 'recurring' | 'usage' | 'true_up'; readonly window?: string; readonly dimensions: Readonly<Record<string, string>>;
+  readonly chargeKey?: string; readonly name: string; readonly type: PricedLine['type']; readonly window?: string; readonly dimensions: Readonly<Record<string, string>>;
   readonly quantity: string; readonly billedQuantity: string; readonly amount: string; readonly steps: readonly unknown[];
 }
-interface Pricing { readonly currency: string; readonly rounding: Rounding; readonly sliceFor: (charge: Pick<Charge, 'proration'>) => Slice | undefined }
 
 /** The calendar period of the plan that the part is of. Refuses with `end_before_start`, and `period_too_long` for a part that goes beyond it. */
 const alignedOf = ({ from, to }: Period, { interval }: Pick<PlanSpec, 'interval'>, zone: string): Period => {
@@ -50,10 +47,10 @@ const alignedOf = ({ from, to }: Period, { interval }: Pick<PlanSpec, 'interval'
 };
 
 /** What single events cost, as metering would say it. */
-const pricedEvents = (terms: EventTerms, events: readonly string[]): EventsPriced => {
+const pricedEvents = (terms: EventTerms, events: readonly string[]): NonNullable<GroupQuantity['priced']> => {
   if (terms.kind === 'dynamic') {
     const amount = Decimal.sum(events.map((value) => Decimal.parse(value))).times(Decimal.parse(terms.multiplier ?? '1'));
-    return { amount: amount.toString(), paidValue: amount.toString(), freeEvents: 0, paidEvents: events.length };
+    return { amount: amount.toString(), paidValue: amount.toString(), freeEvents: 0, paidEvents: events.length, unpriced: 0 };
   }
   const optionalDecimal = (value: string | undefined): Decimal | undefined => (value === undefined ? undefined : Decimal.parse(value));
   const { rate = '0', freeEvents, fixedAmount, freeAmount, minAmountPerEvent, maxAmountPerEvent } = terms;
@@ -63,18 +60,15 @@ const pricedEvents = (terms: EventTerms, events: readonly string[]): EventsPrice
   const priced = new PercentageEvents(wanted);
   for (const value of events) priced.add(Decimal.parse(value));
   const { amount, paidValue, ...counts } = priced.result;
-  return { amount: amount.toString(), paidValue: paidValue.toString(), ...counts };
+  return { amount: amount.toString(), paidValue: paidValue.toString(), ...counts, unpriced: 0 };
 };
 
 const priceOf = ({ price, schedule }: ChargeTerms, window: string | undefined): Price =>
   (schedule === undefined ? price : (schedule.windows.find(({ name }) => name === window)?.price ?? schedule.otherwise));
 
-const groupsOf = (terms: ChargeTerms, said: string | readonly SimulatedGroup[]): UsageGroup[] => {
-  const groups = typeof said === 'string' ? [{ quantity: said }] : said;
-  return groups.map(({ dimensions = {}, window, quantity: used, events }: SimulatedGroup) => {
-    const eventTerms = eventTermsOf(priceOf(terms, window));
-    return { dimensions, quantity: Decimal.parse(used), billed: Decimal.parse(used), ...(window === undefined ? {} : { window }), ...(eventTerms === undefined || events === undefined ? {} : { priced: pricedEvents(eventTerms, events) }) };
-  });
+const quantityOf = (terms: ChargeTerms, { dimensions = {}, window, quantity: value, events }: SimulatedGroup): GroupQuantity => {
+  const eventTerms = eventTermsOf(priceOf(terms, window));
+  return { group: dimensions, value, events: events?.length ?? 0, ...(eventTerms === undefined || events === undefined ? {} : { priced: pricedEvents(eventTerms, events) }) };
 };
 
 /** What is said of a charge and does not fit it: `charge_not_found`, `window_not_found`, `events_expected` where the price looks at single events, `recurring_quantity` for groups of a fee. */
@@ -93,33 +87,46 @@ const checkQuantities = ({ quantities }: Simulation, charges: readonly Charge[],
   }
 };
 
-const feeLine = (charge: Charge, said: string, { currency, rounding, sliceFor }: Pricing): SimulatedLine => {
-  const fee = rateFee({ charge: charge as unknown as ChargeTerms, quantity: Decimal.parse(said), slice: sliceFor(charge), currency, rounding });
-  return { chargeKey: charge.key, name: charge.name, type: 'recurring', dimensions: {}, quantity: fee.quantity.toString(), billedQuantity: fee.billedQuantity.toString(), amount: fee.amount.toString(), steps: fee.steps };
-};
-const usageLine = (line: RatedLine, name: string, chargeKey?: string): SimulatedLine => ({
-  ...(chargeKey === undefined ? {} : { chargeKey }), name, type: line.type, ...(line.window === undefined ? {} : { window: line.window }), dimensions: line.dimensions,
-  quantity: line.quantity.toString(), billedQuantity: line.billedQuantity.toString(), amount: line.amount.toString(), steps: line.steps,
-});
-const linesOf = (charge: Charge, said: string | readonly SimulatedGroup[] | undefined, pricing: Pricing): SimulatedLine[] => {
-  if (charge.type === 'recurring') return [feeLine(charge, typeof said === 'string' ? said : charge.quantity ?? '1', pricing)];
-  const { currency, rounding, sliceFor } = pricing;
+/** Time that a whole period stands for where nobody asks for a part of one. */
+const WHOLE: Period = { from: '2000-01-01T00:00:00Z', to: '2000-02-01T00:00:00Z' };
+
+interface Around { readonly aligned: Period; readonly served: Period; readonly zone: string; readonly proration: PlanSpec['proration']; readonly aggregations: ReadonlyMap<string, string> }
+interface AsItem { readonly item: InvoiceItem; readonly statements: readonly (readonly [string, CitedStatement])[] }
+
+/** A charge as the item of an invoice, and what was used of it as the statements that metering would give: one for each window, and one for what is outside of them. */
+const itemOf = (charge: Charge, said: string | readonly SimulatedGroup[] | undefined, { aggregations, proration, ...times }: Around): AsItem => {
+  const own = { itemId: charge.key, charge, ...times, proration: { ...proration, ...charge.proration } };
+  if (charge.type === 'recurring') return { item: { ...own, kind: 'fee', ...(typeof said === 'string' ? { quantity: said } : {}) }, statements: [] };
   const terms = charge as unknown as ChargeTerms;
-  return rateUsage({ charge: terms, groups: groupsOf(terms, said ?? '0'), slice: sliceFor(charge), currency, rounding }).map((line) => usageLine(line, charge.name, charge.key));
+  const groups: readonly SimulatedGroup[] = typeof said === 'string' ? [{ quantity: said }] : said ?? [];
+  const windows = [...(terms.schedule?.windows ?? []).map(({ name }) => name), undefined];
+  const requests = windows.map((window) => ({ requestId: JSON.stringify([charge.key, window ?? null]), ...(window === undefined ? {} : { window }) }));
+  const statements = requests.map(({ requestId, window }) =>
+    [requestId, { statementId: requestId, quantities: groups.filter((group) => group.window === window).map((group) => quantityOf(terms, group)), asOf: {}, evidence: '' }] as const);
+  const aggregation = aggregations.get(charge.meterKey!);
+  return { item: { ...own, kind: 'usage', requests, ...(aggregation === undefined ? {} : { aggregation }) }, statements };
 };
 
-const withCommitment = (lines: readonly SimulatedLine[], { commitment, proration }: Around, name: string, { currency, rounding, sliceFor }: Pricing): SimulatedLine[] => {
+const lineOf = ({ chargeKey, description: name, type, window, dimensions, quantity: used, billedQuantity, amount, steps }: PricedLine): SimulatedLine =>
+  ({ chargeKey, name, type, ...(window === undefined ? {} : { window }), dimensions, quantity: used, billedQuantity, amount, steps });
+
+interface Pricing { readonly currency: string; readonly rounding: Rounding; readonly slice: Slice | undefined }
+const withCommitment = (lines: readonly SimulatedLine[], { name, commitment, proration }: Asked['plan'], { currency, rounding, slice }: Pricing): SimulatedLine[] => {
   if (commitment === undefined) return [...lines];
-  const { added, trueUp } = rateCommitment(lines.map(({ amount }) => Money.parse(amount, currency)), commitment, { slice: sliceFor({}), proration, currency, rounding });
+  const { added, trueUp } = rateCommitment(lines.map(({ amount }) => Money.parse(amount, currency)), commitment, { slice, proration, currency, rounding });
   const raised = lines.map((line, nth): SimulatedLine => {
     const more = added[nth];
-    return more === undefined ? line : { ...line, amount: Money.parse(line.amount, currency).add(more.amount).toString(), steps: [...line.steps, ...(more.steps as readonly Step[])] };
+    return more === undefined ? line : { ...line, amount: Money.parse(line.amount, currency).add(more.amount).toString(), steps: [...line.steps, ...more.steps] };
   });
-  return trueUp === undefined ? raised : [...raised, usageLine(trueUp, name)];
+  return trueUp === undefined ? raised : [...raised, { name, type: 'true_up', dimensions: {}, quantity: '1', billedQuantity: '1', amount: trueUp.amount.toString(), steps: trueUp.steps }];
 };
 
 export interface Simulated { readonly currency: string; readonly phase: PlanPhase | null; readonly isTrial: boolean; readonly aligned: Period | null; readonly lines: readonly SimulatedLine[]; readonly total: string }
-interface Asked { readonly plan: Pick<PlanSpec, 'name' | 'currency' | 'interval' | 'commitment' | 'proration'>; readonly terms: PlanTerms; readonly asked: Simulation; readonly rounding: Rounding }
+interface Asked {
+  readonly plan: Pick<PlanSpec, 'name' | 'currency' | 'interval' | 'commitment' | 'proration'>; readonly terms: PlanTerms; readonly asked: Simulation; readonly rounding: Rounding;
+  /** Meter -> how it counts. */
+  readonly aggregations: ReadonlyMap<string, string>;
+}
 
 /** What does not fit the charges, told before anything is priced. */
 export const simulationFaults = (asked: Simulation, charges: readonly Charge[]): readonly Fault[] => {
@@ -129,18 +136,19 @@ export const simulationFaults = (asked: Simulation, charges: readonly Charge[]):
 };
 
 /**
- * What quantities cost by the terms of a plan, by the functions of rating that price an invoice. A charge of usage of which nothing is said has the quantity zero, a fee that of the plan. Presumes
+ * What quantities cost by the terms of a plan, by the function that prices the items of an invoice. A charge of usage of which nothing is said has no usage, a fee the quantity of the plan. Presumes
  * quantities without `simulationFaults`. Refuses with `end_before_start`, `period_too_long`, `unknown_zone`, and `currency_mismatch` where a commitment of the plan is said in another currency.
  */
-export const simulate = ({ plan, terms, asked, rounding }: Asked): Simulated => {
-  const { currency = plan.currency, period, timezone = 'UTC', quantities } = asked;
+export const simulate = ({ plan, terms, asked, rounding, aggregations }: Asked): Simulated => {
+  const { currency = plan.currency, period, timezone: zone = 'UTC', quantities } = asked;
   if (plan.commitment !== undefined && currency !== plan.currency) throw new Refused('currency_mismatch', `the plan says its commitment in ${plan.currency} alone`, '/currency');
-  const aligned = period === undefined ? undefined : alignedOf(period, plan, timezone);
-  const sliceFor = ({ proration }: Pick<Charge, 'proration'>): Slice | undefined =>
-    (period === undefined ? undefined : sliceOf(proration?.granularity ?? plan.proration?.granularity ?? 'day', aligned!, period, timezone));
-  const pricing: Pricing = { currency, rounding, sliceFor };
-  const charges = terms.charges.map((charge): Charge => ({ ...charge, proration: { ...plan.proration, ...charge.proration } }));
-  const lines = terms.isTrial ? [] : withCommitment(charges.flatMap((charge) => linesOf(charge, quantities[charge.key], pricing)), plan as unknown as Around, plan.name, pricing);
+  const aligned = period === undefined ? undefined : alignedOf(period, plan, zone);
+  const around: Around = { aligned: aligned ?? WHOLE, served: period ?? WHOLE, zone, proration: plan.proration, aggregations };
+  const all = terms.isTrial ? [] : terms.charges.map((charge) => itemOf(charge, quantities[charge.key], around));
+  const statements = new Map(all.flatMap((one) => one.statements));
+  const priced = priceItems(all.map(({ item }) => item), { invoiceId: 'simulated', kind: 'cycle', currency, rounding, statements, credited: {}, interim: [] }).map(lineOf);
+  const slice = period === undefined ? undefined : sliceOf(plan.proration?.granularity ?? DEFAULT_GRANULARITY, aligned!, period, zone);
+  const lines = terms.isTrial ? [] : withCommitment(priced, plan, { currency, rounding, slice });
   const total = Money.sum(lines.map(({ amount }) => Money.parse(amount, currency)), currency).toString();
   return { currency, phase: terms.phase ?? null, isTrial: terms.isTrial, aligned: aligned ?? null, lines, total };
 };

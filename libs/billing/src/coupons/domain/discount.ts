@@ -38,15 +38,3 @@ export const orderedDiscounts = (redeemed: readonly RedeemedCoupon[], currency: 
   }).sort((left, right) => widthOf(left.discount) - widthOf(right.discount) || compareInstants(left.redeemedAt, right.redeemedAt) || (left.discount.redemptionId < right.discount.redemptionId ? -1 : 1));
   return ordered.map(({ discount }) => discount);
 };
-
-/** A line, and where it comes from. */
-export interface DiscountableLine { readonly lineId: string; readonly chargeKey: string; readonly planKey?: string }
-
-/** The discounts as rating takes them, each under the id of its redemption, with the lines that it is for. One that is for other lines than these is left out. */
-export const appliedCoupons = (discounts: readonly Discount[], lines: readonly DiscountableLine[]): readonly AppliedCoupon[] => discounts.flatMap(({ redemptionId, discount, planKeys, chargeKeys, stackable }) => {
-  const coupon = { key: redemptionId, discount, stackable };
-  if (planKeys === undefined && chargeKeys === undefined) return [coupon];
-  const isFor = ({ planKey, chargeKey }: DiscountableLine): boolean => (planKeys === undefined || (planKey !== undefined && planKeys.includes(planKey))) && (chargeKeys === undefined || chargeKeys.includes(chargeKey));
-  const lineIds = lines.filter(isFor).map(({ lineId }) => lineId);
-  return lineIds.length === 0 ? [] : [{ ...coupon, lineIds }];
-});
