@@ -16,7 +16,7 @@ features:
 taxRates:
   - { key: de, name: MwSt, rate: "19", jurisdiction: { country: DE } }
 coupons:
-  - { key: launch, discount: { type: percent, value: "50" }, periods: 3, maxRedemptions: 2 }
+  - { key: launch, discount: { type: percent, value: "50" }, periods: 3, maxRedemptions: 3 }
 addOns:
   - key: setup
     name: Set-up
@@ -99,11 +99,28 @@ test('what is wrong with a file is told by line and column, and nothing of it is
   expect(await edition.get(`${BILLING}/catalog`)).toEqual(before);
 }, TIMEOUT_MS);
 
+// 5 x 4.50 in the first quarter, half of it by the coupon, for three invoices: 11.25 and 19 %, 2.1375. Then 5 x 9.00 and 19 %.
+test('what the catalogue says is what is billed: phases, the coupon for its three invoices, the tax of the plan', async () => {
+  const clock = await edition.post(`${BILLING}/clocks`, { name: 'catalogue', now: '2024-01-01T00:00:00Z' });
+  const account = await edition.post(`${BILLING}/accounts`, { name: 'Acme', currency: 'USD', timezone: 'UTC', testClockId: clock.id });
+  const redemption = await edition.post(`${BILLING}/accounts/${account.id}/coupons`, { couponKey: 'launch' });
+  const { id: subscriptionId } = await edition.post(`${BILLING}/subscriptions`, { accountId: account.id, planKey: 'team', planVersion: 1, startsAt: '2024-01-01T00:00:00Z', subjects: ['acme'] });
+  await edition.advance(clock.id, '2024-04-02T00:00:00Z');
+  const { data } = await edition.get(`${BILLING}/invoices?accountId=${account.id}`);
+  const money = data.map((invoice: Record<string, unknown>) => ['subtotal', 'discountTotal', 'taxTotal', 'total'].map((name) => invoice[name]).join(' ')).reverse();
+  expect(money).toEqual(['22.50 11.25 2.14 13.39', '22.50 11.25 2.14 13.39', '22.50 11.25 2.14 13.39', '45.00 0.00 8.55 53.55']);
+  expect(await edition.get(`${BILLING}/accounts/${account.id}/coupons/${redemption.id}`)).toMatchObject({ status: 'used_up', invoices: 3, invoicesLeft: 0 });
+  const upcoming = await edition.get(`${BILLING}/subscriptions/${subscriptionId}/upcoming-invoice`);
+  const simulated = await edition.post(`${BILLING}/plans/team/simulate`, { version: 1, phaseKey: 'rest', quantities: {} });
+  expect([upcoming.subtotal, upcoming.taxTotal]).toEqual([simulated.total, '8.55']);
+}, TIMEOUT_MS);
+
 test('what the catalogue says is what is simulated, redeemed and subscribed to', async () => {
   const simulated = await edition.post(`${BILLING}/plans/team/simulate`, { version: 1, quantities: { requests: '3500000', seats: '7' } });
   // 7 x 9.00; 2.5 million above what is free are three packages of 2.00.
   expect([simulated.lines.map(({ chargeKey, amount }: { chargeKey: string; amount: string }) => `${chargeKey} ${amount}`), simulated.total]).toEqual([['seats 63.00', 'requests 6.00'], '69.00']);
   expect((await edition.post(`${BILLING}/plans/team/simulate`, { version: 1, phaseKey: 'start', quantities: {} })).total).toBe('22.50');
+  // One of three was redeemed above.
   const accounts = await Promise.all([1, 2, 3].map(() => edition.post(`${BILLING}/accounts`, { name: 'Acme', currency: 'USD', timezone: 'UTC' })));
   const redeemed = await Promise.all(accounts.map(({ id }) => edition.ask(`${BILLING}/accounts/${id}/coupons`, { body: { couponKey: 'launch' } })));
   expect(redeemed.map(({ status, body }) => body.code ?? status).sort()).toEqual([201, 201, 'coupon_used_up']);
