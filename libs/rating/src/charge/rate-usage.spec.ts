@@ -105,6 +105,13 @@ test('a commitment beside a percentage does not make it look at single events', 
   expect(shown(rate({ schedule, freeUnits: '50' }, [group('150', { window: 'night' })]))).toEqual(['night 16.00']);
 });
 
+test('what single events cost is added up over the groups of a line', () => {
+  const terms = { kind: 'dynamic', amountProperty: '$.cost' };
+  const priced = (amount: string, unpriced?: number) => ({ amount, paidValue: '2', freeEvents: 1, paidEvents: 3, unpriced });
+  const [line] = rate({ price: { model: 'dynamic', amountProperty: '$.cost' } }, [group('2', { priced: priced('1.25') }), group('2', { priced: priced('0.5', 4) })]);
+  expect(line!.steps).toEqual([{ kind: 'events', terms, freeEvents: 2, paidEvents: 6, unpriced: 4, paidValue: '4', amount: '1.75' }]);
+});
+
 test('usage of single events is not billed as nothing because nobody asked what they cost', () => {
   const charge = { price: { model: 'dynamic', amountProperty: '$.cost' } };
   expect(() => rate(charge, ['5'])).toThrow('ask metering with eventTermsOf(price) as terms');

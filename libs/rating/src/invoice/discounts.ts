@@ -1,6 +1,6 @@
 import { Decimal, Money, type Rounding } from '@valueverse/kernel';
 import { percentOf } from '../percent';
-import type { AppliedCoupon, LineToTotal } from './invoice-terms';
+import type { AppliedCoupon } from './invoice-terms';
 
 /** What one coupon took: of each line, and together. All amounts are as priced. */
 export interface Discounted {
@@ -14,7 +14,6 @@ export interface Discounted {
 
 interface LineState {
   readonly lineId: string;
-  /** What coupons may still lower. */
   rest: Money;
   isDiscounted: boolean;
   /** A coupon that goes with no other one has it. */
@@ -48,8 +47,8 @@ const applyCoupon = (coupon: AppliedCoupon, states: readonly LineState[], curren
  * Coupons one after the other, those for lines first, each on what the ones before have left. What a coupon takes is rounded once and spread over its lines by what is left
  * of each (largest remainder, the earlier line wins a tie); it never takes more than that. Lines below zero are left alone: what they give back was discounted when it was billed.
  */
-export const applyCoupons = (lines: readonly Pick<LineToTotal, 'lineId' | 'amount' | 'discountable'>[], coupons: readonly AppliedCoupon[], currency: string, rounding: Rounding): readonly Discounted[] => {
-  const states = lines.map(({ lineId, amount, discountable = amount }): LineState => ({ lineId, rest: discountable.min(amount), isDiscounted: false, isClosed: false }));
+export const applyCoupons = (lines: readonly { readonly lineId: string; readonly amount: Money }[], coupons: readonly AppliedCoupon[], currency: string, rounding: Rounding): readonly Discounted[] => {
+  const states = lines.map(({ lineId, amount }): LineState => ({ lineId, rest: amount, isDiscounted: false, isClosed: false }));
   const ordered = [...coupons.filter(({ lineIds }) => lineIds !== undefined), ...coupons.filter(({ lineIds }) => lineIds === undefined)];
   return ordered.map((coupon) => applyCoupon(coupon, states, currency, rounding));
 };

@@ -13,8 +13,6 @@ export interface LineToTotal {
   readonly lineId: string;
   /** As priced: without its tax where that is exclusive, with it where it is inclusive. Below zero for what is given back. */
   readonly amount: Money;
-  /** What of it coupons may lower; all where not given. Less where a part was billed before, as by an interim invoice that another line takes away: that part has had its coupons. */
-  readonly discountable?: Money | undefined;
   readonly taxBehavior: 'exclusive' | 'inclusive';
   /** Empty where no tax is due, as of a reverse charge. */
   readonly taxRates: readonly TaxRate[];

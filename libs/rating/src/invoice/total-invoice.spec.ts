@@ -9,7 +9,6 @@ const VAT: TaxRate = { key: 'vat', rate: '19' };
 type Given = Partial<Omit<InvoiceToTotal, 'lines'>>;
 const line = (amount: string, more: Partial<LineToTotal> = {}, currency = 'USD'): LineToTotal => ({ lineId: amount, amount: Money.parse(amount, currency), taxBehavior: 'exclusive', taxRates: [], ...more });
 const total = (lines: readonly LineToTotal[], given: Given = {}): TotalledInvoice => totalInvoice({ lines, currency: 'USD', rounding: 'half_up', taxRounding: 'invoice', inclusiveRounding: 'net', ...given });
-const usd = (text: string): Money => Money.parse(text, 'USD');
 const percent = (value: string, more: Partial<AppliedCoupon> = {}): AppliedCoupon => ({ key: `${value}%`, discount: { type: 'percent', value }, stackable: true, ...more });
 const fixed = (value: string, more: Partial<AppliedCoupon> = {}): AppliedCoupon => ({ key: value, discount: { type: 'amount', value }, stackable: true, ...more });
 const totals = ({ subtotal, discountTotal, taxTotal, total: sum }: TotalledInvoice): string => `${subtotal} - ${discountTotal} + ${taxTotal} = ${sum}`;
@@ -39,7 +38,7 @@ test('a rate is rounded once on the invoice and spread, or on each line', () => 
 test('several rates on a line are each of its net amount', () => {
   const invoice = total([line('100.00', { taxRates: [{ key: 'state', rate: '6' }, { key: 'city', rate: '2.5' }] }), line('10.00', { taxRates: [{ key: 'state', rate: '6' }] })]);
   expect(totals(invoice)).toBe('110.00 - 0.00 + 9.10 = 119.10');
-  expect(invoice.steps.filter(({ kind }) => kind === 'tax').map(({ amount }) => amount)).toEqual(['6.60', '2.50']);
+  expect(invoice.steps.filter(({ kind }) => kind === 'tax')).toMatchObject([{ key: 'state', base: '110.00', amount: '6.60' }, { key: 'city', base: '100.00', amount: '2.50' }]);
   expect(invoice.lines[0]!.taxes.map(({ amount }) => amount.toString())).toEqual(['6.00', '2.50']);
 });
 
@@ -83,12 +82,6 @@ test('what is given back is not discounted again, and lowers the tax', () => {
   expect(nets(invoice)).toEqual(['90.00', '-40.00']);
   expect(totals(invoice)).toBe('60.00 - 10.00 + 9.50 = 59.50');
   expect(taxes(total([line('0.05', { taxRates: [VAT] }), line('-0.05', { taxRates: [VAT] })]))).toEqual(['0.01', '-0.01']);
-});
-
-test('what an interim invoice has billed has had its coupons', () => {
-  // 250 in all, of which 200 were billed less 10 percent: only 50 are left to be discounted, and the interim invoice is taken away as it was billed.
-  const invoice = total([line('250.00', { discountable: usd('50.00') }), line('-200.00')], { coupons: [percent('10')] });
-  expect(totals(invoice)).toBe('50.00 - 5.00 + 0.00 = 45.00');
 });
 
 test('credit is used in its order, never more than is due', () => {

@@ -9,7 +9,7 @@ import type { InvoiceToTotal, TotalledInvoice } from '../invoice/invoice-terms';
 import { totalInvoice } from '../invoice/total-invoice';
 import { parsePrice, type Price } from '../price';
 import { NOTHING, WHOLE } from '../proration';
-import { coupons, currencies, DIGITS, LINES_MAX, maybe, plans, roundingRules, taxes } from './plans-and-usage.spec-kit';
+import { coupons, currencies, DIGITS, LINES_MAX, plans, roundingRules, taxes } from './plans-and-usage.spec-kit';
 import { groupsOf, oracleSliceFor, seeded, sliceFor, termsOf } from './rated-by-us.spec-kit';
 
 const shown = ({ lines, ...totals }: TotalledInvoice) => ({
@@ -50,19 +50,17 @@ test('the oracle and this library agree on whole plans and their usage, to the l
 
 const invoices = currencies.chain((currency) => fc.record({
   currency: fc.constant(currency), ...roundingRules, isCredit: fc.boolean(), coupons: coupons(DIGITS[currency]), credits: fc.array(fc.bigInt({ min: 0n, max: 40_000n }), { maxLength: 2 }),
-  lines: fc.array(fc.record({ minor: fc.oneof(fc.bigInt({ min: -9_000n, max: 30_000n }), fc.bigInt({ min: -9n, max: 20n })), discountable: maybe(fc.bigInt({ min: 0n, max: 5_000n })), taxes }), { maxLength: LINES_MAX }),
+  lines: fc.array(fc.record({ minor: fc.oneof(fc.bigInt({ min: -9_000n, max: 30_000n }), fc.bigInt({ min: -9n, max: 20n })), taxes }), { maxLength: LINES_MAX }),
 }));
 
 test('the oracle and this library agree on invoices, those below zero among them', () =>
   fc.assert(fc.property(invoices, ({ currency, lines, credits, isCredit, ...rules }) => {
     const money = (minor: bigint): Money => Money.of(minor, currency);
     const given: InvoiceToTotal = {
-      ...rules, currency, lines: lines.map(({ minor, discountable, taxes: own }, nth) => ({
-        lineId: `line_${nth}`, amount: money(isCredit ? -minor : minor), ...(discountable === undefined ? {} : { discountable: money(discountable) }), ...own,
-      })),
+      ...rules, currency, lines: lines.map(({ minor, taxes: own }, nth) => ({ lineId: `line_${nth}`, amount: money(isCredit ? -minor : minor), ...own })),
       credits: credits.map((minor, nth) => ({ creditId: `cn_${nth}`, amount: money(minor) })),
     };
     expect(shown(totalInvoice(given))).toEqual(oracleInvoice({
-      ...rules, digits: DIGITS[currency], lines: given.lines.map((line) => ({ ...line, amount: line.amount.toString(), discountable: line.discountable?.toString() })), credits: given.credits!.map(({ amount }) => amount.toString()),
+      ...rules, digits: DIGITS[currency], lines: given.lines.map((line) => ({ ...line, amount: line.amount.toString() })), credits: given.credits!.map(({ amount }) => amount.toString()),
     }));
   }), seeded(104, 0.5)));

@@ -1,7 +1,7 @@
 import { by, floor, handOut, isLess, least, minus, ONE, type OracleRounding, percent, plus, type Ratio, ratio, read, rounded, sum, times, writeAmount, ZERO } from './ratio';
 
 export interface OracleInvoiceQuestion {
-  readonly lines: readonly { readonly lineId: string; readonly amount: string; readonly discountable?: string | undefined; readonly taxBehavior: 'exclusive' | 'inclusive'; readonly taxRates: readonly { readonly key: string; readonly rate: string }[] }[];
+  readonly lines: readonly { readonly lineId: string; readonly amount: string; readonly taxBehavior: 'exclusive' | 'inclusive'; readonly taxRates: readonly { readonly key: string; readonly rate: string }[] }[];
   readonly coupons: readonly { readonly key: string; readonly discount: { readonly type: 'percent' | 'amount'; readonly value: string }; readonly lineIds?: readonly string[] | undefined; readonly stackable: boolean }[];
   readonly credits: readonly string[];
   readonly digits: number;
@@ -37,22 +37,21 @@ const netOf = (amount: Ratio, line: GivenLine, { digits, rounding, inclusiveRoun
   return minus(amount, rounded(by(times(amount, rate), plus(ONE, rate)), digits, rounding));
 };
 
-interface State { readonly line: GivenLine; rest: Ratio; open: Ratio; net: Ratio; readonly discounts: Ratio[]; coupons: OracleInvoiceQuestion['coupons'][number][] }
+interface State { readonly line: GivenLine; rest: Ratio; net: Ratio; readonly discounts: Ratio[]; coupons: OracleInvoiceQuestion['coupons'][number][] }
 
 const applyCoupons = (states: readonly State[], question: OracleInvoiceQuestion): void => {
   const { coupons, digits, rounding } = question;
   for (const coupon of [...coupons.filter(({ lineIds }) => lineIds !== undefined), ...coupons.filter(({ lineIds }) => lineIds === undefined)]) {
-    const wanted = states.filter(({ line, open, coupons: before }) => isLess(ZERO, open) && (coupon.lineIds?.includes(line.lineId) ?? true)
+    const wanted = states.filter(({ line, rest, coupons: before }) => isLess(ZERO, rest) && (coupon.lineIds?.includes(line.lineId) ?? true)
       && before.every(({ stackable }) => stackable && coupon.stackable));
-    const base = sum(wanted.map(({ open }) => open));
+    const base = sum(wanted.map(({ rest }) => rest));
     const { type, value } = coupon.discount;
     const taken = least(base, rounded(type === 'percent' ? percent(base, read(value)) : read(value), digits, rounding));
     if (taken.over === 0n) continue;
-    const parts = spreadOut(taken, wanted.map(({ open }) => by(times(taken, open), base)), digits);
+    const parts = spreadOut(taken, wanted.map(({ rest }) => by(times(taken, rest), base)), digits);
     for (const [nth, state] of wanted.entries()) {
       if (parts[nth]!.over === 0n) continue;
       state.rest = minus(state.rest, parts[nth]!);
-      state.open = minus(state.open, parts[nth]!);
       const net = netOf(state.rest, state.line, question);
       state.discounts.push(minus(state.net, net));
       state.net = net;
@@ -82,7 +81,7 @@ const taxesOf = (states: readonly State[], { digits, rounding, taxRounding }: Or
 /** From lines to what is due. */
 export const oracleInvoice = (question: OracleInvoiceQuestion): OracleInvoice => {
   const { lines, credits, digits } = question;
-  const states = lines.map((line): State => ({ line, rest: read(line.amount), open: least(read(line.amount), read(line.discountable ?? line.amount)), net: netOf(read(line.amount), line, question), discounts: [], coupons: [] }));
+  const states = lines.map((line): State => ({ line, rest: read(line.amount), net: netOf(read(line.amount), line, question), discounts: [], coupons: [] }));
   const subtotal = sum(states.map(({ net }) => net));
   applyCoupons(states, question);
   const taxes = taxesOf(states, question);
