@@ -22,13 +22,7 @@ export const knownMeters: Projector = {
 /** A meter as billing knows it. `version` is the one that a new statement is asked for. */
 export interface KnownMeter { readonly version: number; readonly archived: boolean; readonly aggregation: string | null }
 
-/** `undefined` when billing has not heard of the meter. */
-export const knownMeter = async (tx: Tx, tenant: string, meterKey: string): Promise<KnownMeter | undefined> => {
-  const { rows } = await tx.query<KnownMeter>('SELECT version, archived, aggregation FROM known_meters WHERE tenant = $1 AND meter_key = $2', [tenant, meterKey]);
-  return rows[0];
-};
-
-/** Several at once; a meter that billing has not heard of is not among them. */
+/** Those of these keys; a meter that billing has not heard of is not among them. */
 export const knownMetersOf = async (tx: Tx, tenant: string, meterKeys: readonly string[]): Promise<ReadonlyMap<string, KnownMeter>> => {
   if (meterKeys.length === 0) return new Map();
   const { rows } = await tx.query<KnownMeter & { meter_key: string }>('SELECT meter_key, version, archived, aggregation FROM known_meters WHERE tenant = $1 AND meter_key = ANY($2)', [tenant, meterKeys]);
