@@ -21,12 +21,16 @@ import { redemptionsModel } from './coupons/redemptions';
 import { RedemptionsController } from './coupons/redemptions.controller';
 import { COUPONS } from './coupons/schema';
 import { creditNotesModel } from './credit-notes/credit-note.model';
+import { CreditNotesController } from './credit-notes/credit-notes.controller';
 import { DocumentsController } from './documents/documents.controller';
 import { InvoicePdfs } from './documents/invoice-pdfs';
+import { EntitiesController } from './entities/entities.controller';
 import { entitiesModel } from './entities/entity.model';
 import { applyPayments, billingCycle, billingCycleJobs, takeStatements } from './invoicing/billing-cycle';
 import { invoicesModel } from './invoicing/invoice.model';
 import { lateUsage } from './invoicing/late-usage';
+import { CyclesController } from './invoicing/cycles.controller';
+import { ManualInvoicesController } from './invoicing/manual-invoices.controller';
 import { InvoicesController } from './invoicing/invoices.controller';
 import { ACCOUNT_SUBJECTS, BILLING_CYCLES, BILLING_SCHEMA, KNOWN_METERS_AGGREGATION, KNOWN_METERS_ARCHIVED, LATE_USAGE } from './schema';
 import { SettingsController } from './settings/settings.controller';
@@ -76,7 +80,7 @@ export const billingContext = (service: Service, { auth, usage, reports }: Billi
     module: {
       module: BillingModule, imports: [auth.module],
       controllers: [AccountsController, PlansController, SimulateController, CatalogController, ProductsController, FeaturesController, AddOnsController, CouponsController, RedemptionsController, TaxRatesController, SettingsController,
-        SubscriptionsController, ChangesController, InvoicesController, ClocksController, DocumentsController, BillingReaderController],
+        SubscriptionsController, ChangesController, CyclesController, ManualInvoicesController, InvoicesController, CreditNotesController, EntitiesController, ClocksController, DocumentsController, BillingReaderController],
       providers: [{ provide: BillingHost, useValue: host }, { provide: InvoicePdfs, useValue: documents }],
     },
   };

@@ -1,4 +1,4 @@
-import { addDuration, addMicros, compareInstants, derivedId, type Instant } from '@valueverse/kernel';
+import { addDuration, addMicros, compareInstants, derivedId, laterOf, type Instant } from '@valueverse/kernel';
 import type { BilledSlice, BillingSettings, InvoiceDrafted, InvoiceItem, StatementRequest } from '@valueverse/contracts';
 import { ident, tableOf, type Tx } from '@valueverse/event-log';
 import { knownMetersOf } from '../catalog/known-meters';
@@ -10,8 +10,8 @@ import { invoicesModel, type InvoiceRow } from './invoice.model';
 import { withRequests } from './statement-requests';
 
 export type Draft = Omit<InvoiceDrafted, 'type' | 'draftedAt'>;
-/** What an invoice charges of one subscription. `revision` is that of the subscription as it was looked at. */
-export interface BilledPart { readonly subscriptionId: string; readonly revision: number; readonly slices: readonly BilledSlice[] }
+/** What an invoice charges of one subscription. `revision` is that of the subscription as it was looked at; up to `billedTo` nothing is due any more. */
+export interface BilledPart { readonly subscriptionId: string; readonly revision: number; readonly billedTo: Instant; readonly slices: readonly BilledSlice[] }
 export interface Bill { readonly draft: Draft; readonly parts: readonly BilledPart[] }
 export interface BillRun { readonly bills: readonly Bill[]; readonly catalogue: Catalogue }
 
@@ -33,7 +33,7 @@ export const billSubscriptions = async (tx: Tx, tenant: string, rows: readonly S
   const dueOf = async (row: SubscriptionRow): Promise<readonly DueItem[]> => {
     const invoiceId = invoiceIdOf(row.started.currency);
     if (kind === 'interim') return openUsageAt(row, catalogue, at, invoiceId);
-    const { items, credits } = dueAt(row, catalogue, at, invoiceId);
+    const { items, credits } = dueAt(row, catalogue, billedToOf(row, at), invoiceId);
     const originals = await itemsOf(tx, tenant, credits.map(({ of }) => of.invoiceId));
     return [...items, ...credits.flatMap((credit) => { const original = originals.get(credit.of.lineId); return original === undefined ? [] : [creditItem(credit, original, invoiceId)]; })];
   };
@@ -44,6 +44,9 @@ export const billSubscriptions = async (tx: Tx, tenant: string, rows: readonly S
   for (const currency of currencies) bills.push(await billOf(tx, tenant, found.filter(({ row, due }) => row.started.currency === currency && due.length > 0), { invoiceId: invoiceIdOf(currency), at, now, kind }));
   return { bills, catalogue };
 };
+
+/** A change that was put before what is billed already is a matter of what is billed since. */
+const billedToOf = ({ billedTo }: SubscriptionRow, at: Instant): Instant => (billedTo === undefined ? at : laterOf(at, billedTo));
 
 /** When something of the subscriptions may fall due next. */
 export const nextRun = (row: SubscriptionRow, catalogue: Catalogue, after: Instant): Instant | undefined => nextDueAfter(row, catalogue, after);
@@ -79,7 +82,7 @@ const billOf = async (tx: Tx, tenant: string, found: readonly Found[], { invoice
       invoiceId, accountId, ...(found.length === 1 ? { subscriptionId } : {}), kind, currency, zone: anchor.zone, rounding: settings.rounding, items, requests,
       finalizeAt: await finalizeAt(tx, tenant, { items, requests, at, now, kind }, settings),
     },
-    parts: found.map(({ row, due }) => ({ subscriptionId: row.started.subscriptionId, revision: row.revision, slices: due.map(({ slice }) => slice) })),
+    parts: found.map(({ row, due }) => ({ subscriptionId: row.started.subscriptionId, revision: row.revision, billedTo: kind === 'interim' ? row.billedTo ?? row.started.startsAt : billedToOf(row, at), slices: due.map(({ slice }) => slice) })),
   };
 };
 

@@ -116,7 +116,7 @@ const billIn = async (tx: Tx, { id, tenant, payload: { subscriptionId }, dueAt, 
   await noteRun(tx, tenant, { id, accountId: own.started.accountId, subscriptionId, dueAt, doneAt: now, attempt, invoiceIds: bills.map(({ draft }) => draft.invoiceId) });
   return {
     commands: bills.flatMap(({ draft, parts }) => [
-      ...parts.map((part) => follow(subscriptionDecider, { type: 'BillSubscription', invoiceId: draft.invoiceId, billedTo: dueAt, at: now, ...part })),
+      ...parts.map((part) => follow(subscriptionDecider, { type: 'BillSubscription', invoiceId: draft.invoiceId, at: now, ...part })),
       follow(invoiceDecider, { ...draft, type: 'DraftInvoice', at: now }),
     ]),
     jobs: [...next, ...bills.map(({ draft }) => closeJob(tenant, draft))],

@@ -1,5 +1,6 @@
 import { earlierOf, type Instant } from '@valueverse/kernel';
 import type { CitedStatement, InvoiceLine, UsageReader } from '@valueverse/contracts';
+import type { Tx } from '@valueverse/event-log';
 import { balanceOf } from '../balances/balance.model';
 import type { BillingHost } from '../billing-host';
 import type { Draft } from './bill-subscription';
@@ -23,14 +24,19 @@ export const liveStatements = async (usage: UsageReader, tenant: string, { reque
 
 export interface Preview { readonly money: InvoiceMoney | undefined; readonly notes: Issue['notes']; readonly asOf: Instant | undefined }
 
+type Previewed = Pick<Draft, 'invoiceId' | 'accountId' | 'kind' | 'currency' | 'rounding' | 'items' | 'requests'>;
+
 /** What a draft would come to if it were issued at an instant, by the same functions as the invoice itself; nothing is stored. */
-export const previewDraft = async (host: BillingHost, tenant: string, draft: Pick<Draft, 'invoiceId' | 'accountId' | 'kind' | 'currency' | 'rounding' | 'items' | 'requests'>, at: Instant): Promise<Preview> => {
-  const { statements, asOf } = await liveStatements(host.usage, tenant, draft);
-  return host.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
-    const { terms } = await termsFor(host, tx, tenant, draft, statements, { at, isIssue: false });
-    const issue = issueInvoice(draft, statements, terms);
-    return { money: issue.invoiceWith(await balanceOf(tx, tenant, draft.accountId, draft.currency)), notes: issue.notes, asOf };
-  });
+export const previewDraft = async (host: BillingHost, tenant: string, draft: Previewed, at: Instant): Promise<Preview> => {
+  const live = await liveStatements(host.usage, tenant, draft);
+  return host.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => previewIn(host, tx, tenant, draft, live, at));
+};
+
+/** The same inside a transaction, with what metering has said; nobody is asked while a connection is held. */
+export const previewIn = async (host: BillingHost, tx: Tx, tenant: string, draft: Previewed, { statements, asOf }: Live, at: Instant): Promise<Preview> => {
+  const { terms } = await termsFor(host, tx, tenant, draft, statements, { at, isIssue: false });
+  const issue = issueInvoice(draft, statements, terms);
+  return { money: issue.invoiceWith(await balanceOf(tx, tenant, draft.accountId, draft.currency)), notes: issue.notes, asOf };
 };
 
 const noLines = (zero: string): Omit<InvoiceMoney, 'totalSteps'> => ({ lines: [], subtotal: zero, discountTotal: zero, taxTotal: zero, total: zero, creditApplied: zero, amountDue: zero });

@@ -1,4 +1,4 @@
-import type { AddOnChoice, AddOnCreated, SubscriptionTerms } from '@valueverse/contracts';
+import type { AddOnChoice, AddOnCreated, Charge, SubscriptionTerms } from '@valueverse/contracts';
 import { ident, tableOf, type Tx } from '@valueverse/event-log';
 import { planTerms, type Overrides } from '../catalog/domain/plan-terms';
 import { itemId, itemsModel, type ItemRow } from '../catalog/item.model';
@@ -39,14 +39,17 @@ const chargesIn = (loaded: Loaded, { terms, phase, addOnsSince }: Pick<Stretch, 
   const { currency, overrides = {}, quantity } = terms;
   const ofPlan = planTerms(versionIn(loaded, terms), { currency, overrides: overrides as Overrides, ...(phase === undefined ? {} : { phaseKey: phase.key }) });
   return [
-    ...ofPlan.charges.map((charge): ChargeInForce => ({ charge, quantity: (overrides[charge.key] as { quantity?: string } | undefined)?.quantity ?? quantity ?? charge.quantity ?? '1' })),
+    ...ofPlan.charges.map((charge): ChargeInForce => ({ charge, quantity: counted(charge, (overrides[charge.key] as { quantity?: string } | undefined)?.quantity ?? quantity) })),
     ...(terms.addOns ?? []).flatMap((choice) => ofAddOn(loaded, choice, currency, addOnsSince)),
   ];
 };
+
+/** A flat price does not look at how many there are, so nothing about it changes with them. */
+const counted = ({ price, quantity }: Pick<Charge, 'price' | 'quantity'>, said: string | undefined): string => ((price as { model?: string }).model === 'flat' ? '1' : said ?? quantity ?? '1');
 
 const ofAddOn = ({ addOns }: Loaded, { key, quantity }: AddOnChoice, currency: string, since: Stretch['addOnsSince']): ChargeInForce[] => {
   const addOn = addOns.get(key)!;
   // An add-on is priced as a plan without phases is.
   const { charges } = planTerms(addOn as Parameters<typeof planTerms>[0], { currency });
-  return charges.map((charge) => ({ charge, quantity: quantity ?? charge.quantity ?? '1', addOnKey: key, interval: addOn.interval, since: since.get(key) }));
+  return charges.map((charge) => ({ charge, quantity: counted(charge, quantity), addOnKey: key, interval: addOn.interval, since: since.get(key) }));
 };

@@ -5,12 +5,15 @@ import { instant, object, optional } from '@valueverse/contracts';
 import { instruct, type Tx } from '@valueverse/event-log';
 import { derivedId, isBefore, laterOf, Money, type IdSource } from '@valueverse/kernel';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
-import { answerOnce, Answers, IDS, ok } from '@valueverse/platform';
+import { answerOnce, Answers, created, IDS, ok, Problem, rowOf } from '@valueverse/platform';
 import { BillingHost } from '../billing-host';
 import { wanted } from '../catalog/items.controller';
 import { readAll, type Shape } from '../catalog/domain/shape';
 import { billSubscriptions, type Bill } from '../invoicing/bill-subscription';
-import { UPCOMING_INVOICE } from '../invoicing/invoice-schema';
+import { closeJob } from '../invoicing/billing-cycle';
+import { invoiceToApi } from '../invoicing/invoice-api';
+import { INVOICE, UPCOMING_INVOICE } from '../invoicing/invoice-schema';
+import { invoiceDecider, invoicesModel, type InvoiceRow } from '../invoicing/invoice.model';
 import { previewDraft, previewToApi } from '../invoicing/preview';
 import { after, billedUpTo, resolveCancelOf, resolveChangeOf, resolvePauseOf, resolveReactivateOf, resolveResumeOf, type Resolved, type Subject } from './change-subscription';
 import { SUBSCRIPTION, subscriptionToApi } from './subscription-api';
@@ -119,6 +122,28 @@ export class ChangesController {
   @ApiBody({ schema: resumeShape.json })
   @Answers(CHANGE_PREVIEW)
   previewResume(@Param('id') id: string, @Body() body: unknown, @CurrentCaller() caller: Caller): Promise<unknown> { return this.preview({ id, body, shape: resumeShape, resolve: resolveResumeOf }, caller); }
+
+  /** Bills the usage of the present period so far, by an invoice of its own; the invoice of the period charges the whole less that. Refuses with `nothing_to_bill`. */
+  @Post('interim-invoice')
+  @Allow('billing:write')
+  @Answers(INVOICE, 201)
+  interim(@Param('id') id: string, @CurrentCaller() caller: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
+    const { service } = this.host;
+    const { tenant } = caller;
+    const invoiceId = this.ids.next('inv');
+    return answerOnce(service, { tenant, route: 'POST /api/v1/billing/subscriptions/{id}/interim-invoice', request, reply }, async (tx) => {
+      const { row, account, catalogue, now } = await knownSubscription(this.host, tx, tenant, id);
+      const { bills: [bill] } = await billSubscriptions(tx, tenant, [row], { at: now, now, kind: 'interim', invoiceIdOf: () => invoiceId }, catalogue);
+      if (bill === undefined) throw new Problem(409, 'nothing_to_bill', 'no usage is charged in the present period');
+      const context = contextOfCaller(caller, now, account.testClockId);
+      await service.log.execute(tx, [
+        ...bill.parts.map((part) => instruct(subscriptionDecider, { type: 'BillSubscription', invoiceId, at: now, ...part }, context)),
+        instruct(invoiceDecider, { ...bill.draft, type: 'DraftInvoice', at: now }, context),
+      ]);
+      await service.jobs.schedule(tx, [{ ...closeJob(tenant, bill.draft), ...(account.testClockId === undefined ? {} : { clockId: account.testClockId }) }]);
+      return created(`/api/v1/billing/invoices/${invoiceId}`, await invoiceToApi(this.host, (await rowOf<InvoiceRow>(tx, invoicesModel, invoiceId))!, tenant, undefined, now, tx));
+    });
+  }
 
   private execute<Spec>(name: string, { id, body, shape, resolve }: Asked<Spec>, caller: Caller, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const spec = wanted(readAll(shape, body ?? {}));
