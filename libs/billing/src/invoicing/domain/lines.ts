@@ -85,8 +85,8 @@ const creditLine = (item: InvoiceItem, pricing: Pricing): PricedLine[] => {
   return [{ ...base(item, pricing), type: 'proration_credit', quantity: fee.quantity.toString(), billedQuantity: fee.billedQuantity.toString(), amount: amount.toString(), steps, credits: { ...item.credits! } }];
 };
 
-const groupOf = ({ group, value, converted, priced }: GroupQuantity, window: string | undefined): UsageGroup => ({
-  dimensions: group, quantity: Decimal.parse(value), billed: Decimal.parse(converted ?? value), ...(window === undefined ? {} : { window }),
+const groupOf = ({ group, value, converted, priced, events }: GroupQuantity, window: string | undefined): UsageGroup => ({
+  dimensions: group, quantity: Decimal.parse(value), billed: Decimal.parse(converted ?? value), events, ...(window === undefined ? {} : { window }),
   ...(priced === undefined ? {} : { priced }),
 });
 
@@ -111,7 +111,7 @@ const usageLines = (item: InvoiceItem, pricing: Pricing): PricedLine[] => {
     const request = requests.find((one) => one.window === window) ?? requests[0]!;
     const names = [...(window === undefined ? [] : [window]), ...Object.values(dimensions)];
     return withoutInterim(item, pricing, {
-      ...own, type, lineId: names.length === 0 && type === 'usage' ? own.lineId : derivedId('line', pricing.invoiceId, item.itemId, type, window ?? '', canonicalJson(dimensions)),
+      ...own, type, lineId: names.length === 0 && type === 'usage' ? own.lineId : derivedId('line', pricing.invoiceId, item.itemId, line.key),
       description: names.length === 0 ? own.description : `${own.description} (${names.join(', ')})`, dimensions, ...(window === undefined ? {} : { window }),
       quantity: quantity.toString(), billedQuantity: billedQuantity.toString(), amount: line.amount.toString(), steps: line.steps, ...(type === 'usage' ? { statement: statements.get(request.requestId)! } : {}),
     });
