@@ -4,7 +4,7 @@ export {
 export { type Measured } from './charge/promises';
 export * from './charge/rate-commitment';
 export * from './charge/rate-fee';
-export { type RatedLine, type RatedUsage, rateUsage } from './charge/rate-usage';
+export { type RatedLine, rateUsage, type UsageToRate } from './charge/rate-usage';
 export { type Schedule, type ScheduleWindow, WEEK_DAYS, type WeekDay, type WindowPrice, WINDOWS_MAX } from './charge/schedule';
 export type { UsageGroup } from './charge/usage-groups';
 export * from './event-terms';

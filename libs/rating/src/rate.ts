@@ -40,7 +40,13 @@ export const rateCharge = ({ price, currency, rounding, quantity, flatAtZero = f
 };
 
 /** What rounding added to the exact sum, as a step that closes an explanation; `undefined` where it added nothing. */
-export const roundingStep = ({ amount, exact }: RatedCharge, rounding: Rounding): RoundingStep | undefined => {
+export const roundingStep = ({ amount, exact }: Pick<RatedCharge, 'amount' | 'exact'>, rounding: Rounding): RoundingStep | undefined => {
   const difference = amount.toDecimal().minus(exact);
   return difference.isZero() ? undefined : { kind: 'rounding', rounding, amount: difference.toString() };
+};
+
+/** Steps with the one that rounds them, where it adds anything: they add up to the amount. */
+export const closedSteps = ({ amount, exact, steps }: RatedCharge, rounding: Rounding): readonly Step[] => {
+  const closing = roundingStep({ amount, exact }, rounding);
+  return closing === undefined ? steps : [...steps, closing];
 };

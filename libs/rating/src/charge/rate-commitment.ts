@@ -1,4 +1,5 @@
 import { Decimal, Money } from '@valueverse/kernel';
+import { closedSteps } from '../rate';
 import type { Step } from '../step';
 import type { Commitment } from './charge-terms';
 import { type Measured, overageSteps, promised } from './promises';
@@ -29,8 +30,7 @@ export const rateCommitment = (lines: readonly Money[], commitment: Commitment, 
     const before = Money.fromDecimal(total, currency, rounding);
     total = total.plus(Decimal.parse(step.amount));
     const amount = Money.fromDecimal(total, currency, rounding).subtract(before);
-    const difference = amount.toDecimal().minus(Decimal.parse(step.amount));
-    return { amount, steps: difference.isZero() ? [step] : [step, { kind: 'rounding', rounding, amount: difference.toString() } as const] };
+    return { amount, steps: closedSteps({ amount, exact: Decimal.parse(step.amount), steps: [step] }, rounding) };
   });
   return { added, trueUp: trueUpLine(Money.sum(lines, currency), { commitment }, measured)[0] };
 };

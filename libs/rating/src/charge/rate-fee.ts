@@ -1,6 +1,7 @@
 import { Decimal, Money, type Rounding } from '@valueverse/kernel';
 import { priceSteps } from '../price';
 import { isWhole, sliceFee, type Slice } from '../proration';
+import { closedSteps } from '../rate';
 import { type Step, sumOfSteps } from '../step';
 import type { ChargeTerms } from './charge-terms';
 import { takeFree } from './promises';
@@ -49,6 +50,5 @@ export const rateFee = ({ charge, quantity: given, slice, currency, rounding }: 
     return { quantity, billedQuantity, amount: sliced.amount, full, steps: [...freeStep, ...stepsOfSlice(priced, full), ...sliced.steps] };
   }
   const amount = Money.fromDecimal(full, currency, rounding);
-  const difference = amount.toDecimal().minus(full);
-  return { quantity, billedQuantity, amount, full, steps: [...freeStep, ...priced, ...(difference.isZero() ? [] : [{ kind: 'rounding', rounding, amount: difference.toString() } as const])] };
+  return { quantity, billedQuantity, amount, full, steps: closedSteps({ amount, exact: full, steps: [...freeStep, ...priced] }, rounding) };
 };

@@ -1,12 +1,13 @@
 import { currency as currencyOf, Decimal, Money, type Rounding } from '@valueverse/kernel';
 import { priceSteps } from '../price';
 import { isWhole, shareOf, type Slice } from '../proration';
+import { closedSteps } from '../rate';
 import { type FreeUnitsStep, type ShareStep, type Step, sumOfSteps } from '../step';
 import type { ChargeTerms, Commitment } from './charge-terms';
 import { boundsShareOf, floorStep, freeUnitsOf, maximumSteps, type Measured, overageSteps, promised, takeFree } from './promises';
 import { groupsOf, type PricedGroup, type UsageGroup } from './usage-groups';
 
-export interface RatedUsage {
+export interface UsageToRate {
   readonly charge: ChargeTerms;
   /**
    * What was used, as metering states it. An aggregation of which nothing is the quantity zero (`count`, `sum`, `unique_count`, `time_weighted_sum`) sends a group of zero and
@@ -55,14 +56,14 @@ const add = (draft: Draft, step: Step | undefined): void => {
   draft.exact = draft.exact.plus(Decimal.parse(step.amount));
 };
 
-const shareStep = (exact: Decimal, slice: Slice, { currency, rounding }: RatedUsage): ShareStep => {
+const shareStep = (exact: Decimal, slice: Slice, { currency, rounding }: UsageToRate): ShareStep => {
   const { numerator, denominator } = shareOf(slice);
   const part = Money.fromDecimal(exact.timesFraction(numerator, denominator, currencyOf(currency).exponent, rounding), currency, rounding);
   return { kind: 'share', full: exact.toString(), numerator: numerator.toString(), denominator: denominator.toString(), amount: part.toDecimal().minus(exact).toString() };
 };
 
 /** Each group at its price: free units first, then the model, then the share of the period. */
-const priceGroups = (usage: RatedUsage): readonly Draft[] => {
+const priceGroups = (usage: UsageToRate): readonly Draft[] => {
   const { charge, slice, isAmountShared } = usage;
   const groups = groupsOf(charge, usage.groups);
   // What is shared as an amount is rated as of a whole period: bounds of a part would take its share twice.
@@ -85,12 +86,11 @@ const addOverage = (drafts: readonly Draft[], commitment: Commitment | undefined
   for (const [nth, draft] of drafts.entries()) add(draft, steps[nth]);
 };
 
-const closed = ({ group: { window, dimensions, quantity }, billedQuantity, steps, exact }: Draft, { currency, rounding }: RatedUsage): RatedLine => {
+const closed = ({ group: { window, dimensions, quantity }, billedQuantity, steps, exact }: Draft, { currency, rounding }: UsageToRate): RatedLine => {
   const amount = Money.fromDecimal(exact, currency, rounding);
-  const difference = amount.toDecimal().minus(exact);
   return {
     type: 'usage', key: JSON.stringify(['usage', window ?? null, ...Object.values(dimensions)]), ...(window === undefined ? {} : { window }), dimensions, quantity, billedQuantity, amount, exact,
-    steps: difference.isZero() ? steps : [...steps, { kind: 'rounding', rounding, amount: difference.toString() }],
+    steps: closedSteps({ amount, exact, steps }, rounding),
   };
 };
 
@@ -139,7 +139,7 @@ const windowsOf = ({ schedule }: ChargeTerms): readonly { readonly window: strin
  * Presumes terms that `readChargeTerms` accepted. Refuses a code that is no currency with `unknown_currency`. A window that is unknown, and
  * usage of single events without what they cost, are mistakes of the caller: `RangeError`.
  */
-export const rateUsage = (usage: RatedUsage): readonly RatedLine[] => {
+export const rateUsage = (usage: UsageToRate): readonly RatedLine[] => {
   const { charge, slice, currency, rounding } = usage;
   const measured: Measured = { slice, proration: charge.proration, currency, rounding };
   const drafts = priceGroups(usage);

@@ -14,6 +14,14 @@ export interface Tier extends TierBound {
   readonly flatAmount?: string;
 }
 
+/** A tier of a value that costs a part of it. */
+export interface PercentTier extends TierBound {
+  /** In percent of the part of the value inside the tier. */
+  readonly rate: string;
+  /** Major units that are due once, when the tier is entered. */
+  readonly flatAmount?: string;
+}
+
 /** The most tiers that a price may have. */
 export const TIERS_MAX = 100;
 
@@ -138,11 +146,3 @@ export const readPercentTiers = (fields: PriceFields): readonly PercentTier[] =>
   const flatAmount = tier.optionalDue('flatAmount');
   return { upTo: upToOf(tier), rate, ...(flatAmount === undefined ? {} : { flatAmount }) };
 });
-
-/** A tier of a value that costs a part of it. */
-export interface PercentTier extends TierBound {
-  /** In percent of the part of the value inside the tier. */
-  readonly rate: string;
-  /** Major units that are due once, when the tier is entered. */
-  readonly flatAmount?: string;
-}
