@@ -39,6 +39,8 @@ import { subscriptionsModel } from './subscriptions/subscription.model';
 import { BillingReaderController } from './subscriptions/remote-billing-reader';
 import { ChangesController } from './subscriptions/changes.controller';
 import { SubscriptionsController } from './subscriptions/subscriptions.controller';
+import { builtInEngine } from './taxes/built-in-engine';
+import type { TaxEngine } from './taxes/tax-engine';
 import { TaxRatesController } from './taxes/tax-rates.controller';
 
 export const billingShape: ContextShape = {
@@ -59,6 +61,8 @@ export interface BillingDependencies {
   readonly auth: ServiceAuth;
   readonly usage: UsageReader;
   readonly reports: () => readonly ServiceReports[];
+  /** Says which taxes lines have; the rates of the catalogue if not given. */
+  readonly taxes?: TaxEngine;
 }
 
 registerRefusals({
@@ -70,8 +74,8 @@ registerRefusals({
 class BillingModule {}
 
 /** The billing context of one service: its consumers and jobs, and the module with its controllers. */
-export const billingContext = (service: Service, { auth, usage, reports }: BillingDependencies): { parts: ContextParts; module: DynamicModule; documents: InvoicePdfs; reader: BillingReader } => {
-  const host = new BillingHost(service, usage, reports);
+export const billingContext = (service: Service, { auth, usage, reports, taxes = builtInEngine }: BillingDependencies): { parts: ContextParts; module: DynamicModule; documents: InvoicePdfs; reader: BillingReader } => {
+  const host = new BillingHost(service, usage, taxes, reports);
   const documents = new InvoicePdfs(service);
   return {
     documents,

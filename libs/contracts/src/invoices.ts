@@ -82,6 +82,8 @@ export const invoiceLine = object({
   quantity: decimal(), billedQuantity: decimal(),
   /** As priced. Of an inclusive price with the tax in it; the net amount is after discounts and without tax. */
   amount: decimal(), netAmount: decimal(), taxAmount: decimal(), taxBehavior: optional(oneOf('exclusive', 'inclusive')), discounts: list(lineDiscount), taxes: list(lineTax),
+  /** Why no tax is due: the customer is exempt, accounts for it, or what was named is not valid. */
+  taxReason: optional(object({ reason: text(64), detail: optional(text(256)) })),
   servicePeriod: period, dimensions: mapOf(text()), window: optional(text(64)),
   /** The arithmetic, in order; the amounts add up to the line before rounding, and the last step is the rounding. */
   steps: list(anything()), statement: optional(citedStatement),
@@ -109,7 +111,7 @@ export const InvoiceFinalized = defineEvent({
     /** What of the account's balance it used, and what is left to be paid. */
     creditApplied: decimal(), amountDue: decimal(),
     /** What the totals were computed with, beside the lines. */
-    terms: optional(object({ taxRounding: oneOf('invoice', 'line'), inclusiveRounding: oneOf('net', 'tax'), coupons: list(anything()), lineTaxes: mapOf(list(taxRateUsed)), credited: mapOf(creditedLine), interim: list(interimLine) })),
+    terms: optional(object({ taxRounding: oneOf('invoice', 'line'), inclusiveRounding: oneOf('net', 'tax'), coupons: list(anything()), lineTaxes: mapOf(list(taxRateUsed)), taxReasons: optional(mapOf(object({ reason: text(64), detail: optional(text(256)) }))), credited: mapOf(creditedLine), interim: list(interimLine) })),
     /** The one billed and the seller, as they were at the moment of issue. */
     billTo: personal(object({ name: text(256), email: optional(text(320)), address: optional(postalAddress) })),
     seller: optional(object({ name: text(256), address: optional(postalAddress), taxId: optional(text(64)), email: optional(text(320)), footer: optional(text(1_024)) })),

@@ -12,8 +12,7 @@ import { issueNote } from '../credit-notes/issue-note';
 import { entityOf, sellerOf } from '../entities/entity.model';
 import { termsDays } from '../settings/domain/settings.decider';
 import { settingsAt } from '../settings/settings.model';
-import { builtInEngine } from '../taxes/built-in-engine';
-import type { TaxCustomer } from '../taxes/tax-engine';
+import type { TaxCustomer, TaxEngine } from '../taxes/tax-engine';
 import { invoiceRows } from './bill-subscription';
 import { issueInvoice, pricingOf, type Drafted, type IssueTerms, type NoteParts, type Statements } from './domain/issue-invoice';
 import { priceItems, type PricedLine } from './domain/lines';
@@ -56,10 +55,10 @@ const customerOf = ({ taxRateKeys, taxExemption, reverseCharge }: AccountRow, { 
 });
 
 /** The rates of each line. A line that gives back has those of the line that it gives back. */
-const lineTaxesOf = async (tx: Tx, tenant: string, lines: readonly PricedLine[], items: readonly InvoiceItem[], around: { customer: TaxCustomer; settings: BillingSettings; at: Instant }): Promise<Record<string, TaxRateUsed[]>> => {
+const lineTaxesOf = async (engine: TaxEngine, tx: Tx, tenant: string, lines: readonly PricedLine[], items: readonly InvoiceItem[], around: { customer: TaxCustomer; settings: BillingSettings; at: Instant }): Promise<Pick<IssueTerms, 'lineTaxes' | 'taxReasons'>> => {
   const byId = new Map(items.map((item) => [item.itemId, item]));
   const plans = await planRateKeys(tx, tenant, items);
-  const answers = await builtInEngine.taxesOf(tx, tenant, {
+  const answers = await engine.taxesOf(tx, tenant, {
     customer: around.customer, settingsRateKeys: around.settings.taxRateKeys, at: around.at,
     lines: lines.map(({ lineId, itemId }) => {
       const { charge: { taxCode, taxRateKeys }, planKey, planVersion } = byId.get(itemId)!;
@@ -67,7 +66,11 @@ const lineTaxesOf = async (tx: Tx, tenant: string, lines: readonly PricedLine[],
       return { lineId, ...(taxCode === undefined ? {} : { taxCode }), ...(taxRateKeys === undefined ? {} : { chargeRateKeys: taxRateKeys }), ...(ofPlan === undefined ? {} : { planRateKeys: ofPlan }) };
     }),
   });
-  return Object.fromEntries(answers.map(({ lineId, rates }) => [lineId, rates.map(({ key, name, rate }) => ({ key, name, rate }))]));
+  const untaxed = answers.filter(({ rates, reason }) => rates.length === 0 && reason !== 'none');
+  return {
+    lineTaxes: Object.fromEntries(answers.map(({ lineId, rates }) => [lineId, rates.map(({ key, name, rate }) => ({ key, name, rate }))])),
+    ...(untaxed.length === 0 ? {} : { taxReasons: Object.fromEntries(untaxed.map(({ lineId, reason, detail }) => [lineId, { reason, ...(detail === undefined ? {} : { detail }) }])) }),
+  };
 };
 
 const planRateKeys = async (tx: Tx, tenant: string, items: readonly InvoiceItem[]): Promise<ReadonlyMap<string, readonly string[] | undefined>> => {
@@ -88,9 +91,9 @@ export const termsFor = async (host: BillingHost, tx: Tx, tenant: string, drafte
   const settings = await settingsAt(tx, tenant, at);
   const [credited, interim] = [await creditedBy(tx, tenant, items), await interimOf(tx, tenant, items)];
   const lines = priceItems(items, pricingOf(drafted, statements, { credited, interim }));
-  const lineTaxes = await lineTaxesOf(tx, tenant, lines, items, { customer: customerOf(account, personal), settings, at });
+  const taxes = await lineTaxesOf(host.taxes, tx, tenant, lines, items, { customer: customerOf(account, personal), settings, at });
   const coupons = await discountsOf(tx, tenant, { accountId, currency, at, isIssue });
-  return { terms: { taxRounding: settings.taxRounding, inclusiveRounding: settings.inclusiveRounding, coupons, lineTaxes, credited, interim }, settings, account, personal };
+  return { terms: { taxRounding: settings.taxRounding, inclusiveRounding: settings.inclusiveRounding, coupons, ...taxes, credited, interim }, settings, account, personal };
 };
 
 /**

@@ -4,7 +4,7 @@ import { LATE_USAGE_SHOWN } from './late-usage';
 // What the routes of invoices answer, for their OpenAPI document.
 export const LINE = object({
   id: text(), itemId: text(), chargeKey: text(), type: oneOf('recurring', 'usage', 'one_off', 'true_up', 'adjustment', 'proration_credit'), description: text(), subscriptionId: optional(text()), planKey: optional(text()), planVersion: optional(whole(1)),
-  quantity: decimal(), billedQuantity: decimal(), amount: decimal(), netAmount: decimal(), taxAmount: decimal(), taxBehavior: optional(text()), servicePeriod: period, dimensions: mapOf(text()), window: optional(text()), taxes: list(lineTax),
+  quantity: decimal(), billedQuantity: decimal(), amount: decimal(), netAmount: decimal(), taxAmount: decimal(), taxBehavior: optional(text()), taxReason: optional(object({ reason: text(), detail: optional(text()) })), servicePeriod: period, dimensions: mapOf(text()), window: optional(text()), taxes: list(lineTax),
   discounts: list(lineDiscount), credits: optional(object({ invoiceId: text(), lineId: text() })), lateUsage: optional(LATE_USAGE_SHOWN),
 });
 const TOTALS = { currency: text(3), subtotal: decimal(), discountTotal: decimal(), taxTotal: decimal(), total: decimal(), creditApplied: decimal(), amountDue: decimal(), totalSteps: optional(list(anything())), lines: list(LINE) };

@@ -12,6 +12,8 @@ export interface IssueTerms {
   readonly coupons: readonly Discount[];
   /** Line -> the rates that it is taxed at. */
   readonly lineTaxes: Readonly<Record<string, readonly TaxRateUsed[]>>;
+  /** Line -> why it has none. */
+  readonly taxReasons?: Readonly<Record<string, NonNullable<InvoiceLine['taxReason']>>>;
   readonly credited: Readonly<Record<string, CreditedLine>>;
   readonly interim: readonly InterimLine[];
 }
@@ -51,7 +53,7 @@ const totalsOf = (lines: readonly PricedLine[], terms: IssueTerms, { currency, r
 const finished = (line: PricedLine, totalled: TotalledLine, terms: IssueTerms): InvoiceLine => {
   const rates = (line.credits === undefined ? terms.lineTaxes[line.lineId] : terms.credited[line.credits.lineId]?.taxes ?? terms.lineTaxes[line.lineId]) ?? [];
   return {
-    ...line, netAmount: totalled.netAmount.toString(), taxAmount: totalled.taxAmount.toString(),
+    ...line, ...(terms.taxReasons?.[line.lineId] === undefined ? {} : { taxReason: terms.taxReasons[line.lineId]! }), netAmount: totalled.netAmount.toString(), taxAmount: totalled.taxAmount.toString(),
     discounts: totalled.discounts.map(({ coupon, amount }) => ({ couponKey: terms.coupons.find(({ redemptionId }) => redemptionId === coupon)!.couponKey, amount: amount.toString() })),
     taxes: totalled.taxes.map(({ key, rate, amount }) => {
       const used = rates.find((one) => one.key === key)!;
