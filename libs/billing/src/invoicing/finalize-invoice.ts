@@ -1,5 +1,5 @@
 import { addLocalDays, derivedId, Money, type Instant } from '@valueverse/kernel';
-import type { BillingSettings, CreditedLine, CreditNoteLine, InterimLine, InvoiceDrafted, InvoiceItem, TaxRateUsed } from '@valueverse/contracts';
+import type { BillingSettings, CreditedLine, CreditNoteLine, InterimLine, InvoiceDrafted, InvoiceItem } from '@valueverse/contracts';
 import { follow, ident, tableOf, type Reaction, type Tx } from '@valueverse/event-log';
 import type { Job } from '@valueverse/platform';
 import { accountsModel, billToOf, personalOf, type AccountRow, type Personal } from '../accounts/account.model';
