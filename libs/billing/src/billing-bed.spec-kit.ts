@@ -71,6 +71,12 @@ export class BillingBed {
     return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) as unknown };
   }
 
+  /** A document as it comes. */
+  async file(path: string, key: string): Promise<{ readonly status: number; readonly headers: Headers; readonly content: Buffer }> {
+    const response = await fetch(`${this.url}/api/v1/billing/${path}`, { headers: { authorization: `Bearer ${key}` } });
+    return { status: response.status, headers: response.headers, content: Buffer.from(await response.arrayBuffer()) };
+  }
+
   async say(tenant: string, stream: string, event: DomainEvent): Promise<void> {
     await this.metering.log.executeOne(speaker, { type: 'Say', stream, event }, { tenant, at: systemClock.now(), actor: 'spec' });
   }
@@ -89,6 +95,7 @@ export class Tenant {
   constructor(private readonly bed: BillingBed, readonly name: string, private readonly key: string) {}
 
   ask(method: string, path: string, body?: unknown): Promise<Answer> { return this.bed.ask(method, path, this.key, body); }
+  file(path: string): ReturnType<BillingBed['file']> { return this.bed.file(path, this.key); }
   get(path: string): Promise<Answer> { return this.ask('GET', path); }
   post(path: string, body: unknown = {}): Promise<Answer> { return this.ask('POST', path, body); }
   /** What has to succeed, and its body. */

@@ -23,7 +23,8 @@ import { COUPONS } from './coupons/schema';
 import { creditNotesModel } from './credit-notes/credit-note.model';
 import { CreditNotesController } from './credit-notes/credit-notes.controller';
 import { DocumentsController } from './documents/documents.controller';
-import { InvoicePdfs } from './documents/invoice-pdfs';
+import { Documents } from './documents/documents';
+import { DownloadsController } from './documents/downloads.controller';
 import { EntitiesController } from './entities/entities.controller';
 import { entitiesModel } from './entities/entity.model';
 import { applyPayments, billingCycle, billingCycleJobs, takeStatements } from './invoicing/billing-cycle';
@@ -74,9 +75,9 @@ registerRefusals({
 class BillingModule {}
 
 /** The billing context of one service: its consumers and jobs, and the module with its controllers. */
-export const billingContext = (service: Service, { auth, usage, reports, taxes = builtInEngine }: BillingDependencies): { parts: ContextParts; module: DynamicModule; documents: InvoicePdfs; reader: BillingReader } => {
+export const billingContext = (service: Service, { auth, usage, reports, taxes = builtInEngine }: BillingDependencies): { parts: ContextParts; module: DynamicModule; documents: Documents; reader: BillingReader } => {
   const host = new BillingHost(service, usage, taxes, reports);
-  const documents = new InvoicePdfs(service);
+  const documents = new Documents(service);
   return {
     documents,
     reader: host.reader,
@@ -84,8 +85,8 @@ export const billingContext = (service: Service, { auth, usage, reports, taxes =
     module: {
       module: BillingModule, imports: [auth.module],
       controllers: [AccountsController, PlansController, SimulateController, CatalogController, ProductsController, FeaturesController, AddOnsController, CouponsController, RedemptionsController, TaxRatesController, SettingsController,
-        SubscriptionsController, ChangesController, CyclesController, ManualInvoicesController, InvoicesController, CreditNotesController, EntitiesController, ClocksController, DocumentsController, BillingReaderController],
-      providers: [{ provide: BillingHost, useValue: host }, { provide: InvoicePdfs, useValue: documents }],
+        SubscriptionsController, ChangesController, CyclesController, ManualInvoicesController, InvoicesController, CreditNotesController, EntitiesController, ClocksController, DownloadsController, DocumentsController, BillingReaderController],
+      providers: [{ provide: BillingHost, useValue: host }, { provide: Documents, useValue: documents }],
     },
   };
 };

@@ -113,8 +113,12 @@ export const InvoiceFinalized = defineEvent({
     /** What the totals were computed with, beside the lines. */
     terms: optional(object({ taxRounding: oneOf('invoice', 'line'), inclusiveRounding: oneOf('net', 'tax'), coupons: list(anything()), lineTaxes: mapOf(list(taxRateUsed)), taxReasons: optional(mapOf(object({ reason: text(64), detail: optional(text(256)) }))), credited: mapOf(creditedLine), interim: list(interimLine) })),
     /** The one billed and the seller, as they were at the moment of issue. */
-    billTo: personal(object({ name: text(256), email: optional(text(320)), address: optional(postalAddress) })),
+    billTo: personal(object({ name: text(256), email: optional(text(320)), address: optional(postalAddress), taxId: optional(text(64)) })),
     seller: optional(object({ name: text(256), address: optional(postalAddress), taxId: optional(text(64)), email: optional(text(320)), footer: optional(text(1_024)) })),
+    /** How its document looks: a language tag, and of the seller the paper and a colour such as `#0055aa`. */
+    document: optional(object({ language: text(16), pageSize: oneOf('A4', 'Letter'), accentColor: optional(text(7)) })),
+    /** Why nothing is taxed, where the account says so. */
+    untaxed: optional(object({ reason: oneOf('exempt', 'reverse_charge'), detail: optional(text(256)) })),
   }),
   history: [{ version: 1, upcast: withTotals }],
 });
@@ -149,7 +153,7 @@ export const CreditNoteIssued = defineEvent({
   data: object({
     creditNoteId: text(), number: text(64), invoiceId: text(), accountId: text(), currency: text(3), entityKey: optional(text(256)), lines: list(creditNoteLine), netTotal: decimal(), taxTotal: decimal(), total: decimal(),
     applied: decimal(), toBalance: decimal(), toRefund: decimal(), settlement: oneOf('balance', 'refund', 'offset'), reason: text(512), issuedAt: instant(),
-    billTo: personal(object({ name: text(256), email: optional(text(320)), address: optional(postalAddress) })),
+    billTo: personal(object({ name: text(256), email: optional(text(320)), address: optional(postalAddress), taxId: optional(text(64)) })),
   }),
 });
 export type CreditNoteIssued = EventOf<typeof CreditNoteIssued>;

@@ -42,4 +42,4 @@ export const personalOf = async (service: Service, tx: Tx, tenant: string, accou
 };
 
 /** Who was erased is billed without a name; what is owed stays. */
-export const billToOf = (personal: Personal): InvoiceFinalized['billTo'] => (personal.name === ERASED ? { name: personal.name } : personal);
+export const billToOf = (personal: Personal, { taxId }: Pick<AccountRow, 'taxId'>): InvoiceFinalized['billTo'] => (personal.name === ERASED ? { name: personal.name } : { ...personal, ...(taxId === undefined ? {} : { taxId }) });

@@ -67,7 +67,7 @@ export class CreditNotesController {
       const lines = noteLinesFor({ currency: row.drafted.currency, lines: row.issued!.lines, credited: row.credited }, spec.lines === undefined ? { amount: spec.amount! } : { lines: spec.lines } satisfies NoteRequest);
       const creditNoteId = this.ids.next('cn');
       const { settlement = 'balance', reason } = spec;
-      const note = await issueNote(tx, tenant, row, { creditNoteId, lines, settlement, reason, billTo: billToOf(await personalOf(service, tx, tenant, row.accountId)) }, { at, clockId: account.testClockId });
+      const note = await issueNote(tx, tenant, row, { creditNoteId, lines, settlement, reason, billTo: billToOf(await personalOf(service, tx, tenant, row.accountId), account) }, { at, clockId: account.testClockId });
       if (settlement === 'offset' && note.toBalance.isPositive()) throw refuse(409, 'credit_exceeds_due', '/settlement', `${note.applied.toString()} is due; the rest cannot be offset`);
       await service.log.execute(tx, note.commands.map(({ decider, command }) => instruct(decider, command as never, contextOfCaller(caller, at, account.testClockId))));
       return created(`/api/v1/billing/credit-notes/${creditNoteId}`, toApi((await rowOf<CreditNoteRow>(tx, creditNotesModel, creditNoteId))!));

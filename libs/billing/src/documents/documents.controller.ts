@@ -3,7 +3,7 @@ import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Allow } from '@valueverse/auth';
 import { notFound, Text } from '@valueverse/platform';
-import { InvoicePdfs } from './invoice-pdfs';
+import { Documents } from './documents';
 
 class DocumentQuery {
   @Text({ max: 128 }) tenant!: string;
@@ -14,11 +14,11 @@ class DocumentQuery {
 @Controller('internal/v1/invoices')
 @Allow('service')
 export class DocumentsController {
-  constructor(@Inject(InvoicePdfs) private readonly pdfs: InvoicePdfs) {}
+  constructor(@Inject(Documents) private readonly documents: Documents) {}
 
   @Get(':id/pdf')
   async pdf(@Param('id') id: string, @Query() { tenant }: DocumentQuery, @Res() reply: FastifyReply): Promise<void> {
-    const document = await this.pdfs.pdf(tenant, id);
+    const document = await this.documents.pdf(tenant, id);
     if (document === undefined) throw notFound();
     await reply.type('application/pdf').header('Content-Disposition', `attachment; filename="${document.fileName}"`).send(document.content);
   }

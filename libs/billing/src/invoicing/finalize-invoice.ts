@@ -9,6 +9,7 @@ import { versionOf, plansModel, type PlanRow } from '../catalog/plan.model';
 import { discountsOf, useDiscounts } from '../coupons/discounts';
 import { leftOf, taxesOfPart, taxOfPart } from '../credit-notes/domain/note-lines';
 import { issueNote } from '../credit-notes/issue-note';
+import { onDocument } from '../documents/on-document';
 import { entityOf, sellerOf } from '../entities/entity.model';
 import { termsDays } from '../settings/domain/settings.decider';
 import { settingsAt } from '../settings/settings.model';
@@ -108,7 +109,7 @@ export const finalizeIn = async (host: BillingHost, tx: Tx, { tenant, payload: {
   const { accountId, currency } = drafted;
   const { terms, settings, account, personal } = await termsFor(host, tx, tenant, drafted, statementsOf(row), { at: now, isIssue: true });
   const issue = issueInvoice(drafted, statementsOf(row), terms);
-  const billTo = billToOf(personal);
+  const billTo = billToOf(personal, account);
   const notes = await issueNotes(tx, tenant, issue.notes, { drafted, now, clockId, billTo });
   const balance = (await balanceOf(tx, tenant, accountId, currency, true)).add(notes.toBalance);
   const money = issue.invoiceWith(balance);
@@ -124,7 +125,7 @@ export const finalizeIn = async (host: BillingHost, tx: Tx, { tenant, payload: {
       ...notes.commands,
       ...await creditOriginals(tx, tenant, money.lines, invoiceId, now),
       follow(invoiceDecider, {
-        type: 'FinalizeInvoice', invoiceId, number, dueAt: dueAfter(now, account.paymentTerms ?? settings.paymentTerms, drafted.zone), terms, balance: balance.toString(), billTo, at: now,
+        type: 'FinalizeInvoice', invoiceId, number, dueAt: dueAfter(now, account.paymentTerms ?? settings.paymentTerms, drafted.zone), terms, balance: balance.toString(), billTo, ...onDocument(account, seller), at: now,
         ...(seller === undefined ? {} : { entityKey: seller.entityKey, seller: sellerOf(seller) }),
       }),
       ...(used.isPositive() ? [follow(balanceDecider, { type: 'UseBalance', accountId, currency, amount: used.toString(), invoiceId, at: now })] : []),

@@ -1,6 +1,5 @@
-import { Controller, Get, HttpCode, Inject, Param, Post, Query, Res } from '@nestjs/common';
-import { ApiProduces, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
+import { Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
 import type { InvoiceLine } from '@valueverse/contracts';
 import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
 import { Answers, AnswersPage, Cursors, listRows, OneOf, type Page, PageQuery, Problem, rowOf, Text } from '@valueverse/platform';
@@ -8,7 +7,6 @@ import type { Tx } from '@valueverse/event-log';
 import { accountsModel, type AccountRow } from '../accounts/account.model';
 import { BillingHost } from '../billing-host';
 import { clockTime } from '../clocks/clock-time';
-import { InvoicePdfs } from '../documents/invoice-pdfs';
 import { explanationOf, verifyLine, type Proof } from './explanation';
 import { invoiceToApi, lineToApi } from './invoice-api';
 import { EXPLANATION, INVOICE, LINE, PROOF } from './invoice-schema';
@@ -27,7 +25,7 @@ class InvoicesQuery extends PageQuery {
 @ApiTags('billing')
 @Controller('api/v1/billing/invoices')
 export class InvoicesController {
-  constructor(@Inject(BillingHost) private readonly host: BillingHost, @Inject(Cursors) private readonly cursors: Cursors, @Inject(InvoicePdfs) private readonly pdfs: InvoicePdfs) {}
+  constructor(@Inject(BillingHost) private readonly host: BillingHost, @Inject(Cursors) private readonly cursors: Cursors) {}
 
   @Get()
   @Allow('billing:read')
@@ -80,16 +78,6 @@ export class InvoicesController {
     const proof = await verifyLine(row, lineOf(row, lineId), tenant, this.host.usage);
     if (proof === undefined) throw new Problem(404, 'statement_not_found', 'metering has no statement behind this line');
     return proof;
-  }
-
-  @Get(':id/pdf')
-  @ApiProduces('application/pdf')
-  @Allow('billing:read')
-  async pdf(@Param('id') id: string, @CurrentCaller() { tenant }: Caller, @Res() reply: FastifyReply): Promise<void> {
-    await this.find(tenant, id);
-    const document = await this.pdfs.pdf(tenant, id);
-    if (document === undefined) throw new Problem(409, 'invoice_is_draft', 'a draft has no document yet');
-    await reply.type('application/pdf').header('Content-Disposition', `inline; filename="${document.fileName}"`).send(document.content);
   }
 
   private async find(tenant: string, id: string): Promise<InvoiceRow> { return (await this.found(tenant, id)).row; }

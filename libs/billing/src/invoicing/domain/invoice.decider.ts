@@ -11,7 +11,7 @@ export type DraftInvoice = { readonly type: 'DraftInvoice'; readonly at: string 
 export interface ChangeItems { readonly type: 'ChangeItems'; readonly invoiceId: string; readonly added: readonly InvoiceItem[]; readonly removed: readonly string[]; readonly at: string }
 export type StateUsage = { readonly type: 'StateUsage'; readonly at: string } & Omit<InvoiceUsageStated, 'type' | 'statedAt'>;
 /** Issues it, computed with `terms`; `number` comes from its series, in the same transaction. `balance` is what the account has to its credit then, major units. `at` is the moment of issue. */
-export type FinalizeInvoice = { readonly type: 'FinalizeInvoice'; readonly invoiceId: string; readonly at: string; readonly terms: IssueTerms; readonly balance: string } & Pick<InvoiceFinalized, 'number' | 'dueAt' | 'billTo' | 'entityKey' | 'seller'>;
+export type FinalizeInvoice = { readonly type: 'FinalizeInvoice'; readonly invoiceId: string; readonly at: string; readonly terms: IssueTerms; readonly balance: string } & Pick<InvoiceFinalized, 'number' | 'dueAt' | 'billTo' | 'entityKey' | 'seller' | 'document' | 'untaxed'>;
 export interface VoidInvoice { readonly type: 'VoidInvoice'; readonly invoiceId: string; readonly reason: string; readonly at: string }
 export interface DropInvoice { readonly type: 'DropInvoice'; readonly invoiceId: string; readonly reason: string; readonly at: string }
 export interface ApplyPayment { readonly type: 'ApplyPayment'; readonly invoiceId: string; readonly paymentId: string; readonly amount: string; readonly currency: string; readonly at: string }

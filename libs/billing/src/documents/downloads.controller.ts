@@ -1,0 +1,33 @@
+import { Controller, Get, Inject, Param, Res } from '@nestjs/common';
+import { ApiProduces, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
+import { Documents, type Document } from './documents';
+
+const send = (reply: FastifyReply, type: string, { fileName, content }: Document): FastifyReply => reply.type(type).header('Content-Disposition', `inline; filename="${fileName}"`).send(content);
+
+/** What is issued, to be looked at and kept. */
+@ApiTags('billing')
+@Controller('api/v1/billing')
+export class DownloadsController {
+  constructor(@Inject(Documents) private readonly documents: Documents) {}
+
+  /** The invoice as it was issued: in the language of the account, with the seller and the paper of that moment. Refuses with `invoice_not_found`, `invoice_is_draft`. */
+  @Get('invoices/:id/pdf')
+  @ApiProduces('application/pdf')
+  @Allow('billing:read')
+  async pdf(@Param('id') id: string, @CurrentCaller() { tenant }: Caller, @Res() reply: FastifyReply): Promise<void> {
+    await send(reply, 'application/pdf', await this.documents.of(tenant, id, 'pdf'));
+  }
+
+  /**
+   * The lines of an issued invoice as CSV (RFC 4180), with every column of a line. Amounts have a point whatever the language; a text that a spreadsheet would run as a formula has an apostrophe before it. Refuses with
+   * `invoice_not_found`, `invoice_is_draft`.
+   */
+  @Get('invoices/:id/lines.csv')
+  @ApiProduces('text/csv')
+  @Allow('billing:read')
+  async lines(@Param('id') id: string, @CurrentCaller() { tenant }: Caller, @Res() reply: FastifyReply): Promise<void> {
+    await send(reply, 'text/csv; charset=utf-8', await this.documents.of(tenant, id, 'lines'));
+  }
+}
