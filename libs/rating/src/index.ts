@@ -26,7 +26,7 @@ export { type PercentTier, type Tier, type TierBound, TIERS_MAX } from './models
 export type { VolumePrice } from './models/volume';
 export * from './per-event';
 export * from './price';
-export { PRICE_NUMBER_LENGTH_MAX, PRICE_TEXT_LENGTH_MAX } from './price-fields';
+export { EVENT_NUMBER_LENGTH_MAX, PRICE_NUMBER_LENGTH_MAX, PRICE_TEXT_LENGTH_MAX } from './price-fields';
 export * from './proration';
 export * from './rate';
 export * from './step';

@@ -127,6 +127,14 @@ test('what is wrong with the other models is told with its place', () => {
   expect(faultsOf({ model: 'per_unit', unitAmount: `0.${'1'.repeat(40)}` })).toEqual(['/unitAmount too_long']);
 });
 
+test('single events are priced by numbers that a statement can bear the result of', () => {
+  const long = '0.0000000000000000001';
+  expect(faultsOf({ model: 'percentage', rate: long, freeEvents: 1 })).toEqual(['/rate too_long']);
+  expect(faultsOf({ model: 'percentage', rate: long })).toEqual([]);
+  expect(faultsOf({ model: 'dynamic', amountProperty: '$.cost', multiplier: long })).toEqual(['/multiplier too_long']);
+  expect(faultsOf({ model: 'dynamic', amountProperty: '$.cost', multiplier: '1'.repeat(40) })).toEqual(['/multiplier too_long']);
+});
+
 test('an amount that is due as it is has no more digits than its currency, a price of one unit may', () => {
   expect(faultsOf({ model: 'flat', amount: '1.005' }, 'USD')).toEqual(['/amount money_precision']);
   expect(faultsOf({ model: 'flat', amount: '1.005' }, 'KWD')).toEqual([]);

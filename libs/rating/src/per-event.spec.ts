@@ -1,5 +1,6 @@
 import { Decimal } from '@valueverse/kernel';
 import { PercentageEvents, type PercentageTerms } from './per-event';
+import { EVENT_NUMBER_LENGTH_MAX } from './price-fields';
 
 const d = (text: string): Decimal => Decimal.parse(text);
 const priced = (terms: PercentageTerms, values: readonly string[]): Record<string, unknown> => {
@@ -28,4 +29,13 @@ test('free events and a free amount end with the first of them', () => {
 // 1 % of 10 is 0.10, raised to 1.00; 1 % of 100,000 is 1,000, cut to 20.00; the fixed amount is inside the bounds.
 test('bounds are of each event, its fixed amount included', () => {
   expect(priced({ rate: d('1'), fixedAmount: d('0.5'), minAmountPerEvent: d('1'), maxAmountPerEvent: d('20') }, ['10', '100000', '100'])).toMatchObject({ amount: '22.5' });
+});
+
+// The longest value that metering takes has 32 digits before the point and 24 after it; a statement holds numbers of 80 characters.
+test('a million events of the longest value by the longest numbers still fit into a statement', () => {
+  for (const rate of [`0.${'9'.repeat(EVENT_NUMBER_LENGTH_MAX - 2)}`, '9'.repeat(EVENT_NUMBER_LENGTH_MAX), `99.${'9'.repeat(EVENT_NUMBER_LENGTH_MAX - 3)}`]) {
+    const events = new PercentageEvents({ rate: d(rate), fixedAmount: d(rate) });
+    events.add(d(`${'9'.repeat(32)}.${'9'.repeat(24)}`));
+    expect(events.result.amount.times(d('1000000')).toString().length).toBeLessThanOrEqual(80);
+  }
 });

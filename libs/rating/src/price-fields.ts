@@ -7,6 +7,9 @@ const PLACEHOLDER = '0';
 /** The most characters of a number in a price: with any quantity that metering can state, an amount still fits into the facts that carry it. */
 export const PRICE_NUMBER_LENGTH_MAX = 32;
 
+/** The most characters of a number that single events are priced by: with any value that an event can have, what all of them cost still fits into a statement. */
+export const EVENT_NUMBER_LENGTH_MAX = 18;
+
 /** The most characters of a name or value in a price: that of a dimension, say. */
 export const PRICE_TEXT_LENGTH_MAX = 256;
 
@@ -105,6 +108,16 @@ export class PriceFields {
     if (typeof value !== 'string' || value === '') this.note(name, 'text_expected', 'a text belongs here');
     else if (value.length > PRICE_TEXT_LENGTH_MAX) this.note(name, 'too_long', `at most ${PRICE_TEXT_LENGTH_MAX} characters`);
     return typeof value === 'string' ? value : '';
+  }
+
+  /** Notes `too_long` for each of these numbers that is longer than what single events may be priced by. */
+  noteLongOfEvents(names: readonly string[]): void {
+    for (const name of names) {
+      const value = this.optional(name);
+      // What is too long for any number has been noted.
+      if (typeof value === 'string' && value.length > EVENT_NUMBER_LENGTH_MAX && value.length <= PRICE_NUMBER_LENGTH_MAX)
+        this.note(name, 'too_long', `at most ${EVENT_NUMBER_LENGTH_MAX} characters where single events have a price`);
+    }
   }
 
   /** The names of the fields that are there. */

@@ -19,6 +19,7 @@ const read = (fields: PriceFields): DynamicPrice => {
   const amountProperty = fields.text('amountProperty');
   if (amountProperty !== '' && !PROPERTY.test(amountProperty)) fields.note('amountProperty', 'invalid_json_path', 'a path into the data such as "$.cost" belongs here');
   const multiplier = fields.optionalAmount('multiplier');
+  fields.noteLongOfEvents(['multiplier']);
   return { model: 'dynamic', amountProperty, ...(multiplier === undefined ? {} : { multiplier }) };
 };
 

@@ -22,6 +22,8 @@ export interface PercentagePrice {
 }
 
 const AMOUNTS = ['fixedAmount', 'freeAmount', 'minAmountPerEvent', 'maxAmountPerEvent'] as const;
+/** What makes a percentage one of single events. */
+const OF_EVENTS = [...AMOUNTS, 'freeEvents'] as const;
 
 const read = (fields: PriceFields): PercentagePrice => {
   const rate = fields.amount('rate');
@@ -32,10 +34,9 @@ const read = (fields: PriceFields): PercentagePrice => {
   const freeEvents = fields.optionalWhole('freeEvents');
   const [least, most] = [fields.decimal('minAmountPerEvent'), fields.decimal('maxAmountPerEvent')];
   if (least !== undefined && most?.lt(least) === true) fields.note('maxAmountPerEvent', 'maximum_below_minimum', 'is at least minAmountPerEvent');
+  if (OF_EVENTS.some((name) => fields.optional(name) !== undefined)) fields.noteLongOfEvents(['rate', ...AMOUNTS]);
   return { model: 'percentage', rate, ...(freeEvents === undefined ? {} : { freeEvents }), ...Object.fromEntries(amounts) };
 };
-
-const OF_EVENTS = ['fixedAmount', 'freeEvents', 'freeAmount', 'minAmountPerEvent', 'maxAmountPerEvent'] as const;
 
 /** The terms by which metering prices single events; `undefined` where the value alone says the amount. What else stands beside the price, such as a window's commitment, is none of them. */
 export const percentageTerms = (price: PercentagePrice): EventTerms | undefined => {
