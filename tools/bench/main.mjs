@@ -1,11 +1,12 @@
-// `npm run bench -- start|demo|log|traces|rating|usage`: figures with their floors. Nothing here runs in `npm test`. Without a name all of them run, one after the other.
+// `npm run bench -- start|demo|log|traces|rating|invoices|usage`: figures with their floors. Nothing here runs in `npm test`. Without a name all of them run, one after the other.
 import { benchDemo, benchStart } from './edition.mjs';
+import { benchInvoices } from './invoices.mjs';
 import { benchLog } from './log.mjs';
 import { benchRating } from './rating.mjs';
 import { benchTraces } from './traces.mjs';
 import { benchUsage } from './usage/main.mjs';
 
-const benches = { start: benchStart, demo: benchDemo, log: benchLog, traces: benchTraces, rating: benchRating, usage: benchUsage };
+const benches = { start: benchStart, demo: benchDemo, log: benchLog, traces: benchTraces, rating: benchRating, invoices: benchInvoices, usage: benchUsage };
 const [name, ...options] = process.argv.slice(2);
 if (name !== undefined && !(name in benches)) {
   process.stderr.write(`there is no bench ${name}; there are ${Object.keys(benches).join(', ')}\n`);

@@ -1,7 +1,7 @@
 import { CATALOG_EVENTS } from './catalog';
 import { defineEvent, type EventOf } from './event-definition';
 import { INVOICE_EVENTS } from './invoices';
-import { period, postalAddress } from './places';
+import { businessAddress, period, postalAddress } from './places';
 import { flag, instant, list, mapOf, object, oneOf, optional, personal, text, type TypeOf } from './schema';
 import { SUBSCRIPTION_EVENTS } from './subscriptions';
 
@@ -40,7 +40,7 @@ export type AccountChanged = EventOf<typeof AccountChanged>;
 export const BillingEntityDefined = defineEvent({
   name: 'BillingEntityDefined', topic: 'billing.plans', fact: 'billing_entity.defined',
   data: object({
-    entityKey: text(256), name: text(256), address: optional(postalAddress), email: optional(text(320)), taxId: optional(text(64)), numberPrefix: text(16), footer: optional(text(1_024)),
+    entityKey: text(256), name: text(256), address: optional(businessAddress), email: optional(text(320)), taxId: optional(text(64)), numberPrefix: text(16), footer: optional(text(1_024)),
     accentColor: optional(text(7)), pageSize: optional(oneOf('A4', 'Letter')), language: optional(text(16)), isDefault: flag(), metadata: mapOf(text()), definedAt: instant(),
   }),
 });

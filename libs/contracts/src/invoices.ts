@@ -1,6 +1,6 @@
 import { addOnCharge, proration } from './catalog';
 import { defineEvent, type EventOf } from './event-definition';
-import { period, postalAddress } from './places';
+import { businessAddress, period, postalAddress } from './places';
 import { anything, decimal, instant, list, mapOf, object, oneOf, optional, personal, text, whole, type TypeOf } from './schema';
 import { groupQuantity, statementRequest } from './usage';
 
@@ -114,7 +114,7 @@ export const InvoiceFinalized = defineEvent({
     terms: optional(object({ taxRounding: oneOf('invoice', 'line'), inclusiveRounding: oneOf('net', 'tax'), coupons: list(anything()), lineTaxes: mapOf(list(taxRateUsed)), taxReasons: optional(mapOf(object({ reason: text(64), detail: optional(text(256)) }))), credited: mapOf(creditedLine), interim: list(interimLine) })),
     /** The one billed and the seller, as they were at the moment of issue. */
     billTo: personal(object({ name: text(256), email: optional(text(320)), address: optional(postalAddress), taxId: optional(text(64)) })),
-    seller: optional(object({ name: text(256), address: optional(postalAddress), taxId: optional(text(64)), email: optional(text(320)), footer: optional(text(1_024)) })),
+    seller: optional(object({ name: text(256), address: optional(businessAddress), taxId: optional(text(64)), email: optional(text(320)), footer: optional(text(1_024)) })),
     /** How its document looks: a language tag, and of the seller the paper and a colour such as `#0055aa`. */
     document: optional(object({ language: text(16), pageSize: oneOf('A4', 'Letter'), accentColor: optional(text(7)) })),
     /** Why nothing is taxed, where the account says so. */

@@ -37,7 +37,11 @@ export type Personal = Pick<AccountOpened, 'name' | 'email' | 'address'>;
 /** Read from the log, where erasing the account's key makes them unreadable. */
 export const personalOf = async (service: Service, tx: Tx, tenant: string, accountId: string): Promise<Personal> => {
   const facts = await service.log.store.read<AccountOpened | AccountChanged>(tx, tenant, accountStream(accountId));
-  const { name, email, address } = facts.at(-1)!.event;
+  return personalIn(facts.map(({ event }) => event));
+};
+/** The same of facts that were read already. */
+export const personalIn = (facts: readonly (AccountOpened | AccountChanged)[]): Personal => {
+  const { name, email, address } = facts.at(-1)!;
   return { name, ...(email === undefined ? {} : { email }), ...(address === undefined ? {} : { address }) };
 };
 

@@ -1,7 +1,7 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Put, Query, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { flag, instant, mapOf, object, oneOf, optional, postalAddress, text, type PostalAddress } from '@valueverse/contracts';
+import { businessAddress, flag, instant, mapOf, object, oneOf, optional, text, type BusinessAddress } from '@valueverse/contracts';
 import { instruct } from '@valueverse/event-log';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
 import { answerOnce, Answers, AnswersPage, Cursors, listRows, ok, type Page, PageQuery, Problem, rowOf } from '@valueverse/platform';
@@ -11,19 +11,19 @@ import { flag as flagShape, key as keyShape, metadata, object as objectShape, on
 import { entitiesModel, entityDecider, type EntityRow } from './entity.model';
 
 interface EntitySpec {
-  readonly name: string; readonly address?: PostalAddress; readonly email?: string; readonly taxId?: string; readonly numberPrefix?: string; readonly footer?: string; readonly accentColor?: string; readonly pageSize?: 'A4' | 'Letter';
+  readonly name: string; readonly address?: BusinessAddress; readonly email?: string; readonly taxId?: string; readonly numberPrefix?: string; readonly footer?: string; readonly accentColor?: string; readonly pageSize?: 'A4' | 'Letter';
   readonly language?: string; readonly isDefault?: boolean; readonly metadata?: Readonly<Record<string, string>>;
 }
 const PREFIX_LENGTH_MAX = 16;
-const addressShape = objectShape<PostalAddress>({
-  line1: maybe(textShape()), line2: maybe(textShape()), city: maybe(textShape()), postalCode: maybe(textShape(64)), state: maybe(textShape(64)), country: required(textShape(2, /^[A-Z]{2}$/)),
+const addressShape = objectShape<BusinessAddress>({
+  street: maybe(textShape(512)), city: maybe(textShape()), postalCode: maybe(textShape(64)), state: maybe(textShape(64)), country: required(textShape(2, /^[A-Z]{2}$/)),
 });
 const entityShape: Shape<EntitySpec> = objectShape<EntitySpec>({
   name: required(textShape()), address: maybe(addressShape), email: maybe(textShape(320, /^[^\s@<>]+@[^\s@<>]+$/)), taxId: maybe(textShape(64)), numberPrefix: maybe(textShape(PREFIX_LENGTH_MAX, /^[A-Za-z0-9]+$/)), footer: maybe(textShape(1_024)),
   accentColor: maybe(textShape(7, /^#[0-9a-fA-F]{6}$/)), pageSize: maybe(oneOfShape('A4', 'Letter')), language: maybe(textShape(16, /^[a-z]{2}(-[A-Z]{2})?$/)), isDefault: maybe(flagShape()), metadata: maybe(metadata()),
 });
 const ENTITY = object({
-  key: text(), name: text(), address: optional(postalAddress), email: optional(text()), taxId: optional(text()), numberPrefix: text(), footer: optional(text()), accentColor: optional(text()), pageSize: optional(oneOf('A4', 'Letter')),
+  key: text(), name: text(), address: optional(businessAddress), email: optional(text()), taxId: optional(text()), numberPrefix: text(), footer: optional(text()), accentColor: optional(text()), pageSize: optional(oneOf('A4', 'Letter')),
   language: optional(text()), isDefault: flag(), metadata: mapOf(text()), definedAt: instant(),
 });
 const toApi = ({ entityKey, ...row }: EntityRow): unknown => ({ key: entityKey, ...row });

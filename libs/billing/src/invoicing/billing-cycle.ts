@@ -1,14 +1,16 @@
 import { derivedId } from '@valueverse/kernel';
 import type { PaymentSucceeded, StatementIssued, StatementsRequested, SubscriptionEvent } from '@valueverse/contracts';
 import { follow, ident, tableOf, type DeciderDefinition, type NewJob, type Reaction, type Reactor, type Tx } from '@valueverse/event-log';
-import type { Job, JobHandler, JobResult } from '@valueverse/platform';
+import type { Job, JobHandler } from '@valueverse/platform';
 import { accountsModel, type AccountRow } from '../accounts/account.model';
 import type { BillingHost } from '../billing-host';
 import { subscriptionDecider, subscriptionsModel, subscriptionsOf, type SubscriptionRow } from '../subscriptions/subscription.model';
+import { loadCatalogue } from '../subscriptions/catalogue';
+import type { Catalogue } from '../subscriptions/domain/due-items';
 import { billSubscriptions, nextRun, type Draft } from './bill-subscription';
 import type { StateUsage } from './domain/invoice.decider';
 import { statementRequests, type RequestStatements } from './domain/statement-request.decider';
-import { finalizeIn, type OfInvoice } from './finalize-invoice';
+import { finalizeAll, finalizeIn, type OfInvoice } from './finalize-invoice';
 import { invoiceDecider, invoicesModel, type InvoiceRow } from './invoice.model';
 
 /** The kinds of jobs of a run. */
@@ -95,9 +97,9 @@ export const billingCycleJobs = (host: BillingHost): JobHandler[] => {
   const faults = host.service.metrics.counter({ subsystem: 'billing', what: 'rating_errors', help: 'Tries to price and issue an invoice that failed; the invoice stays a draft and is tried again' });
   const failed = (): void => { faults.inc(); };
   return [
-    { kind: BILL_PERIOD, run: (job: Job<BillPeriod>) => Promise.resolve({ outcome: 'done', write: (tx) => billIn(tx, job) }), failed },
-    { kind: CLOSE_INVOICE, run: (job: Job<OfInvoice>) => closeInvoice(host, job), failed },
-    { kind: FINALIZE_INVOICE, run: (job: Job<OfInvoice>) => Promise.resolve({ outcome: 'done', write: (tx) => finalizeIn(host, tx, job) }), failed },
+    { kind: BILL_PERIOD, run: (job: Job<BillPeriod>) => Promise.resolve({ outcome: 'done', write: (tx) => billIn(tx, job) }), together: (tx, jobs: readonly Job<BillPeriod>[]) => billAll(tx, jobs), failed },
+    { kind: CLOSE_INVOICE, run: (job: Job<OfInvoice>) => Promise.resolve({ outcome: 'done', write: async (tx) => (await closeAll(host, tx, [job])).get(job.id) ?? finalizeIn(host, tx, job) }), together: (tx, jobs: readonly Job<OfInvoice>[]) => closeAll(host, tx, jobs), failed },
+    { kind: FINALIZE_INVOICE, run: (job: Job<OfInvoice>) => Promise.resolve({ outcome: 'done', write: (tx) => finalizeIn(host, tx, job) }), together: (tx, jobs: readonly Job<OfInvoice>[]) => finalizeAll(host, tx, jobs), failed },
   ];
 };
 
@@ -105,21 +107,57 @@ export const billingCycleJobs = (host: BillingHost): JobHandler[] => {
  * Bills a subscription, together with those of its account that go on one invoice with it, as of the instant for which the run was due. Their rows are held from the first look on, so that what is billed is what
  * they are.
  */
-const billIn = async (tx: Tx, { id, tenant, payload: { subscriptionId }, dueAt, now, attempt }: Job<BillPeriod>): Promise<Reaction> => {
-  const rows = await togetherWith(tx, tenant, subscriptionId);
+const billIn = async (tx: Tx, job: Job<BillPeriod>): Promise<Reaction> => {
+  const { reaction, run } = await billRows(tx, job, await togetherWith(tx, job.tenant, job.payload.subscriptionId));
+  await noteRuns(tx, job.tenant, [run]);
+  return reaction;
+};
+
+/**
+ * Several subscriptions at once, each on an invoice of its own. Those that share one with others of their account are left out, and so is what gives something back: they look at more than themselves.
+ */
+const billAll = async (tx: Tx, jobs: readonly Job<BillPeriod>[]): Promise<Map<string, Reaction>> => {
+  const { tenant } = jobs[0]!;
+  const { rows } = await tx.query<{ row: SubscriptionRow; consolidates: boolean }>(
+    `SELECT s.row, coalesce((a.row->>'consolidate')::boolean, false) AS consolidates FROM ${ident(tableOf(subscriptionsModel))} s JOIN ${ident(tableOf(accountsModel))} a ON a.tenant = s.tenant AND a.key = s.account_id
+     WHERE s.tenant = $1 AND s.key = ANY($2) ORDER BY s.key FOR UPDATE OF s`, [tenant, jobs.map(({ payload: { subscriptionId } }) => subscriptionId)]);
+  const alone = new Map(rows.filter(({ row: { started }, consolidates }) => started.invoiceTogether !== true && !consolidates).map(({ row }) => [row.started.subscriptionId, row]));
+  const catalogue = await loadCatalogue(tx, tenant, [...alone.values()]);
+  const reactions = new Map<string, Reaction>();
+  const runs: Run[] = [];
+  const seen = new Set<string>();
+  for (const job of jobs) {
+    const { subscriptionId } = job.payload;
+    const row = alone.get(subscriptionId);
+    // A second run of one subscription is to see what the first has billed.
+    if (row === undefined || seen.has(subscriptionId)) continue;
+    seen.add(subscriptionId);
+    const { reaction, run, givesBack } = await billRows(tx, job, [row], catalogue);
+    if (givesBack) continue;
+    reactions.set(job.id, reaction);
+    runs.push(run);
+  }
+  await noteRuns(tx, tenant, runs);
+  return reactions;
+};
+
+const billRows = async (tx: Tx, { id, tenant, payload: { subscriptionId }, dueAt, now, attempt }: Job<BillPeriod>, rows: readonly SubscriptionRow[], loaded?: Catalogue): Promise<{ reaction: Reaction; run: Run; givesBack: boolean }> => {
   const own = rows.find(({ started }) => started.subscriptionId === subscriptionId)!;
-  const { bills, catalogue } = await billSubscriptions(tx, tenant, rows, { at: dueAt, now, invoiceIdOf: (currency) => derivedId('inv', id, currency) });
+  const { bills, catalogue } = await billSubscriptions(tx, tenant, rows, { at: dueAt, now, invoiceIdOf: (currency) => derivedId('inv', id, currency) }, loaded);
   const next = rows.flatMap((row) => {
     const at = nextRun(row, catalogue, dueAt);
     return at === undefined ? [] : [billJob(tenant, row.started.subscriptionId, at)];
   });
-  await noteRun(tx, tenant, { id, accountId: own.started.accountId, subscriptionId, dueAt, doneAt: now, attempt, invoiceIds: bills.map(({ draft }) => draft.invoiceId) });
   return {
-    commands: bills.flatMap(({ draft, parts }) => [
-      ...parts.map((part) => follow(subscriptionDecider, { type: 'BillSubscription', invoiceId: draft.invoiceId, at: now, ...part })),
-      follow(invoiceDecider, { ...draft, type: 'DraftInvoice', at: now }),
-    ]),
-    jobs: [...next, ...bills.map(({ draft }) => closeJob(tenant, draft))],
+    reaction: {
+      commands: bills.flatMap(({ draft, parts }) => [
+        ...parts.map((part) => follow(subscriptionDecider, { type: 'BillSubscription', invoiceId: draft.invoiceId, at: now, ...part })),
+        follow(invoiceDecider, { ...draft, type: 'DraftInvoice', at: now }),
+      ]),
+      jobs: [...next, ...bills.map(({ draft }) => closeJob(tenant, draft))],
+    },
+    run: { id, accountId: own.started.accountId, subscriptionId, dueAt, doneAt: now, attempt, invoiceIds: bills.map(({ draft }) => draft.invoiceId) },
+    givesBack: bills.some(({ draft }) => draft.items.some(({ kind }) => kind === 'credit')),
   };
 };
 
@@ -138,22 +176,43 @@ const togetherWith = async (tx: Tx, tenant: string, subscriptionId: string): Pro
 };
 
 interface Run { readonly id: string; readonly accountId: string; readonly subscriptionId: string; readonly dueAt: string; readonly doneAt: string; readonly attempt: number; readonly invoiceIds: readonly string[] }
-const noteRun = (tx: Tx, tenant: string, { id, accountId, subscriptionId, dueAt, doneAt, attempt, invoiceIds }: Run): Promise<unknown> =>
-  tx.query('INSERT INTO billing_cycles VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING', [tenant, id, accountId, subscriptionId, dueAt, doneAt, attempt, invoiceIds]);
+const noteRuns = async (tx: Tx, tenant: string, runs: readonly Run[]): Promise<void> => {
+  if (runs.length === 0) return;
+  await tx.query(
+    `INSERT INTO billing_cycles SELECT $1, r.id, r.account_id, r.subscription_id, r.due_at, r.done_at, r.attempts, CASE WHEN r.invoices = '' THEN '{}'::text[] ELSE string_to_array(r.invoices, ' ') END
+     FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::text[]) r(id, account_id, subscription_id, due_at, done_at, attempts, invoices) ON CONFLICT DO NOTHING`,
+    [tenant, runs.map(({ id }) => id), runs.map(({ accountId }) => accountId), runs.map(({ subscriptionId }) => subscriptionId), runs.map(({ dueAt }) => dueAt), runs.map(({ doneAt }) => doneAt), runs.map(({ attempt }) => attempt),
+      runs.map(({ invoiceIds }) => invoiceIds.join(' '))]);
+};
 
-/** The grace period is over: metering is asked for everything that was accepted, or there is nothing to ask and the invoice is issued. */
-const closeInvoice = async (host: BillingHost, job: Job<OfInvoice>): Promise<JobResult> => {
-  const { tenant, payload: { invoiceId }, now } = job;
-  return {
-    outcome: 'done',
-    write: async (tx) => {
-      const { rows } = await tx.query<{ row: InvoiceRow }>(`SELECT row FROM ${ident(tableOf(invoicesModel))} WHERE tenant = $1 AND key = $2`, [tenant, invoiceId]);
-      const { status, drafted: { requests } } = rows[0]!.row;
-      if (status !== 'draft') return {};
-      if (requests.length === 0) return finalizeIn(host, tx, job);
-      await tx.query('INSERT INTO invoice_requests (tenant, request_id, invoice_id, nth) SELECT $1, r.request_id, $2, r.nth FROM unnest($3::text[]) WITH ORDINALITY r(request_id, nth) ON CONFLICT DO NOTHING',
-        [tenant, invoiceId, requests.map(({ requestId }) => requestId)]);
-      return { commands: [follow(statementRequestDecider, { type: 'RequestStatements', chunkId: derivedId('chk', invoiceId), requests, at: now })] };
-    },
-  };
+/** Requests that go to metering in one chunk. */
+const REQUESTS_PER_CHUNK = 500;
+
+/** The grace period is over: metering is asked for everything that was accepted, or there is nothing to ask and the invoice is issued. What is asked for several invoices goes in chunks, each the work of one job. */
+const closeAll = async (host: BillingHost, tx: Tx, jobs: readonly Job<OfInvoice>[]): Promise<Map<string, Reaction>> => {
+  const { tenant } = jobs[0]!;
+  const { rows } = await tx.query<{ key: string; row: InvoiceRow }>(`SELECT key, row FROM ${ident(tableOf(invoicesModel))} WHERE tenant = $1 AND key = ANY($2)`, [tenant, jobs.map(({ payload: { invoiceId } }) => invoiceId)]);
+  const drafts = new Map(rows.filter(({ row }) => row.status === 'draft').map(({ key, row }) => [key, row.drafted]));
+  const reactions = new Map<string, Reaction>(jobs.filter(({ payload: { invoiceId } }) => !drafts.has(invoiceId)).map(({ id }) => [id, {}]));
+  const asking = jobs.filter(({ payload: { invoiceId } }) => (drafts.get(invoiceId)?.requests.length ?? 0) > 0);
+  if (asking.length > 0) {
+    const asked = asking.flatMap(({ payload: { invoiceId } }) => drafts.get(invoiceId)!.requests.map(({ requestId }, nth) => ({ requestId, invoiceId, nth: nth + 1 })));
+    await tx.query('INSERT INTO invoice_requests (tenant, request_id, invoice_id, nth) SELECT $1, r.* FROM unnest($2::text[], $3::text[], $4::int[]) r ON CONFLICT DO NOTHING',
+      [tenant, asked.map(({ requestId }) => requestId), asked.map(({ invoiceId }) => invoiceId), asked.map(({ nth }) => nth)]);
+  }
+  for (let from = 0; from < asking.length;) {
+    const chunk: Job<OfInvoice>[] = [];
+    let size = 0;
+    while (from < asking.length && (chunk.length === 0 || size + drafts.get(asking[from]!.payload.invoiceId)!.requests.length <= REQUESTS_PER_CHUNK)) {
+      size += drafts.get(asking[from]!.payload.invoiceId)!.requests.length;
+      chunk.push(asking[from++]!);
+    }
+    const [first] = chunk as [Job<OfInvoice>];
+    const requests = chunk.flatMap(({ payload: { invoiceId } }) => drafts.get(invoiceId)!.requests);
+    for (const { id } of chunk) reactions.set(id, {});
+    reactions.set(first.id, { commands: [follow(statementRequestDecider, { type: 'RequestStatements', chunkId: derivedId('chk', ...chunk.map(({ payload: { invoiceId } }) => invoiceId)), requests, at: first.now })] });
+  }
+  const waiting = jobs.filter(({ id }) => !reactions.has(id));
+  if (jobs.length > 1 && waiting.length > 0) for (const [id, reaction] of await finalizeAll(host, tx, waiting)) reactions.set(id, reaction);
+  return reactions;
 };

@@ -2,30 +2,25 @@ import { addLocalDays, derivedId, Money, type Instant } from '@valueverse/kernel
 import type { BillingSettings, CreditedLine, CreditNoteLine, InterimLine, InvoiceDrafted, InvoiceItem } from '@valueverse/contracts';
 import { follow, ident, tableOf, type Reaction, type Tx } from '@valueverse/event-log';
 import type { Job } from '@valueverse/platform';
-import { accountsModel, billToOf, personalOf, type AccountRow, type Personal } from '../accounts/account.model';
-import { balanceDecider, balanceOf } from '../balances/balance.model';
+import { billToOf, type AccountRow, type Personal } from '../accounts/account.model';
+import { balanceDecider } from '../balances/balance.model';
 import type { BillingHost } from '../billing-host';
-import { versionOf, plansModel, type PlanRow } from '../catalog/plan.model';
-import { discountsOf, useDiscounts } from '../coupons/discounts';
+import { useDiscounts } from '../coupons/discounts';
 import { leftOf, taxesOfPart, taxOfPart } from '../credit-notes/domain/note-lines';
 import { issueNote } from '../credit-notes/issue-note';
 import { onDocument } from '../documents/on-document';
-import { entityOf, sellerOf } from '../entities/entity.model';
+import { sellerOf } from '../entities/entity.model';
 import { termsDays } from '../settings/domain/settings.decider';
-import { settingsAt } from '../settings/settings.model';
 import type { TaxCustomer, TaxEngine } from '../taxes/tax-engine';
 import { invoiceRows } from './bill-subscription';
 import { issueInvoice, pricingOf, type Drafted, type IssueTerms, type NoteParts, type Statements } from './domain/issue-invoice';
+import type { FinalizeInvoice } from './domain/invoice.decider';
 import { priceItems, type PricedLine } from './domain/lines';
 import { invoiceDecider, invoicesModel, statementsOf, unstated, type InvoiceRow } from './invoice.model';
-import { nextNumber } from './number-series';
+import { InvoiceGround } from './invoice-ground';
+import { nextNumber, nextNumbers, type SeriesOf } from './number-series';
 
 export interface OfInvoice { readonly invoiceId: string }
-
-const accountRow = async (tx: Tx, tenant: string, accountId: string): Promise<AccountRow> => {
-  const { rows } = await tx.query<{ row: AccountRow }>(`SELECT row FROM ${ident(tableOf(accountsModel))} WHERE tenant = $1 AND key = $2`, [tenant, accountId]);
-  return rows[0]!.row;
-};
 
 /** What was charged of the lines that items give back a part of. Of an invoice that is void, or was never issued, nothing was taken. */
 export const creditedBy = async (tx: Tx, tenant: string, items: readonly InvoiceItem[]): Promise<Record<string, CreditedLine>> => {
@@ -56,14 +51,14 @@ const customerOf = ({ taxRateKeys, taxExemption, reverseCharge }: AccountRow, { 
 });
 
 /** The rates of each line. A line that gives back has those of the line that it gives back. */
-const lineTaxesOf = async (engine: TaxEngine, tx: Tx, tenant: string, lines: readonly PricedLine[], items: readonly InvoiceItem[], around: { customer: TaxCustomer; settings: BillingSettings; at: Instant }): Promise<Pick<IssueTerms, 'lineTaxes' | 'taxReasons'>> => {
+const lineTaxesOf = async (engine: TaxEngine, ground: InvoiceGround, tx: Tx, tenant: string, lines: readonly PricedLine[], items: readonly InvoiceItem[], around: { customer: TaxCustomer; settings: BillingSettings; at: Instant }): Promise<Pick<IssueTerms, 'lineTaxes' | 'taxReasons'>> => {
   const byId = new Map(items.map((item) => [item.itemId, item]));
-  const plans = await planRateKeys(tx, tenant, items);
   const answers = await engine.taxesOf(tx, tenant, {
     customer: around.customer, settingsRateKeys: around.settings.taxRateKeys, at: around.at,
     lines: lines.map(({ lineId, itemId }) => {
-      const { charge: { taxCode, taxRateKeys }, planKey, planVersion } = byId.get(itemId)!;
-      const ofPlan = plans.get(`${planKey}@${planVersion}`);
+      const item = byId.get(itemId)!;
+      const { taxCode, taxRateKeys } = item.charge;
+      const ofPlan = ground.planRateKeys(item);
       return { lineId, ...(taxCode === undefined ? {} : { taxCode }), ...(taxRateKeys === undefined ? {} : { chargeRateKeys: taxRateKeys }), ...(ofPlan === undefined ? {} : { planRateKeys: ofPlan }) };
     }),
   });
@@ -74,64 +69,90 @@ const lineTaxesOf = async (engine: TaxEngine, tx: Tx, tenant: string, lines: rea
   };
 };
 
-const planRateKeys = async (tx: Tx, tenant: string, items: readonly InvoiceItem[]): Promise<ReadonlyMap<string, readonly string[] | undefined>> => {
-  const keys = [...new Set(items.flatMap(({ planKey }) => planKey ?? []))];
-  if (keys.length === 0) return new Map();
-  const { rows } = await tx.query<{ row: PlanRow }>(`SELECT row FROM ${ident(tableOf(plansModel))} WHERE tenant = $1 AND key = ANY($2)`, [tenant, keys]);
-  const plans = new Map(rows.map(({ row }) => [row.planKey, row]));
-  return new Map(items.flatMap(({ planKey, planVersion }) => (planKey === undefined || !plans.has(planKey) ? [] : [[`${planKey}@${planVersion}`, versionOf(plans.get(planKey)!, planVersion)?.taxRateKeys] as const])));
-};
-
 export interface Terms { readonly terms: IssueTerms; readonly settings: BillingSettings; readonly account: AccountRow; readonly personal: Personal }
 
+interface TermsOptions { readonly at: Instant; readonly isIssue: boolean; readonly ground?: InvoiceGround }
 /** Everything that an invoice is computed with, beside its draft and statements, as it stands at an instant. */
-export const termsFor = async (host: BillingHost, tx: Tx, tenant: string, drafted: Drafted & Pick<InvoiceDrafted, 'accountId'>, statements: Statements, { at, isIssue }: { at: Instant; isIssue: boolean }): Promise<Terms> => {
+export const termsFor = async (host: BillingHost, tx: Tx, tenant: string, drafted: Drafted & Pick<InvoiceDrafted, 'accountId'>, statements: Statements, { at, isIssue, ground: given }: TermsOptions): Promise<Terms> => {
   const { accountId, currency, items } = drafted;
-  const account = await accountRow(tx, tenant, accountId);
-  const personal = await personalOf(host.service, tx, tenant, accountId);
-  const settings = await settingsAt(tx, tenant, at);
+  const ground = given ?? await InvoiceGround.of(host, tx, tenant, [drafted], isIssue);
+  const [account, personal, settings] = [ground.account(accountId), ground.personal(accountId), ground.settingsAt(at)];
   const [credited, interim] = [await creditedBy(tx, tenant, items), await interimOf(tx, tenant, items)];
   const lines = priceItems(items, pricingOf(drafted, statements, { credited, interim }));
-  const taxes = await lineTaxesOf(host.taxes, tx, tenant, lines, items, { customer: customerOf(account, personal), settings, at });
-  const coupons = await discountsOf(tx, tenant, { accountId, currency, at, isIssue });
+  const taxes = await lineTaxesOf(host.taxes, ground, tx, tenant, lines, items, { customer: customerOf(account, personal), settings, at });
+  const coupons = await ground.coupons(accountId, currency, at);
   return { terms: { taxRounding: settings.taxRounding, inclusiveRounding: settings.inclusiveRounding, coupons, ...taxes, credited, interim }, settings, account, personal };
 };
+
+type FinalizeJob = Pick<Job<OfInvoice>, 'tenant' | 'payload' | 'clockId' | 'now'>;
+/** An invoice that is about to be issued: only its number is missing. */
+interface Ready { readonly series: SeriesOf; readonly reactionWith: (number: string) => Reaction }
+
+const lockedRows = async (tx: Tx, tenant: string, invoiceIds: readonly string[]): Promise<ReadonlyMap<string, InvoiceRow>> => {
+  const { rows } = await tx.query<{ key: string; row: InvoiceRow }>(`SELECT key, row FROM ${ident(tableOf(invoicesModel))} WHERE tenant = $1 AND key = ANY($2) ORDER BY key FOR UPDATE`, [tenant, invoiceIds]);
+  return new Map(rows.map(({ key, row }) => [key, row]));
+};
+const isReady = (row: InvoiceRow): boolean => row.status === 'draft' && unstated(row).length === 0;
 
 /**
  * Issues an invoice once all its usage is stated. The number is taken in the same transaction, so a failure gives it back. The row is held from the first look on: two runs of this job that overlap would otherwise
  * each take a number.
  */
-export const finalizeIn = async (host: BillingHost, tx: Tx, { tenant, payload: { invoiceId }, clockId, now }: Pick<Job<OfInvoice>, 'tenant' | 'payload' | 'clockId' | 'now'>): Promise<Reaction> => {
-  const { rows } = await tx.query<{ row: InvoiceRow }>(`SELECT row FROM ${ident(tableOf(invoicesModel))} WHERE tenant = $1 AND key = $2 FOR UPDATE`, [tenant, invoiceId]);
-  const row = rows[0]!.row;
-  if (row.status !== 'draft' || unstated(row).length > 0) return {};
+export const finalizeIn = async (host: BillingHost, tx: Tx, job: FinalizeJob): Promise<Reaction> => {
+  const { tenant, payload: { invoiceId } } = job;
+  const row = (await lockedRows(tx, tenant, [invoiceId])).get(invoiceId)!;
+  if (!isReady(row)) return {};
+  const made = await prepare(host, tx, job, row, await InvoiceGround.of(host, tx, tenant, [row.drafted], true));
+  return 'reactionWith' in made ? made.reactionWith(await nextNumber(tx, tenant, made.series)) : made;
+};
+
+/** Several at once, in the order of the jobs: numbers are taken last, so many of each series at a time. What gives back parts of other invoices, or was billed in between, is left out: those look at more than themselves. */
+export const finalizeAll = async <J extends FinalizeJob & { readonly id: string }>(host: BillingHost, tx: Tx, jobs: readonly J[]): Promise<Map<string, Reaction>> => {
+  const { tenant } = jobs[0]!;
+  const rows = await lockedRows(tx, tenant, jobs.map(({ payload: { invoiceId } }) => invoiceId));
+  const reactions = new Map<string, Reaction>();
+  const plain = jobs.filter(({ id, payload: { invoiceId } }) => {
+    const row = rows.get(invoiceId)!;
+    if (!isReady(row)) { reactions.set(id, {}); return false; }
+    return row.drafted.items.every(({ credits, interimInvoices }) => credits === undefined && interimInvoices === undefined);
+  });
+  const ground = await InvoiceGround.of(host, tx, tenant, plain.map(({ payload: { invoiceId } }) => rows.get(invoiceId)!.drafted), true);
+  const ready: { readonly id: string; readonly made: Ready }[] = [];
+  for (const job of plain) {
+    const made = await prepare(host, tx, job, rows.get(job.payload.invoiceId)!, ground);
+    if ('reactionWith' in made) ready.push({ id: job.id, made });
+    else reactions.set(job.id, made);
+  }
+  for (const own of Map.groupBy(ready, ({ made: { series } }) => JSON.stringify(series)).values()) {
+    const numbers = await nextNumbers(tx, tenant, own[0]!.made.series, own.length);
+    for (const [nth, { id, made }] of own.entries()) reactions.set(id, made.reactionWith(numbers[nth]!));
+  }
+  return reactions;
+};
+
+const prepare = async (host: BillingHost, tx: Tx, { tenant, payload: { invoiceId }, clockId, now }: FinalizeJob, row: InvoiceRow, ground: InvoiceGround): Promise<Ready | Reaction> => {
   const { drafted } = row;
   const { accountId, currency } = drafted;
-  const { terms, settings, account, personal } = await termsFor(host, tx, tenant, drafted, statementsOf(row), { at: now, isIssue: true });
+  const { terms, settings, account, personal } = await termsFor(host, tx, tenant, drafted, statementsOf(row), { at: now, isIssue: true, ground });
   const issue = issueInvoice(drafted, statementsOf(row), terms);
   const billTo = billToOf(personal, account);
   const notes = await issueNotes(tx, tenant, issue.notes, { drafted, now, clockId, billTo });
-  const balance = (await balanceOf(tx, tenant, accountId, currency, true)).add(notes.toBalance);
+  const balance = (await ground.balance(accountId, currency)).add(notes.toBalance);
   const money = issue.invoiceWith(balance);
   const isNothing = money === undefined || (money.lines.every(({ amount }) => Money.parse(amount, currency).isZero()) && settings.zeroAmountInvoices === 'skip');
+  ground.setBalance(accountId, currency, isNothing ? balance : balance.subtract(Money.parse(money.creditApplied, currency)));
   if (isNothing) return { commands: [...notes.commands, follow(invoiceDecider, { type: 'DropInvoice', invoiceId, reason: money === undefined ? 'given back by credit notes' : 'nothing to bill', at: now })] };
   await useDiscounts(tx, tenant, invoiceId, issue.usedRedemptions);
-  const entityKey = drafted.entityKey ?? account.entityKey;
-  const seller = await entityOf(tx, tenant, entityKey);
-  const number = await nextNumber(tx, tenant, { kind: 'invoice', entityKey: seller?.entityKey, clockId });
+  const seller = await ground.seller(drafted.entityKey ?? account.entityKey);
   const used = Money.parse(money.creditApplied, currency);
-  return {
-    commands: [
-      ...notes.commands,
-      ...await creditOriginals(tx, tenant, money.lines, invoiceId, now),
-      follow(invoiceDecider, {
-        type: 'FinalizeInvoice', invoiceId, number, dueAt: dueAfter(now, account.paymentTerms ?? settings.paymentTerms, drafted.zone), terms, balance: balance.toString(), billTo, ...onDocument(account, seller), at: now,
-        ...(seller === undefined ? {} : { entityKey: seller.entityKey, seller: sellerOf(seller) }),
-      }),
-      ...(used.isPositive() ? [follow(balanceDecider, { type: 'UseBalance', accountId, currency, amount: used.toString(), invoiceId, at: now })] : []),
-      ...(used.isNegative() ? [follow(balanceDecider, { type: 'CreditBalance', accountId, currency, amount: used.negate().toString(), source: 'credit_note', sourceId: invoiceId, at: now })] : []),
-    ],
-  };
+  const originals = await creditOriginals(tx, tenant, money.lines, invoiceId, now);
+  const finalize = (number: string): FinalizeInvoice => ({
+    type: 'FinalizeInvoice', invoiceId, number, dueAt: dueAfter(now, account.paymentTerms ?? settings.paymentTerms, drafted.zone), terms, balance: balance.toString(), billTo, ...onDocument(account, seller), at: now,
+    ...(seller === undefined ? {} : { entityKey: seller.entityKey, seller: sellerOf(seller) }),
+  });
+  const balances = used.isZero() ? [] : [follow(balanceDecider, used.isPositive() ? { type: 'UseBalance', accountId, currency, amount: used.toString(), invoiceId, at: now }
+    : { type: 'CreditBalance', accountId, currency, amount: used.negate().toString(), source: 'credit_note', sourceId: invoiceId, at: now })];
+  return { series: { kind: 'invoice', entityKey: seller?.entityKey, clockId }, reactionWith: (number) => ({ commands: [...notes.commands, ...originals, follow(invoiceDecider, finalize(number)), ...balances] }) };
 };
 
 const dueAfter = (at: Instant, paymentTerms: string, zone: string): Instant => {

@@ -17,8 +17,20 @@ const ratesFor = async (tx: Tx, tenant: string, { customer, lines, settingsRateK
   }));
 };
 
+/** What was found in a transaction: many invoices of a run ask for the same. */
+const found = new WeakMap<Tx, Map<string, Promise<readonly KnownTaxRate[]>>>();
+const ratesOnce = (tx: Tx, tenant: string, question: TaxQuestion): Promise<readonly KnownTaxRate[]> => {
+  const { customer, lines, settingsRateKeys } = question;
+  const name = JSON.stringify([tenant, customer.address?.country ?? null, customer.taxRateKeys ?? [], settingsRateKeys, [...new Set(lines.flatMap(({ chargeRateKeys = [], planRateKeys = [] }) => [...chargeRateKeys, ...planRateKeys]))].sort()]);
+  const known = found.get(tx) ?? new Map<string, Promise<readonly KnownTaxRate[]>>();
+  found.set(tx, known);
+  const rates = known.get(name) ?? ratesFor(tx, tenant, question);
+  known.set(name, rates);
+  return rates;
+};
+
 /** Taxes by the rates of the catalogue. */
 export const builtInEngine: TaxEngine = {
   name: 'built-in',
-  taxesOf: async (tx, tenant, question) => builtInTaxes(await ratesFor(tx, tenant, question), question),
+  taxesOf: async (tx, tenant, question) => builtInTaxes(await ratesOnce(tx, tenant, question), question),
 };

@@ -1,11 +1,14 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { derivedId } from '@valueverse/kernel';
-import { AppendConflict, contextAfter, inSpan, isTransient, Loop, runInContext, traceOfJob, workContext, type FailSpan, type Instruction, type Log, type Reports } from '@valueverse/event-log';
+import { AppendConflict, contextAfter, inSpan, isTransient, Loop, runInContext, traceOfJob, workContext, type FailSpan, type Instruction, type Log, type Reaction, type Reports } from '@valueverse/event-log';
 import type { Job, JobHandler, JobResult } from './job';
 import type { JobMeter } from './job-meter';
 import type { JobTable } from './job-table';
 
 const JOBS_AT_ONCE = 8;
+/** Jobs that share a transaction, and how many such transactions are at work at once. */
+const TOGETHER_MAX = 64;
+const TOGETHER_AT_ONCE = 2;
 const POLL_MS = 100;
 const ERROR_PAUSE_MS = 500;
 const RETRY_FIRST_MS = 200;
@@ -19,11 +22,20 @@ const RENEW_EVERY_MS = 3_000;
 /** This runner was too slow and another one took the job: what it would have written is rolled back. */
 class JobLost extends Error {}
 
+/** Jobs of a test clock are each on their own: what falls due on one clock happens in order. */
+const groupOf = ({ kind, tenant, clockId, id }: Job): string => JSON.stringify([kind, tenant, clockId === undefined ? '' : id]);
+const originOf = ({ causationId, correlationId, clockId }: Job): Pick<Job, 'causationId' | 'correlationId' | 'clockId'> => ({ causationId, correlationId, clockId });
+const instructionsOf = (job: Job, commands: NonNullable<Reaction['commands']>, traceparent: string | undefined): Instruction[] => commands.map(({ decider, command }, index) => ({ decider, command, context: {
+  ...originOf(job), traceparent, tenant: job.tenant, at: job.now, actor: `job:${job.kind}`, commandId: derivedId('cmd', job.id, String(index)),
+} }));
+
 /** Runs due jobs of one service. Any number of runners may work on one table; a job that its runner lost is run again, its effects inside once. */
 export class JobRunner {
   private readonly owner = randomUUID();
   private readonly handlers: ReadonlyMap<string, JobHandler>;
   private readonly running = new Set<Promise<void>>();
+  private readonly shared = new Set<Promise<void>>();
+  private readonly sharing: readonly string[];
   private renewing: NodeJS.Timeout | undefined;
   private readonly loop = new Loop(() => this.turn(), (error) => {
     if (!isTransient(error)) this.reports.error('jobs could not be taken; it is tried again', error);
@@ -32,6 +44,7 @@ export class JobRunner {
 
   constructor(private readonly log: Log, private readonly table: JobTable, handlers: readonly JobHandler[], private readonly reports: Reports, private readonly meter: JobMeter = () => undefined) {
     this.handlers = new Map(handlers.map((handler) => [handler.kind, handler]));
+    this.sharing = handlers.filter(({ together }) => together !== undefined).map(({ kind }) => kind);
     if (this.handlers.size !== handlers.length) throw new Error('two handlers for one kind of job');
   }
 
@@ -43,20 +56,58 @@ export class JobRunner {
   wake(): void { this.loop.wake(); }
   async stop(): Promise<void> {
     await this.loop.stop();
+    await Promise.all([...this.running, ...this.shared]);
     await Promise.all(this.running);
     clearInterval(this.renewing);
   }
 
   private async turn(): Promise<number> {
     const room = JOBS_AT_ONCE - this.running.size;
-    const jobs = room === 0 ? [] : await this.log.database.transaction({ role: 'worker' }, (tx) => this.table.claim(tx, this.owner, this.log.wallClock(), room));
+    const jobs = await this.claim(room, false);
     for (const job of jobs) this.begin(job);
-    return jobs.length === 0 ? POLL_MS : 0;
+    const sharing = await this.claim(this.sharing.length === 0 || this.shared.size >= TOGETHER_AT_ONCE || room <= 0 ? 0 : TOGETHER_MAX, true);
+    for (const group of Map.groupBy(sharing, groupOf).values()) this.beginTogether(group);
+    return jobs.length + sharing.length === 0 ? POLL_MS : 0;
+  }
+
+  private async claim(limit: number, shared: boolean): Promise<Job[]> {
+    return limit <= 0 ? [] : this.log.database.transaction({ role: 'worker' }, (tx) => this.table.claim(tx, this.owner, this.log.wallClock(), limit, { kinds: this.sharing, only: shared }));
+  }
+
+  /** Jobs that can share a transaction do; those that are left out of it, and all of them where it fails, are run alone. */
+  private beginTogether(jobs: readonly Job[]): void {
+    const [first] = jobs as readonly [Job];
+    if (jobs.length === 1) { this.begin(first); return; }
+    const { tenant, kind } = first;
+    const work = runInContext({ ...contextAfter(undefined), tenant }, () => inSpan(`jobs ${kind}`, { attributes: { 'valueverse.tenant': tenant, 'valueverse.job.kind': kind, 'valueverse.jobs': jobs.length } }, () => this.runTogether(jobs)))
+      .catch((error: unknown) => { if (!isTransient(error) && !(error instanceof AppendConflict)) this.reports.error(`${jobs.length} jobs ${kind} could not be run together; each is run alone`, error); return jobs; })
+      .then((alone) => { for (const job of alone) this.begin(job); });
+    const tracked: Promise<void> = work.finally(() => { this.shared.delete(tracked); this.wake(); });
+    this.shared.add(tracked);
+  }
+
+  /** Answers the jobs that were left out. */
+  private async runTogether(jobs: readonly Job[]): Promise<readonly Job[]> {
+    const began = performance.now();
+    const done = await this.log.database.transaction({ role: 'worker' }, async (tx) => {
+      const reactions = await this.handlers.get(jobs[0]!.kind)!.together!(tx, jobs);
+      const taken = jobs.filter(({ id }) => reactions.has(id));
+      if (taken.length === 0) return taken;
+      if (await this.table.finishAll(tx, taken, this.owner) !== taken.length) throw new JobLost();
+      const follows = taken.flatMap((job) => (reactions.get(job.id)!.jobs ?? []).map((next) => ({ ...originOf(job), traceparent: traceOfJob(job.traceparent, job.now, next.dueAt), ...next })));
+      if (follows.length > 0) await this.table.schedule(tx, follows);
+      const instructions = taken.flatMap((job) => instructionsOf(job, reactions.get(job.id)!.commands ?? [], job.traceparent));
+      if (instructions.length > 0) await this.log.execute(tx, instructions);
+      return taken;
+    });
+    const seconds = (performance.now() - began) / 1_000 / Math.max(done.length, 1);
+    for (const { kind } of done) this.meter(kind, 'done', seconds);
+    return jobs.filter((job) => !done.includes(job));
   }
 
   /** A job that takes long stays ours; one whose renewal fails may run twice, and its effects inside happen once all the same. */
   private async renew(): Promise<void> {
-    if (this.running.size === 0) return;
+    if (this.running.size + this.shared.size === 0) return;
     await this.log.database.transaction({ role: 'worker' }, (tx) => this.table.renew(tx, this.owner))
       .catch((error: unknown) => { if (!isTransient(error)) this.reports.error('the leases of running jobs could not be renewed', error); });
   }
@@ -105,11 +156,9 @@ export class JobRunner {
           const commands = [...(result.reaction?.commands ?? []), ...(written?.commands ?? [])];
           const jobs = [...(result.reaction?.jobs ?? []), ...(written?.jobs ?? [])];
           if (!(await this.table.finish(tx, job, this.owner))) throw new JobLost();
-          const origin = { causationId: job.causationId, correlationId: job.correlationId, traceparent: workContext()?.traceparent, clockId: job.clockId };
-          if (jobs.length > 0) await this.table.schedule(tx, jobs.map((next) => ({ ...origin, traceparent: traceOfJob(origin.traceparent, job.now, next.dueAt), ...next })));
-          const instructions = commands.map(({ decider, command }, index): Instruction => ({ decider, command, context: {
-            ...origin, tenant: job.tenant, at: job.now, actor: `job:${job.kind}`, commandId: derivedId('cmd', job.id, String(index)),
-          } }));
+          const traceparent = workContext()?.traceparent;
+          if (jobs.length > 0) await this.table.schedule(tx, jobs.map((next) => ({ ...originOf(job), traceparent: traceOfJob(traceparent, job.now, next.dueAt), ...next })));
+          const instructions = instructionsOf(job, commands, traceparent);
           if (instructions.length > 0) await this.log.execute(tx, instructions);
         });
         return;

@@ -37,6 +37,9 @@ const LEASE_MS = 10_000;
 const ENDINGS_UNNOTICED = 2;
 const PAUSE_AFTER_ENDING_MAX_MS = 600_000;
 
+/** Jobs of these kinds alone, or of all others. */
+export interface ClaimedKinds { readonly kinds: readonly string[]; readonly only: boolean }
+
 /** Where jobs wait. A job is written in the transaction that causes it, and ends in the transaction of its effect. */
 export class JobTable implements JobSink {
   constructor(private readonly wake: () => void = () => undefined) {}
@@ -58,10 +61,10 @@ export class JobTable implements JobSink {
 
   /**
    * Takes jobs that are due, in (due, id) order, and counts the attempt before it begins. Of each test clock only the first one is
-   * taken, so that what falls due on one clock happens in order; `wallNow` decides for the others. Leases and pauses are measured by the
+   * taken, so that what falls due on one clock happens in order; `wallNow` decides for the others. `kinds` says of which kinds alone, or of all but which. Leases and pauses are measured by the
    * database's clock: those of two hosts may differ by more than a lease.
    */
-  async claim(tx: Tx, owner: string, wallNow: string, limit: number): Promise<Job[]> {
+  async claim(tx: Tx, owner: string, wallNow: string, limit: number, kinds: ClaimedKinds = { kinds: [], only: false }): Promise<Job[]> {
     const { rows } = await tx.query<JobRow>(
       `WITH due AS (
          SELECT j.tenant, j.id, j.due_at, $2::timestamptz AS now, j.not_before, j.locked_until FROM jobs j WHERE j.clock IS NULL AND j.due_at <= $2
@@ -69,12 +72,12 @@ export class JobTable implements JobSink {
          SELECT f.tenant, f.id, f.due_at, c.now, f.not_before, f.locked_until FROM clocks c JOIN LATERAL
            (SELECT * FROM jobs j WHERE j.tenant = c.tenant AND j.clock = c.clock AND j.due_at <= c.now ORDER BY j.due_at, j.id LIMIT 1) f ON true),
        free AS (SELECT j.tenant, j.id, d.now FROM due d JOIN jobs j ON j.tenant = d.tenant AND j.id = d.id
-         WHERE d.not_before <= clock_timestamp() AND (d.locked_until IS NULL OR d.locked_until < clock_timestamp()) ORDER BY d.due_at, d.id LIMIT $3 FOR UPDATE OF j SKIP LOCKED)
+         WHERE d.not_before <= clock_timestamp() AND (d.locked_until IS NULL OR d.locked_until < clock_timestamp()) AND (j.kind = ANY($7)) = $8 ORDER BY d.due_at, d.id LIMIT $3 FOR UPDATE OF j SKIP LOCKED)
        UPDATE jobs j SET attempt = j.attempt + 1, locked_by = $1, locked_until = clock_timestamp() + $4 * interval '1 ms',
          not_before = CASE WHEN j.attempt < $5 THEN j.not_before ELSE clock_timestamp() + least($6, $4 * power(2, least(j.attempt - $5, 10))) * interval '1 ms' END FROM free f
        WHERE j.tenant = f.tenant AND j.id = f.id AND j.not_before <= clock_timestamp() AND (j.locked_until IS NULL OR j.locked_until < clock_timestamp())
        RETURNING j.tenant, j.id, j.kind, ${RFC3339.DUE_AT} AS due_at, j.clock, j.payload, j.attempt, j.causation, j.correlation, j.traceparent, ${RFC3339.NOW} AS now`,
-      [owner, wallNow, limit, LEASE_MS, ENDINGS_UNNOTICED, PAUSE_AFTER_ENDING_MAX_MS]);
+      [owner, wallNow, limit, LEASE_MS, ENDINGS_UNNOTICED, PAUSE_AFTER_ENDING_MAX_MS, kinds.kinds, kinds.only]);
     return rows.map((row) => ({
       tenant: row.tenant, id: row.id, kind: row.kind, dueAt: parseInstant(row.due_at), payload: JSON.parse(row.payload) as unknown, attempt: row.attempt, now: parseInstant(row.now),
       clockId: row.clock ?? undefined, causationId: row.causation ?? undefined, correlationId: row.correlation ?? undefined, ...readTraceOfJob(row.traceparent),
@@ -92,6 +95,15 @@ export class JobTable implements JobSink {
     const { rowCount } = await tx.query('DELETE FROM jobs WHERE tenant = $1 AND id = $2 AND locked_by = $3 AND attempt = $4', [job.tenant, job.id, owner, job.attempt]);
     if (rowCount === 1) await tx.query('INSERT INTO jobs_done VALUES ($1, $2) ON CONFLICT DO NOTHING', [job.tenant, job.id]);
     return rowCount === 1;
+  }
+
+  /** Ends several jobs of one tenant. Answers how many of them this runner still held: where that is not all of them nothing may be committed. */
+  async finishAll(tx: Tx, jobs: readonly Job[], owner: string): Promise<number> {
+    const tenant = jobs[0]!.tenant;
+    const { rows } = await tx.query<{ id: string }>('DELETE FROM jobs j USING unnest($2::text[], $3::int[]) d(id, attempt) WHERE j.tenant = $1 AND j.id = d.id AND j.attempt = d.attempt AND j.locked_by = $4 RETURNING j.id',
+      [tenant, jobs.map(({ id }) => id), jobs.map(({ attempt }) => attempt), owner]);
+    await tx.query('INSERT INTO jobs_done SELECT $1, id FROM unnest($2::text[]) id ON CONFLICT DO NOTHING', [tenant, rows.map(({ id }) => id)]);
+    return rows.length;
   }
 
   /** Puts a job back, to be offered again after some wall time. `attempt` counts only runs that failed. */

@@ -26,6 +26,12 @@ export interface JobHandler {
   readonly kind: string;
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each kind has the payload that its own code scheduled
   readonly run: (job: Job<any>) => Promise<JobResult>;
+  /**
+   * Runs several jobs of one tenant that are due together in one transaction, and answers each one's reaction by its id. A job that it leaves out is run alone, and so is each of them where it throws: what is wrong with
+   * which is found out there. Jobs of a test clock are never together.
+   */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as above
+  readonly together?: (tx: Tx, jobs: readonly Job<any>[]) => Promise<ReadonlyMap<string, Reaction>>;
   /** Told of each run that failed by itself, and not for the moment only. */
   readonly failed?: (error: unknown) => void;
 }
