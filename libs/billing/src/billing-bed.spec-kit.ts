@@ -65,7 +65,7 @@ export class BillingBed {
 
   async ask(method: string, path: string, key: string, body?: unknown): Promise<Answer> {
     const response = await fetch(`${this.url}/api/v1/billing/${path}`, {
-      method, headers: { authorization: `Bearer ${key}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) }, ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      method, headers: { authorization: `Bearer ${key}`, ...(body === undefined ? {} : { 'content-type': 'application/json', 'idempotency-key': `"${systemIds.next('key')}"` }) }, ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();
     return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) as unknown };

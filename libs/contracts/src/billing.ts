@@ -48,10 +48,14 @@ export type BillingEntityDefined = EventOf<typeof BillingEntityDefined>;
 
 export const BILLING_EVENTS = [AccountOpened, AccountChanged, BillingEntityDefined, ...CATALOG_EVENTS, ...SUBSCRIPTION_EVENTS, ...INVOICE_EVENTS] as const;
 
+/** A document that can be kept and sent. */
+export interface IssuedDocument { readonly fileName: string; readonly content: Buffer }
 /** Queries of other contexts to billing. */
 export interface InvoiceDocuments {
   /** The invoice as a PDF. `undefined` for an unknown or unfinished one. */
-  pdf(tenant: string, invoiceId: string): Promise<{ fileName: string; content: Buffer } | undefined>;
+  pdf(tenant: string, invoiceId: string): Promise<IssuedDocument | undefined>;
+  /** The credit note as a PDF. `undefined` for an unknown one. */
+  creditNotePdf(tenant: string, creditNoteId: string): Promise<IssuedDocument | undefined>;
 }
 
 /** The billing periods in which somebody is billed for what a meter counts of subjects, as far as they touch `[from, to)`. */

@@ -1,14 +1,17 @@
-import type { InvoiceDocuments, ServiceName, ServiceReports } from '@valueverse/contracts';
+import type { InvoiceDocuments, IssuedDocument, ServiceName, ServiceReports } from '@valueverse/contracts';
 import { RemoteReports, ServiceClient } from '@valueverse/auth';
 
 /** Billing's documents from another process. */
 export class RemoteInvoiceDocuments implements InvoiceDocuments {
   constructor(private readonly client: ServiceClient) {}
 
-  async pdf(tenant: string, invoiceId: string): Promise<{ fileName: string; content: Buffer } | undefined> {
-    const answer = await this.client.bytes(`/internal/v1/invoices/${encodeURIComponent(invoiceId)}/pdf?tenant=${encodeURIComponent(tenant)}`);
+  pdf(tenant: string, invoiceId: string): Promise<IssuedDocument | undefined> { return this.document('invoices', invoiceId, tenant); }
+  creditNotePdf(tenant: string, creditNoteId: string): Promise<IssuedDocument | undefined> { return this.document('credit-notes', creditNoteId, tenant); }
+
+  private async document(kind: string, id: string, tenant: string): Promise<IssuedDocument | undefined> {
+    const answer = await this.client.bytes(`/internal/v1/${kind}/${encodeURIComponent(id)}/pdf?tenant=${encodeURIComponent(tenant)}`);
     if (answer === undefined) return undefined;
-    return { fileName: /filename="([^"]+)"/.exec(answer.headers.get('content-disposition') ?? '')?.[1] ?? `${invoiceId}.pdf`, content: answer.content };
+    return { fileName: /filename="([^"]+)"/.exec(answer.headers.get('content-disposition') ?? '')?.[1] ?? `${id}.pdf`, content: answer.content };
   }
 }
 

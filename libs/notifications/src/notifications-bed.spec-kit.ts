@@ -1,5 +1,5 @@
 import { authFor, CREDENTIALS, digestKeyOf, digestOf, newKeyText, SECRET_SCOPES } from '@valueverse/auth';
-import { BILLING_EVENTS, CLOCK_EVENTS, IDENTITY_EVENTS, PAYMENT_EVENTS, type InvoiceDocuments, type InvoiceFinalized, type ServiceName } from '@valueverse/contracts';
+import { BILLING_EVENTS, CLOCK_EVENTS, IDENTITY_EVENTS, PAYMENT_EVENTS, type InvoiceDocuments, type InvoiceFinalized, type IssuedDocument, type ServiceName } from '@valueverse/contracts';
 import { type AnchorStore, type DeciderDefinition, type DomainEvent, PostgresFeed } from '@valueverse/event-log';
 import { type ContextShape, createHost, createLogger, HealthRegistry, type Host, LocalFanOut, Metrics, Service, systemClock, systemIds } from '@valueverse/platform';
 import { createTestDatabase, eventually, type TestDatabase } from '@valueverse/testing';
@@ -16,7 +16,8 @@ const CONTEXTS: Readonly<Record<'billing' | 'payments' | 'notifications', Contex
   notifications: notificationsShape,
 };
 const HOSTED: ContextShape = { name: 'host', definitions: [...CLOCK_EVENTS, ...IDENTITY_EVENTS], readModels: [], migrations: [CREDENTIALS] };
-const DOCUMENTS: InvoiceDocuments = { pdf: async (_tenant, invoiceId) => ({ fileName: `${invoiceId}.pdf`, content: Buffer.from(`%PDF-1.7 ${invoiceId}`) }) };
+const documentOf = async (_tenant: string, id: string): Promise<IssuedDocument> => ({ fileName: `${id}.pdf`, content: Buffer.from(`%PDF-1.7 ${id}`) });
+const DOCUMENTS: InvoiceDocuments = { pdf: documentOf, creditNotePdf: documentOf };
 
 /** Says whatever it is told, so that a spec can speak for other services. */
 interface Say { readonly type: 'Say'; readonly stream: string; readonly event: DomainEvent }

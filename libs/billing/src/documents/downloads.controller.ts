@@ -2,9 +2,11 @@ import { Controller, Get, Inject, Param, Res } from '@nestjs/common';
 import { ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
-import { Documents, type Document } from './documents';
+import type { IssuedDocument } from '@valueverse/contracts';
+import { Problem } from '@valueverse/platform';
+import { Documents } from './documents';
 
-const send = (reply: FastifyReply, type: string, { fileName, content }: Document): FastifyReply => reply.type(type).header('Content-Disposition', `inline; filename="${fileName}"`).send(content);
+const send = (reply: FastifyReply, type: string, { fileName, content }: IssuedDocument): FastifyReply => reply.type(type).header('Content-Disposition', `inline; filename="${fileName}"`).send(content);
 
 /** What is issued, to be looked at and kept. */
 @ApiTags('billing')
@@ -12,12 +14,12 @@ const send = (reply: FastifyReply, type: string, { fileName, content }: Document
 export class DownloadsController {
   constructor(@Inject(Documents) private readonly documents: Documents) {}
 
-  /** The invoice as it was issued: in the language of the account, with the seller and the paper of that moment. Refuses with `invoice_not_found`, `invoice_is_draft`. */
+  /** The invoice as it was issued: in the language of the account, with the seller and the paper of that moment; one that is void says so across each page. Refuses with `invoice_not_found`, `invoice_is_draft`. */
   @Get('invoices/:id/pdf')
   @ApiProduces('application/pdf')
   @Allow('billing:read')
   async pdf(@Param('id') id: string, @CurrentCaller() { tenant }: Caller, @Res() reply: FastifyReply): Promise<void> {
-    await send(reply, 'application/pdf', await this.documents.of(tenant, id, 'pdf'));
+    await send(reply, 'application/pdf', await this.documents.ofInvoice(tenant, id, 'pdf'));
   }
 
   /**
@@ -28,6 +30,16 @@ export class DownloadsController {
   @ApiProduces('text/csv')
   @Allow('billing:read')
   async lines(@Param('id') id: string, @CurrentCaller() { tenant }: Caller, @Res() reply: FastifyReply): Promise<void> {
-    await send(reply, 'text/csv; charset=utf-8', await this.documents.of(tenant, id, 'lines'));
+    await send(reply, 'text/csv; charset=utf-8', await this.documents.ofInvoice(tenant, id, 'lines'));
+  }
+
+  /** The credit note as it was issued, in the look of its invoice. Refuses with `credit_note_not_found`. */
+  @Get('credit-notes/:id/pdf')
+  @ApiProduces('application/pdf')
+  @Allow('billing:read')
+  async creditNote(@Param('id') id: string, @CurrentCaller() { tenant }: Caller, @Res() reply: FastifyReply): Promise<void> {
+    const document = await this.documents.creditNotePdf(tenant, id);
+    if (document === undefined) throw new Problem(404, 'credit_note_not_found', `there is no credit note ${id}`);
+    await send(reply, 'application/pdf', document);
   }
 }
