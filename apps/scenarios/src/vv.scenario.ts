@@ -66,6 +66,10 @@ test('invoices are listed, explained and written as PDF', async () => {
   await json('invoice', 'pdf', 'INV-000002', '--out', file);
   expect(existsSync(file)).toBe(true);
   expect(readFileSync(file).subarray(0, 5).toString()).toBe('%PDF-');
+  expect(output).toMatch(/How the lines come to the total\n {2}1\. all lines, without tax: 134\.84 USD[^]*paid 134\.84 USD, given back 0\.00 USD, left to be paid 0\.00 USD/);
+  const lines = join(folder, 'lines.csv');
+  await json('invoice', 'lines', 'INV-000002', '--out', lines);
+  expect(readFileSync(lines, 'utf8').split('\r\n').map((row) => row.split(',')[2])).toEqual(['chargeKey', 'prompt', 'platform', undefined]);
 }, TIMEOUT_MS);
 
 test('a file of usage: cut off and gone on with by the same command, its bad rows mended and sent again', async () => {

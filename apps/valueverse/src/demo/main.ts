@@ -4,9 +4,9 @@ import { DataFolder } from '../edition/data-folder';
 import { printFailure } from '../edition/failure';
 import { readSettings, SettingsFault } from '../edition/settings';
 import { ApiClient } from '../http/api-client';
-import { explanationText } from '../vv/explanation-text';
+import { explanationText, type Explanation } from '../vv/explanation-text';
 import { Session } from '../vv/session';
-import { tour, type Explanation, type TourResult } from './tour';
+import { tour, type TourResult } from './tour';
 
 const COMMAND = 'npm run demo';
 const ORGANIZATION = 'Demo';

@@ -14,7 +14,6 @@ export interface Invoice {
   readonly lines: readonly { readonly id: string; readonly chargeKey: string; readonly type: string; readonly description: string; readonly quantity: string; readonly amount: string }[];
 }
 export interface Message { readonly id: string; readonly subject: string; readonly to: string; readonly status: string }
-export interface Explanation { readonly steps: readonly Record<string, string>[]; readonly rules: Record<string, unknown>; readonly statement?: { readonly id: string; readonly quantity: string; readonly evidence: string } }
 export interface TourResult { readonly accountId: string; readonly clockId: string; readonly subscriptionId: string; readonly invoices: readonly Invoice[]; readonly messages: readonly Message[]; readonly events: number; readonly tokens: number }
 export type Say = (line: string) => void;
 

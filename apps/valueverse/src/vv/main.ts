@@ -1,12 +1,10 @@
-import { writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { SERVICES } from '@valueverse/contracts';
 import { ApiError, Unreachable } from '../http/api-client';
-import type { Explanation, Invoice } from '../demo/tour';
 import { addCatalog } from './catalog-commands';
-import { explanationText } from './explanation-text';
 import { addAudit, addDeadLetters, addOutbox, addProjections, addReaders } from './log-commands';
 import { addEvents } from './events-commands';
+import { addInvoices } from './invoice-commands';
 import { migrateServices } from './migrate';
 import { addRadius } from './radius-commands';
 import { addUsage } from './usage-commands';
@@ -110,37 +108,6 @@ const addClocks = (program: Command): void => {
       if (performance.now() > deadline) throw new Missing(`the clock stands at ${state.now} and waits for ${state.waitingFor?.join('; ')}`, 'npx vv doctor');
       await new Promise((resolve) => { setTimeout(resolve, LOOK_EVERY_MS); });
     }
-  });
-};
-
-const addInvoices = (program: Command): void => {
-  const invoice = program.command('invoice').description('Invoices');
-  const find = async (command: Command, idOrNumber: string): Promise<Invoice> => {
-    const api = sessionOf(command).tenant();
-    if (idOrNumber.startsWith('inv_')) return api.get<Invoice>(`/api/v1/billing/invoices/${idOrNumber}`);
-    const { data } = await api.get<Page<Invoice>>(`/api/v1/billing/invoices?number=${encodeURIComponent(idOrNumber)}`);
-    if (data.length > 1) throw new Missing(`${data.length} invoices have the number ${idOrNumber}, each in the series of its own test clock`, `vv invoice explain ${data[0]!.id}`);
-    if (data[0] === undefined) throw new Missing(`there is no invoice ${idOrNumber}`, 'vv invoice list');
-    return data[0];
-  };
-  invoice.command('list').option('--account <account>').action(async ({ account }: { account?: string }, command: Command) => {
-    const { data } = await sessionOf(command).tenant().get<Page<Invoice>>(`/api/v1/billing/invoices${account === undefined ? '' : `?accountId=${account}`}`);
-    print(command, data, () => data.map(({ id, number, issuedAt, total, currency, paymentStatus }) => `${id}  ${number ?? 'draft'}  ${issuedAt ?? ''}  ${total} ${currency}  ${paymentStatus}`));
-  });
-  invoice.command('explain <invoice>').description('Why it says what it says').action(async (which: string, _, command: Command) => {
-    const api = sessionOf(command).tenant();
-    const found = await find(command, which);
-    const explained = await Promise.all(found.lines.map(async (line) => ({ line, explanation: await api.get<Explanation>(`/api/v1/billing/invoices/${found.id}/lines/${line.id}/explanation`) })));
-    print(command, { invoice: found, lines: explained.map(({ explanation }) => explanation) }, () => [
-      `${found.number}  ${found.total} ${found.currency}  ${found.paymentStatus}`,
-      ...explained.flatMap(({ line, explanation }) => [`\n${line.description}: ${line.amount} ${found.currency}`, ...explanationText(explanation, found.currency).map((text) => `  ${text}`)]),
-    ]);
-  });
-  invoice.command('pdf <invoice>').option('--out <file>').action(async (which: string, { out }: { out?: string }, command: Command) => {
-    const found = await find(command, which);
-    const file = out ?? `${found.number}.pdf`;
-    writeFileSync(file, await sessionOf(command).tenant().bytes(`/api/v1/billing/invoices/${found.id}/pdf`));
-    print(command, { file }, () => [file]);
   });
 };
 
