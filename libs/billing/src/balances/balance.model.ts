@@ -21,9 +21,14 @@ export const balanceDecider: DeciderDefinition<BalanceCommand, BalanceEvent, Bal
   name: 'balance', decider: balance, stream: ({ accountId, currency }) => `balance-${accountId}-${currency}`, views: [balancesModel],
 };
 
-/** What an account has to its credit. `isIssue`: it is about to be used in this transaction, and is held. */
-export const balanceOf = async (tx: Tx, tenant: string, accountId: string, currency: string, isIssue = false): Promise<Money> => {
-  const table = ident(tableOf(balancesModel));
-  const { rows } = await tx.query<{ row: BalanceRow }>(isIssue ? `SELECT row FROM ${table} WHERE tenant = $1 AND key = $2 FOR UPDATE` : `SELECT row FROM ${table} WHERE tenant = $1 AND key = $2`, [tenant, balanceKey(accountId, currency)]);
+/** What an account has to its credit, for previews. */
+export const balanceOf = async (tx: Tx, tenant: string, accountId: string, currency: string): Promise<Money> => {
+  const { rows } = await tx.query<{ row: BalanceRow }>(`SELECT row FROM ${ident(tableOf(balancesModel))} WHERE tenant = $1 AND key = $2`, [tenant, balanceKey(accountId, currency)]);
   return rows[0] === undefined ? Money.zero(currency) : Money.parse(rows[0].row.amount, currency);
+};
+
+/** What accounts have to their credit, those that have something, by account and currency (`<account>/<currency>`); about to be used, so they are held. */
+export const balancesHeld = async (tx: Tx, tenant: string, accountIds: readonly string[]): Promise<ReadonlyMap<string, Money>> => {
+  const { rows } = await tx.query<{ row: BalanceRow }>(`SELECT row FROM ${ident(tableOf(balancesModel))} WHERE tenant = $1 AND account_id = ANY($2) ORDER BY key FOR UPDATE`, [tenant, accountIds]);
+  return new Map(rows.map(({ row: { accountId, currency, amount } }) => [balanceKey(accountId, currency), Money.parse(amount, currency)]));
 };

@@ -1,8 +1,10 @@
 import { addDuration, addMicros, compareInstants, derivedId, laterOf, type Instant } from '@valueverse/kernel';
 import type { BilledSlice, BillingSettings, InvoiceDrafted, InvoiceItem, StatementRequest } from '@valueverse/contracts';
 import { ident, tableOf, type Tx } from '@valueverse/event-log';
-import { knownMetersOf } from '../catalog/known-meters';
-import { settingsAt } from '../settings/settings.model';
+import { knownMetersOf, type KnownMeter } from '../catalog/known-meters';
+import { oncePerTx } from '../once-per-tx';
+import { DEFAULT_SETTINGS, settingsInForce, type SettingsVersion } from '../settings/domain/settings.decider';
+import { settingsVersions } from '../settings/settings.model';
 import { loadCatalogue } from '../subscriptions/catalogue';
 import { creditItem, dueAt, nextDueAfter, openUsageAt, type Catalogue, type DueItem } from '../subscriptions/domain/due-items';
 import { coveringOf, siblingsOf, type SubscriptionRow } from '../subscriptions/subscription.model';
@@ -62,12 +64,16 @@ export const invoiceRows = async (tx: Tx, tenant: string, invoiceIds: readonly s
   return rows.map(({ row }) => row);
 };
 
+const metersOnce = oncePerTx<ReadonlyMap<string, KnownMeter>>();
+const settingsOnce = oncePerTx<readonly SettingsVersion[]>();
+
 interface Found { readonly row: SubscriptionRow; readonly due: readonly DueItem[] }
 const billOf = async (tx: Tx, tenant: string, found: readonly Found[], { invoiceId, at, now, kind }: { invoiceId: string; at: Instant; now: Instant; kind: InvoiceDrafted['kind'] }): Promise<Bill> => {
   const items: InvoiceItem[] = [];
   const requests: StatementRequest[] = [];
   for (const { row, due } of found) {
-    const meters = await knownMetersOf(tx, tenant, [...new Set(due.flatMap(({ item: { kind: own, charge } }) => (own === 'usage' && charge.meterKey !== undefined ? [charge.meterKey] : [])))]);
+    const meterKeys = [...new Set(due.flatMap(({ item: { kind: own, charge } }) => (own === 'usage' && charge.meterKey !== undefined ? [charge.meterKey] : [])))].sort();
+    const meters = await metersOnce(tx, JSON.stringify([tenant, meterKeys]), () => knownMetersOf(tx, tenant, meterKeys));
     const around = { covering: coveringOf(row), siblings: meters.size === 0 ? [] : await siblingsOf(tx, tenant, row), meters };
     for (const { item } of due) {
       const asked = withRequests(item, invoiceId, around);
@@ -76,7 +82,7 @@ const billOf = async (tx: Tx, tenant: string, found: readonly Found[], { invoice
     }
   }
   const [{ row: { started: { accountId, subscriptionId, currency, anchor } } }] = found as [Found];
-  const settings = await settingsAt(tx, tenant, at);
+  const settings = settingsInForce(await settingsOnce(tx, tenant, () => settingsVersions(tx, tenant)), at)?.settings ?? DEFAULT_SETTINGS;
   return {
     draft: {
       invoiceId, accountId, ...(found.length === 1 ? { subscriptionId } : {}), kind, currency, zone: anchor.zone, rounding: settings.rounding, items, requests,

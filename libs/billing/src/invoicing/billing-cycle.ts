@@ -1,6 +1,6 @@
 import { derivedId } from '@valueverse/kernel';
 import type { PaymentSucceeded, StatementIssued, StatementsRequested, SubscriptionEvent } from '@valueverse/contracts';
-import { follow, ident, tableOf, type DeciderDefinition, type NewJob, type Reaction, type Reactor, type Tx } from '@valueverse/event-log';
+import { follow, ident, tableOf, type DeciderDefinition, type Fact, type NewJob, type Reaction, type Reactor, type Tx } from '@valueverse/event-log';
 import type { Job, JobHandler } from '@valueverse/platform';
 import { accountsModel, type AccountRow } from '../accounts/account.model';
 import type { BillingHost } from '../billing-host';
@@ -64,23 +64,42 @@ type Answer = StateUsage & { readonly traceparent: string | undefined };
  */
 export const takeStatements: Reactor = {
   kind: 'reactor', name: 'take-statements', topics: ['usage.statements'],
-  on: {
-    StatementIssued: async ({ requestId, chargeKey, statementId, quantities, asOf, evidence, issuedAt }: StatementIssued, { tenant, traceparent }, tx) => {
-      const asked = await tx.query<{ invoice_id: string }>('SELECT invoice_id FROM invoice_requests WHERE tenant = $1 AND request_id = $2', [tenant, requestId]);
-      const invoiceId = asked.rows[0]?.invoice_id;
-      if (invoiceId === undefined) return {};
-      // All requests of the invoice are held: of two last answers that come at once, the second sees the first.
-      const { rows } = await tx.query<{ request_id: string; answer: string | null }>(
-        'SELECT request_id, answer FROM invoice_requests WHERE tenant = $1 AND invoice_id = $2 ORDER BY nth FOR UPDATE', [tenant, invoiceId]);
-      const command: StateUsage = { type: 'StateUsage', invoiceId, requestId, chargeKey, statement: { statementId, quantities, asOf, evidence }, at: issuedAt };
-      const own: Answer = { ...command, traceparent };
-      await tx.query('UPDATE invoice_requests SET answer = $3 WHERE tenant = $1 AND request_id = $2', [tenant, requestId, JSON.stringify(own)]);
-      const answers = rows.map(({ request_id: id, answer }) => (id === requestId ? own : answer === null ? undefined : JSON.parse(answer) as Answer));
-      if (answers.includes(undefined)) return {};
-      // Each statement goes into the invoice as part of its own trace.
-      return { commands: answers.map((answer) => { const { traceparent: trace, ...stated } = answer!; return { ...follow(invoiceDecider, stated), traceparent: trace }; }), jobs: [finalizeJob(tenant, invoiceId, issuedAt)] };
-    },
-  },
+  on: { StatementIssued: async (_: StatementIssued, fact, tx) => (await takeAnswers([fact], tx))[0]! },
+  together: (facts, tx) => takeAnswers(facts as readonly Fact<StatementIssued>[], tx),
+};
+
+interface RequestRow { readonly tenant: string; readonly invoice_id: string; readonly request_id: string; answer: Answer | undefined }
+
+/** All requests of the invoices are held: of two last answers that come at once, the second sees the first. */
+const heldRequests = async (tx: Tx, facts: readonly Fact<StatementIssued>[]): Promise<RequestRow[]> => {
+  const { rows } = await tx.query<{ tenant: string; invoice_id: string; request_id: string; answer: string | null }>(
+    `SELECT r.tenant, r.invoice_id, r.request_id, r.answer FROM invoice_requests r WHERE (r.tenant, r.invoice_id) IN (
+       SELECT a.tenant, a.invoice_id FROM unnest($1::text[], $2::text[]) f(tenant, request_id) JOIN invoice_requests a ON a.tenant = f.tenant AND a.request_id = f.request_id)
+     ORDER BY r.tenant, r.invoice_id, r.nth FOR UPDATE`, [facts.map(({ tenant }) => tenant), facts.map(({ event }) => event.requestId)]);
+  return rows.map(({ answer, ...row }) => ({ ...row, answer: answer === null ? undefined : JSON.parse(answer) as Answer }));
+};
+
+const takeAnswers = async (facts: readonly Fact<StatementIssued>[], tx: Tx): Promise<Reaction[]> => {
+  const held = await heldRequests(tx, facts);
+  const requests = new Map(held.map((row) => [`${row.tenant} ${row.request_id}`, row]));
+  const invoices = Map.groupBy(held, ({ tenant, invoice_id: invoiceId }) => `${tenant} ${invoiceId}`);
+  const kept: RequestRow[] = [];
+  const reactions = facts.map(({ event, tenant, traceparent }): Reaction => {
+    const { requestId, chargeKey, statementId, quantities, asOf, evidence, issuedAt } = event;
+    const row = requests.get(`${tenant} ${requestId}`);
+    if (row === undefined) return {};
+    row.answer = { type: 'StateUsage', invoiceId: row.invoice_id, requestId, chargeKey, statement: { statementId, quantities, asOf, evidence }, at: issuedAt, traceparent };
+    kept.push(row);
+    const all = invoices.get(`${tenant} ${row.invoice_id}`)!.map(({ answer }) => answer);
+    if (all.includes(undefined)) return {};
+    // Each statement goes into the invoice as part of its own trace.
+    return { commands: all.map((answer) => { const { traceparent: trace, ...stated } = answer!; return { ...follow(invoiceDecider, stated), traceparent: trace }; }), jobs: [finalizeJob(tenant, row.invoice_id, issuedAt)] };
+  });
+  if (kept.length > 0) {
+    await tx.query('UPDATE invoice_requests r SET answer = k.answer FROM unnest($1::text[], $2::text[], $3::text[]) k(tenant, request_id, answer) WHERE r.tenant = k.tenant AND r.request_id = k.request_id',
+      [kept.map(({ tenant }) => tenant), kept.map(({ request_id: id }) => id), kept.map(({ answer }) => JSON.stringify(answer))]);
+  }
+  return reactions;
 };
 
 /** Money that was taken is applied to its invoice. */

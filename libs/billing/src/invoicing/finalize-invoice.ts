@@ -137,7 +137,7 @@ const prepare = async (host: BillingHost, tx: Tx, { tenant, payload: { invoiceId
   const issue = issueInvoice(drafted, statementsOf(row), terms);
   const billTo = billToOf(personal, account);
   const notes = await issueNotes(tx, tenant, issue.notes, { drafted, now, clockId, billTo });
-  const balance = (await ground.balance(accountId, currency)).add(notes.toBalance);
+  const balance = ground.balance(accountId, currency).add(notes.toBalance);
   const money = issue.invoiceWith(balance);
   const isNothing = money === undefined || (money.lines.every(({ amount }) => Money.parse(amount, currency).isZero()) && settings.zeroAmountInvoices === 'skip');
   ground.setBalance(accountId, currency, isNothing ? balance : balance.subtract(Money.parse(money.creditApplied, currency)));

@@ -1,8 +1,8 @@
-import type { Instant, Money } from '@valueverse/kernel';
+import { Money, type Instant } from '@valueverse/kernel';
 import type { AccountChanged, AccountOpened, BillingSettings, InvoiceItem } from '@valueverse/contracts';
 import { ident, streamName, tableOf, type Tx } from '@valueverse/event-log';
 import { accountsModel, accountStream, personalIn, type AccountRow, type Personal } from '../accounts/account.model';
-import { balanceOf } from '../balances/balance.model';
+import { balancesHeld } from '../balances/balance.model';
 import type { BillingHost } from '../billing-host';
 import { plansModel, versionOf, type PlanRow } from '../catalog/plan.model';
 import { discountsOf } from '../coupons/discounts';
@@ -39,6 +39,7 @@ export class InvoiceGround {
     const streams = accountIds.map((accountId) => ({ tenant, stream: accountStream(accountId) }));
     const facts = await host.service.log.store.readMany(tx, streams);
     for (const [nth, key] of streams.entries()) ground.personals.set(accountIds[nth]!, personalIn(facts.get(streamName(key))!.map(({ event }) => event as AccountOpened | AccountChanged)));
+    if (isIssue) for (const [name, amount] of await balancesHeld(tx, tenant, accountIds)) ground.balances.set(name, amount);
     ground.settings = await settingsVersions(tx, tenant);
     const planKeys = [...new Set(invoices.flatMap(({ items }) => items.flatMap(({ planKey }) => planKey ?? [])))];
     if (planKeys.length > 0) {
@@ -69,14 +70,8 @@ export class InvoiceGround {
     return this.entities.get(name);
   }
 
-  async balance(accountId: string, currency: string): Promise<Money> {
-    const name = `${accountId}/${currency}`;
-    const known = this.balances.get(name);
-    if (known !== undefined) return known;
-    const found = await balanceOf(this.tx, this.tenant, accountId, currency, this.isIssue);
-    this.balances.set(name, found);
-    return found;
-  }
+  /** What an account has to its credit, where invoices are about to be issued. */
+  balance(accountId: string, currency: string): Money { return this.balances.get(`${accountId}/${currency}`) ?? Money.zero(currency); }
   /** What an invoice of the transaction leaves of it. */
   setBalance(accountId: string, currency: string, left: Money): void { this.balances.set(`${accountId}/${currency}`, left); }
 }

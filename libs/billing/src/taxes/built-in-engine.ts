@@ -1,6 +1,7 @@
 import type { TaxRateCreated } from '@valueverse/contracts';
 import { ident, tableOf, type Tx } from '@valueverse/event-log';
 import { itemId, itemsModel, type ItemRow } from '../catalog/item.model';
+import { oncePerTx } from '../once-per-tx';
 import { builtInTaxes, type KnownTaxRate } from './domain/built-in-taxes';
 import type { TaxEngine, TaxQuestion } from './tax-engine';
 
@@ -17,16 +18,12 @@ const ratesFor = async (tx: Tx, tenant: string, { customer, lines, settingsRateK
   }));
 };
 
-/** What was found in a transaction: many invoices of a run ask for the same. */
-const found = new WeakMap<Tx, Map<string, Promise<readonly KnownTaxRate[]>>>();
+const ratesOf = oncePerTx<readonly KnownTaxRate[]>();
+/** Many invoices of a run ask for the same. */
 const ratesOnce = (tx: Tx, tenant: string, question: TaxQuestion): Promise<readonly KnownTaxRate[]> => {
   const { customer, lines, settingsRateKeys } = question;
-  const name = JSON.stringify([tenant, customer.address?.country ?? null, customer.taxRateKeys ?? [], settingsRateKeys, [...new Set(lines.flatMap(({ chargeRateKeys = [], planRateKeys = [] }) => [...chargeRateKeys, ...planRateKeys]))].sort()]);
-  const known = found.get(tx) ?? new Map<string, Promise<readonly KnownTaxRate[]>>();
-  found.set(tx, known);
-  const rates = known.get(name) ?? ratesFor(tx, tenant, question);
-  known.set(name, rates);
-  return rates;
+  const named = [...new Set(lines.flatMap(({ chargeRateKeys = [], planRateKeys = [] }) => [...chargeRateKeys, ...planRateKeys]))].sort();
+  return ratesOf(tx, JSON.stringify([tenant, customer.address?.country ?? null, customer.taxRateKeys ?? [], settingsRateKeys, named]), () => ratesFor(tx, tenant, question));
 };
 
 /** Taxes by the rates of the catalogue. */

@@ -10,8 +10,9 @@ import type { JobSink, NewJob, Reactor } from './consumers';
 export const reactTo = async (reactor: Reactor, tx: Tx, facts: readonly Fact[], { jobs: sink, wallClock }: { readonly jobs: JobSink; readonly wallClock: WallClock }): Promise<Instruction[]> => {
   const instructions: Instruction[] = [];
   const jobs: NewJob[] = [];
-  for (const fact of facts) {
-    const reaction = await runInContext(contextOfFact(fact), async () => reactor.on[fact.event.type]!(fact.event, fact, tx));
+  const together = await reactor.together?.(facts, tx);
+  for (const [nth, fact] of facts.entries()) {
+    const reaction = together?.[nth] ?? await runInContext(contextOfFact(fact), async () => reactor.on[fact.event.type]!(fact.event, fact, tx));
     for (const [index, { decider, command, traceparent }] of (reaction.commands ?? []).entries()) {
       instructions.push({ decider, command, context: {
         tenant: fact.tenant, at: fact.clockId === undefined ? wallClock() : fact.at, actor: `process:${reactor.name}`, clockId: fact.clockId,
