@@ -2,6 +2,7 @@ import { partitionOf } from '@valueverse/kernel';
 import { StatementIssued, USAGE_PARTITIONS } from '@valueverse/contracts';
 import type { Fact, Projector, Tx } from '@valueverse/event-log';
 import { rulesAsOf } from '../metering/domain/measure';
+import type { Meter } from '../meters/domain/meter';
 import { meterOf } from '../meters/meters';
 import { BEGINNING } from '../query/domain/windows';
 import { spansOf } from '../statements/domain/evidence';
@@ -9,9 +10,8 @@ import { spansOf } from '../statements/domain/evidence';
 interface Row { readonly tenant: string; readonly subject: string; readonly from: number; readonly until: number; readonly statement: string; readonly partition: number; readonly asOf: number }
 
 /** What is carried into a span changes it too, so there it begins where that does. */
-const rowsOf = async (tx: Tx, { tenant, event }: Fact): Promise<Row[]> => {
+const rowsOf = ({ tenant, event }: Fact, meter: Meter | undefined): Row[] => {
   const issued = event as StatementIssued;
-  const meter = await meterOf(tx, tenant, issued.meterKey);
   if (meter === undefined) return [];
   return spansOf(issued, rulesAsOf(meter, issued.meterVersion).at(-1)!, BEGINNING).filter(({ from, to }) => from < to).map(({ subject, from, to, reach }) => {
     const partition = partitionOf(tenant, subject, USAGE_PARTITIONS);
@@ -19,12 +19,20 @@ const rowsOf = async (tx: Tx, { tenant, event }: Fact): Promise<Row[]> => {
   });
 };
 
+/** The meters of statements, each asked for once. */
+const metersOf = async (tx: Tx, facts: readonly Fact[]): Promise<(fact: Fact) => Meter | undefined> => {
+  const nameOf = ({ tenant, event }: Fact): string => `${tenant} ${(event as StatementIssued).meterKey}`;
+  const meters = new Map<string, Meter | undefined>();
+  for (const fact of facts) if (!meters.has(nameOf(fact))) meters.set(nameOf(fact), await meterOf(tx, fact.tenant, (fact.event as StatementIssued).meterKey));
+  return (fact) => meters.get(nameOf(fact));
+};
+
 /** What issued statements are about: metering's own facts, for whoever looks for what came after them. */
 export const statedSpans: Projector = {
   kind: 'projector', name: 'stated-spans', version: 1, topics: ['usage.statements'], events: [StatementIssued.name], tables: ['usage_stated_spans', 'usage_stated_until'],
   project: async (tx, facts) => {
-    const rows: Row[] = [];
-    for (const fact of facts) rows.push(...await rowsOf(tx, fact));
+    const meterOfFact = await metersOf(tx, facts);
+    const rows = facts.flatMap((fact) => rowsOf(fact, meterOfFact(fact)));
     if (rows.length === 0) return;
     await tx.query(
       `INSERT INTO usage_stated_spans (tenant, subject, until_at, statement, from_at, partition, as_of)
