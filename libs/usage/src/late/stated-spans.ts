@@ -1,8 +1,7 @@
 import { partitionOf } from '@valueverse/kernel';
 import { StatementIssued, USAGE_PARTITIONS } from '@valueverse/contracts';
 import type { Fact, Projector, Tx } from '@valueverse/event-log';
-import { rulesAsOf } from '../metering/domain/measure';
-import type { Meter } from '../meters/domain/meter';
+import { rulesAsOf, type Meter } from '../metering/domain/measure';
 import { meterOf } from '../meters/meters';
 import { BEGINNING } from '../query/domain/windows';
 import { spansOf } from '../statements/domain/evidence';
