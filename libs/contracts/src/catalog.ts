@@ -85,7 +85,7 @@ export const AddOnCreated = defineEvent({
 });
 export type AddOnCreated = EventOf<typeof AddOnCreated>;
 
-/** `percent`: 0 to 100. `amount`: major units of `currency` for each invoice, before tax; `currencyValues` says what it is in other currencies. */
+/** `percent`: 0 to 100. `amount`: major units of `currency` for each invoice, off prices as they are written (with the tax in it where that is inclusive); `currencyValues` says what it is in other currencies. */
 export const couponDiscount = object({ type: oneOf('percent', 'amount'), value: decimal(), currency: optional(text(3)), currencyValues: optional(mapOf(decimal())) });
 export const CouponCreated = defineEvent({
   name: 'CouponCreated', topic: 'billing.plans', fact: 'coupon.created',

@@ -20,6 +20,10 @@ const lineRef = object({ invoiceId: text(), lineId: text() });
 export const interimLine = object({ itemId: text(), invoiceId: text(), lineId: text(), dimensions: mapOf(text()), window: optional(text(64)), amount: decimal() });
 export type InterimLine = TypeOf<typeof interimLine>;
 
+/** A fee of a period in which its plan has a commitment: it fills that first, on whichever invoice it was charged. */
+const committedFee = object({ charge: addOnCharge, quantity: decimal(), served: period, proration: optional(proration) });
+export type CommittedFee = TypeOf<typeof committedFee>;
+
 /** One thing that an invoice charges or gives back, complete: pricing it needs nothing else but its statements. */
 export const invoiceItem = object({
   itemId: text(), kind: oneOf('fee', 'usage', 'one_off', 'credit'), subscriptionId: optional(text()), planKey: optional(text(256)), planVersion: optional(whole(1)), phaseKey: optional(text(256)), addOnKey: optional(text(256)),
@@ -33,6 +37,8 @@ export const invoiceItem = object({
   aggregation: optional(text(32)), proration: optional(proration), credits: optional(lineRef),
   /** Interim invoices that have charged parts of it. */
   interimInvoices: optional(list(text())),
+  /** Of the commitment of a plan, which is an item of its own: the fees of the same time. Its usage is that of the items of the plan whose part of the period ends in its own. */
+  fees: optional(list(committedFee)),
   /** The statement requests of its usage; more than one where the time of day decides over the price. */
   requests: optional(list(object({ requestId: text(), window: optional(text(64)) }))),
 });

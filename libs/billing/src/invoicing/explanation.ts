@@ -1,7 +1,7 @@
 import { Decimal } from '@valueverse/kernel';
 import type { CitedStatement, InvoiceItem, InvoiceLine, UsageReader } from '@valueverse/contracts';
 import type { IssueTerms } from './domain/issue-invoice';
-import { DEFAULT_GRANULARITY, priceItems, sliceOfItem, totalOf } from './domain/lines';
+import { DEFAULT_GRANULARITY, pricedTogether, priceItems, sliceOfItem, totalOf } from './domain/lines';
 import type { InvoiceRow } from './invoice.model';
 
 const itemOf = ({ drafted }: InvoiceRow, { itemId }: InvoiceLine): InvoiceItem => drafted.items.find((item) => item.itemId === itemId)!;
@@ -43,11 +43,11 @@ export interface Proof { readonly matches: boolean | null; readonly expected: Re
  */
 export const verifyLine = async (row: InvoiceRow, line: InvoiceLine, tenant: string, usage: UsageReader): Promise<Proof | undefined> => {
   const item = itemOf(row, line);
-  const own = row.issued!.lines.filter(({ itemId }) => itemId === item.itemId);
+  const together = pricedTogether(item, row.drafted.items);
   const again = new Map<string, CitedStatement>();
   const found: { line: InvoiceLine; evidence: string; sealed?: { readonly isIntact: boolean; readonly isRecomputed: boolean } | undefined }[] = [];
-  for (const request of item.requests ?? []) {
-    const cited = own.find((one) => one.window === request.window && one.statement !== undefined)?.statement;
+  for (const { itemId, request } of together.flatMap((one) => (one.requests ?? []).map((request) => ({ itemId: one.itemId, request })))) {
+    const cited = row.issued!.lines.find((one) => one.itemId === itemId && one.window === request.window && one.statement !== undefined)?.statement;
     // A window in which nothing was used has no line that cites its statement, and nothing to be computed.
     if (cited === undefined) { again.set(request.requestId, { statementId: '', quantities: [], asOf: {}, evidence: '' }); continue; }
     const recomputed = await usage.recompute(tenant, cited.statementId);
@@ -57,7 +57,7 @@ export const verifyLine = async (row: InvoiceRow, line: InvoiceLine, tenant: str
   }
   const { terms } = row.issued as { terms?: IssueTerms };
   const { invoiceId, drafted: { kind, currency, rounding } } = row;
-  const priced = priceItems([item], { invoiceId, kind, currency, rounding, statements: again, credited: terms?.credited ?? {}, interim: terms?.interim ?? [] }).find(({ lineId }) => lineId === line.lineId);
+  const priced = priceItems(together, { invoiceId, kind, currency, rounding, statements: again, credited: terms?.credited ?? {}, interim: terms?.interim ?? [] }).find(({ lineId }) => lineId === line.lineId);
   const expected = { quantity: line.quantity, amount: line.amount, ...(line.statement === undefined ? {} : { evidence: line.statement.evidence }) };
   const actual = { quantity: priced?.quantity ?? null, amount: priced?.amount ?? null, ...(line.statement === undefined ? {} : { evidence: found[0]?.evidence ?? null }) };
   const sealed = found.find((one) => one.sealed !== undefined)?.sealed;

@@ -1,5 +1,6 @@
 import type { AddOnChoice, AddOnCreated, Charge, SubscriptionTerms } from '@valueverse/contracts';
 import { ident, tableOf, type Tx } from '@valueverse/event-log';
+import { Refused } from '@valueverse/kernel';
 import { planTerms, type Overrides } from '../catalog/domain/plan-terms';
 import { itemId, itemsModel, type ItemRow } from '../catalog/item.model';
 import { plansModel, versionOf, type PlanRow, type PlanVersion } from '../catalog/plan.model';
@@ -37,7 +38,9 @@ export const catalogueOf = (loaded: Loaded): Catalogue & Loaded => ({
 /** The charges of a stretch: of its plan in its phase, then of its add-ons, each with its price and how many it counts. Refuses with `currency_mismatch` where one has no price in the currency. */
 const chargesIn = (loaded: Loaded, { terms, phase, addOnsSince }: Pick<Stretch, 'terms' | 'phase' | 'addOnsSince'>): readonly ChargeInForce[] => {
   const { currency, overrides = {}, quantity } = terms;
-  const ofPlan = planTerms(versionIn(loaded, terms), { currency, overrides: overrides as Overrides, ...(phase === undefined ? {} : { phaseKey: phase.key }) });
+  const plan = versionIn(loaded, terms);
+  if (plan.commitment !== undefined && currency !== plan.currency) throw new Refused('currency_mismatch', `the plan ${terms.planKey} says its commitment in ${plan.currency} alone`);
+  const ofPlan = planTerms(plan, { currency, overrides: overrides as Overrides, ...(phase === undefined ? {} : { phaseKey: phase.key }) });
   return [
     ...ofPlan.charges.map((charge): ChargeInForce => ({ charge, quantity: counted(charge, (overrides[charge.key] as { quantity?: string } | undefined)?.quantity ?? quantity) })),
     ...(terms.addOns ?? []).flatMap((choice) => ofAddOn(loaded, choice, currency, addOnsSince)),

@@ -1,7 +1,7 @@
 import { calendarAnchor, Decimal, isBefore, Money, Refused, type Period, type Rounding, periodContaining } from '@valueverse/kernel';
 import type { Charge, CitedStatement, GroupQuantity, InvoiceItem, PlanPhase } from '@valueverse/contracts';
-import { eventTermsOf, PercentageEvents, pointerTo, rateCommitment, sliceOf, type ChargeTerms, type EventTerms, type Fault, type PercentageTerms, type Price, type Slice } from '@valueverse/rating';
-import { DEFAULT_GRANULARITY, priceItems, type PricedLine } from '../../invoicing/domain/lines';
+import { eventTermsOf, PercentageEvents, pointerTo, type ChargeTerms, type EventTerms, type Fault, type PercentageTerms, type Price } from '@valueverse/rating';
+import { priceItems, type PricedLine } from '../../invoicing/domain/lines';
 import type { PlanTerms } from './plan-terms';
 import type { PlanSpec } from './plan-shape';
 import { anything, currencyCode, decimal, instant, key, list, mapOf, object, optional, required, type Shape, text, whole } from './shape';
@@ -107,19 +107,16 @@ const itemOf = (charge: Charge, said: string | readonly SimulatedGroup[] | undef
   return { item: { ...own, kind: 'usage', requests, ...(aggregation === undefined ? {} : { aggregation }) }, statements };
 };
 
-const lineOf = ({ chargeKey, description: name, type, window, dimensions, quantity: used, billedQuantity, amount, steps }: PricedLine): SimulatedLine =>
-  ({ chargeKey, name, type, ...(window === undefined ? {} : { window }), dimensions, quantity: used, billedQuantity, amount, steps });
+/** No charge has this key: the item of a commitment is none of a charge. */
+const COMMITMENT = '';
+const lineOf = ({ itemId, chargeKey, description: name, type, window, dimensions, quantity: used, billedQuantity, amount, steps }: PricedLine): SimulatedLine =>
+  ({ ...(itemId === COMMITMENT ? {} : { chargeKey }), name, type, ...(window === undefined ? {} : { window }), dimensions, quantity: used, billedQuantity, amount, steps });
 
-interface Pricing { readonly currency: string; readonly rounding: Rounding; readonly slice: Slice | undefined }
-const withCommitment = (lines: readonly SimulatedLine[], { name, commitment, proration }: Asked['plan'], { currency, rounding, slice }: Pricing): SimulatedLine[] => {
-  if (commitment === undefined) return [...lines];
-  const { added, trueUp } = rateCommitment(lines.map(({ amount }) => Money.parse(amount, currency)), commitment, { slice, proration, currency, rounding });
-  const raised = lines.map((line, nth): SimulatedLine => {
-    const more = added[nth];
-    return more === undefined ? line : { ...line, amount: Money.parse(line.amount, currency).add(more.amount).toString(), steps: [...line.steps, ...more.steps] };
-  });
-  return trueUp === undefined ? raised : [...raised, { name, type: 'true_up', dimensions: {}, quantity: '1', billedQuantity: '1', amount: trueUp.amount.toString(), steps: trueUp.steps }];
-};
+/** The commitment of the plan as the item that an invoice has of it: the fees fill it first. */
+const commitmentItem = ({ name, commitment }: Asked['plan'], fees: readonly InvoiceItem[], { aggregations: _, proration, ...times }: Around): InvoiceItem[] => (commitment === undefined ? [] : [{
+  itemId: COMMITMENT, kind: 'usage', charge: { key: name, name, type: 'usage', price: { model: 'flat', amount: '0' }, commitment }, ...times, ...(proration === undefined ? {} : { proration }),
+  fees: fees.map(({ charge, quantity, served, proration: own }) => ({ charge, quantity: quantity ?? charge.quantity ?? '1', served, ...(own === undefined ? {} : { proration: own }) })),
+}]);
 
 export interface Simulated { readonly currency: string; readonly phase: PlanPhase | null; readonly isTrial: boolean; readonly aligned: Period | null; readonly lines: readonly SimulatedLine[]; readonly total: string }
 interface Asked {
@@ -146,9 +143,9 @@ export const simulate = ({ plan, terms, asked, rounding, aggregations }: Asked):
   const around: Around = { aligned: aligned ?? WHOLE, served: period ?? WHOLE, zone, proration: plan.proration, aggregations };
   const all = terms.isTrial ? [] : terms.charges.map((charge) => itemOf(charge, quantities[charge.key], around));
   const statements = new Map(all.flatMap((one) => one.statements));
-  const priced = priceItems(all.map(({ item }) => item), { invoiceId: 'simulated', kind: 'cycle', currency, rounding, statements, credited: {}, interim: [] }).map(lineOf);
-  const slice = period === undefined ? undefined : sliceOf(plan.proration?.granularity ?? DEFAULT_GRANULARITY, aligned!, period, zone);
-  const lines = terms.isTrial ? [] : withCommitment(priced, plan, { currency, rounding, slice });
+  const items = all.map(({ item }) => item);
+  const commitment = terms.isTrial ? [] : commitmentItem(plan, items.filter(({ kind }) => kind === 'fee'), around);
+  const lines = priceItems([...items, ...commitment], { invoiceId: 'simulated', kind: 'cycle', currency, rounding, statements, credited: {}, interim: [] }).map(lineOf);
   const total = Money.sum(lines.map(({ amount }) => Money.parse(amount, currency)), currency).toString();
   return { currency, phase: terms.phase ?? null, isTrial: terms.isTrial, aligned: aligned ?? null, lines, total };
 };

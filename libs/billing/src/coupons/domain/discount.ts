@@ -2,7 +2,7 @@ import { compareInstants, Decimal, isBefore } from '@valueverse/kernel';
 import type { CouponCreated } from '@valueverse/contracts';
 import type { AppliedCoupon } from '@valueverse/rating';
 
-/** What a redemption takes off invoices in a currency. An amount is in major units of it, before tax. */
+/** What a redemption takes off invoices in a currency. An amount is in major units of it and comes off the price as it is written: with the tax in it where that is inclusive. */
 export interface Discount {
   readonly redemptionId: string;
   readonly couponKey: string;

@@ -1,6 +1,6 @@
-import { canonicalJson, Decimal, derivedId, Money, type Rounding } from '@valueverse/kernel';
+import { canonicalJson, Decimal, derivedId, isBefore, Money, type Rounding } from '@valueverse/kernel';
 import type { CitedStatement, CreditedLine, GroupQuantity, InterimLine, InvoiceDrafted, InvoiceItem, InvoiceLine } from '@valueverse/contracts';
-import { prorateFee, rateFee, rateUsage, sliceOf, type ChargeTerms, type Slice, type Step, type UsageGroup } from '@valueverse/rating';
+import { prorateFee, rateCommitment, rateFee, rateUsage, sliceOf, type ChargeTerms, type Slice, type Step, type UsageGroup } from '@valueverse/rating';
 
 /** A line as priced: discounts and taxes come after. */
 export type PricedLine = Omit<InvoiceLine, 'netAmount' | 'taxAmount' | 'discounts' | 'taxes'>;
@@ -29,7 +29,10 @@ const ZERO_IS_A_QUANTITY = new Set(['count', 'sum', 'unique_count', 'time_weight
 const PARTS_AS_THEY_ARE = new Set(['count', 'sum', 'time_weighted_sum']);
 
 /** The lines of an invoice, in the order of its items. The same function prices a preview, an invoice, and the proof of a line. */
-export const priceItems = (items: readonly InvoiceItem[], pricing: Pricing): PricedLine[] => items.flatMap((item) => PRICED[item.kind](item, pricing));
+export const priceItems = (items: readonly InvoiceItem[], pricing: Pricing): PricedLine[] => {
+  const priced = items.map((item) => ({ item, lines: PRICED[item.kind](item, pricing) }));
+  return withCommitments(priced, pricing).flatMap(({ item, lines }) => lines.map((line) => withoutInterim(item, pricing, line)));
+};
 
 const PRICED: { readonly [K in InvoiceItem['kind']]: (item: InvoiceItem, pricing: Pricing) => PricedLine[] } = {
   fee: (item, pricing) => [feeLine(item, pricing)],
@@ -110,11 +113,11 @@ const usageLines = (item: InvoiceItem, pricing: Pricing): PricedLine[] => {
     const { type, window, dimensions, quantity, billedQuantity } = line;
     const request = requests.find((one) => one.window === window) ?? requests[0]!;
     const names = [...(window === undefined ? [] : [window]), ...Object.values(dimensions)];
-    return withoutInterim(item, pricing, {
+    return {
       ...own, type, lineId: names.length === 0 && type === 'usage' ? own.lineId : derivedId('line', pricing.invoiceId, item.itemId, line.key),
       description: names.length === 0 ? own.description : `${own.description} (${names.join(', ')})`, dimensions, ...(window === undefined ? {} : { window }),
       quantity: quantity.toString(), billedQuantity: billedQuantity.toString(), amount: line.amount.toString(), steps: line.steps, ...(type === 'usage' ? { statement: statements.get(request.requestId)! } : {}),
-    });
+    };
   });
 };
 
@@ -128,6 +131,35 @@ const withoutInterim = ({ itemId }: InvoiceItem, { currency, interim }: Pricing,
   // More was charged in between than the whole comes to, as where a volume has reached a cheaper tier: it is given back to what took it.
   return { ...line, amount: amount.toString(), steps, ...(amount.isNegative() ? { credits: { invoiceId: charged.at(-1)!.invoiceId, lineId: charged.at(-1)!.lineId } } : {}) };
 };
+
+/** The usage items that a commitment counts: each is charged with the part of the commitment that its own part of the period ends in. */
+const countedBy = ({ subscriptionId, planKey, planVersion, aligned, served }: InvoiceItem, items: readonly InvoiceItem[]): InvoiceItem[] => items.filter((one) => one.kind === 'usage' && one.fees === undefined && one.addOnKey === undefined
+  && one.subscriptionId === subscriptionId && one.planKey === planKey && one.planVersion === planVersion && one.aligned.from === aligned.from && one.aligned.to === aligned.to && isBefore(served.from, one.served.to) && !isBefore(served.to, one.served.to));
+
+/** The items that an item is priced together with, itself among them: those of one commitment. */
+export const pricedTogether = (item: InvoiceItem, items: readonly InvoiceItem[]): InvoiceItem[] => {
+  const groups = items.filter(({ fees }) => fees !== undefined).map((one) => [...countedBy(one, items), one]);
+  return groups.find((group) => group.includes(item)) ?? [item];
+};
+
+interface PricedItem { readonly item: InvoiceItem; readonly lines: readonly PricedLine[] }
+const raised = (line: PricedLine, more: { readonly amount: Money; readonly steps: readonly Step[] } | undefined): PricedLine =>
+  (more === undefined ? line : { ...line, amount: Money.parse(line.amount, more.amount.currency).add(more.amount).toString(), steps: [...line.steps, ...more.steps] });
+
+/** The fees of its time fill a commitment first, then usage in the order of the items. Usage above it costs more; what is missing is a line of the plan. What is not stated yet fills nothing. */
+const withCommitment = (all: readonly PricedItem[], item: InvoiceItem, pricing: Pricing): readonly PricedItem[] => {
+  const { currency, rounding, statements } = pricing;
+  const counted = new Set(countedBy(item, all.map((one) => one.item)));
+  if ([...counted].some(({ requests = [] }) => requests.some(({ requestId }) => !statements.has(requestId)))) return all;
+  const fees = Money.sum(item.fees!.map(({ charge, quantity, served, proration }) => feeOf({ ...item, charge, quantity, served, ...(proration === undefined ? {} : { proration }) }, pricing).amount), currency);
+  const own = all.filter((one) => counted.has(one.item)).flatMap(({ lines }) => lines);
+  const { added, trueUp } = rateCommitment([fees, ...own.map(({ amount }) => Money.parse(amount, currency))], item.charge.commitment!, { slice: sliceOfItem(item), proration: item.proration, currency, rounding });
+  const more = new Map(own.map(({ lineId }, nth) => [lineId, added[nth + 1]]));
+  const trueUps: PricedLine[] = trueUp === undefined ? [] : [{ ...base(item, pricing), type: 'true_up', quantity: '1', billedQuantity: '1', amount: trueUp.amount.toString(), steps: trueUp.steps }];
+  return all.map((one) => (one.item === item ? { item, lines: trueUps } : { item: one.item, lines: one.lines.map((line) => raised(line, more.get(line.lineId))) }));
+};
+const withCommitments = (priced: readonly PricedItem[], pricing: Pricing): readonly PricedItem[] =>
+  priced.map(({ item }) => item).filter(({ fees }) => fees !== undefined).reduce((all, item) => withCommitment(all, item, pricing), priced);
 
 /** The groups of a statement are a partition of its usage, so their sum is the whole. */
 export const totalOf = (quantities: readonly GroupQuantity[]): Decimal => Decimal.sum(quantities.map(({ value }) => Decimal.parse(value)));

@@ -1,6 +1,6 @@
 import { anchorAt, compareInstants, Decimal, periodContaining, Refused, type Instant, type Interval } from '@valueverse/kernel';
 import type { AddOnChoice, Proration, SubscriptionTerms } from '@valueverse/contracts';
-import { rateCharge, type Price } from '@valueverse/rating';
+import { rateFee, type ChargeTerms } from '@valueverse/rating';
 import type { Catalogue, ChargeInForce } from './due-items';
 import type { Subscription } from './subscription.decider';
 import { stretchAt, stretchesOf, termsOf, type Stretch } from './timeline';
@@ -40,9 +40,9 @@ const DIGITS = 12;
 
 /** What the fees of terms come to in a year, for telling a higher price from a lower one: 365 days, 12 months. */
 export const yearlyPrice = (charges: readonly ChargeInForce[], interval: Interval, currency: string): Decimal => Decimal.sum(charges.filter(({ charge: { type } }) => type === 'recurring').map(({ charge, quantity, interval: own = interval }) => {
-  const { exact } = rateCharge({ price: charge.price as Price, quantity: Decimal.parse(quantity), currency, rounding: 'half_up' });
+  const { full } = rateFee({ charge: charge as unknown as ChargeTerms, quantity: Decimal.parse(quantity), currency, rounding: 'half_up' });
   const [numerator, denominator] = PER_YEAR[own.unit];
-  return exact.timesFraction(numerator, denominator * BigInt(own.count), DIGITS, 'half_up');
+  return full.timesFraction(numerator, denominator * BigInt(own.count), DIGITS, 'half_up');
 }));
 
 /** The end of the period that an instant is in. */

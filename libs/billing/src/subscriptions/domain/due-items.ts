@@ -1,5 +1,6 @@
 import { canonicalJson, compareInstants, derivedId, isBefore, periodAt, periodContaining, type Instant, type Interval, type Period } from '@valueverse/kernel';
-import type { AddOnCharge, BilledSlice, Charge, InvoiceItem, Proration } from '@valueverse/contracts';
+import type { AddOnCharge, BilledSlice, Charge, CommittedFee, InvoiceItem, Proration } from '@valueverse/contracts';
+import { commitmentOf } from './commitments';
 import { merged, without } from './intervals';
 import { ledgerFloor } from './ledger';
 import type { Billed, Subscription } from './subscription.decider';
@@ -15,6 +16,8 @@ export interface ChargeInForce {
   readonly interval?: Interval | undefined;
   /** Of an add-on: since when it is taken. */
   readonly since?: Instant | undefined;
+  /** Of the commitment of a plan, which is charged as its usage is: the usage charges and the fees that fill it. */
+  readonly filledBy?: readonly ChargeInForce[] | undefined;
 }
 /** What the catalogue says of a stretch: pure, because versions of plans never change. */
 export interface Catalogue { readonly courses: PlanCourses; readonly chargesOf: (stretch: Stretch) => readonly ChargeInForce[] }
@@ -38,9 +41,12 @@ interface Slot {
   /** Where it is charged, as far as is known now, and where it would be if nothing that is to come came. */
   readonly wanted: Period[];
   readonly kept: Period[];
+  /** Of a commitment: the slots of the fees that fill it. */
+  readonly feeKeys: readonly string[];
 }
 const isOneOff = ({ charge: { type } }: ChargeInForce): boolean => type === 'one_off';
 const isUsage = ({ inForce: { charge: { type } } }: Pick<Slot, 'inForce'>): boolean => type === 'usage';
+const isCommitment = ({ inForce: { filledBy } }: Pick<Slot, 'inForce'>): boolean => filledBy !== undefined;
 const isInAdvance = ({ inForce: { charge: { type, timing } } }: Pick<Slot, 'inForce'>): boolean => type !== 'usage' && timing !== 'in_arrears';
 
 /** The id of the one line of a fee. */
@@ -56,14 +62,16 @@ export const dueAt = (subscription: Subscription, catalogue: Catalogue, at: Inst
   // What was billed up to a later instant was billed up to this one as well.
   if (subscription.billedTo !== undefined && isBefore(at, subscription.billedTo)) return { items: [], credits: [] };
   const slots = slotsOf(subscription, catalogue, at);
-  const items = [...slots.values()].flatMap((slot) => chargesOf(slot, subscription, at, invoiceId));
+  // A commitment stands behind what fills it.
+  const ordered = [...slots.values()].sort((left, right) => Number(isCommitment(left)) - Number(isCommitment(right)));
+  const items = ordered.flatMap((slot) => chargesOf(slot, subscription, at, invoiceId).map((due) => withFees(due, slot, slots)));
   // What was used stands before what is paid for in advance.
   const isOver = ({ item: { served } }: DueItem): boolean => compareInstants(served.to, at) <= 0;
   return { items: [...items.filter(isOver), ...items.filter((item) => !isOver(item))], credits: creditsOf(subscription, slots) };
 };
 
 /** The usage of windows that are still open, up to an instant: what an interim invoice charges. The window goes on, and the invoice at its end charges the whole of it less that. */
-export const openUsageAt = (subscription: Subscription, catalogue: Catalogue, at: Instant, invoiceId: string): DueItem[] => [...slotsOf(subscription, catalogue, at).values()].filter(isUsage).flatMap((slot) => slot.wanted
+export const openUsageAt = (subscription: Subscription, catalogue: Catalogue, at: Instant, invoiceId: string): DueItem[] => [...slotsOf(subscription, catalogue, at).values()].filter((slot) => isUsage(slot) && !isCommitment(slot)).flatMap((slot) => slot.wanted
   .filter(({ from, to }) => isBefore(from, at) && isBefore(at, to))
   .map(({ from }) => itemOf(slot, { from, to: at }, subscription, invoiceId)).map(({ item, slice }) => ({ item, slice: { ...slice, interim: true } })));
 
@@ -74,7 +82,8 @@ const slotsOf = (subscription: Subscription, catalogue: Catalogue, at: Instant):
   const floor = billedTo === undefined ? started!.startsAt : ledgerFloor(billed, billedTo);
   for (const stretch of stretchesOf(subscription, catalogue.courses)) {
     if (!stretch.isBilled || compareInstants(stretch.from, at) > 0 || (stretch.to !== undefined && isBefore(stretch.to, floor))) continue;
-    for (const one of catalogue.chargesOf(stretch)) {
+    const charges = catalogue.chargesOf(stretch);
+    for (const one of [...charges, ...commitmentOf(catalogue.courses(stretch.terms), stretch, charges)]) {
       if (isOneOff(one)) { addOneOff(slots, one, stretch); continue; }
       for (const aligned of alignedPeriods(stretch, one.interval ?? stretch.terms.interval, floor, billedTo ?? floor, at)) addTo(slots, one, stretch, aligned, at);
     }
@@ -94,8 +103,10 @@ const alignedPeriods = (stretch: Stretch, interval: Interval, floor: Instant, bi
 };
 
 /** Of a fee the key is what it charges, so that changes that leave it as it is do not show; usage belongs to the version of a plan. */
-const slotKey = ({ charge, quantity, addOnKey }: ChargeInForce, { terms }: Stretch, aligned: Period, proration: Proration): string => {
-  const of = charge.type === 'usage' ? { planKey: terms.planKey, planVersion: terms.planVersion } : { quantity, proration };
+const slotKey = ({ charge, quantity, addOnKey, filledBy }: ChargeInForce, { terms }: Stretch, aligned: Period, proration: Proration): string => {
+  // A commitment is cut where the usage that fills it is.
+  const usage = filledBy?.filter((one) => one.charge.type === 'usage').map((one) => one.charge);
+  const of = charge.type === 'usage' ? { planKey: terms.planKey, planVersion: terms.planVersion, ...(usage === undefined ? {} : { usage }) } : { quantity, proration };
   return derivedId('slot', canonicalJson({ charge, addOnKey: addOnKey ?? null, currency: terms.currency, zone: terms.anchor.zone, ...of }), aligned.from, aligned.to);
 };
 
@@ -104,11 +115,13 @@ const addOneOff = (slots: Map<string, Slot>, inForce: ChargeInForce, stretch: St
   const { since = stretch.from } = inForce;
   const key = derivedId('slot', canonicalJson({ charge: inForce.charge, addOnKey: inForce.addOnKey ?? null, quantity: inForce.quantity }), since);
   const moment = { from: since, to: since };
-  if (!slots.has(key)) slots.set(key, { key, inForce, stretch, aligned: moment, proration: {}, wanted: [moment], kept: [moment] });
+  if (!slots.has(key)) slots.set(key, { key, inForce, stretch, aligned: moment, proration: {}, wanted: [moment], kept: [moment], feeKeys: [] });
 };
 
+const prorationIn = ({ proration }: Stretch, { charge }: ChargeInForce): Proration => ({ ...proration, ...charge.proration });
+
 const addTo = (slots: Map<string, Slot>, inForce: ChargeInForce, stretch: Stretch, aligned: Period, at: Instant): void => {
-  const proration = { ...stretch.proration, ...inForce.charge.proration };
+  const proration = prorationIn(stretch, inForce);
   const isWhole = (proration.granularity ?? DEFAULT_GRANULARITY) === 'none' && inForce.charge.type === 'recurring';
   if (stretch.feesFromNext && isInAdvance({ inForce }) && isBefore(aligned.from, stretch.changedAt)) return;
   const end = stretch.keepsFees && isInAdvance({ inForce }) ? undefined : stretch.to;
@@ -116,8 +129,9 @@ const addTo = (slots: Map<string, Slot>, inForce: ChargeInForce, stretch: Stretc
   if (wanted === undefined) return;
   const kept = overlapOf({ from: stretch.from, to: end !== undefined && isBefore(at, end) ? undefined : end }, aligned)!;
   const key = slotKey(inForce, stretch, aligned, proration);
-  const known = slots.get(key) ?? { key, inForce, stretch, aligned, proration, wanted: [], kept: [] };
-  slots.set(key, { ...known, wanted: merged([...known.wanted, isWhole ? aligned : wanted]), kept: merged([...known.kept, isWhole ? aligned : kept]) });
+  const known = slots.get(key) ?? { key, inForce, stretch, aligned, proration, wanted: [], kept: [], feeKeys: [] };
+  const fees = (inForce.filledBy ?? []).filter((one) => one.charge.type === 'recurring').map((one) => slotKey(one, stretch, aligned, prorationIn(stretch, one)));
+  slots.set(key, { ...known, feeKeys: [...new Set([...known.feeKeys, ...fees])], wanted: merged([...known.wanted, isWhole ? aligned : wanted]), kept: merged([...known.kept, isWhole ? aligned : kept]) });
 };
 
 /** Where each line still charges: its own part less what was given back of it. Interim invoices charge usage that stays to be charged. */
@@ -146,6 +160,16 @@ const itemOf = (slot: Slot, served: Period, subscription: Subscription, invoiceI
     },
     slice: { slot: slot.key, kind, ...served, alignedTo: aligned.to, lineId: feeLineId(invoiceId, itemId) },
   };
+};
+
+/** What of the fees of a commitment lies in its part of the period. */
+const withFees = (due: DueItem, { inForce: { filledBy }, feeKeys }: Slot, slots: ReadonlyMap<string, Slot>): DueItem => {
+  if (filledBy === undefined) return due;
+  const fees = feeKeys.flatMap((key): CommittedFee[] => {
+    const { wanted = [], inForce: { charge, quantity } = { charge: {} as Charge, quantity: '0' }, proration = {} } = slots.get(key) ?? {};
+    return wanted.flatMap((period) => overlapOf(period, due.item.served) ?? []).map((served) => ({ charge, quantity, served, proration }));
+  });
+  return { ...due, item: { ...due.item, fees } };
 };
 
 /** What is charged of fees where they are not due any more, line by line. */

@@ -1,9 +1,9 @@
 import { addLocalDays, anchorAt, compareInstants, isBefore, laterOf, periodAt, type Instant, type Period } from '@valueverse/kernel';
-import type { PlanPhase, Proration, SubscriptionTerms } from '@valueverse/contracts';
+import type { Commitment, PlanPhase, Proration, SubscriptionTerms } from '@valueverse/contracts';
 import type { Subscription } from './subscription.decider';
 
-/** What of a plan version decides over time: its phases, and how many days at the start are free. */
-export interface PlanCourse { readonly phases?: readonly PlanPhase[] | undefined; readonly trialDays?: number | undefined; readonly proration?: Proration | undefined }
+/** What of a plan version decides over time: its phases, how many days at the start are free, and what is promised for a period. */
+export interface PlanCourse { readonly name?: string | undefined; readonly commitment?: Commitment | undefined; readonly phases?: readonly PlanPhase[] | undefined; readonly trialDays?: number | undefined; readonly proration?: Proration | undefined }
 export type PlanCourses = (terms: Pick<SubscriptionTerms, 'planKey' | 'planVersion'>) => PlanCourse;
 
 /** A stretch of a subscription's life in which nothing about it changes, half-open; without `to` it goes on. */
