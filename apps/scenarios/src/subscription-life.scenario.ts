@@ -209,3 +209,18 @@ test('November, two subscriptions together on one invoice; their runs are listed
   const { data } = await edition.get(`/api/v1/billing/cycles?status=done&accountId=${acme.account}`);
   expect(data.filter(({ dueAt }: Json) => dueAt === '2024-12-01T00:00:00Z').map(({ invoiceIds }: Json) => invoiceIds.length).sort()).toEqual([0, 1]);
 }, TIMEOUT_MS);
+
+test('December, all subscriptions of a plan to its new version: the preview says what it comes to, and each is moved at the end of its period', async () => {
+  await plan('moving', [fee('base', '20.00')]);
+  const [acme, other] = [await customer('moving', '2024-12-01T00:00:00Z'), await customer('moving', '2024-12-10T00:00:00Z')];
+  await edition.post('/api/v1/billing/plans/moving/versions', { name: 'moving', currency: 'USD', interval: { unit: 'month', count: 1 }, charges: [fee('base', '24.00')] });
+  const preview = await edition.post('/api/v1/billing/plans/moving/moves/preview', { toVersion: 2 });
+  expect(preview).toMatchObject({ subscriptions: 2, shown: [{ yearlyBefore: '240', yearlyAfter: '288' }, { yearlyBefore: '240', yearlyAfter: '288' }] });
+  const { status, body } = await edition.ask('/api/v1/billing/plans/moving/moves', { body: { toVersion: 2 } });
+  expect([status, body.subscriptions]).toEqual([202, 2]);
+  await edition.advance(acme.clock, '2025-02-01T00:00:01Z');
+  await edition.advance(other.clock, '2025-01-10T00:00:01Z');
+  expect((await invoicesOf(acme)).map(({ total }) => total)).toEqual(['20.00', '24.00', '24.00']);
+  expect((await invoicesOf(other)).map(({ total }) => total)).toEqual(['20.00', '24.00']);
+  expect((await edition.post('/api/v1/billing/plans/moving/moves/preview', { toVersion: 2 })).subscriptions).toBe(0);
+}, TIMEOUT_MS);

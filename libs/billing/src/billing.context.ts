@@ -39,6 +39,8 @@ import { settingsModel } from './settings/settings.model';
 import { subscriptionsModel } from './subscriptions/subscription.model';
 import { BillingReaderController } from './subscriptions/remote-billing-reader';
 import { ChangesController } from './subscriptions/changes.controller';
+import { moveHandler } from './subscriptions/moves';
+import { MovesController } from './subscriptions/moves.controller';
 import { SubscriptionsController } from './subscriptions/subscriptions.controller';
 import { builtInEngine } from './taxes/built-in-engine';
 import type { TaxEngine } from './taxes/tax-engine';
@@ -81,11 +83,11 @@ export const billingContext = (service: Service, { auth, usage, reports, taxes =
   return {
     documents,
     reader: host.reader,
-    parts: { consumers: [knownMeters, billingCycle, takeStatements, lateUsage, applyPayments, clockReactor(host)], jobs: [...billingCycleJobs(host), clockJob(host)], measures: [INVOICES] },
+    parts: { consumers: [knownMeters, billingCycle, takeStatements, lateUsage, applyPayments, clockReactor(host)], jobs: [...billingCycleJobs(host), moveHandler(host), clockJob(host)], measures: [INVOICES] },
     module: {
       module: BillingModule, imports: [auth.module],
       controllers: [AccountsController, PlansController, SimulateController, CatalogController, ProductsController, FeaturesController, AddOnsController, CouponsController, RedemptionsController, TaxRatesController, SettingsController,
-        SubscriptionsController, ChangesController, CyclesController, ManualInvoicesController, InvoicesController, CreditNotesController, EntitiesController, ClocksController, DownloadsController, DocumentsController, BillingReaderController],
+        SubscriptionsController, ChangesController, MovesController, CyclesController, ManualInvoicesController, InvoicesController, CreditNotesController, EntitiesController, ClocksController, DownloadsController, DocumentsController, BillingReaderController],
       providers: [{ provide: BillingHost, useValue: host }, { provide: Documents, useValue: documents }],
     },
   };

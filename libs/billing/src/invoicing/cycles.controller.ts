@@ -6,6 +6,7 @@ import { derivedId, Money, parseInstant } from '@valueverse/kernel';
 import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
 import { Answers, AnswersPage, Cursors, InstantField, OneOf, type Page, PageQuery, Problem, Text } from '@valueverse/platform';
 import { BillingHost } from '../billing-host';
+import { MOVE_SUBSCRIPTION } from '../subscriptions/moves';
 import { subscriptionsModel, type SubscriptionRow } from '../subscriptions/subscription.model';
 import { BILL_PERIOD, CLOSE_INVOICE, FINALIZE_INVOICE } from './billing-cycle';
 import { billSubscriptions, type Bill } from './bill-subscription';
@@ -26,7 +27,7 @@ class DryRunDto {
   @Text({ optional: true, max: 64 }) accountId?: string;
 }
 const CYCLE = object({
-  id: text(), kind: oneOf('bill', 'close', 'finalize'), status: oneOf(...STATUSES), accountId: nullable(text()), subscriptionId: nullable(text()), invoiceIds: list(text()), dueAt: instant(), doneAt: nullable(instant()), attempts: whole(),
+  id: text(), kind: oneOf('bill', 'close', 'finalize', 'move'), status: oneOf(...STATUSES), accountId: nullable(text()), subscriptionId: nullable(text()), invoiceIds: list(text()), dueAt: instant(), doneAt: nullable(instant()), attempts: whole(),
   owner: nullable(text()), reason: nullable(text()), nextAttemptAt: nullable(instant()),
 });
 const PROGRESS = object({ scheduled: whole(), due: whole(), claimed: whole(), failed: whole(), parked: whole(), done: whole(), oldestDueAt: nullable(instant()) });
@@ -49,7 +50,7 @@ const RUNS_SQL = `
   UNION ALL
   SELECT id, '${BILL_PERIOD}', 'done', account_id, subscription_id, invoice_ids, due_at, done_at, attempts, NULL, NULL, NULL FROM billing_cycles WHERE tenant = $1`;
 
-const KINDS: Readonly<Record<string, string>> = { [BILL_PERIOD]: 'bill', [CLOSE_INVOICE]: 'close', [FINALIZE_INVOICE]: 'finalize' };
+const KINDS: Readonly<Record<string, string>> = { [BILL_PERIOD]: 'bill', [CLOSE_INVOICE]: 'close', [FINALIZE_INVOICE]: 'finalize', [MOVE_SUBSCRIPTION]: 'move' };
 const toApi = ({ id, kind, status, account_id: accountId, subscription_id: subscriptionId, invoice_ids: invoiceIds, due_at: dueAt, done_at: doneAt, attempts, owner, reason, next_at: nextAt }: CycleRow): unknown => ({
   id, kind: KINDS[kind], status, accountId, subscriptionId, invoiceIds, dueAt: parseInstant(dueAt), doneAt: doneAt === null ? null : parseInstant(doneAt), attempts, owner, reason, nextAttemptAt: nextAt === null ? null : parseInstant(nextAt),
 });

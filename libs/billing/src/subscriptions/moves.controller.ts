@@ -1,0 +1,77 @@
+import { Body, Controller, HttpCode, Inject, Param, Post, Req, Res } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { instant, list, object, oneOf, text, whole } from '@valueverse/contracts';
+import type { IdSource } from '@valueverse/kernel';
+import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
+import { accepted, answerOnce, Answers, IDS, ok, OneOf, rowOf, Whole } from '@valueverse/platform';
+import { accountsModel, type AccountRow } from '../accounts/account.model';
+import { BillingHost } from '../billing-host';
+import { clockTime } from '../clocks/clock-time';
+import { resolveChangeOf } from './change-subscription';
+import { yearlyPrice } from './domain/changes';
+import { stretchAt, stretchesOf } from './domain/timeline';
+import { movable, moveJobs, type Movable } from './moves';
+import { wantedPlan } from './start-subscription';
+
+class MoveDto {
+  @Whole({ min: 1, description: 'The version that they come to be on' }) toVersion!: number;
+  @Whole({ optional: true, min: 1, description: 'Only those on this version; all others than `toVersion` if not given' }) fromVersion?: number;
+  @OneOf(['now', 'period_end'], { optional: true, description: 'When each of them is moved; at the end of its period if not given' }) at?: 'now' | 'period_end';
+}
+/** Subscriptions that a preview shows one by one. */
+const SHOWN_MAX = 100;
+const MOVE = object({ id: text(), planKey: text(), toVersion: whole(1), at: oneOf('now', 'period_end'), subscriptions: whole() });
+const PREVIEW = object({
+  planKey: text(), toVersion: whole(1), at: oneOf('now', 'period_end'), subscriptions: whole(),
+  shown: list(object({ subscriptionId: text(), accountId: text(), effectiveAt: instant(), currency: text(3), yearlyBefore: text(), yearlyAfter: text() })),
+});
+
+/** All subscriptions of a plan to one of its versions. */
+@ApiTags('billing')
+@Controller('api/v1/billing/plans/:key/moves')
+export class MovesController {
+  constructor(@Inject(BillingHost) private readonly host: BillingHost, @Inject(IDS) private readonly ids: IdSource) {}
+
+  /** Moves them, each by a change of its own, one after the other in the background. Their runs are listed under `cycles`. Refuses with `plan_not_found`, `plan_archived`. */
+  @Post()
+  @HttpCode(202)
+  @Allow('billing:write')
+  @Answers(MOVE, 202)
+  move(@Param('key') planKey: string, @Body() { toVersion, fromVersion, at = 'period_end' }: MoveDto, @CurrentCaller() { tenant }: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
+    const { service } = this.host;
+    return answerOnce(service, { tenant, route: 'POST /api/v1/billing/plans/{key}/moves', request, reply }, async (tx) => {
+      await wantedPlan(tx, planKey, toVersion);
+      const found = await movable(tx, tenant, { planKey, toVersion, fromVersion }, service.clock.now());
+      const id = this.ids.next('mov');
+      if (found.length > 0) await service.jobs.schedule(tx, moveJobs(tenant, id, { planKey, toVersion, at }, found));
+      return accepted({ id, planKey, toVersion, at, subscriptions: found.length });
+    });
+  }
+
+  /** What a move would change, by the function that moves; nothing is stored. The first 100 are shown one by one. */
+  @Post('preview')
+  @HttpCode(200)
+  @Allow('billing:read')
+  @Answers(PREVIEW)
+  preview(@Param('key') planKey: string, @Body() { toVersion, fromVersion, at = 'period_end' }: MoveDto, @CurrentCaller() { tenant }: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
+    const { service } = this.host;
+    return answerOnce(service, { tenant, route: 'POST /api/v1/billing/plans/{key}/moves/preview', request, reply }, async (tx) => {
+      await wantedPlan(tx, planKey, toVersion);
+      const found = await movable(tx, tenant, { planKey, toVersion, fromVersion }, service.clock.now());
+      const shown: unknown[] = [];
+      for (const { row } of found.slice(0, SHOWN_MAX)) {
+        const account = (await rowOf<AccountRow>(tx, accountsModel, row.started.accountId))!;
+        const now = await clockTime(tx, service.clock, account.testClockId);
+        const { command, catalogue, effectiveAt } = await resolveChangeOf(tx, tenant, { row, now, changeId: 'chg_preview' }, { planKey, planVersion: toVersion, at });
+        const yearly = (subscription: Movable['row']): string => {
+          const stretch = stretchAt(stretchesOf(subscription, catalogue.courses), effectiveAt);
+          return stretch === undefined ? '0' : yearlyPrice(catalogue.chargesOf(stretch), stretch.terms.interval, stretch.terms.currency).toString();
+        };
+        const terms = command.type === 'ChangeSubscription' ? [{ changeId: '', at: effectiveAt, terms: command.terms }] : [];
+        shown.push({ subscriptionId: row.started.subscriptionId, accountId: row.started.accountId, effectiveAt, currency: row.started.currency, yearlyBefore: yearly(row), yearlyAfter: yearly({ ...row, changes: [...row.changes, ...terms] }) });
+      }
+      return ok({ planKey, toVersion, at, subscriptions: found.length, shown });
+    });
+  }
+}

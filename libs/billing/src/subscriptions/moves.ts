@@ -1,0 +1,50 @@
+import { compareInstants, derivedId, Refused, type Instant } from '@valueverse/kernel';
+import { ident, instruct, tableOf, type NewJob, type Tx } from '@valueverse/event-log';
+import { type Job, type JobHandler, type JobResult, rowOf } from '@valueverse/platform';
+import { accountsModel } from '../accounts/account.model';
+import type { BillingHost } from '../billing-host';
+import { clockTime } from '../clocks/clock-time';
+import { resolveChangeOf } from './change-subscription';
+import { endOf } from './domain/subscription.decider';
+import { subscriptionDecider, subscriptionsModel, type SubscriptionRow } from './subscription.model';
+
+export const MOVE_SUBSCRIPTION = 'billing.move-subscription';
+export interface Move { readonly planKey: string; readonly toVersion: number; readonly at: 'now' | 'period_end' }
+interface MoveOne extends Move { readonly subscriptionId: string }
+/** A subscription that would be moved, and the test clock of its account. */
+export interface Movable { readonly row: SubscriptionRow; readonly clockId: string | undefined }
+
+/** The subscriptions on another version of a plan, or on one of its versions, in the order of their ids; those that have ended are not among them. */
+export const movable = async (tx: Tx, tenant: string, { planKey, toVersion, fromVersion }: { planKey: string; toVersion: number; fromVersion: number | undefined }, now: Instant): Promise<Movable[]> => {
+  const { rows } = await tx.query<{ row: SubscriptionRow; clock_id: string | null }>(
+    `SELECT s.row, a.row->>'testClockId' AS clock_id FROM ${ident(tableOf(subscriptionsModel))} s JOIN ${ident(tableOf(accountsModel))} a ON a.tenant = s.tenant AND a.key = s.account_id
+     WHERE s.tenant = $1 AND s.plan_key = $2 ORDER BY s.key`, [tenant, planKey]);
+  return rows.map(({ row, clock_id: clockId }) => ({ row, clockId: clockId ?? undefined })).filter(({ row }) => {
+    const version = row.changes.at(-1)?.terms.planVersion ?? row.started.planVersion;
+    const end = endOf(row);
+    return version !== toVersion && (fromVersion === undefined || version === fromVersion) && (end === undefined || compareInstants(end.at, now) > 0);
+  });
+};
+
+/** The work of a move: one job for each subscription, so that one that cannot be moved holds up no other. Due when it was made, which is past on every clock. */
+export const moveJobs = (tenant: string, moveId: string, move: Move, subscriptions: readonly Movable[]): NewJob[] => subscriptions.map(({ row: { started: { subscriptionId, startedAt } }, clockId }) => ({
+  id: derivedId('job', MOVE_SUBSCRIPTION, moveId, subscriptionId), kind: MOVE_SUBSCRIPTION, tenant, dueAt: startedAt, payload: { subscriptionId, ...move } satisfies MoveOne, ...(clockId === undefined ? {} : { clockId }),
+}));
+
+export const moveHandler = (host: BillingHost): JobHandler => ({ kind: MOVE_SUBSCRIPTION, run: (job: Job<MoveOne>) => moveOne(host, job) });
+
+/** By the same function as a change by hand. What cannot be moved, because it has ended or is on that version already, is left as it is; the change has the job's id, so a second run changes nothing. */
+const moveOne = async ({ service }: BillingHost, { id, tenant, payload: { subscriptionId, planKey, toVersion, at } }: Job<MoveOne>): Promise<JobResult> => {
+  await service.log.transact({ role: 'api', tenant, repeatable: true }, async (tx) => {
+    const row = (await rowOf<SubscriptionRow>(tx, subscriptionsModel, subscriptionId))!;
+    const account = (await rowOf<{ testClockId?: string }>(tx, accountsModel, row.started.accountId))!;
+    const now = await clockTime(tx, service.clock, account.testClockId);
+    try {
+      const { command } = await resolveChangeOf(tx, tenant, { row, now, changeId: derivedId('chg', id) }, { planKey, planVersion: toVersion, at });
+      await service.log.execute(tx, [instruct(subscriptionDecider, command, { tenant, at: now, actor: `job:${MOVE_SUBSCRIPTION}`, clockId: account.testClockId, commandId: derivedId('cmd', id) })]);
+    } catch (error) {
+      if (!(error instanceof Refused) || !['nothing_changes', 'after_cancellation', 'subscription_ended'].includes(error.code)) throw error;
+    }
+  });
+  return { outcome: 'done' };
+};
