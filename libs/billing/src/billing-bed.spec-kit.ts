@@ -1,5 +1,5 @@
 import { authFor, CREDENTIALS, digestKeyOf, digestOf, newKeyText, SECRET_SCOPES } from '@valueverse/auth';
-import { CLOCK_EVENTS, IDENTITY_EVENTS, MeterArchived, MeterCreated, type UsageReader } from '@valueverse/contracts';
+import { CLOCK_EVENTS, IDENTITY_EVENTS, MeterArchived, MeterCreated, PaymentSucceeded, type UsageReader } from '@valueverse/contracts';
 import { type AnchorStore, type DeciderDefinition, type DomainEvent, PostgresFeed, type Tx } from '@valueverse/event-log';
 import { type ContextShape, createHost, createLogger, HealthRegistry, type Host, LocalFanOut, Metrics, Service, systemClock, systemIds } from '@valueverse/platform';
 import { createTestDatabase, type TestDatabase } from '@valueverse/testing';
@@ -8,21 +8,24 @@ import { billingContext, billingShape } from './billing.context';
 const MASTER_KEY = Buffer.alloc(32, 7);
 const NO_ANCHORS: AnchorStore = { append: async () => undefined, read: async () => [] };
 const HOSTED: ContextShape = { name: 'host', definitions: [...CLOCK_EVENTS, ...IDENTITY_EVENTS], readModels: [], migrations: [CREDENTIALS], schemas: ['identity'] };
-const METERS: ContextShape = { name: 'usage', definitions: [MeterCreated, MeterArchived], readModels: [], migrations: [] };
+type Speaker = 'usage' | 'payments';
+const SPEAKERS: Readonly<Record<Speaker, ContextShape>> = {
+  usage: { name: 'usage', definitions: [MeterCreated, MeterArchived], readModels: [], migrations: [] }, payments: { name: 'payments', definitions: [PaymentSucceeded], readModels: [], migrations: [] },
+};
 const NOBODY_ASKS = {} as UsageReader;
 
-/** Says whatever it is told, so that a spec can speak for metering. */
+/** Says whatever it is told, so that a spec can speak for metering and payments. */
 interface Say { readonly type: 'Say'; readonly stream: string; readonly event: DomainEvent }
 const speaker: DeciderDefinition<Say, DomainEvent, null> = { name: 'speaker', decider: { initial: null, decide: ({ event }) => [event], evolve: () => null }, stream: ({ stream }) => stream };
 
-const serviceOf = (name: 'billing' | 'usage', databaseUrl: string, feed: PostgresFeed, hasPublished?: () => Promise<boolean>): Service => new Service({
+const serviceOf = (name: 'billing' | Speaker, databaseUrl: string, feed: PostgresFeed, hasPublished?: () => Promise<boolean>): Service => new Service({
   name, databaseUrl, feed, masterKey: MASTER_KEY, clock: systemClock, logger: createLogger({ service: name, level: 'silent' }), health: new HealthRegistry(), metrics: new Metrics(),
-  fanOut: new LocalFanOut(), anchors: NO_ANCHORS, connectionsMax: 12, ...(hasPublished === undefined ? {} : { hasPublished }), contexts: name === 'billing' ? [HOSTED, billingShape] : [METERS],
+  fanOut: new LocalFanOut(), anchors: NO_ANCHORS, connectionsMax: 12, ...(hasPublished === undefined ? {} : { hasPublished }), contexts: name === 'billing' ? [HOSTED, billingShape] : [SPEAKERS[name]],
 });
 const prepare = async (url: string): Promise<void> => {
   const feed = new PostgresFeed(url);
   await feed.ensureTopics();
-  for (const name of ['billing', 'usage'] as const) {
+  for (const name of ['billing', 'usage', 'payments'] as const) {
     const service = serviceOf(name, url, feed);
     await service.migrate();
     await service.database.close();
@@ -33,23 +36,25 @@ const prepare = async (url: string): Promise<void> => {
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what a client sees
 export interface Answer { readonly status: number; readonly headers: Headers; readonly body: any }
 
-/** Billing as it is hosted, asked by HTTP, on a database of its own; metering says what a spec wants. */
+/** Billing as it is hosted, asked by HTTP, on a database of its own; metering and payments say what a spec wants. */
 export class BillingBed {
-  private constructor(private readonly test: TestDatabase, private readonly feed: PostgresFeed, readonly service: Service, private readonly metering: Service, private readonly host: Host, private readonly url: string) {}
+  private constructor(private readonly test: TestDatabase, private readonly feed: PostgresFeed, readonly service: Service, private readonly speakers: Readonly<Record<Speaker, Service>>, private readonly host: Host, private readonly url: string) {}
 
   static async make(): Promise<BillingBed> {
     const test = await createTestDatabase(prepare, 'billing host');
     const feed = new PostgresFeed(test.url);
-    const metering = serviceOf('usage', test.url, feed);
-    metering.use([]);
-    metering.start();
-    const service = serviceOf('billing', test.url, feed, () => metering.reports.hasPublished());
+    const speakers = { usage: serviceOf('usage', test.url, feed), payments: serviceOf('payments', test.url, feed) };
+    for (const other of Object.values(speakers)) {
+      other.use([]);
+      other.start();
+    }
+    const service = serviceOf('billing', test.url, feed, () => speakers.usage.reports.hasPublished());
     const auth = authFor(service, { digestKey: digestKeyOf(MASTER_KEY), operatorToken: 'operator', serviceToken: 'service' });
     const billing = billingContext(service, { auth, usage: NOBODY_ASKS, reports: () => [] });
     service.use([{ consumers: auth.consumers, jobs: [] }, billing.parts]);
     service.start();
     const host = await createHost({ service: 'billing', module: billing.module, port: 0, cursorSecret: 'of this spec', logger: createLogger({ service: 'billing', level: 'silent' }) });
-    return new BillingBed(test, feed, service, metering, host, await host.listen());
+    return new BillingBed(test, feed, service, speakers, host, await host.listen());
   }
 
   /** A new organization with a secret key. */
@@ -77,14 +82,14 @@ export class BillingBed {
     return { status: response.status, headers: response.headers, content: Buffer.from(await response.arrayBuffer()) };
   }
 
-  async say(tenant: string, stream: string, event: DomainEvent): Promise<void> {
-    await this.metering.log.executeOne(speaker, { type: 'Say', stream, event }, { tenant, at: systemClock.now(), actor: 'spec' });
+  async say(who: Speaker, tenant: string, stream: string, event: DomainEvent): Promise<void> {
+    await this.speakers[who].log.executeOne(speaker, { type: 'Say', stream, event }, { tenant, at: systemClock.now(), actor: 'spec' });
   }
 
   async close(): Promise<void> {
     await this.host.close();
     await this.service.stop();
-    await this.metering.stop();
+    for (const other of Object.values(this.speakers)) await other.stop();
     await this.feed.close();
     await this.test.drop();
   }
@@ -105,14 +110,16 @@ export class Tenant {
     if (answer.status !== 201 && answer.status !== 200) throw new Error(`${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
     return answer.body;
   }
+  /** Another service says something of this tenant. */
+  hear(who: Speaker, stream: string, event: DomainEvent): Promise<void> { return this.bed.say(who, this.name, stream, event); }
   async meter(meterKey: string, aggregation = 'count'): Promise<void> {
-    await this.bed.say(this.name, `meter-${meterKey}`, {
+    await this.bed.say('usage', this.name, `meter-${meterKey}`, {
       type: 'MeterCreated', meterKey, version: 1, name: meterKey, eventType: 'call', aggregation, groupBy: {}, filter: [], carryOver: false, metadata: {}, createdAt: systemClock.now(),
     } as MeterCreated);
   }
   async archiveMeter(meterKey: string): Promise<void> {
     const archived: MeterArchived = { type: 'MeterArchived', meterKey, archivedAt: systemClock.now() };
-    await this.bed.say(this.name, `meter-${meterKey}`, archived);
+    await this.bed.say('usage', this.name, `meter-${meterKey}`, archived);
   }
   account(more: object = {}): Promise<{ id: string }> { return this.made('accounts', { name: 'Acme', currency: 'USD', timezone: 'UTC', ...more }); }
   /** Reads as a job does, or writes where it has to. */

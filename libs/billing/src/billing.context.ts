@@ -33,6 +33,8 @@ import { lateUsage } from './invoicing/late-usage';
 import { CyclesController } from './invoicing/cycles.controller';
 import { ManualInvoicesController } from './invoicing/manual-invoices.controller';
 import { InvoicesController } from './invoicing/invoices.controller';
+import { receivedPaymentsModel } from './received/received-payment.model';
+import { ReceivedPaymentsController } from './received/received-payments.controller';
 import { ACCOUNT_SUBJECTS, BILLING_CYCLES, BILLING_SCHEMA, KNOWN_METERS_AGGREGATION, KNOWN_METERS_ARCHIVED, LATE_USAGE } from './schema';
 import { SettingsController } from './settings/settings.controller';
 import { settingsModel } from './settings/settings.model';
@@ -49,7 +51,7 @@ import { TaxRatesController } from './taxes/tax-rates.controller';
 export const billingShape: ContextShape = {
   name: 'billing',
   definitions: [...BILLING_EVENTS, ...CLOCK_EVENTS, MeterCreated, MeterVersionAdded, MeterArchived, MeterRestored, StatementIssued, LateUsageFound, StatementsRequested, PaymentSucceeded],
-  readModels: [accountsModel, plansModel, itemsModel, redemptionsModel, settingsModel, subscriptionsModel, invoicesModel, creditNotesModel, balancesModel, entitiesModel, clocksModel],
+  readModels: [accountsModel, plansModel, itemsModel, redemptionsModel, settingsModel, subscriptionsModel, invoicesModel, receivedPaymentsModel, creditNotesModel, balancesModel, entitiesModel, clocksModel],
   migrations: [BILLING_SCHEMA, KNOWN_METERS_ARCHIVED, ACCOUNT_SUBJECTS, LATE_USAGE, KNOWN_METERS_AGGREGATION, BILLING_CYCLES, COUPONS],
 };
 
@@ -87,7 +89,7 @@ export const billingContext = (service: Service, { auth, usage, reports, taxes =
     module: {
       module: BillingModule, imports: [auth.module],
       controllers: [AccountsController, PlansController, SimulateController, CatalogController, ProductsController, FeaturesController, AddOnsController, CouponsController, RedemptionsController, TaxRatesController, SettingsController,
-        SubscriptionsController, ChangesController, MovesController, CyclesController, ManualInvoicesController, InvoicesController, CreditNotesController, EntitiesController, ClocksController, DownloadsController, DocumentsController, BillingReaderController],
+        SubscriptionsController, ChangesController, MovesController, CyclesController, ManualInvoicesController, InvoicesController, CreditNotesController, ReceivedPaymentsController, EntitiesController, ClocksController, DownloadsController, DocumentsController, BillingReaderController],
       providers: [{ provide: BillingHost, useValue: host }, { provide: Documents, useValue: documents }],
     },
   };

@@ -139,12 +139,12 @@ export type InvoiceDropped = EventOf<typeof InvoiceDropped>;
 
 export const InvoicePaymentApplied = defineEvent({
   name: 'InvoicePaymentApplied', topic: 'billing.invoices', fact: 'invoice.payment_applied',
-  data: object({ invoiceId: text(), paymentId: text(), amount: decimal(), appliedAt: instant() }),
+  data: object({ invoiceId: text(), paymentId: text(), accountId: optional(text()), amount: decimal(), currency: optional(text(3)), appliedAt: instant() }),
 });
 /** Money that came in and does not fit the invoice that it was meant for. It is kept and understood later. */
 export const InvoicePaymentUnmatched = defineEvent({
   name: 'InvoicePaymentUnmatched', topic: 'billing.invoices', fact: 'invoice.payment_unmatched',
-  data: object({ invoiceId: text(), paymentId: text(), amount: decimal(), currency: optional(text(3)), reason: oneOf('no_invoice', 'nothing_due', 'over_paid', 'wrong_currency'), unmatchedAt: instant() }),
+  data: object({ invoiceId: text(), paymentId: text(), accountId: optional(text()), amount: decimal(), currency: optional(text(3)), reason: oneOf('no_invoice', 'nothing_due', 'over_paid', 'wrong_currency'), unmatchedAt: instant() }),
 });
 export const InvoicePaid = defineEvent({ name: 'InvoicePaid', topic: 'billing.invoices', fact: 'invoice.paid', data: object({ invoiceId: text(), paidAt: instant() }) });
 export type InvoicePaymentApplied = EventOf<typeof InvoicePaymentApplied>;

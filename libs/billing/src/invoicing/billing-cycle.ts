@@ -106,8 +106,8 @@ const takeAnswers = async (facts: readonly Fact<StatementIssued>[], tx: Tx): Pro
 export const applyPayments: Reactor = {
   kind: 'reactor', name: 'apply-payments', topics: ['payments.payments'],
   on: {
-    PaymentSucceeded: ({ invoiceId, paymentId, amount, currency, succeededAt }: PaymentSucceeded) =>
-      ({ commands: [follow(invoiceDecider, { type: 'ApplyPayment', invoiceId, paymentId, amount, currency, at: succeededAt })] }),
+    PaymentSucceeded: ({ invoiceId, paymentId, accountId, amount, currency, succeededAt }: PaymentSucceeded) =>
+      ({ commands: [follow(invoiceDecider, { type: 'ApplyPayment', invoiceId, paymentId, accountId, amount, currency, at: succeededAt })] }),
   },
 };
 

@@ -1,6 +1,7 @@
 import type { CitedStatement, InvoiceDrafted, InvoiceFinalized, InvoiceItem } from '@valueverse/contracts';
 import type { DeciderDefinition, ReadModel } from '@valueverse/event-log';
 import { Money } from '@valueverse/kernel';
+import { receivedPaymentsModel } from '../received/received-payment.model';
 import { invoice, type Invoice, type InvoiceCommand, type InvoiceEvent } from './domain/invoice.decider';
 
 /** How much of a line credit notes have given back. */
@@ -63,7 +64,7 @@ export const invoicesModel: ReadModel<InvoiceEvent, InvoiceRow> = {
 
 export const invoiceStream = (invoiceId: string): string => `invoice-${invoiceId}`;
 export const invoiceDecider: DeciderDefinition<InvoiceCommand, InvoiceEvent, Invoice> = {
-  name: 'invoice', decider: invoice, stream: ({ invoiceId }) => invoiceStream(invoiceId), views: [invoicesModel],
+  name: 'invoice', decider: invoice, stream: ({ invoiceId }) => invoiceStream(invoiceId), views: [invoicesModel, receivedPaymentsModel],
 };
 
 /** The requests of its usage that are not answered yet. */

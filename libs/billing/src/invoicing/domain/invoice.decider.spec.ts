@@ -25,7 +25,7 @@ const rowOf = (events: readonly InvoiceEvent[]): InvoiceRow => {
   const handlers = invoicesModel.on as Record<string, ((event: InvoiceEvent, row: InvoiceRow) => InvoiceRow) | undefined>;
   return events.reduce((row, event) => handlers[event.type]?.(event, row) ?? row, invoicesModel.initial);
 };
-const applied = (paymentId: string, amount: string): InvoiceEvent => ({ type: 'InvoicePaymentApplied', invoiceId: INVOICE, paymentId, amount, appliedAt: AT });
+const applied = (paymentId: string, amount: string): InvoiceEvent => ({ type: 'InvoicePaymentApplied', invoiceId: INVOICE, paymentId, amount, currency: 'USD', appliedAt: AT });
 const unmatched = (paymentId: string, amount: string, reason: 'no_invoice' | 'nothing_due' | 'over_paid' | 'wrong_currency', currency = 'USD'): InvoiceEvent =>
   ({ type: 'InvoicePaymentUnmatched', invoiceId: INVOICE, paymentId, amount, currency, reason, unmatchedAt: AT });
 const paid: InvoiceEvent = { type: 'InvoicePaid', invoiceId: INVOICE, paidAt: AT };

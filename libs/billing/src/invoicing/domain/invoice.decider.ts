@@ -14,7 +14,8 @@ export type StateUsage = { readonly type: 'StateUsage'; readonly at: string } & 
 export type FinalizeInvoice = { readonly type: 'FinalizeInvoice'; readonly invoiceId: string; readonly at: string; readonly terms: IssueTerms; readonly balance: string } & Pick<InvoiceFinalized, 'number' | 'dueAt' | 'billTo' | 'entityKey' | 'seller' | 'document' | 'untaxed'>;
 export interface VoidInvoice { readonly type: 'VoidInvoice'; readonly invoiceId: string; readonly reason: string; readonly at: string }
 export interface DropInvoice { readonly type: 'DropInvoice'; readonly invoiceId: string; readonly reason: string; readonly at: string }
-export interface ApplyPayment { readonly type: 'ApplyPayment'; readonly invoiceId: string; readonly paymentId: string; readonly amount: string; readonly currency: string; readonly at: string }
+/** `accountId` is whose money it is, as payments say. */
+export interface ApplyPayment { readonly type: 'ApplyPayment'; readonly invoiceId: string; readonly paymentId: string; readonly accountId?: string; readonly amount: string; readonly currency: string; readonly at: string }
 /** `amount` is what the note takes off what is due, `lines` what it gives back of each line. */
 export type CreditInvoice = { readonly type: 'CreditInvoice'; readonly at: string } & Omit<InvoiceCredited, 'type' | 'creditedAt'>;
 export type InvoiceCommand = DraftInvoice | ChangeItems | StateUsage | FinalizeInvoice | VoidInvoice | DropInvoice | ApplyPayment | CreditInvoice;
@@ -61,17 +62,18 @@ const finalize = ({ at, type: _, terms, balance, ...facts }: FinalizeInvoice, st
   return Money.parse(money.amountDue, currency).isPositive() ? [finalized] : [finalized, { type: 'InvoicePaid', invoiceId, paidAt: at }];
 };
 
-const applyPayment = ({ invoiceId, paymentId, amount, currency, at }: ApplyPayment, state: Invoice): readonly InvoiceEvent[] => {
+const applyPayment = ({ invoiceId, paymentId, accountId, amount, currency, at }: ApplyPayment, state: Invoice): readonly InvoiceEvent[] => {
   const { status, owed, payments } = state;
+  const from = accountId === undefined ? {} : { accountId };
   if (payments.includes(paymentId)) return []; // The provider told us twice.
-  const unmatched = (sum: string, reason: InvoicePaymentUnmatched['reason']): InvoicePaymentUnmatched => ({ type: 'InvoicePaymentUnmatched', invoiceId, paymentId, amount: sum, currency, reason, unmatchedAt: at });
+  const unmatched = (sum: string, reason: InvoicePaymentUnmatched['reason']): InvoicePaymentUnmatched => ({ type: 'InvoicePaymentUnmatched', invoiceId, paymentId, ...from, amount: sum, currency, reason, unmatchedAt: at });
   // Money that has come in cannot be refused: what does not fit is kept and understood later.
   if (status === 'absent' || status === 'draft' || status === 'dropped' || owed === undefined) return [unmatched(amount, 'no_invoice')];
   if (currency !== state.currency) return [unmatched(amount, 'wrong_currency')];
   const paid = Money.parse(amount, currency);
   if (!owed.isPositive() || !paid.isPositive()) return [unmatched(amount, 'nothing_due')];
   const fits = paid.min(owed);
-  const facts: InvoiceEvent[] = [{ type: 'InvoicePaymentApplied', invoiceId, paymentId, amount: fits.toString(), appliedAt: at }];
+  const facts: InvoiceEvent[] = [{ type: 'InvoicePaymentApplied', invoiceId, paymentId, ...from, amount: fits.toString(), currency, appliedAt: at }];
   if (fits.equals(owed)) facts.push({ type: 'InvoicePaid', invoiceId, paidAt: at });
   if (fits.compare(paid) < 0) facts.push(unmatched(paid.subtract(fits).toString(), 'over_paid'));
   return facts;
