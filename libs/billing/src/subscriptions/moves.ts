@@ -14,15 +14,15 @@ interface MoveOne extends Move { readonly subscriptionId: string }
 /** A subscription that would be moved, and the test clock of its account. */
 export interface Movable { readonly row: SubscriptionRow; readonly clockId: string | undefined }
 
-/** The subscriptions on another version of a plan, or on one of its versions, in the order of their ids; those that have ended are not among them. */
+/** The subscriptions on another version of a plan, or on one of its versions, in the order of their ids; those that have ended by the wall clock are not among them. */
 export const movable = async (tx: Tx, tenant: string, { planKey, toVersion, fromVersion }: { planKey: string; toVersion: number; fromVersion: number | undefined }, now: Instant): Promise<Movable[]> => {
   const { rows } = await tx.query<{ row: SubscriptionRow; clock_id: string | null }>(
     `SELECT s.row, a.row->>'testClockId' AS clock_id FROM ${ident(tableOf(subscriptionsModel))} s JOIN ${ident(tableOf(accountsModel))} a ON a.tenant = s.tenant AND a.key = s.account_id
      WHERE s.tenant = $1 AND s.plan_key = $2 ORDER BY s.key`, [tenant, planKey]);
-  return rows.map(({ row, clock_id: clockId }) => ({ row, clockId: clockId ?? undefined })).filter(({ row }) => {
+  return rows.map(({ row, clock_id: clockId }) => ({ row, clockId: clockId ?? undefined })).filter(({ row, clockId }) => {
     const version = row.changes.at(-1)?.terms.planVersion ?? row.started.planVersion;
     const end = endOf(row);
-    return version !== toVersion && (fromVersion === undefined || version === fromVersion) && (end === undefined || compareInstants(end.at, now) > 0);
+    return version !== toVersion && (fromVersion === undefined || version === fromVersion) && (clockId !== undefined || end === undefined || compareInstants(end.at, now) > 0);
   });
 };
 
