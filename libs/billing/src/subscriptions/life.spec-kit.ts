@@ -31,18 +31,14 @@ export class Life {
   private readonly credited: Record<string, CreditedLine> = {};
   private invoices = 0;
 
-  constructor(readonly catalogue: Catalogue, start: Omit<StartSubscription, 'type' | 'at' | 'subscriptionId' | 'accountId' | 'subjects' | 'metadata' | 'planVersion' | 'currency' | 'interval'> & Partial<StartSubscription>, private readonly keepsAll = false) {
+  constructor(readonly catalogue: Catalogue, start: Omit<StartSubscription, 'type' | 'at' | 'subscriptionId' | 'accountId' | 'subjects' | 'metadata' | 'planVersion' | 'currency' | 'interval'> & Partial<StartSubscription>) {
     this.do({ type: 'StartSubscription', subscriptionId: 'sub_1', accountId: 'acc_1', subjects: [], metadata: {}, planVersion: 1, currency: 'USD', interval: { unit: 'month', count: 1 }, at: start.startsAt, ...start });
   }
 
   /** The code where it is refused. */
   do(command: SubscriptionCommand): string | undefined {
     try {
-      for (const event of subscription.decide(command, this.state)) {
-        const billed = [...this.state.billed, ...(event.type === 'SubscriptionBilled' ? event.slices.map((slice) => ({ ...slice, invoiceId: event.invoiceId })) : [])];
-        this.state = evolveSubscription(event, this.state);
-        if (this.keepsAll) this.state = { ...this.state, billed };
-      }
+      for (const event of subscription.decide(command, this.state)) this.state = evolveSubscription(event, this.state);
       return undefined;
     } catch (error) {
       if (error instanceof Refused) return error.code;

@@ -9,7 +9,7 @@ export type SubscriptionRow = Subscription & { readonly started: Omit<Subscripti
 const fold = (event: SubscriptionEvent, row: SubscriptionRow): SubscriptionRow => evolveSubscription(event, row) as SubscriptionRow;
 
 export const subscriptionsModel: ReadModel<SubscriptionEvent, SubscriptionRow> = {
-  table: 'subscriptions', version: 2, key: ({ subscriptionId }) => subscriptionId, initial: NEW_SUBSCRIPTION as SubscriptionRow,
+  table: 'subscriptions', version: 3, key: ({ subscriptionId }) => subscriptionId, initial: NEW_SUBSCRIPTION as SubscriptionRow,
   on: {
     SubscriptionStarted: fold, SubscriptionChanged: fold, SubscriptionChangeDropped: fold, SubscriptionCancelled: fold, SubscriptionReactivated: fold, SubscriptionPaused: fold, SubscriptionResumed: fold, SubscriptionBilled: fold,
   },

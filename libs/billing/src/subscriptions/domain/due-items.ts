@@ -2,7 +2,6 @@ import { canonicalJson, compareInstants, derivedId, isBefore, periodAt, periodCo
 import type { AddOnCharge, BilledSlice, Charge, CommittedFee, InvoiceItem, Proration } from '@valueverse/contracts';
 import { commitmentOf } from './commitments';
 import { merged, without } from './intervals';
-import { ledgerFloor } from './ledger';
 import type { Billed, Subscription } from './subscription.decider';
 import type { UsageWindow } from './usage-windows';
 import { overlapOf, stretchesOf, type PlanCourses, type Stretch } from './timeline';
@@ -78,10 +77,10 @@ export const openUsageAt = (subscription: Subscription, catalogue: Catalogue, at
 /** Only periods that the ledger still knows, and later ones, may hold something that is due: what was due before was billed then. */
 const slotsOf = (subscription: Subscription, catalogue: Catalogue, at: Instant): Map<string, Slot> => {
   const slots = new Map<string, Slot>();
-  const { billed, billedTo, started } = subscription;
-  const floor = billedTo === undefined ? started!.startsAt : ledgerFloor(billed, billedTo);
+  const { billedTo, started } = subscription;
+  const { floor = started!.startsAt } = subscription;
   for (const stretch of stretchesOf(subscription, catalogue.courses)) {
-    if (!stretch.isBilled || compareInstants(stretch.from, at) > 0 || (stretch.to !== undefined && isBefore(stretch.to, floor))) continue;
+    if (!stretch.isBilled || compareInstants(stretch.from, at) > 0) continue;
     const charges = catalogue.chargesOf(stretch);
     for (const one of [...charges, ...commitmentOf(catalogue.courses(stretch.terms), stretch, charges)]) {
       if (isOneOff(one)) { addOneOff(slots, one, stretch); continue; }

@@ -35,8 +35,9 @@ export interface Subscription {
   readonly pauses: readonly Pause[];
   /** What was charged and given back of periods that may still change. */
   readonly billed: readonly Billed[];
-  /** The latest instant that was billed. */
+  /** The latest instant that was billed, and from where on `billed` is complete: periods that were over before are closed. */
   readonly billedTo?: Instant;
+  readonly floor?: Instant;
   /** Counts what happened to it. */
   readonly revision: number;
 }
@@ -52,13 +53,14 @@ const known = (subscription: Subscription): Subscription => {
   return subscription;
 };
 
-/** What was billed of usage stays: a change cannot reach back behind it, nor behind the change before. */
+/** What was billed of usage stays: a change cannot reach back behind it, nor behind the change before, nor into a period that is closed. */
 const refuseBackdated = (subscription: Subscription, effectiveAt: Instant, now: Instant, pointer: string): void => {
-  const { started, changes, billed, pauses } = known(subscription);
+  const { started, changes, billed, pauses, floor } = known(subscription);
   if (isBefore(effectiveAt, started!.startsAt)) throw new Refused('before_start', `the subscription starts at ${started!.startsAt}`, pointer);
   const passed = changes.filter(({ at }) => compareInstants(at, now) <= 0).map(({ at }) => at);
   const last = [...passed, ...pauses.map(({ from, to }) => (to !== undefined && compareInstants(to, now) <= 0 ? to : from)).filter((at) => compareInstants(at, now) <= 0)].sort(compareInstants).at(-1);
   if (last !== undefined && isBefore(effectiveAt, last)) throw new Refused('before_last_change', `it was changed at ${last}; a change cannot be put before that`, pointer);
+  if (floor !== undefined && isBefore(effectiveAt, floor)) throw new Refused('period_closed', `its periods up to ${floor} are billed and closed; a change cannot be put before that`, pointer);
   const closed = billed.filter(({ kind, interim }) => kind === 'usage' && interim !== true).map(({ to }) => to).sort(compareInstants).at(-1);
   if (closed !== undefined && isBefore(effectiveAt, closed)) throw new Refused('usage_billed', `its usage is billed up to ${closed}; a change cannot be put before that`, pointer);
 };
@@ -127,7 +129,7 @@ const decide = dispatch<SubscriptionCommand, Subscription, readonly Subscription
 /** What was charged of periods that are over cannot be given back any more: only the present one and what ends with it is remembered. */
 const withBilled = (state: Subscription, { invoiceId, at, slices }: SubscriptionBilled): Subscription => {
   const billedTo = state.billedTo === undefined || isBefore(state.billedTo, at) ? at : state.billedTo;
-  return { ...state, billedTo, billed: ledgerOf([...state.billed, ...slices.map((slice) => ({ ...slice, invoiceId }))], billedTo) };
+  return { ...state, billedTo, ...ledgerOf([...state.billed, ...slices.map((slice) => ({ ...slice, invoiceId }))], billedTo, state.floor) };
 };
 
 const reactivated = (state: Subscription, at: Instant): Subscription => {
@@ -153,7 +155,7 @@ const evolveFact = dispatch<SubscriptionEvent, Subscription, Subscription>({
 export const evolveSubscription = (event: SubscriptionEvent, state: Subscription): Subscription => ({ ...evolveFact(event, state), revision: state.revision + 1 });
 
 /**
- * One subscription through its life. Refuses with `before_start`, `before_last_change`, `usage_billed` (changes that reach back too far), `after_cancellation`, `subscription_ended`, `not_cancelled`,
+ * One subscription through its life. Refuses with `before_start`, `before_last_change`, `usage_billed`, `period_closed` (changes that reach back too far), `after_cancellation`, `subscription_ended`, `not_cancelled`,
  * `already_paused`, `not_paused`, `end_before_start`, `change_not_found`, `change_has_come`; `subscription_moved` to bill what is not so any more.
  */
 export const subscription: Decider<SubscriptionCommand, SubscriptionEvent, Subscription> = { initial: NEW_SUBSCRIPTION, decide, evolve: evolveSubscription };
