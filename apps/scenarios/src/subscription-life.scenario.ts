@@ -224,3 +224,18 @@ test('December, all subscriptions of a plan to its new version: the preview says
   expect((await invoicesOf(other)).map(({ total }) => total)).toEqual(['20.00', '24.00']);
   expect((await edition.post('/api/v1/billing/plans/moving/moves/preview', { toVersion: 2 })).subscriptions).toBe(0);
 }, TIMEOUT_MS);
+
+test('January, a threshold: usage is charged by an interim invoice as soon as it comes to five dollars', async () => {
+  const acme = await customer('metered', '2025-01-01T00:00:00Z', { subjects: ['threshold'], interimThreshold: '5' });
+  const calls = (from: number, count: number, day: string): Json[] => Array.from({ length: count }, (_, nth) => ({ specversion: '1.0', id: `h${from + nth}`, source: 's', type: 'call', subject: 'threshold', time: `2025-01-${day}T00:30:00Z` }));
+  await edition.send(calls(0, 4, '01'));
+  await edition.advance(acme.clock, '2025-01-01T02:30:00Z');
+  expect(await invoicesOf(acme)).toHaveLength(1);
+  await edition.send(calls(4, 3, '01'));
+  await edition.advance(acme.clock, '2025-01-01T03:30:00Z');
+  // 7 x 1
+  expect((await invoicesOf(acme))[1]).toMatchObject({ kind: 'interim', total: '7.00' });
+  await succeed(on(acme, 'cancel', { at: '2025-01-01T05:00:00Z' }));
+  await edition.advance(acme.clock, '2025-01-02T00:00:00Z');
+  expect((await invoicesOf(acme)).filter(({ kind }) => kind === 'interim')).toHaveLength(1);
+}, TIMEOUT_MS);

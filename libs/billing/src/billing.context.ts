@@ -32,6 +32,7 @@ import { invoicesModel } from './invoicing/invoice.model';
 import { lateUsage } from './invoicing/late-usage';
 import { CyclesController } from './invoicing/cycles.controller';
 import { ManualInvoicesController } from './invoicing/manual-invoices.controller';
+import { thresholdJob, watchThresholds } from './invoicing/interim';
 import { InvoicesController } from './invoicing/invoices.controller';
 import { receivedPaymentsModel } from './received/received-payment.model';
 import { ReceivedPaymentsController } from './received/received-payments.controller';
@@ -85,7 +86,7 @@ export const billingContext = (service: Service, { auth, usage, reports, taxes =
   return {
     documents,
     reader: host.reader,
-    parts: { consumers: [knownMeters, billingCycle, takeStatements, lateUsage, applyPayments, clockReactor(host)], jobs: [...billingCycleJobs(host), moveHandler(host), clockJob(host)], measures: [INVOICES] },
+    parts: { consumers: [knownMeters, billingCycle, watchThresholds, takeStatements, lateUsage, applyPayments, clockReactor(host)], jobs: [...billingCycleJobs(host), moveHandler(host), thresholdJob(host), clockJob(host)], measures: [INVOICES] },
     module: {
       module: BillingModule, imports: [auth.module],
       controllers: [AccountsController, PlansController, SimulateController, CatalogController, ProductsController, FeaturesController, AddOnsController, CouponsController, RedemptionsController, TaxRatesController, SettingsController,

@@ -28,6 +28,8 @@ export const SubscriptionStarted = defineEvent({
     trialDays: optional(whole(1)),
     /** What closes at the same moment for its account goes on one invoice. */
     invoiceTogether: optional(flag()), externalId: optional(text(256)),
+    /** Usage that is not charged yet is charged by an interim invoice once it comes to so much, before tax. */
+    interimThreshold: optional(decimal()),
   }),
 });
 export type SubscriptionStarted = EventOf<typeof SubscriptionStarted>;

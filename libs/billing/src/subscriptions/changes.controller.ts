@@ -2,7 +2,7 @@ import { Body, Controller, Delete, HttpCode, Inject, Param, Post, Req, Res } fro
 import { ApiBody, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { instant, object, optional } from '@valueverse/contracts';
-import { instruct, type Tx } from '@valueverse/event-log';
+import { instruct, type Instruction, type Tx } from '@valueverse/event-log';
 import { derivedId, isBefore, laterOf, Money, type IdSource } from '@valueverse/kernel';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
 import { answerOnce, Answers, created, IDS, ok, Problem, rowOf } from '@valueverse/platform';
@@ -10,10 +10,10 @@ import { BillingHost } from '../billing-host';
 import { wanted } from '../catalog/items.controller';
 import { readAll, type Shape } from '../catalog/domain/shape';
 import { billSubscriptions, type Bill } from '../invoicing/bill-subscription';
-import { closeJob } from '../invoicing/billing-cycle';
+import { interimBill, interimReaction } from '../invoicing/interim';
 import { invoiceToApi } from '../invoicing/invoice-api';
 import { INVOICE, UPCOMING_INVOICE } from '../invoicing/invoice-schema';
-import { invoiceDecider, invoicesModel, type InvoiceRow } from '../invoicing/invoice.model';
+import { invoicesModel, type InvoiceRow } from '../invoicing/invoice.model';
 import { previewDraft, previewToApi } from '../invoicing/preview';
 import { after, billedUpTo, resolveCancelOf, resolveChangeOf, resolvePauseOf, resolveReactivateOf, resolveResumeOf, type Resolved, type Subject } from './change-subscription';
 import { SUBSCRIPTION, subscriptionToApi } from './subscription-api';
@@ -133,14 +133,12 @@ export class ChangesController {
     const invoiceId = this.ids.next('inv');
     return answerOnce(service, { tenant, route: 'POST /api/v1/billing/subscriptions/{id}/interim-invoice', request, reply }, async (tx) => {
       const { row, account, catalogue, now } = await knownSubscription(this.host, tx, tenant, id);
-      const { bills: [bill] } = await billSubscriptions(tx, tenant, [row], { at: now, now, kind: 'interim', invoiceIdOf: () => invoiceId }, catalogue);
+      const bill = await interimBill(tx, tenant, row, catalogue, now, invoiceId);
       if (bill === undefined) throw new Problem(409, 'nothing_to_bill', 'no usage is charged in the present period');
+      const { commands, jobs } = interimReaction(tenant, bill, now);
       const context = contextOfCaller(caller, now, account.testClockId);
-      await service.log.execute(tx, [
-        ...bill.parts.map((part) => instruct(subscriptionDecider, { type: 'BillSubscription', invoiceId, at: now, ...part }, context)),
-        instruct(invoiceDecider, { ...bill.draft, type: 'DraftInvoice', at: now }, context),
-      ]);
-      await service.jobs.schedule(tx, [{ ...closeJob(tenant, bill.draft), ...(account.testClockId === undefined ? {} : { clockId: account.testClockId }) }]);
+      await service.log.execute(tx, commands.map(({ decider, command }): Instruction => ({ decider, command, context })));
+      await service.jobs.schedule(tx, jobs.map((job) => ({ ...job, ...(account.testClockId === undefined ? {} : { clockId: account.testClockId }) })));
       return created(`/api/v1/billing/invoices/${invoiceId}`, await invoiceToApi(this.host, (await rowOf<InvoiceRow>(tx, invoicesModel, invoiceId))!, tenant, undefined, now, tx));
     });
   }

@@ -1,4 +1,4 @@
-import { anchorAt, calendarAnchor, isBefore, periodContaining, Refused, type BillingAnchor, type Instant } from '@valueverse/kernel';
+import { anchorAt, calendarAnchor, isBefore, Money, periodContaining, Refused, type BillingAnchor, type Instant } from '@valueverse/kernel';
 import type { SubscriptionStarted, SubscriptionTerms } from '@valueverse/contracts';
 import { ident, tableOf, type Tx } from '@valueverse/event-log';
 import { invalidRequest, Problem, rowOf } from '@valueverse/platform';
@@ -75,6 +75,7 @@ export const resolveStart = async (tx: Tx, tenant: string, spec: StartSpec, { su
   const startedWith = (anchor: BillingAnchor): Started => ({
     subscriptionId, accountId: account.accountId, ...terms(anchor), startsAt: spec.startsAt, subjects: [...new Set(spec.subjects ?? [])], metadata: spec.metadata ?? {}, ...(spec.countFrom === undefined ? {} : { countFrom: spec.countFrom }),
     ...(spec.trialDays === undefined ? {} : { trialDays: spec.trialDays }), ...(spec.invoiceTogether === undefined ? {} : { invoiceTogether: spec.invoiceTogether }), ...(spec.externalId === undefined ? {} : { externalId: spec.externalId }),
+    ...(spec.interimThreshold === undefined ? {} : { interimThreshold: Money.parse(spec.interimThreshold, currency).toString() }),
   });
   const tentative = startedWith(anchorAt(spec.startsAt, zone));
   const catalogue = await loadCatalogue(tx, tenant, [{ ...NEW_SUBSCRIPTION, started: { ...tentative, startedAt: now } }]);

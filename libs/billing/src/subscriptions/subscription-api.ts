@@ -11,7 +11,7 @@ const TERMS = {
 };
 export const SUBSCRIPTION = object({
   id: text(), status: oneOf('scheduled', 'trialing', 'active', 'paused', 'cancelled'), accountId: text(), ...TERMS, startsAt: instant(), subjects: list(text()), countFrom: instant(), phase: optional(text()), trialDays: optional(whole(1)),
-  invoiceTogether: optional(flag()), externalId: optional(text()), ofAccount: optional(object({ subjects: list(text()), meters: list(object({ meterKey: text(), from: instant() })) })), metadata: mapOf(text()),
+  invoiceTogether: optional(flag()), interimThreshold: optional(decimal()), externalId: optional(text()), ofAccount: optional(object({ subjects: list(text()), meters: list(object({ meterKey: text(), from: instant() })) })), metadata: mapOf(text()),
   currentPeriod: optional(period), endsAt: nullable(instant()), cancellation: optional(object({ at: instant(), credit: text(), reason: optional(text()) })), pauses: list(object({ from: instant(), to: nullable(instant()), billing: text() })),
   changes: list(object({ id: text(), at: instant(), ...TERMS })), createdAt: instant(),
 });
@@ -19,7 +19,7 @@ export const SUBSCRIPTION = object({
 /** A subscription as it is at an instant, with what is known to come. */
 export const subscriptionToApi = (row: SubscriptionRow, catalogue: Catalogue, now: Instant): Record<string, unknown> => {
   const { started, changes, pauses } = row;
-  const { subscriptionId, startedAt, startsAt, countFrom = startsAt, accountId, subjects, metadata, trialDays, invoiceTogether, externalId } = started;
+  const { subscriptionId, startedAt, startsAt, countFrom = startsAt, accountId, subjects, metadata, trialDays, invoiceTogether, interimThreshold, externalId } = started;
   const stretches = stretchesOf(row, catalogue.courses);
   const stretch = stretchAt(stretches, now);
   const terms = termsAt(row, now);
@@ -29,7 +29,7 @@ export const subscriptionToApi = (row: SubscriptionRow, catalogue: Catalogue, no
   const { ofAccount } = coveringOf(row);
   return {
     id: subscriptionId, status: isOver ? 'cancelled' : stretch?.status ?? 'scheduled', accountId, ...terms, startsAt, subjects, countFrom, ...(stretch?.phase === undefined ? {} : { phase: stretch.phase.key }),
-    ...(trialDays === undefined ? {} : { trialDays }), ...(invoiceTogether === undefined ? {} : { invoiceTogether }), ...(externalId === undefined ? {} : { externalId }), ...(ofAccount === undefined ? {} : { ofAccount }), metadata,
+    ...(trialDays === undefined ? {} : { trialDays }), ...(invoiceTogether === undefined ? {} : { invoiceTogether }), ...(interimThreshold === undefined ? {} : { interimThreshold }), ...(externalId === undefined ? {} : { externalId }), ...(ofAccount === undefined ? {} : { ofAccount }), metadata,
     ...(current === undefined ? {} : { currentPeriod: current }), endsAt: end?.at ?? null, ...(end === undefined ? {} : { cancellation: { at: end.at, credit: end.credit, ...(end.reason === undefined ? {} : { reason: end.reason }) } }),
     pauses: pauses.map(({ from, to, billing }) => ({ from, to: to ?? null, billing })), changes: changes.map(({ changeId, at, terms: own }) => ({ id: changeId, at, ...own })), createdAt: startedAt,
   };

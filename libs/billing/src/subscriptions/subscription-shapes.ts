@@ -17,12 +17,12 @@ const freeOverrides = mapOf(anything({ type: 'object' }), CHARGES_MAX);
 export interface StartSpec {
   readonly accountId: string; readonly planKey: string; readonly planVersion?: number; readonly startsAt: string; readonly alignment?: 'anniversary' | 'calendar'; readonly anchor?: string; readonly currency?: string;
   readonly quantity?: string; readonly addOns?: readonly AddOn[]; readonly overrides?: Readonly<Record<string, unknown>>; readonly trialDays?: number; readonly invoiceTogether?: boolean; readonly subjects?: readonly string[];
-  readonly countFrom?: string; readonly externalId?: string; readonly metadata?: Readonly<Record<string, string>>;
+  readonly countFrom?: string; readonly interimThreshold?: string; readonly externalId?: string; readonly metadata?: Readonly<Record<string, string>>;
 }
 export const startShape: Shape<StartSpec> = object<StartSpec>({
   accountId: required(text(ID_LENGTH_MAX)), planKey: required(key()), planVersion: optional(whole(1, Number.MAX_SAFE_INTEGER)), startsAt: required(instant()), alignment: optional(oneOf('anniversary', 'calendar')), anchor: optional(text(19, LOCAL_TIME)),
   currency: optional(text(3, /^[A-Z]{3}$/)), quantity: optional(decimal('0')), addOns: optional(list(addOn, ADD_ONS_MAX)), overrides: optional(freeOverrides), trialDays: optional(whole(1, TRIAL_DAYS_MAX)), invoiceTogether: optional(flag()),
-  subjects: optional(list(text(), SUBJECTS_MAX)), countFrom: optional(instant()), externalId: optional(text()), metadata: optional(metadata()),
+  subjects: optional(list(text(), SUBJECTS_MAX)), countFrom: optional(instant()), interimThreshold: optional(decimal('0')), externalId: optional(text()), metadata: optional(metadata()),
 });
 
 /** An instant, or `now`, or `period_end`. */

@@ -80,7 +80,7 @@ export class JobRunner {
     if (jobs.length === 1) { this.begin(first); return; }
     const { tenant, kind } = first;
     const work = runInContext({ ...contextAfter(undefined), tenant }, () => inSpan(`jobs ${kind}`, { attributes: { 'valueverse.tenant': tenant, 'valueverse.job.kind': kind, 'valueverse.jobs': jobs.length } }, () => this.runTogether(jobs)))
-      .catch((error: unknown) => { if (!isTransient(error) && !(error instanceof AppendConflict)) this.reports.error(`${jobs.length} jobs ${kind} could not be run together; each is run alone`, error); return jobs; })
+      .catch((error: unknown) => { if (!isTransient(error) && !(error instanceof AppendConflict || error instanceof JobLost)) this.reports.error(`${jobs.length} jobs ${kind} could not be run together; each is run alone`, error); return jobs; })
       .then((alone) => { for (const job of alone) this.begin(job); });
     const tracked: Promise<void> = work.finally(() => { this.shared.delete(tracked); this.wake(); });
     this.shared.add(tracked);

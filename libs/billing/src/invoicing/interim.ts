@@ -1,0 +1,67 @@
+import { addDuration, derivedId, Money } from '@valueverse/kernel';
+import type { SubscriptionStarted } from '@valueverse/contracts';
+import { follow, ident, tableOf, type NewJob, type Reaction, type Reactor, type Tx } from '@valueverse/event-log';
+import { rowOf, type Job, type JobHandler, type JobResult } from '@valueverse/platform';
+import type { BillingHost } from '../billing-host';
+import { nextDueAfter, type Catalogue } from '../subscriptions/domain/due-items';
+import { loadCatalogue } from '../subscriptions/catalogue';
+import { subscriptionDecider, subscriptionsModel, type SubscriptionRow } from '../subscriptions/subscription.model';
+import { billSubscriptions, type Bill } from './bill-subscription';
+import { closeJob } from './billing-cycle';
+import { invoiceDecider } from './invoice.model';
+import { previewDraft } from './preview';
+
+export const WATCH_THRESHOLD = 'billing.watch-threshold';
+/** How often a subscription with a threshold is looked at. */
+const LOOK_EVERY = 'PT1H';
+
+interface WatchThreshold { readonly subscriptionId: string }
+const watchJob = (tenant: string, subscriptionId: string, dueAt: string): NewJob =>
+  ({ id: derivedId('job', WATCH_THRESHOLD, subscriptionId, dueAt), kind: WATCH_THRESHOLD, tenant, dueAt, payload: { subscriptionId } satisfies WatchThreshold });
+
+/** The interim invoice of a subscription's usage so far; `undefined` where there is none to be charged. */
+export const interimBill = async (tx: Tx, tenant: string, row: SubscriptionRow, catalogue: Catalogue, now: string, invoiceId: string): Promise<Bill | undefined> =>
+  (await billSubscriptions(tx, tenant, [row], { at: now, now, kind: 'interim', invoiceIdOf: () => invoiceId }, catalogue)).bills[0];
+
+/** What makes an interim bill an invoice, and a part of what the subscription was charged. */
+export const interimReaction = (tenant: string, { draft, parts }: Bill, now: string): Required<Pick<Reaction, 'commands' | 'jobs'>> => ({
+  commands: [...parts.map((part) => follow(subscriptionDecider, { type: 'BillSubscription', invoiceId: draft.invoiceId, at: now, ...part })), follow(invoiceDecider, { ...draft, type: 'DraftInvoice', at: now })],
+  jobs: [closeJob(tenant, draft)],
+});
+
+/** A subscription with a threshold is looked at from its start on. */
+export const watchThresholds: Reactor = {
+  kind: 'reactor', name: 'watch-thresholds', topics: ['billing.subscriptions'],
+  on: {
+    SubscriptionStarted: ({ subscriptionId, startsAt, interimThreshold }: SubscriptionStarted, { tenant }) =>
+      (interimThreshold === undefined ? {} : { jobs: [watchJob(tenant, subscriptionId, addDuration(startsAt, LOOK_EVERY))] }),
+  },
+};
+
+export const thresholdJob = (host: BillingHost): JobHandler => ({ kind: WATCH_THRESHOLD, run: (job: Job<WatchThreshold>) => look(host, job) });
+
+/** Whether the usage of the present period that is not charged yet has come to the threshold, before tax: then it is charged. Metering is asked outside of the transaction; what is billed comes by statements. */
+const look = async (host: BillingHost, { id, tenant, payload: { subscriptionId }, dueAt, now }: Job<WatchThreshold>): Promise<JobResult> => {
+  const invoiceId = derivedId('inv', id);
+  const { row, catalogue, bill } = await host.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
+    const found = (await rowOf<SubscriptionRow>(tx, subscriptionsModel, subscriptionId))!;
+    const loaded = await loadCatalogue(tx, tenant, [found]);
+    return { row: found, catalogue: loaded, bill: await interimBill(tx, tenant, found, loaded, now, invoiceId) };
+  });
+  // Where nothing falls due any more its life is over.
+  const jobs = nextDueAfter(row, catalogue, now) === undefined ? [] : [watchJob(tenant, subscriptionId, addDuration(dueAt, LOOK_EVERY))];
+  const { interimThreshold, currency } = row.started;
+  if (bill === undefined) return { outcome: 'done', reaction: { jobs } };
+  const { money } = await previewDraft(host, tenant, bill.draft, now);
+  if (money === undefined || Money.parse(money.subtotal, currency).compare(Money.parse(interimThreshold!, currency)) < 0) return { outcome: 'done', reaction: { jobs } };
+  return {
+    outcome: 'done', reaction: { jobs },
+    // It is looked at again while it is held: it may have been billed or changed meanwhile.
+    write: async (tx) => {
+      const { rows } = await tx.query<{ row: SubscriptionRow }>(`SELECT row FROM ${ident(tableOf(subscriptionsModel))} WHERE tenant = $1 AND key = $2 FOR UPDATE`, [tenant, subscriptionId]);
+      if (rows[0]!.row.revision !== row.revision) return {};
+      const again = await interimBill(tx, tenant, rows[0]!.row, await loadCatalogue(tx, tenant, [rows[0]!.row]), now, invoiceId);
+      return again === undefined ? {} : interimReaction(tenant, again, now);
+    },
+  };
+};
