@@ -2,8 +2,8 @@ import { billingInterval, proration } from './catalog';
 import { defineEvent, type EventOf } from './event-definition';
 import { anything, decimal, flag, instant, list, mapOf, object, oneOf, optional, text, whole, type TypeOf } from './schema';
 
-/** What a subscription has of its account's subjects: since when it has each meter of its plan. While another one has the meter too, nobody is billed. */
-const ofAccount = object({ subjects: list(text(256)), meters: list(object({ meterKey: text(256), from: instant() })) });
+/** What a subscription has of its account's subjects: since when it has each meter of its plan, and until when where a change has dropped it. While another one has the meter too, nobody is billed. */
+const ofAccount = object({ subjects: list(text(256)), meters: list(object({ meterKey: text(256), from: instant(), to: optional(instant()) })) });
 export const addOnChoice = object({ key: text(256), quantity: optional(decimal()) });
 export type AddOnChoice = TypeOf<typeof addOnChoice>;
 

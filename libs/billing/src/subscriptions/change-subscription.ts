@@ -5,7 +5,7 @@ import { rowOf } from '@valueverse/platform';
 import { accountsModel, type AccountRow } from '../accounts/account.model';
 import { loadCatalogue } from './catalogue';
 import { periodEndAt, resolveChange, termsAt, type WantedChange } from './domain/changes';
-import type { OfAccount } from './domain/covered-usage';
+import { freeFrom, type OfAccount } from './domain/covered-usage';
 import { dueAt, type Catalogue } from './domain/due-items';
 import { evolveSubscription, pauseAt, subscription, type SubscriptionCommand } from './domain/subscription.decider';
 import { stretchesOf } from './domain/timeline';
@@ -48,18 +48,20 @@ export const resolveChangeOf = async (tx: Tx, tenant: string, subject: Subject, 
   };
 };
 
-/** Of its account's subjects it has the meters of its new charges as well, from the change on; where another subscription has one already, from now on at the earliest. */
+/** Of its account's subjects it has the meters of its new charges as well, from the change on, and those of dropped charges until then; where another subscription has one already, from now on at the earliest. */
 const claimsOf = async (tx: Tx, tenant: string, row: SubscriptionRow, catalogue: Catalogue, terms: SubscriptionTerms, effectiveAt: Instant, now: Instant, accountId: string): Promise<OfAccount | undefined> => {
   const account = (await rowOf<AccountRow>(tx, accountsModel, accountId))!;
   if (account.subjects === undefined) return undefined;
   const known = coveringOf(row).ofAccount ?? { subjects: account.subjects, meters: [] };
   const changed = { ...row, changes: [...row.changes, { changeId: '', at: effectiveAt, terms }] };
   const meterKeys = new Set(stretchesOf(changed, catalogue.courses).filter(({ from }) => compareInstants(from, effectiveAt) >= 0).flatMap((stretch) => catalogue.chargesOf(stretch).flatMap(({ charge: { meterKey } }) => meterKey ?? [])));
-  const fresh = [...meterKeys].filter((meterKey) => !known.meters.some((claim) => claim.meterKey === meterKey));
-  if (fresh.length === 0) return undefined;
+  const isOpen = ({ to }: OfAccount['meters'][number]): boolean => to === undefined;
+  const fresh = [...meterKeys].filter((meterKey) => !known.meters.some((claim) => claim.meterKey === meterKey && isOpen(claim)));
+  const isDropped = (claim: OfAccount['meters'][number]): boolean => isOpen(claim) && !meterKeys.has(claim.meterKey);
+  if (fresh.length === 0 && !known.meters.some(isDropped)) return undefined;
   const others = (await subscriptionsOf(tx, tenant, accountId)).filter(({ started: { subscriptionId } }) => subscriptionId !== row.started.subscriptionId).map(coveringOf);
-  const isTaken = (meterKey: string): boolean => others.some(({ ofAccount }) => ofAccount?.meters.some((claim) => claim.meterKey === meterKey && compareInstants(claim.from, now) <= 0));
-  return { subjects: known.subjects, meters: [...known.meters, ...fresh.map((meterKey) => ({ meterKey, from: isTaken(meterKey) ? laterOf(effectiveAt, now) : effectiveAt }))] };
+  const kept = known.meters.map((claim) => (isDropped(claim) ? { ...claim, to: effectiveAt } : claim)).filter(({ from, to }) => to === undefined || isBefore(from, to));
+  return { subjects: known.subjects, meters: [...kept, ...fresh.map((meterKey) => ({ meterKey, from: freeFrom(meterKey, effectiveAt, now, others) }))] };
 };
 
 export const resolveCancelOf = async (tx: Tx, tenant: string, subject: Subject, { at = 'period_end', credit, reason }: CancelSpec): Promise<Resolved> => {

@@ -91,7 +91,7 @@ test('whenever it is billed, what stays charged is what the whole life wants, on
   expect(feesOf(own)).toEqual(feesOf(once));
   // A second run finds nothing.
   expect(own.dueAt(end)).toEqual([]);
-}), runs(61, 200)));
+}), runs(61, 80)));
 
 test('nothing is given back that was not charged', () => fc.assert(fc.property(life, ([planKey, zone, steps]) => {
   const { life: own } = lived(planKey, zone, steps);

@@ -1,9 +1,9 @@
 import type { BillingPeriods, BillingPeriodsQuestion, BillingPeriodsRefusal, BillingReader } from '@valueverse/contracts';
-import { earlierOf, isBefore, laterOf, type Period } from '@valueverse/kernel';
+import { compareInstants, earlierOf, isBefore, laterOf, type Period } from '@valueverse/kernel';
 import type { Database, Tx } from '@valueverse/event-log';
 import { rowOf } from '@valueverse/platform';
 import { loadCatalogue } from './catalogue';
-import { soleTime } from './domain/covered-usage';
+import { soleTimes } from './domain/covered-usage';
 import { usageWindows } from './domain/usage-windows';
 import { coveringOf, subscriptionsModel, subscriptionsOf, type SubscriptionRow } from './subscription.model';
 
@@ -49,14 +49,15 @@ const periodsOf = async (tx: Tx, tenant: string, asked: Asked): Promise<readonly
   return periodsOfAccount(tx, tenant, await subscriptionsOf(tx, tenant, owner.account_id), asked);
 };
 
-/** The periods of the one subscription that has the meter, as far as it is the only one. */
+/** The periods of the subscriptions that have the meter, each as far as it is the only one: one may follow another that has ended. */
 const periodsOfAccount = async (tx: Tx, tenant: string, rows: readonly SubscriptionRow[], asked: Asked): Promise<readonly Period[]> => {
   const siblings = rows.map(coveringOf);
   const begun = rows.filter((row) => coveringOf(row).ofAccount?.meters.some(({ meterKey, from }) => meterKey === asked.meterKey && isBefore(from, asked.to)));
   if (begun.length === 0) throw new Refusal('no_subscription', `no subscription of the account of ${asked.subject} has the meter ${asked.meterKey} before ${asked.to}`);
+  const found: Period[] = [];
   for (const row of begun) {
-    const sole = soleTime(coveringOf(row), siblings, asked.meterKey, asked);
-    if (sole !== undefined) return (await usagePeriods(tx, tenant, row, sole)).map(({ from, to }) => ({ from: laterOf(from, sole.from), to: earlierOf(to, sole.to) }));
+    for (const sole of soleTimes(coveringOf(row), siblings, asked.meterKey, asked)) found.push(...(await usagePeriods(tx, tenant, row, sole)).map(({ from, to }) => ({ from: laterOf(from, sole.from), to: earlierOf(to, sole.to) })));
   }
+  if (found.length > 0) return found.sort((left, right) => compareInstants(left.from, right.from));
   throw new Refusal('ambiguous_subject', `more than one subscription of the account of ${asked.subject} has the meter ${asked.meterKey}`);
 };

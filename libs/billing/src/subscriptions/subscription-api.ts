@@ -11,7 +11,7 @@ const TERMS = {
 };
 export const SUBSCRIPTION = object({
   id: text(), status: oneOf('scheduled', 'trialing', 'active', 'paused', 'cancelled'), accountId: text(), ...TERMS, startsAt: instant(), subjects: list(text()), countFrom: instant(), phase: optional(text()), trialDays: optional(whole(1)),
-  invoiceTogether: optional(flag()), interimThreshold: optional(decimal()), externalId: optional(text()), ofAccount: optional(object({ subjects: list(text()), meters: list(object({ meterKey: text(), from: instant() })) })), metadata: mapOf(text()),
+  invoiceTogether: optional(flag()), interimThreshold: optional(decimal()), externalId: optional(text()), ofAccount: optional(object({ subjects: list(text()), meters: list(object({ meterKey: text(), from: instant(), to: optional(instant()) })) })), metadata: mapOf(text()),
   currentPeriod: optional(period), endsAt: nullable(instant()), cancellation: optional(object({ at: instant(), credit: text(), reason: optional(text()) })), pauses: list(object({ from: instant(), to: nullable(instant()), billing: text() })),
   changes: list(object({ id: text(), at: instant(), ...TERMS })), createdAt: instant(),
 });

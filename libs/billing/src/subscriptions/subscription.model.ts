@@ -1,6 +1,7 @@
 import type { SubscriptionEvent, SubscriptionStarted } from '@valueverse/contracts';
 import { ident, tableOf, type DeciderDefinition, type ReadModel, type Tx } from '@valueverse/event-log';
 import type { Covering } from './domain/covered-usage';
+import { livesOf } from './domain/timeline';
 import { evolveSubscription, NEW_SUBSCRIPTION, subscription, type Subscription, type SubscriptionCommand } from './domain/subscription.decider';
 
 /** A subscription with everything that decides over what it costs. */
@@ -23,10 +24,11 @@ export const subscriptionDecider: DeciderDefinition<SubscriptionCommand, Subscri
 };
 
 /** Whose usage a subscription is billed for. */
-export const coveringOf = ({ started, changes }: SubscriptionRow): Covering => {
+export const coveringOf = (row: SubscriptionRow): Covering => {
+  const { started, changes, ends } = row;
   const { subscriptionId, subjects, startsAt, countFrom, ofAccount } = started;
   const claims = changes.flatMap((change) => change.ofAccount ?? []).at(-1) ?? ofAccount;
-  return { subscriptionId, subjects, startsAt, ...(countFrom === undefined ? {} : { countFrom }), ...(claims === undefined ? {} : { ofAccount: claims }) };
+  return { subscriptionId, subjects, startsAt, ...(countFrom === undefined ? {} : { countFrom }), ...(claims === undefined ? {} : { ofAccount: claims }), ...(ends.length === 0 ? {} : { lives: livesOf(row) }) };
 };
 
 /** The subscriptions of an account. */

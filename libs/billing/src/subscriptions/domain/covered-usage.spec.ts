@@ -39,3 +39,21 @@ test('whatever was made when: no day is billed by two, and what is over when ano
     }
   }), runs(51, 200));
 });
+
+test('who follows one that has ended has the usage from there on; reactivated beside it, nobody has it', () => {
+  const [first] = made([{ now: 10, from: 10 }]) as [Covering];
+  const ended: Covering = { ...first, lives: [{ from: day(10), to: day(40) }] };
+  const second = (from: number, now: number): Covering => ({ ...first, subscriptionId: 'sub_1', startsAt: day(from), ofAccount: claimedOfAccount(['shared'], ['calls'], day(from), day(now), [ended]) });
+  const both = [ended, second(45, 45)];
+  expect(both.map((one) => daysOf(one, both).length)).toEqual([30, 55]);
+  // Backdated behind the end it has all since then; before the end, from the end.
+  expect([daysOf(second(45, 60), [ended, second(45, 60)]).length, daysOf(second(20, 60), [ended, second(20, 60)]).length]).toEqual([55, 60]);
+  const again: Covering = { ...first, lives: [{ from: day(10), to: day(40) }, { from: day(70), to: undefined }] };
+  expect([again, both[1]!].map((one) => daysOf(one, [again, both[1]!]).length)).toEqual([30, 25]);
+});
+test('a meter that a change has dropped is free for others', () => {
+  const [first] = made([{ now: 10, from: 10 }]) as [Covering];
+  const dropped: Covering = { ...first, ofAccount: { subjects: ['shared'], meters: [{ meterKey: 'calls', from: day(10), to: day(40) }] } };
+  const other: Covering = { ...first, subscriptionId: 'sub_1', ofAccount: claimedOfAccount(['shared'], ['calls'], day(30), day(30), [dropped]) };
+  expect([dropped, other].map((one) => daysOf(one, [dropped, other]).length)).toEqual([20, 60]);
+});
