@@ -13,7 +13,11 @@ export const taxRateUsed = object({ key: text(256), name: text(256), rate: decim
 export type TaxRateUsed = TypeOf<typeof taxRateUsed>;
 
 /** What a line came to that a part of is given back: as priced, and after discounts (of a price with tax in it with that); and the rates that it was taxed at. */
-export const creditedLine = object({ amount: decimal(), paid: decimal(), servicePeriod: period, taxes: list(taxRateUsed) });
+export const creditedLine = object({
+  amount: decimal(), paid: decimal(), servicePeriod: period, taxes: list(taxRateUsed),
+  /** As `paid`, less what was given back of it before. */
+  left: optional(decimal()),
+});
 export type CreditedLine = TypeOf<typeof creditedLine>;
 const lineRef = object({ invoiceId: text(), lineId: text() });
 /** What an interim invoice has charged of an item. */

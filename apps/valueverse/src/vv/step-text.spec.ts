@@ -26,6 +26,7 @@ test.each<[ExplainedStep, string]>([
   [{ kind: 'whole_fee', amount: '-70' }, 'a part of that only = -70 USD'],
   [{ kind: 'proration', full: '49', numerator: '15', denominator: '30', amount: '-24.5' }, '49 x 15/30 of the period = -24.5 USD'],
   [{ kind: 'discount', amount: '3' }, 'less the discount that it had = 3 USD'],
+  [{ kind: 'given_back_before', amount: '3' }, 'less what was given back of it before = 3 USD'],
   [{ kind: 'interim', invoiceId: 'inv_1', amount: '-20' }, 'charged before, by invoice inv_1: -20 USD'],
   [{ kind: 'rounding', rounding: 'half_up', amount: '-0.003' }, 'rounded half_up at the line: -0.003 USD'],
 ])('%j', (step, text) => expect(stepText(step, 'USD')).toBe(text));

@@ -1,7 +1,7 @@
 import type { ElapsedPart, Step } from '@valueverse/rating';
 
 /** A step of a line: of its rating, or what billing takes off it. */
-export type ExplainedStep = Step | { readonly kind: 'discount'; readonly amount: string } | { readonly kind: 'interim'; readonly invoiceId: string; readonly amount: string };
+export type ExplainedStep = Step | { readonly kind: 'discount' | 'given_back_before'; readonly amount: string } | { readonly kind: 'interim'; readonly invoiceId: string; readonly amount: string };
 
 /** 1234567.8 as 1,234,567.8. */
 export const grouped = (decimal: string): string => {
@@ -50,6 +50,7 @@ const textOf = (step: ExplainedStep): string => {
     case 'spent': return 'less what was spent';
     case 'whole_fee': return 'a part of that only';
     case 'proration': return `${step.full} x ${step.numerator}/${step.denominator} of the period`;
+    case 'given_back_before': return 'less what was given back of it before';
     case 'discount': return 'less the discount that it had';
     case 'interim': return `charged before, by invoice ${step.invoiceId}`;
     case 'rounding': return `rounded ${step.rounding} at the line`;

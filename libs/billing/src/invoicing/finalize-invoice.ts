@@ -27,11 +27,14 @@ export const creditedBy = async (tx: Tx, tenant: string, items: readonly Invoice
   const refs = items.flatMap(({ credits }) => credits ?? []);
   const rows = await invoiceRows(tx, tenant, [...new Set(refs.map(({ invoiceId }) => invoiceId))]);
   const all: Record<string, CreditedLine> = {};
-  for (const { status, issued } of rows) {
+  for (const { status, issued, credited = {} } of rows) {
     if (status !== 'finalized') continue;
-    for (const { lineId, amount, netAmount, taxAmount, taxBehavior, servicePeriod, taxes } of issued!.lines) {
+    for (const line of issued!.lines) {
+      const { lineId, amount, netAmount, taxAmount, taxBehavior, servicePeriod, taxes } = line;
+      const { net, tax } = leftOf(line, credited[lineId], issued!.currency);
+      const left = taxBehavior === 'inclusive' ? net.add(tax) : net;
       const paid = taxBehavior === 'inclusive' ? Money.parse(netAmount, issued!.currency).add(Money.parse(taxAmount, issued!.currency)).toString() : netAmount;
-      if (refs.some((ref) => ref.lineId === lineId)) all[lineId] = { amount, paid, servicePeriod, taxes: taxes.map(({ key, name, rate, reason }) => ({ key, name, rate, ...(reason === undefined ? {} : { reason }) })) };
+      if (refs.some((ref) => ref.lineId === lineId)) all[lineId] = { amount, paid, left: left.toString(), servicePeriod, taxes: taxes.map(({ key, name, rate, reason }) => ({ key, name, rate, ...(reason === undefined ? {} : { reason }) })) };
     }
   }
   return all;

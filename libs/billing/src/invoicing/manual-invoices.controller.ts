@@ -115,6 +115,8 @@ export class ManualInvoicesController {
       return {
         commands: [
           follow(invoiceDecider, { type: 'VoidInvoice', invoiceId: id, reason, at: now }),
+          // One below zero had credited the account with what it gave back: that goes again, if it is still there.
+          ...(used.isNegative() && row.status === 'finalized' ? [follow(balanceDecider, { type: 'UseBalance', accountId: row.accountId, currency, amount: used.negate().toString(), invoiceId: id, at: now })] : []),
           ...(used.isPositive() && row.status === 'finalized' ? [follow(balanceDecider, { type: 'CreditBalance', accountId: row.accountId, currency, amount: used.toString(), source: 'void', sourceId: id, at: now })] : []),
         ],
       };

@@ -76,3 +76,19 @@ test('lines stand in the order of the plan, what was used before what is due', (
   expect(lines.map(({ chargeKey, servicePeriod }) => [chargeKey, servicePeriod.from])).toEqual([['support', NOVEMBER.from], ['prompt', NOVEMBER.from], ['platform', DECEMBER.from]]);
   expect(new Set(lines.map(({ lineId }) => lineId)).size).toBe(3);
 });
+
+describe('a line that is given back', () => {
+  const lineId = 'line_paid';
+  const back = (from: string, to: string, left?: string): PricedLine[] => {
+    const credited = { [lineId]: { amount: '30.00', paid: '30.00', servicePeriod: NOVEMBER, taxes: [], ...(left === undefined ? {} : { left }) } };
+    const item = { kind: 'credit' as const, charge: { ...platform, price: { model: 'flat', amount: '30.00' } }, aligned: NOVEMBER, zone: 'UTC', credits: { invoiceId: 'inv_0', lineId } };
+    return priceItems([{ ...item, itemId: 'i1', served: { from, to: '2023-11-26T00:00:00Z' } }, { ...item, itemId: 'i2', served: { from: '2023-11-26T00:00:00Z', to } }], pricing('USD', { credited }));
+  };
+  const whole = ['2023-11-16T00:00:00Z', NOVEMBER.to] as const;
+  test('gives back what is unused', () => expect(back(...whole).map(({ amount }) => amount)).toEqual(['-10.00', '-5.00']));
+  test.each([['30.00', ['-10.00', '-5.00']], ['12.00', ['-10.00', '-2.00']], ['4.00', ['-4.00']], ['0.00', []]])('and no more than is left of it, which is %s after a note by hand', (left, amounts) => {
+    const lines = back(...whole, left);
+    expect(lines.map(({ amount }) => amount)).toEqual(amounts);
+    for (const line of lines) expect(Decimal.parse(sumOf(line)).equals(Decimal.parse(line.amount))).toBe(true);
+  });
+});

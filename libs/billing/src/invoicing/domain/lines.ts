@@ -6,7 +6,7 @@ import { prorateFee, rateCommitment, rateFee, rateUsage, sliceOf, type ChargeTer
 export type PricedLine = Omit<InvoiceLine, 'netAmount' | 'taxAmount' | 'discounts' | 'taxes'>;
 
 /** A step of a line: of its rating, of the discount that a part of which is given back had, or of what interim invoices have charged. */
-export type LineStep = Step | { readonly kind: 'discount'; readonly amount: string } | { readonly kind: 'interim'; readonly invoiceId: string; readonly amount: string };
+export type LineStep = Step | { readonly kind: 'discount'; readonly amount: string } | { readonly kind: 'given_back_before'; readonly amount: string } | { readonly kind: 'interim'; readonly invoiceId: string; readonly amount: string };
 
 /** What lines are priced with, besides their items. */
 export interface Pricing {
@@ -31,7 +31,7 @@ const PARTS_AS_THEY_ARE = new Set(['count', 'sum', 'time_weighted_sum']);
 /** The lines of an invoice, in the order of its items. The same function prices a preview, an invoice, and the proof of a line. */
 export const priceItems = (items: readonly InvoiceItem[], pricing: Pricing): PricedLine[] => {
   const priced = items.map((item) => ({ item, lines: PRICED[item.kind](item, pricing) }));
-  return withCommitments(priced, pricing).flatMap(({ item, lines }) => lines.map((line) => withoutInterim(item, pricing, line)));
+  return withCommitments(withinLeft(priced, pricing), pricing).flatMap(({ item, lines }) => lines.map((line) => withoutInterim(item, pricing, line)));
 };
 
 const PRICED: { readonly [K in InvoiceItem['kind']]: (item: InvoiceItem, pricing: Pricing) => PricedLine[] } = {
@@ -136,8 +136,24 @@ const withoutInterim = ({ itemId }: InvoiceItem, { currency, interim }: Pricing,
 const countedBy = ({ subscriptionId, planKey, planVersion, aligned, served }: InvoiceItem, items: readonly InvoiceItem[]): InvoiceItem[] => items.filter((one) => one.kind === 'usage' && one.fees === undefined && one.addOnKey === undefined
   && one.subscriptionId === subscriptionId && one.planKey === planKey && one.planVersion === planVersion && one.aligned.from === aligned.from && one.aligned.to === aligned.to && isBefore(served.from, one.served.to) && !isBefore(served.to, one.served.to));
 
-/** The items that an item is priced together with, itself among them: those of one commitment. */
+/** Of a line that was given back in part before, as by hand, no more is given back than is left of it. */
+const withinLeft = (priced: readonly PricedItem[], { credited, currency }: Pricing): readonly PricedItem[] => {
+  const left = new Map(Object.entries(credited).flatMap(([lineId, of]) => (of.left === undefined ? [] : [[lineId, Money.parse(of.left, currency)] as const])));
+  return priced.map(({ item, lines }) => (item.kind !== 'credit' ? { item, lines } : { item, lines: lines.flatMap((line) => {
+    const { lineId } = line.credits!;
+    const most = left.get(lineId);
+    const wanted = Money.parse(line.amount, currency).negate();
+    if (most === undefined || !wanted.isPositive()) return [line];
+    const given = wanted.min(most);
+    left.set(lineId, most.subtract(given));
+    if (given.equals(wanted)) return [line];
+    return given.isPositive() ? [{ ...line, amount: given.negate().toString(), steps: [...line.steps, { kind: 'given_back_before', amount: wanted.subtract(given).toDecimal().toString() }] }] : [];
+  }) }));
+};
+
+/** The items that an item is priced together with, itself among them: those of one commitment, and those that give back parts of one line. */
 export const pricedTogether = (item: InvoiceItem, items: readonly InvoiceItem[]): InvoiceItem[] => {
+  if (item.credits !== undefined) return items.filter(({ credits }) => credits?.lineId === item.credits!.lineId);
   const groups = items.filter(({ fees }) => fees !== undefined).map((one) => [...countedBy(one, items), one]);
   return groups.find((group) => group.includes(item)) ?? [item];
 };
