@@ -103,10 +103,10 @@ export class NotificationsBed {
     await billing.database.transaction({ role: 'worker' }, (tx) => billing.keys.erase(tx, tenant, accountId));
   }
   /** Says it as often as it is told, each time as another fact. */
-  async finalize(tenant: string, accountId: string, billTo: InvoiceFinalized['billTo'], times = 1, invoiceId = systemIds.next('inv')): Promise<string> {
+  async finalize(tenant: string, accountId: string, billTo: InvoiceFinalized['billTo'], times = 1, invoiceId = systemIds.next('inv'), more: Partial<InvoiceFinalized> = {}): Promise<string> {
     const finalized: InvoiceFinalized = {
       type: 'InvoiceFinalized', invoiceId, accountId, subscriptionId: 'sub_1', number: 'INV-7', currency: 'USD', servicePeriod: { from: AT, to: AT }, issuedAt: AT, dueAt: AT,
-      kind: 'cycle', rounding: 'half_up', lines: [], totalSteps: [], subtotal: '49.00', discountTotal: '0.00', taxTotal: '0.00', total: '49.00', creditApplied: '0.00', amountDue: '49.00', billTo,
+      kind: 'cycle', rounding: 'half_up', lines: [], totalSteps: [], subtotal: '49.00', discountTotal: '0.00', taxTotal: '0.00', total: '49.00', creditApplied: '0.00', amountDue: '49.00', billTo, ...more,
     };
     for (let nth = 0; nth < times; nth++) await this.say('billing', tenant, `invoice-${invoiceId}`, finalized);
     return invoiceId;

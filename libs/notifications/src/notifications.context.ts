@@ -1,9 +1,9 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { ServiceAuth } from '@valueverse/auth';
-import { InvoiceFinalized, NOTIFICATION_EVENTS, PaymentFailed, PaymentSucceeded, type InvoiceDocuments } from '@valueverse/contracts';
+import { CreditNoteIssued, InvoiceFinalized, NOTIFICATION_EVENTS, PaymentFailed, PaymentSucceeded, type InvoiceDocuments } from '@valueverse/contracts';
 import { type ContextParts, type ContextShape, type FactMeasure, registerRefusals, type Service } from '@valueverse/platform';
 import { INBOX_MAILS } from './inbox/mail-book';
-import { BillToCopies, INVOICE_CONTACTS } from './messages/bill-to';
+import { BillToCopies, CONTACT_LANGUAGES, INVOICE_CONTACTS } from './messages/bill-to';
 import { messageView } from './messages/messages';
 import { MessagesController } from './messages/messages.controller';
 import { MAILS_UNDER_WAY, sendJob } from './messages/send-job';
@@ -16,9 +16,9 @@ registerRefusals({ message_not_found: 404 });
 /** What notifications needs of the service that hosts it, before it can be made. */
 export const notificationsShape: ContextShape = {
   name: 'notifications',
-  definitions: [...NOTIFICATION_EVENTS, InvoiceFinalized, PaymentSucceeded, PaymentFailed],
+  definitions: [...NOTIFICATION_EVENTS, InvoiceFinalized, CreditNoteIssued, PaymentSucceeded, PaymentFailed],
   readModels: [messageView],
-  migrations: [INVOICE_CONTACTS, MAILS_UNDER_WAY, INBOX_MAILS],
+  migrations: [INVOICE_CONTACTS, MAILS_UNDER_WAY, INBOX_MAILS, CONTACT_LANGUAGES],
 };
 
 const MAILS: FactMeasure = {

@@ -2,8 +2,10 @@ import type { InvoiceFinalized } from '@valueverse/contracts';
 import { ERASED, grantSql, ident, tenantPolicySql, type KeyRing, NotYetKnown, type Tx } from '@valueverse/event-log';
 import type { Migration } from '@valueverse/platform';
 
-/** Who gets mail about an invoice, as it was when the invoice was issued. */
-export interface BillTo { readonly accountId: string; readonly number: string; readonly name: string; readonly email: string | undefined }
+const LANGUAGE_DEFAULT = 'en';
+
+/** Who gets mail about an invoice and in which language, as it was when the invoice was issued. `number` is the invoice's. */
+export interface BillTo { readonly accountId: string; readonly number: string; readonly name: string; readonly email: string | undefined; readonly language: string }
 
 export const INVOICE_CONTACTS: Migration = {
   number: 100, name: 'who gets mail about an invoice', sql: (schema) => `
@@ -11,6 +13,10 @@ CREATE TABLE ${ident(schema)}.invoice_contacts (
   tenant text NOT NULL, invoice_id text NOT NULL, account_id text NOT NULL, number text NOT NULL, sealed text, PRIMARY KEY (tenant, invoice_id));
 ${tenantPolicySql(schema, 'invoice_contacts')}
 ${grantSql(schema, 'invoice_contacts')}`,
+};
+
+export const CONTACT_LANGUAGES: Migration = {
+  number: 120, name: 'the language of mail about an invoice', sql: (schema) => `ALTER TABLE ${ident(schema)}.invoice_contacts ADD COLUMN language text NOT NULL DEFAULT '${LANGUAGE_DEFAULT}'`,
 };
 
 /** A part of the seal: a text that was moved to another invoice does not open. */
@@ -23,26 +29,27 @@ export class BillToCopies {
 
   /** Keeps who an invoice was billed to and answers it; `undefined` when the customer was erased. */
   async keep(tx: Tx, tenant: string, invoice: InvoiceFinalized): Promise<BillTo | undefined> {
-    const { invoiceId, accountId, number } = invoice;
+    const { invoiceId, accountId, number, document } = invoice;
+    const language = document?.language ?? LANGUAGE_DEFAULT;
     // The field of an erased customer reads as a text and not as what it was.
     const billTo = invoice.billTo as InvoiceFinalized['billTo'] | typeof ERASED;
     const isErased = billTo === ERASED;
     if (!isErased) await this.keys.fetch(tx, tenant, accountId);
     const sealed = isErased ? null : this.keys.encrypt(tenant, accountId, sealName(invoiceId), PATH, { name: billTo.name, email: billTo.email });
-    await tx.query('INSERT INTO invoice_contacts (tenant, invoice_id, account_id, number, sealed) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING',
-      [tenant, invoiceId, accountId, number, sealed]);
-    return isErased ? undefined : { accountId, number, name: billTo.name, email: billTo.email };
+    await tx.query('INSERT INTO invoice_contacts (tenant, invoice_id, account_id, number, sealed, language) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING',
+      [tenant, invoiceId, accountId, number, sealed, language]);
+    return isErased ? undefined : { accountId, number, name: billTo.name, email: billTo.email, language };
   }
 
   /** Who an invoice was billed to; `undefined` when the customer was erased. Throws `NotYetKnown` while the invoice itself is still on its way. */
   async of(tx: Tx, tenant: string, invoiceId: string): Promise<BillTo | undefined> {
-    const { rows } = await tx.query<{ account_id: string; number: string; sealed: string | null }>(
-      'SELECT account_id, number, sealed FROM invoice_contacts WHERE tenant = $1 AND invoice_id = $2', [tenant, invoiceId]);
+    const { rows } = await tx.query<{ account_id: string; number: string; sealed: string | null; language: string }>(
+      'SELECT account_id, number, sealed, language FROM invoice_contacts WHERE tenant = $1 AND invoice_id = $2', [tenant, invoiceId]);
     const row = rows[0];
     if (row === undefined) throw new NotYetKnown(`the invoice ${invoiceId} has not arrived yet`);
     if (row.sealed === null) return undefined;
     await this.keys.fetch(tx, tenant, row.account_id);
     const opened = this.keys.decrypt(tenant, row.account_id, sealName(invoiceId), PATH, row.sealed) as { name: string; email?: string } | typeof ERASED;
-    return opened === ERASED ? undefined : { accountId: row.account_id, number: row.number, name: opened.name, email: opened.email };
+    return opened === ERASED ? undefined : { accountId: row.account_id, number: row.number, name: opened.name, email: opened.email, language: row.language };
   }
 }

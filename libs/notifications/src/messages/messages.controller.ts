@@ -16,7 +16,7 @@ class MessagesQuery extends PageQuery {
 interface MessageAnswer extends MessageRow { readonly to: string; readonly subject: string }
 
 const MESSAGE = object({
-  id: text(), accountId: text(), template: text(), to: text(), subject: text(), status: oneOf('queued', 'sent', 'failed'), invoiceId: optional(text()), queuedAt: instant(), sentAt: optional(instant()),
+  id: text(), accountId: text(), template: text(), to: text(), subject: text(), status: oneOf('queued', 'sent', 'failed'), invoiceId: optional(text()), creditNoteId: optional(text()), queuedAt: instant(), sentAt: optional(instant()),
   reason: optional(text()),
 });
 

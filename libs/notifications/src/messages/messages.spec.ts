@@ -1,5 +1,6 @@
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { systemIds } from '@valueverse/platform';
+import type { CreditNoteIssued } from '@valueverse/contracts';
 import { rebuildAndCompare } from '@valueverse/event-log';
 import { eventually } from '@valueverse/testing';
 import { notificationsShape, smtpTransport, startInbox } from '../index';
@@ -62,6 +63,25 @@ test('an invoice, its payment and a failure are each mailed once, however often 
   expect(mail.html).toContain('<p>Hello Acme,</p>');
   const { live, rebuilt } = await rebuildAndCompare(bed.notifications.log.store, 'notifications', notificationsShape.readModels[0]!);
   expect(rebuilt).toBe(live);
+}, 60_000);
+
+test('an invoice and its credit note are mailed in the language of the invoice, each with its PDF; the note to whom it is made out', async () => {
+  bed = await NotificationsBed.make();
+  const { tenant, key } = await bed.tenant();
+  const accountId = await bed.account(tenant);
+  const creditNoteId = systemIds.next('cn');
+  // Late on the 14th in UTC it is the 15th in Berlin.
+  const invoiceId = await bed.finalize(tenant, accountId, ACME, 1, undefined, { document: { language: 'de', pageSize: 'A4' }, zone: 'Europe/Berlin', dueAt: '2026-03-14T23:30:00Z', creditApplied: '9.00', amountDue: '40.00' });
+  const note: CreditNoteIssued = {
+    type: 'CreditNoteIssued', creditNoteId, number: 'CN-3', invoiceId, accountId, currency: 'USD', lines: [], netTotal: '30.00', taxTotal: '0.00', total: '30.00', applied: '10.00', toBalance: '20.00', toRefund: '0.00', settlement: 'balance', reason: 'late',
+    issuedAt: AT, billTo: { name: 'Acme', email: 'new@acme.example' },
+  };
+  for (let nth = 0; nth < 2; nth++) await bed.say('billing', tenant, `credit-note-${creditNoteId}`, note);
+  const messages = await bed.messages(key, accountId, 2);
+  expect(messages.map(({ template, to, creditNoteId: about }) => [template, to, about])).toEqual(expect.arrayContaining([['invoice_finalized', ACME.email, undefined], ['credit_note_issued', 'new@acme.example', creditNoteId]]));
+  const mails = await bed.mails();
+  expect(mails.map(({ subject, attachments }) => [subject, ...attachments.map(({ fileName }) => fileName)]).sort()).toEqual([['Rechnung INV-7 über 49,00 USD', `${invoiceId}.pdf`], ['Rechnungskorrektur CN-3 über 30,00 USD', `${creditNoteId}.pdf`]]);
+  expect(mails.find(({ subject }) => subject.startsWith('Rechnung '))!.text).toContain('40,00 USD ist am 15.03.2026 fällig.');
 }, 60_000);
 
 test('who left no address gets no mail; one that is none is not sent to; no header can be made of a name', async () => {

@@ -9,6 +9,7 @@ export interface MessageRow {
   readonly template: Template;
   readonly status: 'queued' | 'sent' | 'failed';
   readonly invoiceId?: string;
+  readonly creditNoteId?: string;
   readonly reason?: string;
   readonly queuedAt: string;
   readonly sentAt?: string;
@@ -21,8 +22,8 @@ const MICROS_DIGITS = 16;
 export const messageView: ReadModel<MessageEvent, MessageRow> = {
   table: 'messages', version: 1, key: ({ messageId }) => messageId, initial: NONE,
   on: {
-    MessageQueued: ({ messageId, accountId, template, invoiceId, queuedAt }) =>
-      ({ ...NONE, id: messageId, accountId, template, ...(invoiceId === undefined ? {} : { invoiceId }), queuedAt }),
+    MessageQueued: ({ messageId, accountId, template, invoiceId, creditNoteId, queuedAt }) =>
+      ({ ...NONE, id: messageId, accountId, template, ...(invoiceId === undefined ? {} : { invoiceId }), ...(creditNoteId === undefined ? {} : { creditNoteId }), queuedAt }),
     MessageSent: ({ sentAt }, row) => ({ ...row, status: 'sent', sentAt }),
     MessageFailed: ({ reason }, row) => ({ ...row, status: 'failed', reason }),
   },

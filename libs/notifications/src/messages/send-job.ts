@@ -1,5 +1,5 @@
 import { parseInstant } from '@valueverse/kernel';
-import type { InvoiceDocuments, MessageQueued } from '@valueverse/contracts';
+import type { InvoiceDocuments, IssuedDocument, MessageQueued } from '@valueverse/contracts';
 import { ERASED, ident, tenantPolicySql, grantSql } from '@valueverse/event-log';
 import { type Job, type JobHandler, type JobResult, type Migration, type Service } from '@valueverse/platform';
 import { MailNotSent, type Mail, type MailTransport } from '../transport/mail-transport';
@@ -72,11 +72,19 @@ export const sendJob = ({ service, transport, documents }: { service: Service; t
     }
   };
 
-  const mailOf = async ({ messageId, to, subject, body, template, invoiceId }: MessageQueued, tenant: string): Promise<Mail> => {
-    const document = template === 'invoice_finalized' && invoiceId !== undefined ? await documents.pdf(tenant, invoiceId) : undefined;
-    if (template === 'invoice_finalized' && document === undefined) throw new Error(`the PDF of ${String(invoiceId)} is not there`);
+  /** What is attached; a message about something else has nothing. Throws where it cannot be had yet. */
+  const documentOf = async ({ template, invoiceId, creditNoteId }: MessageQueued, tenant: string): Promise<IssuedDocument | undefined> => {
+    if (template !== 'invoice_finalized' && template !== 'credit_note_issued') return undefined;
+    const document = await (template === 'invoice_finalized' ? documents.pdf(tenant, invoiceId!) : documents.creditNotePdf(tenant, creditNoteId!));
+    if (document === undefined) throw new Error(`the PDF of ${String(creditNoteId ?? invoiceId)} is not there`);
+    return document;
+  };
+
+  const mailOf = async (message: MessageQueued, tenant: string): Promise<Mail> => {
+    const { messageId, to, subject, body, language = 'en' } = message;
+    const document = await documentOf(message, tenant);
     return {
-      messageId, to, subject, text: body, html: htmlOf({ subject, body }), sentAt: service.clock.now(),
+      messageId, to, subject, text: body, html: htmlOf({ subject, body }, language), sentAt: service.clock.now(),
       attachments: document === undefined ? [] : [{ ...document, contentType: 'application/pdf' }],
     };
   };

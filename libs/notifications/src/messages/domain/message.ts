@@ -7,7 +7,7 @@ export type MessageEvent = MessageQueued | MessageSent | MessageFailed;
 /** `at` is the instant of the clock that the message lives on. */
 export interface QueueMessage {
   readonly type: 'QueueMessage'; readonly messageId: string; readonly accountId: string; readonly template: Template;
-  readonly to: string; readonly subject: string; readonly body: string; readonly invoiceId?: string; readonly at: string;
+  readonly to: string; readonly subject: string; readonly body: string; readonly invoiceId?: string; readonly creditNoteId?: string; readonly language?: string; readonly at: string;
 }
 /** The mail server took it, at this attempt. */
 export interface RecordSent { readonly type: 'RecordSent'; readonly messageId: string; readonly transportId: string; readonly attempt: number; readonly at: string }

@@ -1,28 +1,45 @@
-import { htmlOf, invoiceFinalized, moneyText, paymentFailed, paymentSucceeded } from './templates';
+import { creditNoteIssued, htmlOf, invoiceFinalized, moneyText, paymentFailed, paymentSucceeded } from './templates';
 
-const occasion = { name: 'Acme', number: 'INV-7', amount: '1234.50', currency: 'USD' };
+const occasion = { name: 'Acme', number: 'INV-7', amount: '1234.50', currency: 'USD', language: 'en' };
+const due = { amountDue: '1234.50', dueOn: '2023-12-31' };
+const note = { number: 'CN-3', invoiceNumber: 'INV-7', applied: '1000.00', toBalance: '200.00', toRefund: '34.50' };
 
-test.each([['49.00', 'USD', 'USD 49.00'], ['1234567.89', 'EUR', 'EUR 1,234,567.89'], ['5000', 'JPY', 'JPY 5,000'], ['1.234', 'BHD', 'BHD 1.234'],
-  ['90071992547409931234.56', 'USD', 'USD 90,071,992,547,409,931,234.56']])('%s %s reads %s', (amount, currency, text) => expect(moneyText(amount, currency)).toBe(text));
+test.each([['49.00', 'USD', 'en', 'USD 49.00'], ['1234567.89', 'EUR', 'en', 'EUR 1,234,567.89'], ['5000', 'JPY', 'en', 'JPY 5,000'], ['1.234', 'BHD', 'en', 'BHD 1.234'], ['1234567.89', 'USD', 'de', '1.234.567,89 USD'],
+  ['90071992547409931234.56', 'USD', 'en', 'USD 90,071,992,547,409,931,234.56']])('%s %s in %s reads %s', (amount, currency, language, text) => expect(moneyText(amount, currency, language)).toBe(text));
 
 test('each message says what it is about', () => {
-  expect(invoiceFinalized({ ...occasion, dueAt: '2023-12-31T00:00:00Z' })).toEqual({
-    subject: 'Invoice INV-7 of USD 1,234.50', body: expect.stringMatching(/^Hello Acme,\n\nyour invoice INV-7 of USD 1,234\.50 .* due on 2023-12-31\./s) as string,
+  expect(invoiceFinalized({ ...occasion, ...due, amountDue: '1000.00' })).toEqual({
+    subject: 'Invoice INV-7 of USD 1,234.50', body: expect.stringMatching(/^Hello Acme,\n\nyour invoice INV-7 of USD 1,234\.50 .*\n\nUSD 1,000\.00 is due on 31 Dec 2023\./s) as string,
   });
+  expect(invoiceFinalized({ ...occasion, ...due, amountDue: '0.00' }).body).toMatch(/Nothing is due on it\.\n\nThank you!$/);
+  expect(creditNoteIssued({ ...occasion, ...note })).toEqual({
+    subject: 'Credit note CN-3 of USD 1,234.50',
+    body: 'Hello Acme,\n\nwe give you back USD 1,234.50 of invoice INV-7. You find our credit note CN-3 attached as a PDF.\n\nUSD 1,000.00 was taken off what is due on invoice INV-7. USD 200.00 was added to your credit, which your next invoice uses. USD 34.50 will be refunded.\n\nThank you!',
+  });
+  expect(creditNoteIssued({ ...occasion, ...note, applied: '0.00', toBalance: '0' }).body).toMatch(/PDF\.\n\nUSD 34\.50 will be refunded\.\n\nThank/);
   expect(paymentSucceeded(occasion)).toEqual({ subject: 'Receipt for invoice INV-7: USD 1,234.50', body: expect.stringContaining('received your payment') as string });
   expect(paymentFailed({ ...occasion, declineCode: 'insufficient_funds' })).toEqual({
     subject: 'Payment for invoice INV-7 failed', body: expect.stringContaining('Your bank says: insufficient funds.') as string,
   });
 });
 
+test('in the language of the invoice; in English where there are no words for it', () => {
+  const german = { ...occasion, language: 'de-AT' };
+  expect(invoiceFinalized({ ...german, ...due })).toEqual({ subject: 'Rechnung INV-7 über 1.234,50 USD', body: expect.stringMatching(/^Guten Tag Acme,.*1\.234,50 USD ist am 31\.12\.2023 fällig\..*Vielen Dank!$/s) as string });
+  expect([creditNoteIssued({ ...german, ...note }).subject, paymentSucceeded(german).subject, paymentFailed({ ...german, declineCode: undefined }).subject]).toEqual([
+    'Rechnungskorrektur CN-3 über 1.234,50 USD', 'Zahlungsbestätigung zur Rechnung INV-7: 1.234,50 USD', 'Zahlung zur Rechnung INV-7 fehlgeschlagen']);
+  expect(paymentSucceeded({ ...occasion, language: 'fr' })).toEqual(paymentSucceeded(occasion));
+  expect(htmlOf(paymentSucceeded(german), german.language)).toContain('<html lang="de">');
+});
+
 test('what a customer is called begins no line and no header', () => {
-  const { subject, body } = invoiceFinalized({ ...occasion, name: 'Eve\r\nBcc: all@example.com', number: 'INV\r\nX-Evil: 1\u2028', dueAt: '2023-12-31T00:00:00Z' });
+  const { subject, body } = invoiceFinalized({ ...occasion, ...due, name: 'Eve\r\nBcc: all@example.com', number: 'INV\r\nX-Evil: 1\u2028' });
   expect(subject).toBe('Invoice INV X-Evil: 1 of USD 1,234.50');
   expect(body).not.toMatch(/^Bcc/m);
 });
 
 test('what a customer is called is no markup', () => {
-  const html = htmlOf(paymentSucceeded({ ...occasion, name: `<img src=x onerror="alert('1')">&`, number: '</title><script>' }));
+  const html = htmlOf(paymentSucceeded({ ...occasion, name: `<img src=x onerror="alert('1')">&`, number: '</title><script>' }), 'en');
   expect(html).not.toMatch(/<img|<script|onerror="/);
   expect(html).toContain('&lt;img src=x onerror=&quot;alert(&#39;1&#39;)&quot;&gt;&amp;');
 });

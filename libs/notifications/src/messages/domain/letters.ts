@@ -1,0 +1,53 @@
+/** What letters say, in one language. Texts of a customer are put in as one line, amounts and dates as the language writes them. */
+export interface Letters {
+  readonly language: string;
+  /** A locale for sums. */
+  readonly locale: string;
+  readonly date: (year: string, month: number, day: number) => string;
+  readonly greeting: (name: string) => string;
+  readonly thanks: string;
+  readonly invoice: { readonly subject: (number: string, total: string) => string; readonly ready: (number: string, total: string) => string; readonly due: (amount: string, date: string) => string; readonly nothingDue: string };
+  readonly creditNote: { readonly subject: (number: string, total: string) => string; readonly ready: (number: string, total: string, invoice: string) => string; readonly applied: (amount: string, invoice: string) => string; readonly toBalance: (amount: string) => string; readonly toRefund: (amount: string) => string };
+  readonly receipt: { readonly subject: (number: string, amount: string) => string; readonly received: (number: string, amount: string) => string };
+  readonly failure: { readonly subject: (number: string) => string; readonly failed: (number: string, amount: string) => string; readonly why: (reason: string) => string; readonly whatNow: string };
+}
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+const en: Letters = {
+  language: 'en', locale: 'en-US', date: (year, month, day) => `${day} ${MONTHS[month - 1]} ${year}`, greeting: (name) => `Hello ${name},`, thanks: 'Thank you!',
+  invoice: {
+    subject: (number, total) => `Invoice ${number} of ${total}`, ready: (number, total) => `your invoice ${number} of ${total} is ready. You find it attached as a PDF.`,
+    due: (amount, date) => `${amount} is due on ${date}. If a payment method is on file, we collect the amount from it and you need not do anything.`, nothingDue: 'Nothing is due on it.',
+  },
+  creditNote: {
+    subject: (number, total) => `Credit note ${number} of ${total}`, ready: (number, total, invoice) => `we give you back ${total} of invoice ${invoice}. You find our credit note ${number} attached as a PDF.`,
+    applied: (amount, invoice) => `${amount} was taken off what is due on invoice ${invoice}.`, toBalance: (amount) => `${amount} was added to your credit, which your next invoice uses.`, toRefund: (amount) => `${amount} will be refunded.`,
+  },
+  receipt: { subject: (number, amount) => `Receipt for invoice ${number}: ${amount}`, received: (number, amount) => `we have received your payment of ${amount} for invoice ${number}.` },
+  failure: {
+    subject: (number) => `Payment for invoice ${number} failed`, failed: (number, amount) => `we could not collect ${amount} for invoice ${number}.`, why: (reason) => ` Your bank says: ${reason}.`,
+    whatNow: 'Please look at your payment method, or get in touch with us.',
+  },
+};
+
+const de: Letters = {
+  language: 'de', locale: 'de-DE', date: (year, month, day) => `${String(day).padStart(2, '0')}.${String(month).padStart(2, '0')}.${year}`, greeting: (name) => `Guten Tag ${name},`, thanks: 'Vielen Dank!',
+  invoice: {
+    subject: (number, total) => `Rechnung ${number} über ${total}`, ready: (number, total) => `Ihre Rechnung ${number} über ${total} ist da. Sie finden sie im Anhang als PDF.`,
+    due: (amount, date) => `${amount} ist am ${date} fällig. Ist ein Zahlungsmittel hinterlegt, ziehen wir den Betrag davon ein, und Sie müssen nichts tun.`, nothingDue: 'Es ist nichts zu zahlen.',
+  },
+  creditNote: {
+    subject: (number, total) => `Rechnungskorrektur ${number} über ${total}`, ready: (number, total, invoice) => `wir geben Ihnen ${total} der Rechnung ${invoice} zurück. Sie finden unsere Rechnungskorrektur ${number} im Anhang als PDF.`,
+    applied: (amount, invoice) => `${amount} wurde vom offenen Betrag der Rechnung ${invoice} abgezogen.`, toBalance: (amount) => `${amount} wurde Ihrem Guthaben zugefügt, das Ihre nächste Rechnung verwendet.`, toRefund: (amount) => `${amount} wird erstattet.`,
+  },
+  receipt: { subject: (number, amount) => `Zahlungsbestätigung zur Rechnung ${number}: ${amount}`, received: (number, amount) => `wir haben Ihre Zahlung über ${amount} zur Rechnung ${number} erhalten.` },
+  failure: {
+    subject: (number) => `Zahlung zur Rechnung ${number} fehlgeschlagen`, failed: (number, amount) => `wir konnten ${amount} zur Rechnung ${number} nicht einziehen.`, why: (reason) => ` Ihre Bank sagt: ${reason}.`,
+    whatNow: 'Bitte prüfen Sie Ihr Zahlungsmittel, oder wenden Sie sich an uns.',
+  },
+};
+
+const LETTERS: Readonly<Record<string, Letters>> = { en, de };
+/** The letters of a language tag, by its first part; English where there are none. */
+export const lettersFor = (language: string): Letters => LETTERS[language.split('-')[0]!.toLowerCase()] ?? en;
