@@ -62,7 +62,7 @@ class TableWriter {
     if (!this.sheet.need(height + CARRY_HEIGHT)) return;
     this.head();
     this.carry(this.table.look.words.broughtForward);
-    this.sheet.y += CARRY_HEIGHT;
+    if (this.count > 0) this.sheet.y += CARRY_HEIGHT;
   }
 
   private head(): void {
