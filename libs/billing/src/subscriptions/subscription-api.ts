@@ -1,9 +1,10 @@
-import { compareInstants, periodContaining, type Instant } from '@valueverse/kernel';
+import { periodContaining, type Instant } from '@valueverse/kernel';
 import { addOnChoice, anything, billingInterval, decimal, flag, instant, list, mapOf, nullable, object, oneOf, optional, period, text, whole } from '@valueverse/contracts';
 import { termsAt } from './domain/changes';
 import type { Catalogue } from './domain/due-items';
 import { endOf } from './domain/subscription.decider';
-import { livesOf, overlapOf, stretchAt, stretchesOf } from './domain/timeline';
+import { statusAt } from './domain/states';
+import { overlapOf, stretchAt, stretchesOf } from './domain/timeline';
 import { coveringOf, type SubscriptionRow } from './subscription.model';
 
 const TERMS = {
@@ -24,11 +25,10 @@ export const subscriptionToApi = (row: SubscriptionRow, catalogue: Catalogue, no
   const stretch = stretchAt(stretches, now);
   const terms = termsAt(row, now);
   const end = endOf(row);
-  const isOver = compareInstants(now, startsAt) >= 0 && !livesOf(row).some(({ from, to }) => compareInstants(from, now) <= 0 && (to === undefined || compareInstants(now, to) < 0));
   const current = stretch === undefined ? undefined : overlapOf({ from: startsAt, to: end?.at }, periodContaining(terms.anchor, terms.interval, now).period);
   const { ofAccount } = coveringOf(row);
   return {
-    id: subscriptionId, status: isOver ? 'cancelled' : stretch?.status ?? 'scheduled', accountId, ...terms, startsAt, subjects, countFrom, ...(stretch?.phase === undefined ? {} : { phase: stretch.phase.key }),
+    id: subscriptionId, status: statusAt(row, catalogue.courses, now), accountId, ...terms, startsAt, subjects, countFrom, ...(stretch?.phase === undefined ? {} : { phase: stretch.phase.key }),
     ...(trialDays === undefined ? {} : { trialDays }), ...(invoiceTogether === undefined ? {} : { invoiceTogether }), ...(interimThreshold === undefined ? {} : { interimThreshold }), ...(externalId === undefined ? {} : { externalId }), ...(ofAccount === undefined ? {} : { ofAccount }), metadata,
     ...(current === undefined ? {} : { currentPeriod: current }), endsAt: end?.at ?? null, ...(end === undefined ? {} : { cancellation: { at: end.at, credit: end.credit, ...(end.reason === undefined ? {} : { reason: end.reason }) } }),
     pauses: pauses.map(({ from, to, billing }) => ({ from, to: to ?? null, billing })), changes: changes.map(({ changeId, at, terms: own }) => ({ id: changeId, at, ...own })), createdAt: startedAt,
