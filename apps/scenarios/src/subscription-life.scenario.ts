@@ -7,7 +7,9 @@ let edition: Edition;
 beforeAll(async () => {
   edition = await Edition.start();
   await edition.post('/api/v1/usage/meters', { key: 'calls', eventType: 'call', aggregation: 'count' });
+  await edition.post('/api/v1/usage/meters', { key: 'credits', eventType: 'credit', aggregation: 'sum', valueProperty: '$.n' });
   await Promise.all([
+    plan('giving', [{ key: 'credits', name: 'Credits', type: 'usage', meterKey: 'credits', price: { model: 'per_unit', unitAmount: '1.5' } }]),
     plan('starter', [fee('base', '35.00')]),
     plan('team', [fee('base', '29.00'), { ...fee('seats', ''), price: { model: 'per_unit', unitAmount: '10' }, quantity: '5' }]),
     plan('metered', [fee('base', '10.00'), { key: 'calls', name: 'Calls', type: 'usage', meterKey: 'calls', price: { model: 'graduated', tiers: [{ upTo: '10', unitAmount: '1' }, { unitAmount: '0.5' }] } }]),
@@ -238,4 +240,22 @@ test('January, a threshold: usage is charged by an interim invoice as soon as it
   await succeed(on(acme, 'cancel', { at: '2025-01-01T05:00:00Z' }));
   await edition.advance(acme.clock, '2025-01-02T00:00:00Z');
   expect((await invoicesOf(acme)).filter(({ kind }) => kind === 'interim')).toHaveLength(1);
+}, TIMEOUT_MS);
+
+test('February, usage below zero goes to the balance; when its invoice is voided the balance gives it back, and not once it is used', async () => {
+  const acme = await customer('giving', '2025-02-01T00:00:00Z', { subjects: ['giving'] });
+  await edition.send([{ specversion: '1.0', id: 'g1', source: 's', type: 'credit', subject: 'giving', time: '2025-02-10T00:00:00Z', data: { n: '-4' } }]);
+  await edition.advance(acme.clock, '2025-03-01T02:00:00Z');
+  const [below] = await invoicesOf(acme);
+  expect(below).toMatchObject({ total: '-6.00', creditApplied: '-6.00', amountDue: '0.00', paymentStatus: 'paid' });
+  const balances = (): Promise<Json> => edition.get(`/api/v1/billing/accounts/${acme.account}/balances`);
+  expect(await balances()).toEqual({ data: [{ currency: 'USD', amount: '6.00' }] });
+  const issued = await edition.post('/api/v1/billing/invoices', { accountId: acme.account, lines: [{ description: 'Setup', amount: '2.00' }] });
+  await edition.advance(acme.clock, '2025-03-01T03:00:00Z');
+  expect(await edition.get(`/api/v1/billing/invoices/${issued.id}`)).toMatchObject({ creditApplied: '2.00', amountDue: '0.00' });
+  expect(await edition.ask(`/api/v1/billing/invoices/${below.id}/void`, { body: { reason: 'Wrong' } })).toMatchObject({ status: 409, body: { code: 'balance_too_low' } });
+  await edition.post(`/api/v1/billing/invoices/${issued.id}/void`, { reason: 'Wrong' });
+  expect(await balances()).toEqual({ data: [{ currency: 'USD', amount: '6.00' }] });
+  expect(await edition.post(`/api/v1/billing/invoices/${below.id}/void`, { reason: 'Wrong' })).toMatchObject({ status: 'void' });
+  expect(await balances()).toEqual({ data: [{ currency: 'USD', amount: '0.00' }] });
 }, TIMEOUT_MS);
