@@ -48,12 +48,14 @@ const waits = (path: string): Promise<unknown> => eventually(`${path} to wait`, 
   return rows.some(({ waits_for: reason }) => reason?.includes(`envelopes of ${NAME} are parked or rejected`)) ? true : undefined;
 }, { timeoutMs: 20_000 });
 interface Said { readonly status: number; readonly health: string; readonly metric: string; readonly look: Awaited<ReturnType<typeof lookAtMetering>> }
+/** The metric is what is waited for, so it is read first: what is read after it cannot say what was before. */
 const said = async (kind: string): Promise<Said> => {
+  const metric = new RegExp(`valueverse_usage_stuck_partitions\\{[^}]*kind="${kind}"[^}]*\\} (\\d+)`).exec(await bed.service.metrics.text())?.[1] ?? 'none';
+  const look = await lookAtMetering(bed.service);
   const ready = await fetch(`${bed.url}/health/ready`);
   const { details } = await ready.json() as { details: Record<string, { status: string; reason?: string }> };
-  const metrics = await bed.service.metrics.text();
   const { status, reason } = details['usage metering']!;
-  return { status: ready.status, health: `${status} ${reason ?? ''}`, metric: new RegExp(`valueverse_usage_stuck_partitions\\{[^}]*kind="${kind}"[^}]*\\} (\\d+)`).exec(metrics)?.[1] ?? 'none', look: await lookAtMetering(bed.service) };
+  return { status: ready.status, health: `${status} ${reason ?? ''}`, metric, look };
 };
 const WELL: Omit<Said, 'metric'> = { status: 200, health: 'up ', look: { ok: true, detail: 'gets on in all partitions' } };
 /** Before it is parked it fails a few times. */
