@@ -1,20 +1,16 @@
 // Figures of the embedded edition.
 import { spawn, execFileSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { family } from './cpu.mjs';
+import { freePort } from './free-port.mjs';
 import { scratchFolder } from './scratch-folder.mjs';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 const FLOORS = { warmStartMs: 5_000, pssMb: 600, demoS: 60 };
 const STARTS = 5;
 
-export const freePort = () => new Promise((resolve) => {
-  const server = createServer();
-  server.listen(0, '127.0.0.1', () => { const { port } = server.address(); server.close(() => resolve(port)); });
-});
 /** Resolves with the code of a child once it has ended. */
 export const ended = (child) => new Promise((resolve) => { if (child.exitCode !== null) resolve(child.exitCode); else child.once('exit', resolve); });
 

@@ -4,7 +4,8 @@ import { spawn } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { freePort, root } from './edition.mjs';
+import { root } from './edition.mjs';
+import { freePort } from './free-port.mjs';
 import { scratchFolder } from './scratch-folder.mjs';
 
 const ROUNDS = 7;

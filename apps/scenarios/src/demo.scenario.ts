@@ -1,8 +1,8 @@
 import { rmSync } from 'node:fs';
 import * as fc from 'fast-check';
-import { scratchFolder } from '@valueverse/platform';
+import { freePort, scratchFolder } from '@valueverse/platform';
 import { eventually, isNightly, runs } from '@valueverse/testing';
-import { freePort, jsonOf, run, type Running } from './process.spec-kit';
+import { jsonOf, run, type Running } from './process.spec-kit';
 
 const DEMO = 'apps/valueverse/dist/demo/main.js';
 const START = 'apps/valueverse/dist/main.js';

@@ -1,8 +1,8 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { scratchFolder } from '@valueverse/platform';
+import { freePort, scratchFolder } from '@valueverse/platform';
 import { eventually } from '@valueverse/testing';
-import { freePort, jsonOf, run, type Running } from './process.spec-kit';
+import { jsonOf, run, type Running } from './process.spec-kit';
 
 const START = 'apps/valueverse/dist/main.js';
 const START_TIMEOUT_MS = 60_000;

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import type { ServiceName } from '@valueverse/contracts';
 import { Database } from '@valueverse/event-log';
 import { startInbox } from '@valueverse/notifications';
-import { scratchFolder } from '@valueverse/platform';
+import { freePort, scratchFolder } from '@valueverse/platform';
 import { createEmptyDatabase, describeOnKafka, eventually, startOtlpReceiver, type OtlpReceiver, type ReceivedSpan, type TestDatabase } from '@valueverse/testing';
 import type { Json } from './edition.spec-kit';
 import { comparedWithAsyncApi, totalsOfExample } from './fifth-service.spec-kit';
-import { freePort, jsonOf, run, type Running } from './process.spec-kit';
+import { jsonOf, run, type Running } from './process.spec-kit';
 import { following, sendingTo, SPINE } from './traces.spec-kit';
 
 const MAINS: Readonly<Record<ServiceName, string>> = {

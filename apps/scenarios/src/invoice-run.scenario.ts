@@ -1,8 +1,8 @@
 // An invoice run of many subscriptions that is killed with -9 in its middle, again and again: nothing is billed twice, nothing is missing, and the numbers have no gap.
 import { rmSync } from 'node:fs';
-import { scratchFolder } from '@valueverse/platform';
+import { freePort, scratchFolder } from '@valueverse/platform';
 import { eventually } from '@valueverse/testing';
-import { freePort, jsonOf, run, type Running } from './process.spec-kit';
+import { jsonOf, run, type Running } from './process.spec-kit';
 import type { Json } from './edition.spec-kit';
 
 const TIMEOUT_MS = 240_000;

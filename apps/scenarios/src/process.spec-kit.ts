@@ -1,5 +1,4 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 
 export const ROOT = join(__dirname, '..', '..', '..');
@@ -24,15 +23,6 @@ export const run = (main: string, args: readonly string[] = [], env: Readonly<Re
   const end = async (signal: NodeJS.Signals): Promise<void> => { if (child.exitCode === null && child.signalCode === null) child.kill(signal); await ended; };
   return { child, output: () => text, ended, kill: () => end('SIGKILL'), stop: () => end('SIGTERM') };
 };
-
-export const freePort = (): Promise<number> => new Promise((resolve, reject) => {
-  const server = createServer();
-  server.once('error', reject);
-  server.listen(0, '127.0.0.1', () => {
-    const { port } = server.address() as { port: number };
-    server.close(() => resolve(port));
-  });
-});
 
 /** The one line of JSON that a program printed last; fails with all that it printed. */
 export const jsonOf = <T>({ output }: Pick<Running, 'output'>): T => {

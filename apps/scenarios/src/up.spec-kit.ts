@@ -1,8 +1,8 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { findKafka, isAlive, startMark, scratchFolder } from '@valueverse/platform';
+import { findKafka, freePort, isAlive, startMark, scratchFolder } from '@valueverse/platform';
 import { noteNotRun } from '@valueverse/testing';
-import { freePort, jsonOf, run, type Running } from './process.spec-kit';
+import { jsonOf, run, type Running } from './process.spec-kit';
 
 const UP = 'apps/valueverse/dist/up/main.js';
 const DOWN = 'apps/valueverse/dist/up/down.js';

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { scratchFolder } from '@valueverse/platform';
+import { freePort, scratchFolder } from '@valueverse/platform';
 import { eventually } from '@valueverse/testing';
-import { freePort, jsonOf, run, type Running } from './process.spec-kit';
+import { jsonOf, run, type Running } from './process.spec-kit';
 
 const TIMEOUT_MS = 120_000;
 let folder: string;

@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { family } from '../cpu.mjs';
-import { ended, freePort, pssMbOf, root } from '../edition.mjs';
+import { ended, pssMbOf, root } from '../edition.mjs';
+import { freePort } from '../free-port.mjs';
 import { METER } from './traffic.mjs';
 import { scratchFolder } from '../scratch-folder.mjs';
 

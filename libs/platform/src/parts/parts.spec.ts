@@ -4,12 +4,15 @@ import { join } from 'node:path';
 import { eventually, noteNotRun } from '@valueverse/testing';
 import Redis from 'ioredis';
 import { Kafka, logLevel } from 'kafkajs';
+import { freePorts } from './free-ports';
 import { findKafka } from './kafka';
 import { startKafkaCluster } from './kafka-cluster';
 import { startPart } from './part-process';
 import { isAlive, startMark } from './processes';
 import { findRedis, startRedis } from './redis';
 
+/** Of Linux; other systems begin higher. */
+const FIRST_OUTGOING_PORT = 32_768;
 const TIMEOUT_MS = 180_000;
 let folder: string;
 beforeEach(() => { folder = mkdtempSync(join(tmpdir(), 'vv-parts-')); });
@@ -17,6 +20,12 @@ afterEach(() => { rmSync(folder, { recursive: true, force: true }); });
 
 const node = (script: string, isReady: (written: string) => boolean) =>
   startPart({ name: 'a part', command: process.execPath, args: ['-e', script], logFile: join(folder, 'part.log'), isReady });
+
+test('ports that are found are free, and none of them is one that the system gives to an outgoing connection', async () => {
+  const ports = await freePorts(200);
+  expect(new Set(ports).size).toBe(200);
+  expect(Math.max(...ports)).toBeLessThan(FIRST_OUTGOING_PORT);
+});
 
 test('a part that ends before it is ready fails with its last words', async () => {
   await expect(node('console.log("no disk"); process.exit(3)', () => false)).rejects.toThrow(/a part did not start, it ended with 3: no disk/);
