@@ -17,9 +17,11 @@ export const catalogue = (plans: Readonly<Record<string, PlanSpec | readonly Pla
   addOns: new Map(Object.entries(addOns).map(([addOnKey, own]): [string, AddOnCreated] => [addOnKey, { type: 'AddOnCreated', addOnKey, name: addOnKey, currency, metadata: {}, createdAt: '2020-01-01T00:00:00Z', ...own }])),
 });
 
-/** A usage charge has one unit of usage for each hour that it is asked for. */
+/** What was used in a time. */
+export type UsageIn = (period: Period) => string;
+/** One unit for each hour. */
 const HOUR_MS = 3_600_000;
-const hoursOf = ({ from, to }: Period): string => String(Math.floor((Date.parse(to) - Date.parse(from)) / HOUR_MS));
+const hoursOf: UsageIn = ({ from, to }) => String(Math.floor((Date.parse(to) - Date.parse(from)) / HOUR_MS));
 
 /** One subscription with the invoices of its runs, as the service makes them, without any of its storage. */
 export class Life {
@@ -31,7 +33,7 @@ export class Life {
   private readonly credited: Record<string, CreditedLine> = {};
   private invoices = 0;
 
-  constructor(readonly catalogue: Catalogue, start: Omit<StartSubscription, 'type' | 'at' | 'subscriptionId' | 'accountId' | 'subjects' | 'metadata' | 'planVersion' | 'currency' | 'interval'> & Partial<StartSubscription>) {
+  constructor(readonly catalogue: Catalogue, start: Omit<StartSubscription, 'type' | 'at' | 'subscriptionId' | 'accountId' | 'subjects' | 'metadata' | 'planVersion' | 'currency' | 'interval'> & Partial<StartSubscription>, private readonly usageIn: UsageIn = hoursOf) {
     this.do({ type: 'StartSubscription', subscriptionId: 'sub_1', accountId: 'acc_1', subjects: [], metadata: {}, planVersion: 1, currency: 'USD', interval: { unit: 'month', count: 1 }, at: start.startsAt, ...start });
   }
 
@@ -60,7 +62,7 @@ export class Life {
     const asked = items.map((item): InvoiceItem => {
       if (item.kind !== 'usage' || item.fees !== undefined) return item;
       const { from, to } = { from: item.usageFrom ?? item.served.from, to: item.served.to };
-      statements.set(item.itemId, { statementId: item.itemId, quantities: [{ group: {}, value: hoursOf({ from, to }), events: 1 }], asOf: {}, evidence: '' });
+      statements.set(item.itemId, { statementId: item.itemId, quantities: [{ group: {}, value: this.usageIn({ from, to }), events: 1 }], asOf: {}, evidence: '' });
       return { ...item, requests: [{ requestId: item.itemId }] };
     });
     const interim = items.flatMap(({ itemId, charge: { key }, interimInvoices = [] }) => this.lines.filter((line) => line.chargeKey === key && interimInvoices.some((id) => line.lineId.length > 0 && this.invoiceOf.get(line.lineId) === id))
