@@ -20,7 +20,8 @@ export interface IssuedNote { readonly commands: NonNullable<Reaction['commands'
  * have that much left.
  */
 export const issueNote = async (tx: Tx, tenant: string, row: InvoiceRow, { creditNoteId, lines, settlement, reason, billTo }: NewNote, { at, clockId }: { at: Instant; clockId: string | undefined }): Promise<IssuedNote> => {
-  const { invoiceId, accountId, drafted: { currency, entityKey } } = row;
+  const { invoiceId, accountId, drafted: { currency }, issued } = row;
+  const { entityKey } = issued!;
   const sumOf = (amounts: readonly string[]): Money => Money.sum(amounts.map((amount) => Money.parse(amount, currency)), currency);
   const [net, tax] = [sumOf(lines.map(({ netAmount }) => netAmount)), sumOf(lines.map(({ taxAmount }) => taxAmount))];
   const total = net.add(tax);

@@ -62,3 +62,12 @@ test('a credit note can be had as PDF', async () => {
   expect(faultsOf(await tenant.get('credit-notes/cn_none/pdf'))).toBe('404 | credit_note_not_found');
   expect(faultsOf(await (await bed.tenant()).get(`credit-notes/${note.id}/pdf`))).toBe('404 | credit_note_not_found');
 }, TIMEOUT_MS);
+
+test('a credit note has a number of the series of the seller who issued the invoice, also where the account says who sells', async () => {
+  const tenant = await bed.tenant();
+  await tenant.ask('PUT', 'entities/north', { name: 'North Ltd', numberPrefix: 'NO' });
+  const account = await tenant.account({ entityKey: 'north' });
+  const { id, number } = await issued(tenant, account.id, [{ description: 'Setup', amount: '100.00' }]);
+  const note = await tenant.made('credit-notes', { invoiceId: id, amount: '40.00', reason: 'half of it' });
+  expect([number, note.number]).toEqual(['NO-INV-000001', 'NO-CN-000001']);
+}, TIMEOUT_MS);
