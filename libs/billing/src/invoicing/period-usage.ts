@@ -1,9 +1,10 @@
-import { Decimal, Money } from '@valueverse/kernel';
+import { Decimal, Money, type Rounding } from '@valueverse/kernel';
 import { decimal, instant, list, mapOf, nullable, object, optional, period, text, whole, type Charge, type InvoiceItem } from '@valueverse/contracts';
 import { ident, tableOf, type Tx } from '@valueverse/event-log';
 import type { Price, Step } from '@valueverse/rating';
 import type { BillingHost } from '../billing-host';
 import { knownMetersOf } from '../catalog/known-meters';
+import { settingsAt } from '../settings/settings.model';
 import { usageItemsOf, type Catalogue } from '../subscriptions/domain/due-items';
 import type { UsageWindow } from '../subscriptions/domain/usage-windows';
 import { coveringOf, siblingsOf, type SubscriptionRow } from '../subscriptions/subscription.model';
@@ -24,13 +25,13 @@ export const PERIOD_USAGE = object({
 });
 
 /** What metering is asked for the usage of a window. */
-export const askedOf = async (tx: Tx, tenant: string, row: SubscriptionRow, catalogue: Catalogue, window: UsageWindow): Promise<{ items: InvoiceItem[]; requests: ReturnType<typeof withRequests>['requests']; invoiceId: string | null }> => {
+export const askedOf = async (tx: Tx, tenant: string, row: SubscriptionRow, catalogue: Catalogue, window: UsageWindow): Promise<{ items: InvoiceItem[]; requests: ReturnType<typeof withRequests>['requests']; invoiceId: string | null; rounding: Rounding }> => {
   const { subscriptionId } = row.started;
   const items = usageItemsOf(catalogue, window, subscriptionId, subscriptionId);
   const meters = await knownMetersOf(tx, tenant, items.flatMap(({ charge: { meterKey } }) => meterKey ?? []));
   const around = { covering: coveringOf(row), siblings: await siblingsOf(tx, tenant, row), meters };
   const asked = items.map((item) => withRequests(item, subscriptionId, around));
-  return { items: asked.map(({ item }) => item), requests: asked.flatMap(({ requests }) => requests), invoiceId: await invoiceOf(tx, tenant, row, window) };
+  return { items: asked.map(({ item }) => item), requests: asked.flatMap(({ requests }) => requests), invoiceId: await invoiceOf(tx, tenant, row, window), rounding: (await settingsAt(tx, tenant, window.served.to)).rounding };
 };
 
 /** The invoice that bills the usage of a window, once there is one. */
@@ -42,10 +43,10 @@ const invoiceOf = async (tx: Tx, tenant: string, { started: { accountId, subscri
 };
 
 /** The usage of a subscription in a window so far, charge by charge, priced as its invoice will price it. One that is over may have an invoice already. */
-export const periodUsage = async (host: BillingHost, tenant: string, row: SubscriptionRow, window: UsageWindow, { items, requests, invoiceId }: Awaited<ReturnType<typeof askedOf>>): Promise<unknown> => {
+export const periodUsage = async (host: BillingHost, tenant: string, row: SubscriptionRow, window: UsageWindow, { items, requests, invoiceId, rounding }: Awaited<ReturnType<typeof askedOf>>): Promise<unknown> => {
   const { subscriptionId, currency } = row.started;
   const { statements, asOf } = await liveStatements(host.usage, tenant, { requests });
-  const lines = priceItems(items, { invoiceId: subscriptionId, kind: 'cycle', currency, rounding: 'half_up', statements, credited: {}, interim: [] });
+  const lines = priceItems(items, { invoiceId: subscriptionId, kind: 'cycle', currency, rounding, statements, credited: {}, interim: [] });
   return {
     subscriptionId, invoiceId, currency, period: window.served, usagePeriod: window.usage, ...(asOf === undefined ? {} : { asOf }),
     charges: lines.filter(({ type }) => type === 'usage').map((line) => chargeToApi(items.find(({ itemId }) => itemId === line.itemId)!.charge as Charge, line)),
