@@ -11,6 +11,8 @@ export type ElapsedBy = 'day' | 'second' | '30_360_actual' | '30_360_strict';
 
 /** How a fee is split; `none` charges every slice the whole fee. */
 export type Granularity = ElapsedBy | 'none';
+/** Of a charge whose plan says nothing else. */
+export const DEFAULT_GRANULARITY: Granularity = 'day';
 
 /** The part of the whole that is over at the start and at the end of a slice. */
 export interface Slice {

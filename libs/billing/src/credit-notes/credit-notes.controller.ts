@@ -2,10 +2,10 @@ import { Body, Controller, Get, Inject, Param, Post, Query, Req, Res } from '@ne
 import { ApiBody, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { creditNoteLine, decimal, instant, list, object, oneOf, optional, text } from '@valueverse/contracts';
-import { ident, instruct, tableOf } from '@valueverse/event-log';
+import { instruct } from '@valueverse/event-log';
 import type { IdSource } from '@valueverse/kernel';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
-import { answerOnce, Answers, AnswersPage, created, Cursors, IDS, listRows, type Page, PageQuery, Problem, rowOf, Text } from '@valueverse/platform';
+import { answerOnce, Answers, AnswersPage, created, Cursors, heldRow, IDS, listRows, type Page, PageQuery, Problem, rowOf, Text } from '@valueverse/platform';
 import { accountsModel, billToOf, personalOf, type AccountRow } from '../accounts/account.model';
 import { BillingHost } from '../billing-host';
 import { decimal as decimalShape, list as listShape, object as objectShape, oneOf as oneOfShape, optional as optionalField, readAll, required, text as textShape, type Shape } from '../catalog/domain/shape';
@@ -58,8 +58,7 @@ export class CreditNotesController {
     const { service } = this.host;
     const { tenant } = caller;
     return answerOnce(service, { tenant, route: 'POST /api/v1/billing/credit-notes', request, reply, keyRequired: true }, async (tx) => {
-      const { rows } = await tx.query<{ row: InvoiceRow }>(`SELECT row FROM ${ident(tableOf(invoicesModel))} WHERE tenant = $1 AND key = $2 FOR UPDATE`, [tenant, spec.invoiceId]);
-      const row = rows[0]?.row;
+      const row = await heldRow<InvoiceRow>(tx, tenant, invoicesModel, spec.invoiceId);
       if (row === undefined) throw refuse(404, 'invoice_not_found', '/invoiceId', `there is no invoice ${spec.invoiceId}`);
       if (row.status !== 'finalized') throw refuse(409, 'invoice_not_finalized', '/invoiceId', `the invoice is ${row.status}`);
       const account = (await rowOf<AccountRow>(tx, accountsModel, row.accountId))!;

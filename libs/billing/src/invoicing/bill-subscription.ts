@@ -1,6 +1,7 @@
-import { addDuration, addMicros, compareInstants, derivedId, laterOf, type Instant } from '@valueverse/kernel';
+import { addDuration, addMicros, compareInstants, laterOf, type Instant } from '@valueverse/kernel';
 import type { BilledSlice, BillingSettings, InvoiceDrafted, InvoiceItem, StatementRequest } from '@valueverse/contracts';
 import { ident, tableOf, type Tx } from '@valueverse/event-log';
+import { lineIdOf } from './domain/line-id';
 import { knownMetersOf, type KnownMeter } from '../catalog/known-meters';
 import { oncePerTx } from '../once-per-tx';
 import { DEFAULT_SETTINGS, settingsInForce, type SettingsVersion } from '../settings/domain/settings.decider';
@@ -56,7 +57,7 @@ export const nextRun = (row: SubscriptionRow, catalogue: Catalogue, after: Insta
 /** The fees of invoices by the id of their one line. */
 const itemsOf = async (tx: Tx, tenant: string, invoiceIds: readonly string[]): Promise<ReadonlyMap<string, InvoiceItem>> => {
   const rows = await invoiceRows(tx, tenant, [...new Set(invoiceIds)]);
-  return new Map(rows.flatMap(({ invoiceId, drafted }) => drafted.items.map((item) => [derivedId('line', invoiceId, item.itemId), item] as const)));
+  return new Map(rows.flatMap(({ invoiceId, drafted }) => drafted.items.map((item) => [lineIdOf(invoiceId, item.itemId), item] as const)));
 };
 export const invoiceRows = async (tx: Tx, tenant: string, invoiceIds: readonly string[]): Promise<readonly InvoiceRow[]> => {
   if (invoiceIds.length === 0) return [];

@@ -1,17 +1,17 @@
 import { derivedId } from '@valueverse/kernel';
 import type { PaymentSucceeded, StatementIssued, StatementsRequested, SubscriptionEvent } from '@valueverse/contracts';
 import { follow, ident, tableOf, type DeciderDefinition, type Fact, type NewJob, type Reaction, type Reactor, type Tx } from '@valueverse/event-log';
-import type { Job, JobHandler } from '@valueverse/platform';
+import { heldRows, type Job, type JobHandler } from '@valueverse/platform';
 import { accountsModel, type AccountRow } from '../accounts/account.model';
 import type { BillingHost } from '../billing-host';
 import { subscriptionDecider, subscriptionsModel, subscriptionsOf, type SubscriptionRow } from '../subscriptions/subscription.model';
 import { loadCatalogue } from '../subscriptions/catalogue';
 import type { Catalogue } from '../subscriptions/domain/due-items';
-import { billSubscriptions, nextRun, type Draft } from './bill-subscription';
+import { billSubscriptions, invoiceRows, nextRun, type Draft } from './bill-subscription';
 import type { StateUsage } from './domain/invoice.decider';
 import { statementRequests, type RequestStatements } from './domain/statement-request.decider';
 import { finalizeAll, finalizeIn, type OfInvoice } from './finalize-invoice';
-import { invoiceDecider, invoicesModel, type InvoiceRow } from './invoice.model';
+import { invoiceDecider } from './invoice.model';
 
 /** The kinds of jobs of a run. */
 export const BILL_PERIOD = 'billing.bill-period';
@@ -117,7 +117,7 @@ export const billingCycleJobs = (host: BillingHost): JobHandler[] => {
   const failed = (): void => { faults.inc(); };
   return [
     { kind: BILL_PERIOD, run: (job: Job<BillPeriod>) => Promise.resolve({ outcome: 'done', write: (tx) => billIn(tx, job) }), together: (tx, jobs: readonly Job<BillPeriod>[]) => billAll(tx, jobs), failed },
-    { kind: CLOSE_INVOICE, run: (job: Job<OfInvoice>) => Promise.resolve({ outcome: 'done', write: async (tx) => (await closeAll(host, tx, [job])).get(job.id) ?? finalizeIn(host, tx, job) }), together: (tx, jobs: readonly Job<OfInvoice>[]) => closeAll(host, tx, jobs), failed },
+    { kind: CLOSE_INVOICE, run: (job: Job<OfInvoice>) => Promise.resolve({ outcome: 'done', write: async (tx) => (await askAll(tx, [job])).get(job.id) ?? finalizeIn(host, tx, job) }), together: (tx, jobs: readonly Job<OfInvoice>[]) => closeAll(host, tx, jobs), failed },
     { kind: FINALIZE_INVOICE, run: (job: Job<OfInvoice>) => Promise.resolve({ outcome: 'done', write: (tx) => finalizeIn(host, tx, job) }), together: (tx, jobs: readonly Job<OfInvoice>[]) => finalizeAll(host, tx, jobs), failed },
   ];
 };
@@ -182,10 +182,7 @@ const billRows = async (tx: Tx, { id, tenant, payload: { subscriptionId }, dueAt
 
 /** A subscription, and those of its account whose invoices are its own, in the order of their ids. */
 const togetherWith = async (tx: Tx, tenant: string, subscriptionId: string): Promise<readonly SubscriptionRow[]> => {
-  const held = async (ids: readonly string[]): Promise<SubscriptionRow[]> => {
-    const { rows } = await tx.query<{ row: SubscriptionRow }>(`SELECT row FROM ${ident(tableOf(subscriptionsModel))} WHERE tenant = $1 AND key = ANY($2) ORDER BY key FOR UPDATE`, [tenant, ids]);
-    return rows.map(({ row }) => row);
-  };
+  const held = async (ids: readonly string[]): Promise<SubscriptionRow[]> => [...(await heldRows<SubscriptionRow>(tx, tenant, subscriptionsModel, ids)).values()];
   const { rows: [found] } = await tx.query<{ row: SubscriptionRow; account: AccountRow }>(
     `SELECT s.row, a.row AS account FROM ${ident(tableOf(subscriptionsModel))} s JOIN ${ident(tableOf(accountsModel))} a ON a.tenant = s.tenant AND a.key = s.account_id WHERE s.tenant = $1 AND s.key = $2`, [tenant, subscriptionId]);
   const { row: { started }, account: { consolidate = false } } = found!;
@@ -207,11 +204,18 @@ const noteRuns = async (tx: Tx, tenant: string, runs: readonly Run[]): Promise<v
 /** Requests that go to metering in one chunk. */
 const REQUESTS_PER_CHUNK = 500;
 
-/** The grace period is over: metering is asked for everything that was accepted, or there is nothing to ask and the invoice is issued. What is asked for several invoices goes in chunks, each the work of one job. */
+/** The grace period is over: metering is asked for everything that was accepted, or there is nothing to ask and the invoice is issued. */
 const closeAll = async (host: BillingHost, tx: Tx, jobs: readonly Job<OfInvoice>[]): Promise<Map<string, Reaction>> => {
+  const reactions = await askAll(tx, jobs);
+  const waiting = jobs.filter(({ id }) => !reactions.has(id));
+  return waiting.length === 0 ? reactions : new Map([...reactions, ...await finalizeAll(host, tx, waiting)]);
+};
+
+/** Asks metering for the usage of drafts. What is asked for several goes in chunks, each the work of one job. A draft that asks nothing is not among the answers. */
+const askAll = async (tx: Tx, jobs: readonly Job<OfInvoice>[]): Promise<Map<string, Reaction>> => {
   const { tenant } = jobs[0]!;
-  const { rows } = await tx.query<{ key: string; row: InvoiceRow }>(`SELECT key, row FROM ${ident(tableOf(invoicesModel))} WHERE tenant = $1 AND key = ANY($2)`, [tenant, jobs.map(({ payload: { invoiceId } }) => invoiceId)]);
-  const drafts = new Map(rows.filter(({ row }) => row.status === 'draft').map(({ key, row }) => [key, row.drafted]));
+  const rows = await invoiceRows(tx, tenant, jobs.map(({ payload: { invoiceId } }) => invoiceId));
+  const drafts = new Map(rows.filter(({ status }) => status === 'draft').map(({ invoiceId, drafted }) => [invoiceId, drafted]));
   const reactions = new Map<string, Reaction>(jobs.filter(({ payload: { invoiceId } }) => !drafts.has(invoiceId)).map(({ id }) => [id, {}]));
   const asking = jobs.filter(({ payload: { invoiceId } }) => (drafts.get(invoiceId)?.requests.length ?? 0) > 0);
   if (asking.length > 0) {
@@ -231,7 +235,5 @@ const closeAll = async (host: BillingHost, tx: Tx, jobs: readonly Job<OfInvoice>
     for (const { id } of chunk) reactions.set(id, {});
     reactions.set(first.id, { commands: [follow(statementRequestDecider, { type: 'RequestStatements', chunkId: derivedId('chk', ...chunk.map(({ payload: { invoiceId } }) => invoiceId)), requests, at: first.now })] });
   }
-  const waiting = jobs.filter(({ id }) => !reactions.has(id));
-  if (jobs.length > 1 && waiting.length > 0) for (const [id, reaction] of await finalizeAll(host, tx, waiting)) reactions.set(id, reaction);
   return reactions;
 };

@@ -1,7 +1,8 @@
 import { Decimal } from '@valueverse/kernel';
 import type { CitedStatement, InvoiceItem, InvoiceLine, UsageReader } from '@valueverse/contracts';
+import { DEFAULT_GRANULARITY } from '@valueverse/rating';
 import type { IssueTerms } from './domain/issue-invoice';
-import { DEFAULT_GRANULARITY, pricedTogether, priceItems, sliceOfItem, totalOf } from './domain/lines';
+import { pricedTogether, priceItems, sliceOfItem, totalOf } from './domain/lines';
 import type { InvoiceRow } from './invoice.model';
 
 const itemOf = ({ drafted }: InvoiceRow, { itemId }: InvoiceLine): InvoiceItem => drafted.items.find((item) => item.itemId === itemId)!;

@@ -1,7 +1,7 @@
 import { addLocalDays, derivedId, Money, type Instant } from '@valueverse/kernel';
 import type { BillingSettings, CreditedLine, CreditNoteLine, InterimLine, InvoiceDrafted, InvoiceItem } from '@valueverse/contracts';
-import { follow, ident, tableOf, type Reaction, type Tx } from '@valueverse/event-log';
-import type { Job } from '@valueverse/platform';
+import { follow, type Reaction, type Tx } from '@valueverse/event-log';
+import { heldRow, heldRows, type Job } from '@valueverse/platform';
 import { billToOf, type AccountRow, type Personal } from '../accounts/account.model';
 import { balanceDecider } from '../balances/balance.model';
 import type { BillingHost } from '../billing-host';
@@ -23,7 +23,7 @@ import { nextNumber, nextNumbers, type SeriesOf } from './number-series';
 export interface OfInvoice { readonly invoiceId: string }
 
 /** What was charged of the lines that items give back a part of. Of an invoice that is void, or was never issued, nothing was taken. */
-export const creditedBy = async (tx: Tx, tenant: string, items: readonly InvoiceItem[]): Promise<Record<string, CreditedLine>> => {
+const creditedBy = async (tx: Tx, tenant: string, items: readonly InvoiceItem[]): Promise<Record<string, CreditedLine>> => {
   const refs = items.flatMap(({ credits }) => credits ?? []);
   const rows = await invoiceRows(tx, tenant, [...new Set(refs.map(({ invoiceId }) => invoiceId))]);
   const all: Record<string, CreditedLine> = {};
@@ -41,7 +41,7 @@ export const creditedBy = async (tx: Tx, tenant: string, items: readonly Invoice
 };
 
 /** What interim invoices have charged of items. */
-export const interimOf = async (tx: Tx, tenant: string, items: readonly InvoiceItem[]): Promise<InterimLine[]> => {
+const interimOf = async (tx: Tx, tenant: string, items: readonly InvoiceItem[]): Promise<InterimLine[]> => {
   const rows = await invoiceRows(tx, tenant, [...new Set(items.flatMap(({ interimInvoices = [] }) => interimInvoices))]);
   return items.flatMap(({ itemId, charge: { key }, subscriptionId, interimInvoices = [] }) => rows.filter(({ invoiceId, status }) => interimInvoices.includes(invoiceId) && status === 'finalized')
     .flatMap(({ invoiceId, issued }) => issued!.lines.filter(({ chargeKey, subscriptionId: of, type }) => chargeKey === key && of === subscriptionId && type === 'usage')
@@ -91,10 +91,6 @@ type FinalizeJob = Pick<Job<OfInvoice>, 'tenant' | 'payload' | 'clockId' | 'now'
 /** An invoice that is about to be issued: only its number is missing. */
 interface Ready { readonly series: SeriesOf; readonly reactionWith: (number: string) => Reaction }
 
-const lockedRows = async (tx: Tx, tenant: string, invoiceIds: readonly string[]): Promise<ReadonlyMap<string, InvoiceRow>> => {
-  const { rows } = await tx.query<{ key: string; row: InvoiceRow }>(`SELECT key, row FROM ${ident(tableOf(invoicesModel))} WHERE tenant = $1 AND key = ANY($2) ORDER BY key FOR UPDATE`, [tenant, invoiceIds]);
-  return new Map(rows.map(({ key, row }) => [key, row]));
-};
 const isReady = (row: InvoiceRow): boolean => row.status === 'draft' && unstated(row).length === 0;
 
 /**
@@ -103,7 +99,7 @@ const isReady = (row: InvoiceRow): boolean => row.status === 'draft' && unstated
  */
 export const finalizeIn = async (host: BillingHost, tx: Tx, job: FinalizeJob): Promise<Reaction> => {
   const { tenant, payload: { invoiceId } } = job;
-  const row = (await lockedRows(tx, tenant, [invoiceId])).get(invoiceId)!;
+  const row = (await heldRow<InvoiceRow>(tx, tenant, invoicesModel, invoiceId))!;
   if (!isReady(row)) return {};
   const made = await prepare(host, tx, job, row, await InvoiceGround.of(host, tx, tenant, [row.drafted], true));
   return 'reactionWith' in made ? made.reactionWith(await nextNumber(tx, tenant, made.series)) : made;
@@ -112,7 +108,7 @@ export const finalizeIn = async (host: BillingHost, tx: Tx, job: FinalizeJob): P
 /** Several at once, in the order of the jobs: numbers are taken last, so many of each series at a time. What gives back parts of other invoices, or was billed in between, is left out: those look at more than themselves. */
 export const finalizeAll = async <J extends FinalizeJob & { readonly id: string }>(host: BillingHost, tx: Tx, jobs: readonly J[]): Promise<Map<string, Reaction>> => {
   const { tenant } = jobs[0]!;
-  const rows = await lockedRows(tx, tenant, jobs.map(({ payload: { invoiceId } }) => invoiceId));
+  const rows = await heldRows<InvoiceRow>(tx, tenant, invoicesModel, jobs.map(({ payload: { invoiceId } }) => invoiceId));
   const reactions = new Map<string, Reaction>();
   const plain = jobs.filter(({ id, payload: { invoiceId } }) => {
     const row = rows.get(invoiceId)!;
@@ -168,10 +164,10 @@ const issueNotes = async (tx: Tx, tenant: string, parts: readonly NoteParts[], {
   const commands: NonNullable<Reaction['commands']>[number][] = [];
   let toBalance = Money.zero(drafted.currency);
   for (const part of parts) {
-    const { rows } = await tx.query<{ row: InvoiceRow }>(`SELECT row FROM ${ident(tableOf(invoicesModel))} WHERE tenant = $1 AND key = $2 FOR UPDATE`, [tenant, part.invoiceId]);
-    const lines = noteLines(rows[0]!.row, part);
+    const original = (await heldRow<InvoiceRow>(tx, tenant, invoicesModel, part.invoiceId))!;
+    const lines = noteLines(original, part);
     if (lines.length === 0) continue;
-    const note = await issueNote(tx, tenant, rows[0]!.row, { creditNoteId: derivedId('cn', drafted.invoiceId, part.invoiceId), lines, settlement: 'balance', reason: 'a change of the subscription', billTo }, { at: now, clockId });
+    const note = await issueNote(tx, tenant, original, { creditNoteId: derivedId('cn', drafted.invoiceId, part.invoiceId), lines, settlement: 'balance', reason: 'a change of the subscription', billTo }, { at: now, clockId });
     commands.push(...note.commands);
     toBalance = toBalance.add(note.toBalance);
   }

@@ -1,7 +1,7 @@
 import { addDuration, derivedId, Money } from '@valueverse/kernel';
 import type { SubscriptionStarted } from '@valueverse/contracts';
-import { follow, ident, tableOf, type NewJob, type Reaction, type Reactor, type Tx } from '@valueverse/event-log';
-import { rowOf, type Job, type JobHandler, type JobResult } from '@valueverse/platform';
+import { follow, type NewJob, type Reaction, type Reactor, type Tx } from '@valueverse/event-log';
+import { heldRow, rowOf, type Job, type JobHandler, type JobResult } from '@valueverse/platform';
 import type { BillingHost } from '../billing-host';
 import { nextDueAfter, type Catalogue } from '../subscriptions/domain/due-items';
 import { loadCatalogue } from '../subscriptions/catalogue';
@@ -58,9 +58,9 @@ const look = async (host: BillingHost, { id, tenant, payload: { subscriptionId }
     outcome: 'done', reaction: { jobs },
     // It is looked at again while it is held: it may have been billed or changed meanwhile.
     write: async (tx) => {
-      const { rows } = await tx.query<{ row: SubscriptionRow }>(`SELECT row FROM ${ident(tableOf(subscriptionsModel))} WHERE tenant = $1 AND key = $2 FOR UPDATE`, [tenant, subscriptionId]);
-      if (rows[0]!.row.revision !== row.revision) return {};
-      const again = await interimBill(tx, tenant, rows[0]!.row, await loadCatalogue(tx, tenant, [rows[0]!.row]), now, invoiceId);
+      const held = (await heldRow<SubscriptionRow>(tx, tenant, subscriptionsModel, subscriptionId))!;
+      if (held.revision !== row.revision) return {};
+      const again = await interimBill(tx, tenant, held, await loadCatalogue(tx, tenant, [held]), now, invoiceId);
       return again === undefined ? {} : interimReaction(tenant, again, now);
     },
   };

@@ -2,10 +2,10 @@ import { Body, Controller, Delete, HttpCode, Inject, Param, Post, Req, Res } fro
 import { ApiBody, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { InvoiceItem } from '@valueverse/contracts';
-import { follow, ident, instruct, tableOf, type Instruction, type Reaction, type Tx } from '@valueverse/event-log';
+import { follow, instruct, type Instruction, type Reaction, type Tx } from '@valueverse/event-log';
 import { currency as currencyOf, Money, type IdSource } from '@valueverse/kernel';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
-import { answerOnce, Answers, created, IDS, invalidRequest, ok, rowOf, type StoredAnswer } from '@valueverse/platform';
+import { answerOnce, Answers, created, heldRow, IDS, invalidRequest, ok, rowOf, type StoredAnswer } from '@valueverse/platform';
 import { accountsModel, type AccountRow } from '../accounts/account.model';
 import { balanceDecider } from '../balances/balance.model';
 import { BillingHost } from '../billing-host';
@@ -135,8 +135,7 @@ export class ManualInvoicesController {
     const { service } = this.host;
     const { tenant } = caller;
     return answerOnce(service, { tenant, route: `POST /api/v1/billing/invoices/{id}/${name}`, request, reply }, async (tx): Promise<StoredAnswer> => {
-      const { rows } = await tx.query<{ row: InvoiceRow }>(`SELECT row FROM ${ident(tableOf(invoicesModel))} WHERE tenant = $1 AND key = $2 FOR UPDATE`, [tenant, id]);
-      const row = rows[0]?.row;
+      const row = await heldRow<InvoiceRow>(tx, tenant, invoicesModel, id);
       if (row === undefined) throw refuse(404, 'invoice_not_found', '', `there is no invoice ${id}`);
       const account = (await rowOf<AccountRow>(tx, accountsModel, row.accountId))!;
       const now = await clockTime(tx, service.clock, account.testClockId);

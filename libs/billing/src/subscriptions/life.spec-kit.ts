@@ -1,5 +1,6 @@
-import { canonicalJson, derivedId, laterOf, Money, Refused, type Instant, type Period } from '@valueverse/kernel';
+import { canonicalJson, laterOf, Money, Refused, type Instant, type Period } from '@valueverse/kernel';
 import type { AddOnCreated, BilledSlice, CitedStatement, CreditedLine, InvoiceItem } from '@valueverse/contracts';
+import { lineIdOf } from '../invoicing/domain/line-id';
 import { priceItems, type PricedLine } from '../invoicing/domain/lines';
 import type { PlanRow, PlanVersion } from '../catalog/plan.model';
 import { catalogueOf } from './catalogue';
@@ -51,7 +52,7 @@ export class Life {
   dueAt(at: Instant): DueItem[] {
     const invoiceId = `inv_${this.invoices}`;
     const { items, credits } = dueAt(this.state, this.catalogue, this.state.billedTo === undefined ? at : laterOf(at, this.state.billedTo), invoiceId);
-    return [...items, ...credits.map((credit) => creditItem(credit, this.items.find(({ itemId }) => derivedId('line', credit.of.invoiceId, itemId) === credit.of.lineId)!, invoiceId))];
+    return [...items, ...credits.map((credit) => creditItem(credit, this.items.find(({ itemId }) => lineIdOf(credit.of.invoiceId, itemId) === credit.of.lineId)!, invoiceId))];
   }
   run(at: Instant): PricedLine[] { return this.bill(this.dueAt(at), this.state.billedTo === undefined ? at : laterOf(at, this.state.billedTo), 'cycle'); }
   interim(at: Instant): PricedLine[] { return this.bill(openUsageAt(this.state, this.catalogue, at, `inv_${this.invoices}`), this.state.billedTo ?? this.state.started!.startsAt, 'interim'); }

@@ -1,4 +1,4 @@
-import { ident, type AnyReadModel, type Tx } from '@valueverse/event-log';
+import { ident, tableOf, type AnyReadModel, type Tx } from '@valueverse/event-log';
 import type { Cursors, Page } from '../http/pagination';
 
 /** One row of a read model by its key; `undefined` when the tenant of the transaction has none. */
@@ -6,6 +6,15 @@ export const rowOf = async <Row>(tx: Tx, model: AnyReadModel, key: string): Prom
   const { rows } = await tx.query<{ row: Row }>(`SELECT row FROM ${ident(model.table)} WHERE tenant = $1 AND key = $2`, [tx.tenant, key]);
   return rows[0]?.row;
 };
+
+/** Rows of a tenant in a read model by their keys, held until the transaction ends. They are taken in the order of the keys, so that two who hold several wait for each other and never for ever. */
+export const heldRows = async <Row>(tx: Tx, tenant: string, model: AnyReadModel, keys: readonly string[]): Promise<ReadonlyMap<string, Row>> => {
+  const { rows } = await tx.query<{ key: string; row: Row }>(`SELECT key, row FROM ${ident(tableOf(model))} WHERE tenant = $1 AND key = ANY($2) ORDER BY key FOR UPDATE`, [tenant, keys]);
+  return new Map(rows.map(({ key, row }) => [key, row]));
+};
+
+/** One of them. */
+export const heldRow = async <Row>(tx: Tx, tenant: string, model: AnyReadModel, key: string): Promise<Row | undefined> => (await heldRows<Row>(tx, tenant, model, [key])).get(key);
 
 interface ListOptions<Row, T> {
   readonly model: AnyReadModel;

@@ -13,8 +13,8 @@ const noteLine = (line: InvoiceLine, left: Left, net: Money, tax: Money, amount:
 
 /** Net and tax of an amount with tax in it, in the proportion of what is left of its line. */
 const splitGross = (gross: Money, left: Left): { net: Money; tax: Money } => {
-  const whole = left.net.add(left.tax);
-  if (gross.compare(whole) >= 0 || left.tax.isZero()) return { net: gross.subtract(gross.compare(whole) >= 0 ? left.tax : Money.zero(gross.currency)), tax: gross.compare(whole) >= 0 ? left.tax : Money.zero(gross.currency) };
+  if (gross.compare(left.net.add(left.tax)) >= 0) return { net: gross.subtract(left.tax), tax: left.tax };
+  if (left.tax.isZero()) return { net: gross, tax: left.tax };
   const [net, tax] = gross.allocate([left.net.toDecimal(), left.tax.toDecimal()]) as [Money, Money];
   return { net, tax };
 };

@@ -42,16 +42,18 @@ const couponsFor = (lines: readonly PricedLine[], coupons: readonly Discount[]):
   }),
 }));
 
+/** What gives back a part of a line is taxed as that line was. */
+const ratesOf = ({ lineId, credits }: PricedLine, { credited, lineTaxes }: IssueTerms): readonly TaxRateUsed[] =>
+  (credits === undefined ? undefined : credited[credits.lineId]?.taxes) ?? lineTaxes[lineId] ?? [];
+
 interface Totals { readonly currency: string; readonly rounding: Rounding; readonly balance: Money }
 const totalsOf = (lines: readonly PricedLine[], terms: IssueTerms, { currency, rounding, balance }: Totals): TotalledInvoice => totalInvoice({
-  lines: lines.map(({ lineId, amount, taxBehavior, credits }) => ({
-    lineId, amount: Money.parse(amount, currency), taxBehavior: taxBehavior ?? 'exclusive', taxRates: (credits === undefined ? terms.lineTaxes[lineId] : terms.credited[credits.lineId]?.taxes ?? terms.lineTaxes[lineId]) ?? [],
-  })),
+  lines: lines.map((line) => ({ lineId: line.lineId, amount: Money.parse(line.amount, currency), taxBehavior: line.taxBehavior ?? 'exclusive', taxRates: ratesOf(line, terms) })),
   coupons: couponsFor(lines, terms.coupons), credits: balance.isPositive() ? [{ creditId: 'balance', amount: balance }] : [], currency, rounding, taxRounding: terms.taxRounding, inclusiveRounding: terms.inclusiveRounding,
 });
 
 const finished = (line: PricedLine, totalled: TotalledLine, terms: IssueTerms): InvoiceLine => {
-  const rates = (line.credits === undefined ? terms.lineTaxes[line.lineId] : terms.credited[line.credits.lineId]?.taxes ?? terms.lineTaxes[line.lineId]) ?? [];
+  const rates = ratesOf(line, terms);
   return {
     ...line, ...(terms.taxReasons?.[line.lineId] === undefined ? {} : { taxReason: terms.taxReasons[line.lineId]! }), netAmount: totalled.netAmount.toString(), taxAmount: totalled.taxAmount.toString(),
     discounts: totalled.discounts.map(({ coupon, amount }) => ({ couponKey: terms.coupons.find(({ redemptionId }) => redemptionId === coupon)!.couponKey, amount: amount.toString() })),

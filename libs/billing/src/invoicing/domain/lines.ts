@@ -1,6 +1,7 @@
-import { canonicalJson, Decimal, derivedId, isBefore, Money, type Rounding } from '@valueverse/kernel';
+import { canonicalJson, Decimal, isBefore, Money, type Rounding } from '@valueverse/kernel';
 import type { CitedStatement, CreditedLine, GroupQuantity, InterimLine, InvoiceDrafted, InvoiceItem, InvoiceLine } from '@valueverse/contracts';
-import { prorateFee, rateCommitment, rateFee, rateUsage, sliceOf, type ChargeTerms, type Slice, type Step, type UsageGroup } from '@valueverse/rating';
+import { DEFAULT_GRANULARITY, prorateFee, rateCommitment, rateFee, rateUsage, sliceOf, type ChargeTerms, type Slice, type Step, type UsageGroup } from '@valueverse/rating';
+import { lineIdOf } from './line-id';
 
 /** A line as priced: discounts and taxes come after. */
 export type PricedLine = Omit<InvoiceLine, 'netAmount' | 'taxAmount' | 'discounts' | 'taxes'>;
@@ -22,7 +23,6 @@ export interface Pricing {
   readonly interim: readonly InterimLine[];
 }
 
-export const DEFAULT_GRANULARITY = 'day';
 /** Aggregations of which nothing is the quantity zero; of the others nothing is no quantity. */
 const ZERO_IS_A_QUANTITY = new Set(['count', 'sum', 'unique_count', 'time_weighted_sum']);
 /** Those of which a part is billed as it is. */
@@ -50,7 +50,7 @@ export const sliceOfItem = ({ aligned, served, zone, proration }: InvoiceItem): 
 const base = (item: InvoiceItem, { invoiceId }: Pricing): Pick<PricedLine, 'lineId' | 'itemId' | 'chargeKey' | 'description' | 'servicePeriod' | 'dimensions'> & Partial<PricedLine> => {
   const { itemId, charge, served, usageFrom, subscriptionId, planKey, planVersion } = item;
   return {
-    lineId: derivedId('line', invoiceId, itemId), itemId, chargeKey: charge.key, description: charge.name, servicePeriod: { from: usageFrom ?? served.from, to: served.to }, dimensions: {},
+    lineId: lineIdOf(invoiceId, itemId), itemId, chargeKey: charge.key, description: charge.name, servicePeriod: { from: usageFrom ?? served.from, to: served.to }, dimensions: {},
     ...(subscriptionId === undefined ? {} : { subscriptionId }), ...(planKey === undefined ? {} : { planKey }), ...(planVersion === undefined ? {} : { planVersion }),
     ...(charge.taxBehavior === undefined ? {} : { taxBehavior: charge.taxBehavior }),
   };
@@ -105,7 +105,7 @@ const usageLines = (item: InvoiceItem, pricing: Pricing): PricedLine[] => {
   const { currency, rounding, statements } = pricing;
   if (requests.length === 0 || requests.some(({ requestId }) => !statements.has(requestId))) return [];
   const rated = rateUsage({
-    charge: { ...charge, proration: { ...proration, ...charge.proration } } as unknown as ChargeTerms, groups: groupsOfItem(item, statements), slice: sliceOfItem(item), isAmountShared: !PARTS_AS_THEY_ARE.has(aggregation), currency, rounding,
+    charge: { ...charge, proration } as unknown as ChargeTerms, groups: groupsOfItem(item, statements), slice: sliceOfItem(item), isAmountShared: !PARTS_AS_THEY_ARE.has(aggregation), currency, rounding,
   });
   const own = base(item, pricing);
   // What is missing to a promise is known when the period is over.
@@ -114,7 +114,7 @@ const usageLines = (item: InvoiceItem, pricing: Pricing): PricedLine[] => {
     const request = requests.find((one) => one.window === window) ?? requests[0]!;
     const names = [...(window === undefined ? [] : [window]), ...Object.values(dimensions)];
     return {
-      ...own, type, lineId: names.length === 0 && type === 'usage' ? own.lineId : derivedId('line', pricing.invoiceId, item.itemId, line.key),
+      ...own, type, lineId: names.length === 0 && type === 'usage' ? own.lineId : lineIdOf(pricing.invoiceId, item.itemId, line.key),
       description: names.length === 0 ? own.description : `${own.description} (${names.join(', ')})`, dimensions, ...(window === undefined ? {} : { window }),
       quantity: quantity.toString(), billedQuantity: billedQuantity.toString(), amount: line.amount.toString(), steps: line.steps, ...(type === 'usage' ? { statement: statements.get(request.requestId)! } : {}),
     };

@@ -34,9 +34,7 @@ export const soleTimes = (subscription: Covering, siblings: readonly Covering[],
   without(claimsOn(subscription, meterKey, within), siblings.filter(({ subscriptionId }) => subscriptionId !== subscription.subscriptionId).flatMap((other) => claimsOn(other, meterKey, within)));
 
 /** The usage of a meter that a subscription is billed for in a stretch of time: of its own subjects all, of its account's while it alone has the meter. `siblings` are all subscriptions of the account. */
-export const coveredUsage = (subscription: Covering, siblings: readonly Covering[], meterKey: string, within: Period): UsageSpan[] => {
-  return [
-    ...subscription.subjects.map((subject) => ({ subject, from: within.from, to: within.to })),
-    ...soleTimes(subscription, siblings, meterKey, within).flatMap(({ from, to }) => subscription.ofAccount!.subjects.map((subject) => ({ subject, from, to }))),
-  ];
-};
+export const coveredUsage = (subscription: Covering, siblings: readonly Covering[], meterKey: string, within: Period): UsageSpan[] => [
+  ...subscription.subjects.map((subject) => ({ subject, from: within.from, to: within.to })),
+  ...soleTimes(subscription, siblings, meterKey, within).flatMap(({ from, to }) => subscription.ofAccount!.subjects.map((subject) => ({ subject, from, to }))),
+];

@@ -1,5 +1,7 @@
 import { canonicalJson, compareInstants, derivedId, isBefore, periodAt, periodContaining, type Instant, type Interval, type Period } from '@valueverse/kernel';
 import type { AddOnCharge, BilledSlice, Charge, CommittedFee, InvoiceItem, Proration } from '@valueverse/contracts';
+import { DEFAULT_GRANULARITY } from '@valueverse/rating';
+import { lineIdOf } from '../../invoicing/domain/line-id';
 import { commitmentOf } from './commitments';
 import { merged, without } from './intervals';
 import type { Billed, Subscription } from './subscription.decider';
@@ -27,8 +29,6 @@ export interface DueItem { readonly item: InvoiceItem; readonly slice: BilledSli
 export interface DueCredit { readonly served: Period; readonly of: Billed }
 export interface Due { readonly items: readonly DueItem[]; readonly credits: readonly DueCredit[] }
 
-type Granularity = NonNullable<Proration['granularity']>;
-const DEFAULT_GRANULARITY: Granularity = 'day';
 
 /** Something that is charged for a part of one aligned period: the same charge with the same price and quantity, whatever else changes. */
 interface Slot {
@@ -47,9 +47,6 @@ const isOneOff = ({ charge: { type } }: ChargeInForce): boolean => type === 'one
 const isUsage = ({ inForce: { charge: { type } } }: Pick<Slot, 'inForce'>): boolean => type === 'usage';
 const isCommitment = ({ inForce: { filledBy } }: Pick<Slot, 'inForce'>): boolean => filledBy !== undefined;
 const isInAdvance = ({ inForce: { charge: { type, timing } } }: Pick<Slot, 'inForce'>): boolean => type !== 'usage' && timing !== 'in_arrears';
-
-/** The id of the one line of a fee. */
-export const feeLineId = (invoiceId: string, itemId: string): string => derivedId('line', invoiceId, itemId);
 
 /**
  * What is due of a subscription at an instant and was not billed: of each charge the parts of its aligned periods that are to be charged by now, less those that were. So a second run finds nothing, and a change,
@@ -157,7 +154,7 @@ const itemOf = (slot: Slot, served: Period, subscription: Subscription, invoiceI
       ...(phase === undefined ? {} : { phaseKey: phase.key }), ...(addOnKey === undefined ? {} : { addOnKey }), ...(kind === 'usage' ? {} : { quantity }),
       ...(Object.keys(proration).length === 0 ? {} : { proration }), ...(usageFrom === undefined ? {} : { usageFrom }), ...(interim.length === 0 ? {} : { interimInvoices: interim }),
     },
-    slice: { slot: slot.key, kind, ...served, alignedTo: aligned.to, lineId: feeLineId(invoiceId, itemId) },
+    slice: { slot: slot.key, kind, ...served, alignedTo: aligned.to, lineId: lineIdOf(invoiceId, itemId) },
   };
 };
 

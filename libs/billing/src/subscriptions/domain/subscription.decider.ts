@@ -6,7 +6,7 @@ import { ledgerOf } from './ledger';
 
 /** Puts an account on a plan version. Periods are counted from the anchor, a local date-time in a zone. */
 export type StartSubscription = { readonly type: 'StartSubscription'; readonly at: string } & Omit<SubscriptionStarted, 'type' | 'startedAt'>;
-/** From `effectiveAt` on it is on other terms. `closedUntil` is where what was billed of usage ends: that is not changed afterwards. */
+/** From `effectiveAt` on it is on other terms. */
 export interface ChangeSubscription {
   readonly type: 'ChangeSubscription'; readonly subscriptionId: string; readonly changeId: string; readonly effectiveAt: string; readonly terms: SubscriptionTerms;
   readonly proration?: Proration; readonly ofAccount?: NonNullable<SubscriptionChanged['ofAccount']>; readonly at: string;
