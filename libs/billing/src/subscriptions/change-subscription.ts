@@ -1,13 +1,13 @@
 import { compareInstants, isBefore, laterOf, type Instant } from '@valueverse/kernel';
-import type { SubscriptionEvent, SubscriptionTerms } from '@valueverse/contracts';
+import type { SubscriptionTerms } from '@valueverse/contracts';
 import type { Tx } from '@valueverse/event-log';
 import { rowOf } from '@valueverse/platform';
 import { accountsModel, type AccountRow } from '../accounts/account.model';
 import { loadCatalogue } from './catalogue';
 import { periodEndAt, resolveChange, termsAt, type WantedChange } from './domain/changes';
 import { freeFrom, type OfAccount } from './domain/covered-usage';
-import { dueAt, type Catalogue } from './domain/due-items';
-import { evolveSubscription, pauseAt, subscription, type SubscriptionCommand } from './domain/subscription.decider';
+import type { Catalogue } from './domain/due-items';
+import { pauseAt, type SubscriptionCommand } from './domain/subscription.decider';
 import { stretchesOf } from './domain/timeline';
 import { readOverrides, refuse, refuseAddOns, wantedPlan } from './start-subscription';
 import { coveringOf, subscriptionsOf, type SubscriptionRow } from './subscription.model';
@@ -91,16 +91,3 @@ export const resolveResumeOf = async (tx: Tx, tenant: string, subject: Subject, 
 
 export const resolveReactivateOf = async (tx: Tx, tenant: string, { row, now }: Subject): Promise<Resolved> =>
   ({ catalogue: await loadCatalogue(tx, tenant, [row]), effectiveAt: now, command: { type: 'ReactivateSubscription', subscriptionId: row.started.subscriptionId, at: now } });
-
-/** The subscription as a command leaves it: what a preview looks at. */
-export const after = (row: SubscriptionRow, command: SubscriptionCommand): SubscriptionRow =>
-  subscription.decide(command, row).reduce((state: SubscriptionRow, event: SubscriptionEvent) => evolveSubscription(event, state) as SubscriptionRow, row);
-
-/** The subscription as it is once everything that is due by an instant was billed: a run may be on its way, and a preview is not of that. */
-export const billedUpTo = (row: SubscriptionRow, catalogue: Catalogue, at: Instant): SubscriptionRow => {
-  if (isBefore(at, row.started.startsAt)) return row;
-  const { items, credits } = dueAt(row, catalogue, at, '');
-  if (items.length === 0 && credits.length === 0) return row;
-  const slices = [...items.map(({ slice }) => slice), ...credits.map(({ served, of }) => ({ slot: of.slot, kind: of.kind, ...served, alignedTo: of.alignedTo, lineId: of.lineId, credit: true }))];
-  return evolveSubscription({ type: 'SubscriptionBilled', subscriptionId: row.started.subscriptionId, invoiceId: '', at, slices, billedAt: at }, row) as SubscriptionRow;
-};

@@ -3,7 +3,7 @@ import { ApiBody, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { instant, object, optional } from '@valueverse/contracts';
 import { instruct, type Instruction, type Tx } from '@valueverse/event-log';
-import { derivedId, isBefore, laterOf, Money, type IdSource } from '@valueverse/kernel';
+import { derivedId, laterOf, Money, type IdSource } from '@valueverse/kernel';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
 import { answerOnce, Answers, created, IDS, ok, Problem, rowOf } from '@valueverse/platform';
 import { BillingHost } from '../billing-host';
@@ -15,7 +15,8 @@ import { invoiceToApi } from '../invoicing/invoice-api';
 import { INVOICE, UPCOMING_INVOICE } from '../invoicing/invoice-schema';
 import { invoicesModel, type InvoiceRow } from '../invoicing/invoice.model';
 import { previewDraft, previewToApi } from '../invoicing/preview';
-import { after, billedUpTo, resolveCancelOf, resolveChangeOf, resolvePauseOf, resolveReactivateOf, resolveResumeOf, type Resolved, type Subject } from './change-subscription';
+import { resolveCancelOf, resolveChangeOf, resolvePauseOf, resolveReactivateOf, resolveResumeOf, type Resolved, type Subject } from './change-subscription';
+import { foreseen } from './domain/foreseen';
 import { SUBSCRIPTION, subscriptionToApi } from './subscription-api';
 import { cancelShape, changeShape, pauseShape, resumeShape } from './subscription-shapes';
 import { subscriptionDecider } from './subscription.model';
@@ -160,8 +161,7 @@ export class ChangesController {
     const { bill, effectiveAt, shown, started } = await this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
       const { row, now } = await knownSubscription(this.host, tx, tenant, id);
       const resolved = await resolve(tx, tenant, { row, now, changeId: 'chg_preview' }, spec);
-      const before = isBefore(resolved.effectiveAt, now) ? row : billedUpTo(row, resolved.catalogue, now);
-      const changed = after(before, resolved.command);
+      const changed = foreseen(row, resolved.catalogue, resolved.command, resolved.effectiveAt, now);
       const { bills } = await billSubscriptions(tx, tenant, [changed], { at: resolved.effectiveAt, now: laterOf(now, resolved.effectiveAt), invoiceIdOf: (currency) => derivedId('inv', 'preview', id, currency) }, resolved.catalogue);
       return { bill: bills[0] as Bill | undefined, effectiveAt: resolved.effectiveAt, shown: subscriptionToApi(changed, resolved.catalogue, now), started: row.started };
     });

@@ -57,6 +57,20 @@ export class Life {
   run(at: Instant): PricedLine[] { return this.bill(this.dueAt(at), this.state.billedTo === undefined ? at : laterOf(at, this.state.billedTo), 'cycle'); }
   interim(at: Instant): PricedLine[] { return this.bill(openUsageAt(this.state, this.catalogue, at, `inv_${this.invoices}`), this.state.billedTo ?? this.state.started!.startsAt, 'interim'); }
 
+  /** What would be billed at an instant of the subscription as it would be then, or the code of what is refused. Nothing stays of it. */
+  preview(foresee: () => Subscription, at: Instant): readonly PricedLine[] | string {
+    const { state } = this;
+    try {
+      this.state = foresee();
+      return this.price(this.dueAt(at).map(({ item }) => item), `inv_${this.invoices}`, 'cycle');
+    } catch (error) {
+      if (error instanceof Refused) return error.code;
+      throw error;
+    } finally {
+      this.state = state;
+    }
+  }
+
   /** What items come to, by the functions that price an invoice. */
   price(items: readonly InvoiceItem[], invoiceId: string, kind: 'cycle' | 'interim'): PricedLine[] {
     const statements = new Map<string, CitedStatement>();

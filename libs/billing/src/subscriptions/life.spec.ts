@@ -1,69 +1,10 @@
 // Random lives of a subscription against the same life looked at once, at its end, when everything that ever happened to it is known.
 import fc from 'fast-check';
-import { addMicros, anchorAt, compareInstants, Money, type Instant } from '@valueverse/kernel';
-import type { AddOnCharge, Charge, SubscriptionTerms } from '@valueverse/contracts';
+import { Money, type Instant } from '@valueverse/kernel';
 import { runs } from '@valueverse/testing';
-import { newTerms, periodEndAt, termsAt } from './domain/changes';
-import { catalogue, Life } from './life.spec-kit';
+import type { Life } from './life.spec-kit';
+import { act, begin, later, PLANS, START, step, ZONES, type Step } from './random-life.spec-kit';
 
-const HOUR = 3_600_000_000n;
-const START = '2024-01-03T10:00:00Z';
-const ZONES = ['UTC', 'Europe/Berlin', 'Australia/Lord_Howe', 'America/New_York'];
-const fee = (key: string, amount: string, more: Partial<Charge> = {}): Charge => ({ key, name: key, type: 'recurring', timing: 'in_advance', price: { model: 'flat', amount }, ...more });
-const seats = fee('seats', '', { price: { model: 'per_unit', unitAmount: '7.77' } });
-const calls: Charge = { key: 'calls', name: 'Calls', type: 'usage', meterKey: 'calls', price: { model: 'per_unit', unitAmount: '0.01' } };
-const setup: AddOnCharge = { key: 'setup', name: 'Set-up', type: 'one_off', price: { model: 'flat', amount: '5.00' } };
-
-const PLANS = ['fees', 'usage', 'both', 'arrears', 'ramp', 'whole', 'promised'] as const;
-const ADD_ONS = ['daily', 'weekly', 'yearly', 'counted'] as const;
-const CATALOGUE = catalogue({
-  fees: [{ charges: [fee('base', '31.00'), seats] }, { charges: [fee('base', '35.00'), seats] }], usage: { charges: [calls] }, both: { charges: [fee('base', '31.00'), seats, calls], proration: { granularity: 'second' } },
-  arrears: { charges: [fee('base', '10.01', { timing: 'in_arrears' }), calls] }, whole: { charges: [fee('base', '31.00'), calls], proration: { granularity: 'none' } },
-  ramp: { charges: [fee('base', '31.00'), calls], trialDays: 5, phases: [{ key: 'half', name: 'Half', duration: { unit: 'month', count: 2 }, prices: { base: { model: 'flat', amount: '15.50' } } }, { key: 'full', name: 'Full' }] },
-  promised: { charges: [fee('base', '31.00'), calls], commitment: { amount: '100.00', overageFactor: '1.5' }, proration: { granularity: '30_360_strict' } },
-}, {
-  daily: { charges: [fee('day', '1.00')], interval: { unit: 'day', count: 1 } }, weekly: { charges: [fee('week', '7.00', { timing: 'in_arrears' })], interval: { unit: 'week', count: 1 } },
-  yearly: { charges: [fee('year', '366.00'), setup], interval: { unit: 'year', count: 1 } }, counted: { charges: [{ ...calls, key: 'more' }] },
-});
-
-interface Step {
-  readonly hours: number; readonly op: 'run' | 'interim' | 'plan' | 'quantity' | 'addOns' | 'anchor' | 'zone' | 'cancel' | 'reactivate' | 'pause' | 'resume' | 'drop';
-  /** In hours from the time of the step; below zero it is backdated. */
-  readonly away: number; readonly atPeriodEnd: boolean; readonly plan: typeof PLANS[number]; readonly version: number; readonly quantity: number; readonly addOns: readonly typeof ADD_ONS[number][]; readonly zone: string; readonly gives: boolean;
-  readonly until: number; readonly none: boolean;
-}
-const step: fc.Arbitrary<Step> = fc.record({
-  hours: fc.constantFrom(0, 0, 1, 14, 24, 72, 168, 336, 744), op: fc.constantFrom<Step['op'][]>('run', 'run', 'run', 'run', 'interim', 'plan', 'quantity', 'quantity', 'addOns', 'addOns', 'anchor', 'zone', 'cancel', 'reactivate', 'pause', 'resume', 'drop'),
-  away: fc.constantFrom(0, 0, 0, 1, 24, 100, -1, -24, -100, -800), atPeriodEnd: fc.boolean(), plan: fc.constantFrom(...PLANS), version: fc.constantFrom(1, 2), quantity: fc.integer({ min: 0, max: 3 }), addOns: fc.subarray([...ADD_ONS]),
-  zone: fc.constantFrom(...ZONES), gives: fc.boolean(), until: fc.constantFrom(0, 24, 500), none: fc.boolean(),
-});
-const later = (at: Instant, hours: number): Instant => addMicros(at, BigInt(hours) * HOUR);
-
-/** What the API would make of a step; the code where it is refused. */
-const act = (life: Life, { op, away, atPeriodEnd, plan, version, quantity, addOns, zone, gives, until, none }: Step, now: Instant, nth: number): string | undefined => {
-  const current = termsAt(life.state, now);
-  const at = atPeriodEnd && compareInstants(now, START) >= 0 ? periodEndAt(current, now) : later(now, away);
-  const onto = (wanted: Parameters<typeof newTerms>[1]): string | undefined => {
-    const terms: SubscriptionTerms = newTerms(termsAt(life.state, at), wanted, at);
-    return life.do({ type: 'ChangeSubscription', subscriptionId: 'sub_1', changeId: `chg_${nth}`, effectiveAt: at, terms, at: now, ...(none ? { proration: { granularity: 'none' } } : {}) });
-  };
-  switch (op) {
-    case 'run': life.run(now); return undefined;
-    case 'interim': life.interim(now); return undefined;
-    case 'plan': return onto({ plan: { planKey: plan, planVersion: plan === 'fees' ? version : 1, interval: { unit: 'month', count: 1 } } });
-    case 'quantity': return onto({ quantity: String(quantity) });
-    case 'addOns': return onto({ addOns: addOns.map((key) => ({ key })) });
-    case 'anchor': return onto({ anchor: 'reset' });
-    case 'zone': return onto({ timezone: zone });
-    case 'cancel': return life.do({ type: 'CancelSubscription', subscriptionId: 'sub_1', effectiveAt: at, credit: gives ? 'unused' : 'none', at: now });
-    case 'reactivate': return life.do({ type: 'ReactivateSubscription', subscriptionId: 'sub_1', at: now });
-    case 'pause': return life.do({ type: 'PauseSubscription', subscriptionId: 'sub_1', effectiveAt: at, billing: gives ? 'stop' : 'continue', at: now, ...(until === 0 ? {} : { until: later(at, until) }) });
-    case 'resume': return life.do({ type: 'ResumeSubscription', subscriptionId: 'sub_1', effectiveAt: at, at: now });
-    case 'drop': return life.do({ type: 'DropChange', subscriptionId: 'sub_1', changeId: life.state.changes.at(-1)?.changeId ?? '', at: now });
-  }
-};
-
-const begin = (planKey: string, zone: string): Life => new Life(CATALOGUE, { planKey, startsAt: START, anchor: anchorAt(START, zone), quantity: '1' });
 interface Lived { readonly life: Life; readonly end: Instant }
 const lived = (planKey: string, zone: string, steps: readonly Step[]): Lived => {
   const life = begin(planKey, zone);
@@ -120,6 +61,15 @@ describe('found by the lives above', () => {
     for (const day of ['06', '07', '08', '20']) usage.run(`2024-01-${day}T10:00:00Z`);
     // 31 days of 24 hours
     expect(usage.run('2024-02-03T10:00:00Z').find(({ chargeKey }) => chargeKey === 'calls')).toMatchObject({ quantity: '744', servicePeriod: { from: START, to: '2024-02-03T10:00:00Z' } });
+  });
+  test('a change that gives nothing back keeps what is paid, and asks for no phase that would have come later', () => {
+    const kept = begin('ramp', 'UTC');
+    on(kept, '2024-01-08T10:00:00Z', { op: 'addOns', addOns: ['yearly'] });
+    // Until the phase ends on 3 March: 60 of 366 days, less the 5 of the trial.
+    expect(kept.run('2024-01-08T10:00:00Z').map(({ chargeKey, amount }) => `${chargeKey} ${amount}`)).toEqual(['setup 5.00', 'base 13.00', 'year 55.00']);
+    on(kept, '2024-01-20T10:00:00Z', { op: 'addOns', addOns: [], none: true });
+    expect(kept.run('2024-01-20T10:00:00Z').filter(({ type }) => type !== 'usage')).toEqual([]);
+    expect(kept.run('2024-03-03T10:00:00Z').map(({ chargeKey }) => chargeKey)).not.toContain('year');
   });
   test('a change cannot be put into a period that is closed', () => {
     const fees = begin('fees', 'UTC');

@@ -1,4 +1,4 @@
-import { canonicalJson, compareInstants, derivedId, isBefore, periodAt, periodContaining, type Instant, type Interval, type Period } from '@valueverse/kernel';
+import { addMicros, canonicalJson, compareInstants, derivedId, earlierOf, isBefore, laterOf, periodAt, periodContaining, type Instant, type Interval, type Period } from '@valueverse/kernel';
 import type { AddOnCharge, BilledSlice, Charge, CommittedFee, InvoiceItem, Proration } from '@valueverse/contracts';
 import { DEFAULT_GRANULARITY } from '@valueverse/rating';
 import { lineIdOf } from '../../invoicing/domain/line-id';
@@ -29,6 +29,7 @@ export interface DueItem { readonly item: InvoiceItem; readonly slice: BilledSli
 export interface DueCredit { readonly served: Period; readonly of: Billed }
 export interface Due { readonly items: readonly DueItem[]; readonly credits: readonly DueCredit[] }
 
+const JUST_BEFORE = -1n;
 
 /** Something that is charged for a part of one aligned period: the same charge with the same price and quantity, whatever else changes. */
 interface Slot {
@@ -120,7 +121,7 @@ const addTo = (slots: Map<string, Slot>, inForce: ChargeInForce, stretch: Stretc
   const proration = prorationIn(stretch, inForce);
   const isWhole = (proration.granularity ?? DEFAULT_GRANULARITY) === 'none' && inForce.charge.type === 'recurring';
   if (stretch.feesFromNext && isInAdvance({ inForce }) && isBefore(aligned.from, stretch.changedAt)) return;
-  const end = stretch.keepsFees && isInAdvance({ inForce }) ? undefined : stretch.to;
+  const end = isInAdvance({ inForce }) ? stretch.feesTo : stretch.to;
   const wanted = overlapOf({ from: stretch.from, to: end }, aligned);
   if (wanted === undefined) return;
   const kept = overlapOf({ from: stretch.from, to: end !== undefined && isBefore(at, end) ? undefined : end }, aligned)!;
@@ -193,6 +194,21 @@ export const nextDueAfter = (subscription: Subscription, catalogue: Catalogue, a
     for (const interval of intervals) edges.push(periodContaining(terms.anchor, interval, isBefore(from, after) ? after : from).period.to);
   }
   return edges.filter((edge) => isBefore(after, edge)).sort(compareInstants)[0];
+};
+
+/** The last instant before `before` at which something of a subscription may have fallen due, if there was one. */
+export const lastDueBefore = (subscription: Subscription, catalogue: Catalogue, before: Instant): Instant | undefined => {
+  const edges: Instant[] = [];
+  for (const stretch of stretchesOf(subscription, catalogue.courses)) {
+    const { from, to = before, terms, isBilled } = stretch;
+    if (!isBefore(from, before)) continue;
+    edges.push(from, to);
+    if (!isBilled) continue;
+    const last = addMicros(earlierOf(to, before), JUST_BEFORE);
+    const intervals = [terms.interval, ...catalogue.chargesOf(stretch).flatMap(({ interval }) => interval ?? [])];
+    for (const interval of intervals) edges.push(laterOf(from, periodContaining(terms.anchor, interval, last).period.from));
+  }
+  return edges.filter((edge) => isBefore(edge, before)).sort(compareInstants).at(-1);
 };
 
 /** The usage of one window, charge by charge, whether it is due or not: what a subscription's usage is shown by. */

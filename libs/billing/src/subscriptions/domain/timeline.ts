@@ -15,8 +15,8 @@ export interface Stretch {
   readonly phase: PlanPhase | undefined;
   readonly status: 'trialing' | 'active' | 'paused';
   readonly isBilled: boolean;
-  /** Nothing is given back at `to`: fees that are paid in advance stay those of the whole period. */
-  readonly keepsFees: boolean;
+  /** Where its fees that are paid in advance end: at `to`, or, where nothing is given back then, at the end of the phase in which they are; they stay those of the whole period otherwise. */
+  readonly feesTo: Instant | undefined;
   /** When its terms began, and whether fees in advance wait for the first period that begins after that: a change that says `none` neither gives back nor charges for the rest of the present one. */
   readonly changedAt: Instant;
   readonly feesFromNext: boolean;
@@ -87,12 +87,13 @@ export const stretchesOf = (subscription: Subscription, courses: PlanCourses): S
     for (const span of pieces(whole, cuts)) {
       const life = lives.find((one) => contains(one, span.from));
       if (life === undefined) continue;
-      const phase = phases.find((one) => contains(one, span.from))?.phase;
+      const inPhase = phases.find((one) => contains(one, span.from));
+      const phase = inPhase?.phase;
       const pause = subscription.pauses.find((one) => contains(one, span.from));
       const isTrial = contains(trial, span.from) || phase?.trial === true;
       all.push({
         ...span, terms: own, proration: isNone(proration) ? course.proration : proration ?? course.proration, phase, changedAt: at, feesFromNext: nth > 0 && isNone(proration), addOnsSince, status: pause !== undefined ? 'paused' : isTrial ? 'trialing' : 'active',
-        isBilled: !isTrial && pause?.billing !== 'stop', keepsFees: span.to !== undefined && ((life.keepsFees && span.to === life.to) || (span.to === next?.at && isNone(next.proration))),
+        isBilled: !isTrial && pause?.billing !== 'stop', feesTo: (life.keepsFees && span.to === life.to) || (span.to === next?.at && isNone(next?.proration)) ? inPhase?.to : span.to,
       });
     }
   }
