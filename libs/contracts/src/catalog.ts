@@ -8,6 +8,9 @@ export const proration = object({
   granularity: optional(oneOf('day', 'second', 'none', '30_360_actual', '30_360_strict')), prorateBounds: optional(flag()), prorateAmounts: optional(flag()),
 });
 export type Proration = TypeOf<typeof proration>;
+/** An instant at which a change has split a period, by the granularity that the change named. */
+export const periodCut = object({ at: instant(), granularity: oneOf('day', 'second', '30_360_actual', '30_360_strict') });
+export type PeriodCut = TypeOf<typeof periodCut>;
 
 /** A promise to spend `amount` in a period. What is used above it costs `overageFactor` times; `trueUp` (the default) bills what is missing. */
 export const commitment = object({ amount: decimal(), overageFactor: optional(decimal()), trueUp: optional(flag()) });

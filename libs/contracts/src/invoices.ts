@@ -1,4 +1,4 @@
-import { addOnCharge, proration } from './catalog';
+import { addOnCharge, periodCut, proration } from './catalog';
 import { defineEvent, type EventOf } from './event-definition';
 import { businessAddress, period, postalAddress } from './places';
 import { anything, decimal, instant, list, mapOf, object, oneOf, optional, personal, text, whole, type TypeOf } from './schema';
@@ -34,7 +34,7 @@ export const invoiceItem = object({
   /** With the price that is in force. */
   charge: addOnCharge, quantity: optional(decimal()),
   /** The whole period, and the part of it that is charged. The same where an item knows no periods. */
-  aligned: period, served: period, zone: text(64),
+  aligned: period, served: period, zone: text(64), cuts: optional(list(periodCut)),
   /** Where its usage begins, if before the part that is charged. */
   usageFrom: optional(instant()),
   /** Of a usage charge: how its meter counts, which says whether the amount of a part is a share of the whole. */

@@ -1,4 +1,4 @@
-import { billingInterval, proration } from './catalog';
+import { billingInterval, periodCut, proration } from './catalog';
 import { defineEvent, type EventOf } from './event-definition';
 import { anything, decimal, flag, instant, list, mapOf, object, oneOf, optional, text, whole, type TypeOf } from './schema';
 
@@ -70,6 +70,8 @@ export type SubscriptionResumed = EventOf<typeof SubscriptionResumed>;
 /** A stretch of time that an item of an invoice charges, or gives back. `slot` names what is charged and the aligned period that it is a part of. */
 export const billedSlice = object({
   slot: text(128), kind: oneOf('fee', 'usage', 'one_off'), from: instant(), to: instant(), alignedTo: instant(), lineId: text(), credit: optional(flag()),
+  /** How its ends are split, where a change said so: whatever is charged or given back there later is split the same way. */
+  cuts: optional(list(periodCut)),
   /** Usage that an interim invoice has charged: the window goes on, and the next invoice charges the whole of it less that. */
   interim: optional(flag()),
 });

@@ -43,10 +43,18 @@ export const elapsedAt = (by: ElapsedBy, period: Period, instant: Instant, zone:
   }
 };
 
-/** The slice of an aligned period that was served; with granularity `none` the whole of it. Refuses with `unknown_zone`. */
-export const sliceOf = (granularity: Granularity, aligned: Period, served: Period, zone: string): Slice => {
-  if (granularity === 'none') return { elapsedAtStart: NOTHING, elapsedAtEnd: WHOLE };
-  return { elapsedAtStart: elapsedAt(granularity, aligned, served.from, zone), elapsedAtEnd: elapsedAt(granularity, aligned, served.to, zone) };
+/** How the start and the end of a slice are split: they differ where a change has named another granularity than the plan. */
+export interface SplitBy { readonly from: Granularity; readonly to: Granularity }
+
+/**
+ * The slice of an aligned period that was served; with granularity `none` from its start, or to its end. Where two granularities put the end before the start, as within one day, it is empty. Refuses with
+ * `unknown_zone`.
+ */
+export const sliceOf = (granularity: Granularity | SplitBy, aligned: Period, served: Period, zone: string): Slice => {
+  const { from, to } = typeof granularity === 'string' ? { from: granularity, to: granularity } : granularity;
+  const elapsedAtStart = from === 'none' ? NOTHING : elapsedAt(from, aligned, served.from, zone);
+  const elapsedAtEnd = to === 'none' ? WHOLE : elapsedAt(to, aligned, served.to, zone);
+  return shareOf({ elapsedAtStart, elapsedAtEnd }).numerator < 0n ? { elapsedAtStart, elapsedAtEnd: elapsedAtStart } : { elapsedAtStart, elapsedAtEnd };
 };
 
 /** How much of the whole a slice is. Of an empty slice it is nothing. */
@@ -99,7 +107,7 @@ export interface ServedFee {
   readonly aligned: Period;
   /** The part of it that is charged: shorter at a start inside the period, a change, or an end. */
   readonly served: Period;
-  readonly granularity: Granularity;
+  readonly granularity: Granularity | SplitBy;
   /** The subscription's zone: its midnights are what days are told by. */
   readonly zone: string;
   readonly currency: string;

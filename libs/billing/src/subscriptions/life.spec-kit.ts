@@ -94,7 +94,9 @@ export class Life {
     if (code !== undefined) throw new Error(code);
     for (const line of lines) {
       this.invoiceOf.set(line.lineId, invoiceId);
-      this.credited[line.lineId] = { amount: line.amount, paid: line.amount, servicePeriod: line.servicePeriod, taxes: [] };
+      this.credited[line.lineId] = { amount: line.amount, paid: line.amount, left: line.amount, servicePeriod: line.servicePeriod, taxes: [] };
+      const { credits } = line;
+      if (credits !== undefined) this.credited[credits.lineId] = { ...this.credited[credits.lineId]!, left: this.money(this.credited[credits.lineId]!.left!).add(this.money(line.amount)).toString() };
     }
     this.lines.push(...lines);
     this.slices.push(...due.map(({ slice }) => slice));
@@ -114,7 +116,8 @@ export class Life {
     });
     return Object.fromEntries(all.filter(([, periods]) => periods.length > 0).sort(([left], [right]) => (left < right ? -1 : 1)));
   }
-  get total(): string { return Money.sum(this.lines.map(({ amount }) => Money.parse(amount, this.state.started!.currency)), this.state.started!.currency).toString(); }
+  get total(): string { return Money.sum(this.lines.map(({ amount }) => this.money(amount)), this.state.started!.currency).toString(); }
+  private money(amount: string): Money { return Money.parse(amount, this.state.started!.currency); }
   get history(): string { return canonicalJson({ changes: this.state.changes, ends: this.state.ends, pauses: this.state.pauses }); }
 }
 

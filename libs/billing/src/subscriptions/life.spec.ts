@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { Money, type Instant } from '@valueverse/kernel';
 import { runs } from '@valueverse/testing';
+import { termsAt } from './domain/changes';
 import type { Life } from './life.spec-kit';
 import { act, begin, later, PLANS, START, step, ZONES, type Step } from './random-life.spec-kit';
 
@@ -43,9 +44,23 @@ test('nothing is given back that was not charged', () => fc.assert(fc.property(l
   }
 }), runs(62, 40)));
 
+test('a change that is taken back in the same instant nets to zero, whether or not it was billed in between', () => fc.assert(fc.property(life, step, fc.boolean(), ([planKey, zone, steps], there, isBilledBetween) => {
+  const [{ life: own, end: now }, { life: left }] = [lived(planKey, zone, steps), lived(planKey, zone, steps)];
+  // What is billed once, when it is taken, is not given back.
+  const wanted: Step = { ...there, op: there.op === 'addOns' || there.op === 'quantity' ? there.op : 'plan', away: 0, atPeriodEnd: false, addOns: there.addOns.filter((key) => key !== 'yearly') };
+  const terms = termsAt(own.state, now);
+  if (act(own, wanted, now, 100) !== undefined) return;
+  if (isBilledBetween) own.run(now);
+  expect(own.do({ type: 'ChangeSubscription', subscriptionId: 'sub_1', changeId: 'chg_back', effectiveAt: now, terms, at: now })).toBeUndefined();
+  for (const one of [own, left]) one.run(now);
+  if (!isBilledBetween) expect([own.net, own.lines.length]).toEqual([left.net, left.lines.length]);
+  for (const one of [own, left]) one.run(later(now, 2 * 744));
+  expect(feesOf(own)).toEqual(feesOf(left));
+}), runs(63, 40)));
+
 describe('found by the lives above', () => {
   const on = (of: Life, now: Instant, wanted: Partial<Step>): string | undefined =>
-    act(of, { hours: 0, op: 'run', away: 0, atPeriodEnd: false, plan: 'fees', version: 1, quantity: 1, addOns: [], zone: 'UTC', gives: true, until: 0, none: false, ...wanted }, now, Number(now.replace(/\D/g, '')));
+    act(of, { hours: 0, op: 'run', away: 0, atPeriodEnd: false, plan: 'fees', version: 1, quantity: 1, addOns: [], zone: 'UTC', gives: true, until: 0, split: undefined, ...wanted }, now, Number(now.replace(/\D/g, '')));
   test('a fee of a whole year that is taken in its midst charges no month again', () => {
     const whole = begin('whole', 'UTC');
     for (const at of ['2024-01-03T10:00:00Z', '2024-02-03T10:00:00Z', '2024-03-03T10:00:00Z']) whole.run(at);
@@ -67,9 +82,31 @@ describe('found by the lives above', () => {
     on(kept, '2024-01-08T10:00:00Z', { op: 'addOns', addOns: ['yearly'] });
     // Until the phase ends on 3 March: 60 of 366 days, less the 5 of the trial.
     expect(kept.run('2024-01-08T10:00:00Z').map(({ chargeKey, amount }) => `${chargeKey} ${amount}`)).toEqual(['setup 5.00', 'base 13.00', 'year 55.00']);
-    on(kept, '2024-01-20T10:00:00Z', { op: 'addOns', addOns: [], none: true });
+    on(kept, '2024-01-20T10:00:00Z', { op: 'addOns', addOns: [], split: 'none' });
     expect(kept.run('2024-01-20T10:00:00Z').filter(({ type }) => type !== 'usage')).toEqual([]);
     expect(kept.run('2024-03-03T10:00:00Z').map(({ chargeKey }) => chargeKey)).not.toContain('year');
+  });
+  const fees = (lines: Life['lines']): string[] => lines.filter(({ type }) => type !== 'usage').map(({ chargeKey, amount }) => `${chargeKey} ${amount}`);
+  test('how a change splits is of what it changes: what it leaves as it is comes to its whole', () => {
+    const split = begin('fees', 'UTC');
+    expect(fees(split.run(START))).toEqual(['base 31.00', 'seats 7.77']);
+    on(split, '2024-01-16T22:00:00Z', { op: 'quantity', quantity: 2, split: 'second' });
+    // 17.5 of 31 days: 15.54 - 6.77; 7.77 - 3.38
+    expect(fees(split.run('2024-01-16T22:00:00Z'))).toEqual(['seats 8.77', 'seats -4.39']);
+    on(split, '2024-01-20T04:00:00Z', { op: 'quantity', quantity: 3 });
+    // 14 of 31 days, as the plan says: 23.31 - 12.78; 15.54 - 8.52
+    expect(fees(split.run('2024-01-20T04:00:00Z'))).toEqual(['seats 10.53', 'seats -7.02']);
+  });
+  test('what waits for the next period goes on waiting when something else is changed, and what was left as it was paid comes back with the rest when it ends', () => {
+    const waiting = begin('fees', 'UTC');
+    waiting.run(START);
+    on(waiting, '2024-01-10T10:00:00Z', { op: 'plan', plan: 'fees', version: 2, split: 'none' });
+    expect(fees(waiting.run('2024-01-10T10:00:00Z'))).toEqual([]);
+    on(waiting, '2024-01-13T10:00:00Z', { op: 'addOns', addOns: ['weekly'] });
+    expect(fees(waiting.run('2024-01-13T10:00:00Z'))).toEqual([]);
+    on(waiting, '2024-01-23T10:00:00Z', { op: 'cancel' });
+    // 11 of 31 days of what was paid: 31.00 - 20.00, 7.77 - 5.01; and the week in arrears
+    expect(fees(waiting.run('2024-01-23T10:00:00Z'))).toEqual(['week 4.00', 'week 6.00', 'base -11.00', 'seats -2.76']);
   });
   test('a change cannot be put into a period that is closed', () => {
     const fees = begin('fees', 'UTC');

@@ -29,22 +29,22 @@ export interface Step {
   readonly hours: number; readonly op: 'run' | 'interim' | 'plan' | 'quantity' | 'addOns' | 'anchor' | 'zone' | 'cancel' | 'reactivate' | 'pause' | 'resume' | 'drop';
   /** In hours from the time of the step; below zero it is backdated. */
   readonly away: number; readonly atPeriodEnd: boolean; readonly plan: typeof PLANS[number]; readonly version: number; readonly quantity: number; readonly addOns: readonly typeof ADD_ONS[number][]; readonly zone: string; readonly gives: boolean;
-  readonly until: number; readonly none: boolean;
+  readonly until: number; readonly split: 'none' | 'second' | 'day' | '30_360_strict' | undefined;
 }
 export const step: fc.Arbitrary<Step> = fc.record({
   hours: fc.constantFrom(0, 0, 1, 14, 24, 72, 168, 336, 744), op: fc.constantFrom<Step['op'][]>('run', 'run', 'run', 'run', 'interim', 'plan', 'quantity', 'quantity', 'addOns', 'addOns', 'anchor', 'zone', 'cancel', 'reactivate', 'pause', 'resume', 'drop'),
   away: fc.constantFrom(0, 0, 0, 1, 24, 100, -1, -24, -100, -800), atPeriodEnd: fc.boolean(), plan: fc.constantFrom(...PLANS), version: fc.constantFrom(1, 2), quantity: fc.integer({ min: 0, max: 3 }), addOns: fc.subarray([...ADD_ONS]),
-  zone: fc.constantFrom(...ZONES), gives: fc.boolean(), until: fc.constantFrom(0, 24, 500), none: fc.boolean(),
+  zone: fc.constantFrom(...ZONES), gives: fc.boolean(), until: fc.constantFrom(0, 24, 500), split: fc.constantFrom('none', 'none', 'second', 'day', '30_360_strict', undefined, undefined),
 });
 export const later = (at: Instant, hours: number): Instant => addMicros(at, BigInt(hours) * HOUR);
 
 /** What the API would make of a step that changes something. */
-export const commandOf = (life: Life, { op, away, atPeriodEnd, plan, version, quantity, addOns, zone, gives, until, none }: Step, now: Instant, nth: number): SubscriptionCommand => {
+export const commandOf = (life: Life, { op, away, atPeriodEnd, plan, version, quantity, addOns, zone, gives, until, split }: Step, now: Instant, nth: number): SubscriptionCommand => {
   const current = termsAt(life.state, now);
   const at = atPeriodEnd && compareInstants(now, START) >= 0 ? periodEndAt(current, now) : later(now, away);
   const onto = (wanted: Parameters<typeof newTerms>[1]): SubscriptionCommand => {
     const terms: SubscriptionTerms = newTerms(termsAt(life.state, at), wanted, at);
-    return { type: 'ChangeSubscription', subscriptionId: 'sub_1', changeId: `chg_${nth}`, effectiveAt: at, terms, at: now, ...(none ? { proration: { granularity: 'none' } } : {}) };
+    return { type: 'ChangeSubscription', subscriptionId: 'sub_1', changeId: `chg_${nth}`, effectiveAt: at, terms, at: now, ...(split === undefined ? {} : { proration: { granularity: split } }) };
   };
   switch (op) {
     case 'run': case 'interim': throw new Error(`${op} changes nothing`);

@@ -1,6 +1,6 @@
-import { canonicalJson, Decimal, isBefore, Money, type Rounding } from '@valueverse/kernel';
+import { canonicalJson, Decimal, isBefore, Money, type Instant, type Rounding } from '@valueverse/kernel';
 import type { CitedStatement, CreditedLine, GroupQuantity, InterimLine, InvoiceDrafted, InvoiceItem, InvoiceLine } from '@valueverse/contracts';
-import { DEFAULT_GRANULARITY, prorateFee, rateCommitment, rateFee, rateUsage, sliceOf, type ChargeTerms, type Slice, type Step, type UsageGroup } from '@valueverse/rating';
+import { DEFAULT_GRANULARITY, prorateFee, rateCommitment, rateFee, rateUsage, sliceOf, type ChargeTerms, type Granularity, type Slice, type SplitBy, type Step, type UsageGroup } from '@valueverse/rating';
 import { lineIdOf } from './line-id';
 
 /** A line as priced: discounts and taxes come after. */
@@ -42,9 +42,16 @@ const PRICED: { readonly [K in InvoiceItem['kind']]: (item: InvoiceItem, pricing
 };
 
 /** The part of its aligned period that an item is of; `undefined` for the whole of it. */
-export const sliceOfItem = ({ aligned, served, zone, proration }: InvoiceItem): Slice | undefined => {
+export const sliceOfItem = (item: InvoiceItem): Slice | undefined => {
+  const { aligned, served, zone } = item;
   if (served.from === aligned.from && served.to === aligned.to) return undefined;
-  return sliceOf(proration?.granularity ?? DEFAULT_GRANULARITY, aligned, served, zone);
+  return sliceOf(splitOf(item), aligned, served, zone);
+};
+
+/** By its own granularity, and by that of a change where one has split it; a charge that says its granularity is always split by that. */
+const splitOf = ({ charge, served, proration, cuts = [] }: InvoiceItem): SplitBy => {
+  const at = (instant: Instant): Granularity => charge.proration?.granularity ?? cuts.find((cut) => cut.at === instant)?.granularity ?? proration?.granularity ?? DEFAULT_GRANULARITY;
+  return { from: at(served.from), to: at(served.to) };
 };
 
 const base = (item: InvoiceItem, { invoiceId }: Pricing): Pick<PricedLine, 'lineId' | 'itemId' | 'chargeKey' | 'description' | 'servicePeriod' | 'dimensions'> & Partial<PricedLine> => {
@@ -80,8 +87,8 @@ const creditLine = (item: InvoiceItem, pricing: Pricing): PricedLine[] => {
   const discount = Money.parse(original.amount, currency).subtract(Money.parse(original.paid, currency));
   const steps: LineStep[] = negated(fee.steps);
   if (!discount.isZero()) {
-    const { zone, proration, served } = item;
-    const part = prorateFee({ full: discount.toDecimal(), aligned: { ...original.servicePeriod }, served, granularity: proration?.granularity ?? DEFAULT_GRANULARITY, zone, currency, rounding });
+    const { zone, served } = item;
+    const part = prorateFee({ full: discount.toDecimal(), aligned: { ...original.servicePeriod }, served, granularity: splitOf(item), zone, currency, rounding });
     steps.push({ kind: 'discount', amount: part.amount.toDecimal().toString() });
   }
   const amount = Money.fromDecimal(Decimal.sum(steps.map((step) => Decimal.parse(step.amount))), currency, rounding);

@@ -1,5 +1,5 @@
 import { addMicros, canonicalJson, compareInstants, derivedId, earlierOf, isBefore, laterOf, periodAt, periodContaining, type Instant, type Interval, type Period } from '@valueverse/kernel';
-import type { AddOnCharge, BilledSlice, Charge, CommittedFee, InvoiceItem, Proration } from '@valueverse/contracts';
+import type { AddOnCharge, BilledSlice, Charge, CommittedFee, InvoiceItem, PeriodCut, Proration } from '@valueverse/contracts';
 import { DEFAULT_GRANULARITY } from '@valueverse/rating';
 import { lineIdOf } from '../../invoicing/domain/line-id';
 import { commitmentOf } from './commitments';
@@ -26,7 +26,7 @@ export interface Catalogue { readonly courses: PlanCourses; readonly chargesOf: 
 /** An item of an invoice, and the slice that is noted with the subscription once it is billed. */
 export interface DueItem { readonly item: InvoiceItem; readonly slice: BilledSlice }
 /** A part of a line that is given back. */
-export interface DueCredit { readonly served: Period; readonly of: Billed }
+export interface DueCredit { readonly served: Period; readonly of: Billed; readonly cuts: PeriodCut[] }
 export interface Due { readonly items: readonly DueItem[]; readonly credits: readonly DueCredit[] }
 
 const JUST_BEFORE = -1n;
@@ -77,15 +77,39 @@ const slotsOf = (subscription: Subscription, catalogue: Catalogue, at: Instant):
   const slots = new Map<string, Slot>();
   const { billedTo, started } = subscription;
   const { floor = started!.startsAt } = subscription;
-  for (const stretch of stretchesOf(subscription, catalogue.courses)) {
+  const stretches = stretchesOf(subscription, catalogue.courses);
+  const waiting = new Set<string>();
+  let steady: ReadonlySet<string> = new Set();
+  for (const [nth, stretch] of stretches.entries()) {
+    if (stretch.from === stretch.changedAt) steady = steadyAt(stretches[nth - 1], stretch, catalogue);
     if (!stretch.isBilled || compareInstants(stretch.from, at) > 0) continue;
+    const around: Around = { stretch, at, waiting, steady, steadyAfter: steadyAt(stretch, stretches[nth + 1], catalogue) };
     const charges = catalogue.chargesOf(stretch);
     for (const one of [...charges, ...commitmentOf(catalogue.courses(stretch.terms), stretch, charges)]) {
       if (isOneOff(one)) { addOneOff(slots, one, stretch); continue; }
-      for (const aligned of alignedPeriods(stretch, one.interval ?? stretch.terms.interval, floor, billedTo ?? floor, at)) addTo(slots, one, stretch, aligned, at);
+      for (const aligned of alignedPeriods(stretch, one.interval ?? stretch.terms.interval, floor, billedTo ?? floor, at)) addTo(slots, one, aligned, around);
     }
   }
-  return slots;
+  const splits = new Set(splitsOf(subscription).map((cut) => cut.at));
+  return new Map([...slots].map(([key, slot]) => [key, isUnsplit(slot) ? { ...slot, wanted: wholeOf(slot, slot.wanted, splits), kept: wholeOf(slot, slot.kept, splits) } : slot]));
+};
+
+/** A fee of granularity `none` is that of the whole period, but for where a change that names another one begins or ends it. */
+const isUnsplit = ({ proration, inForce: { charge } }: Slot): boolean => (proration.granularity ?? DEFAULT_GRANULARITY) === 'none' && charge.type === 'recurring';
+const wholeOf = ({ aligned }: Slot, periods: readonly Period[], splits: ReadonlySet<Instant>): Period[] =>
+  merged(periods.map(({ from, to }) => ({ from: splits.has(from) ? from : aligned.from, to: splits.has(to) ? to : aligned.to })));
+
+const nameOf = ({ charge, addOnKey }: ChargeInForce): string => JSON.stringify([addOnKey ?? null, charge.key]);
+
+/** The fees in advance that a change which says `none` leaves as they are: they go on as if there had been no change. */
+const steadyAt = (before: Stretch | undefined, after: Stretch | undefined, catalogue: Catalogue): ReadonlySet<string> => {
+  if (before === undefined || after === undefined || !after.feesFromNext || after.from !== after.changedAt || before.to !== after.from || !before.isBilled || !after.isBilled) return new Set();
+  const keysIn = (stretch: Stretch): Map<string, string> => new Map(catalogue.chargesOf(stretch).filter((inForce) => isInAdvance({ inForce }) && !isOneOff(inForce)).map((one) => {
+    const { period } = periodContaining(stretch.terms.anchor, one.interval ?? stretch.terms.interval, after.from);
+    return [nameOf(one), slotKey(one, stretch, period, prorationIn(stretch, one))];
+  }));
+  const known = keysIn(before);
+  return new Set([...keysIn(after)].filter(([name, key]) => known.get(name) === key).map(([name]) => name));
 };
 
 /** The aligned periods of a stretch up to an instant. One that ends at `billedTo` may still have arrears to be billed. */
@@ -117,18 +141,22 @@ const addOneOff = (slots: Map<string, Slot>, inForce: ChargeInForce, stretch: St
 
 const prorationIn = ({ proration }: Stretch, { charge }: ChargeInForce): Proration => ({ ...proration, ...charge.proration });
 
-const addTo = (slots: Map<string, Slot>, inForce: ChargeInForce, stretch: Stretch, aligned: Period, at: Instant): void => {
+/** What a charge of a stretch is added with: the fees that wait for their next period, and those that the change at its start, and at its end, leaves as they are. */
+interface Around { readonly stretch: Stretch; readonly at: Instant; readonly waiting: Set<string>; readonly steady: ReadonlySet<string>; readonly steadyAfter: ReadonlySet<string> }
+
+const addTo = (slots: Map<string, Slot>, inForce: ChargeInForce, aligned: Period, { stretch, at, waiting, steady, steadyAfter }: Around): void => {
   const proration = prorationIn(stretch, inForce);
-  const isWhole = (proration.granularity ?? DEFAULT_GRANULARITY) === 'none' && inForce.charge.type === 'recurring';
-  if (stretch.feesFromNext && isInAdvance({ inForce }) && isBefore(aligned.from, stretch.changedAt)) return;
-  const end = isInAdvance({ inForce }) ? stretch.feesTo : stretch.to;
-  const wanted = overlapOf({ from: stretch.from, to: end }, aligned);
-  if (wanted === undefined) return;
-  const kept = overlapOf({ from: stretch.from, to: end !== undefined && isBefore(at, end) ? undefined : end }, aligned)!;
   const key = slotKey(inForce, stretch, aligned, proration);
+  const isAdvance = isInAdvance({ inForce });
+  // What has waited goes on waiting, whatever else is changed in its period.
+  if (isAdvance && (waiting.has(key) || (stretch.feesFromNext && isBefore(aligned.from, stretch.changedAt) && !steady.has(nameOf(inForce))))) { waiting.add(key); return; }
+  const end = isAdvance && !steadyAfter.has(nameOf(inForce)) ? stretch.feesTo : stretch.to;
+  const served = overlapOf({ from: stretch.from, to: end }, aligned);
+  if (served === undefined) return;
+  const kept = overlapOf({ from: stretch.from, to: end !== undefined && isBefore(at, end) ? undefined : end }, aligned)!;
   const known = slots.get(key) ?? { key, inForce, stretch, aligned, proration, wanted: [], kept: [], feeKeys: [] };
   const fees = (inForce.filledBy ?? []).filter((one) => one.charge.type === 'recurring').map((one) => slotKey(one, stretch, aligned, prorationIn(stretch, one)));
-  slots.set(key, { ...known, feeKeys: [...new Set([...known.feeKeys, ...fees])], wanted: merged([...known.wanted, isWhole ? aligned : wanted]), kept: merged([...known.kept, isWhole ? aligned : kept]) });
+  slots.set(key, { ...known, feeKeys: [...new Set([...known.feeKeys, ...fees])], wanted: merged([...known.wanted, served]), kept: merged([...known.kept, kept]) });
 };
 
 /** Where each line still charges: its own part less what was given back of it. Interim invoices charge usage that stays to be charged. */
@@ -142,9 +170,30 @@ const chargesOf = (slot: Slot, subscription: Subscription, at: Instant, invoiceI
   return without(windows, charged).map((served) => itemOf(slot, served, subscription, invoiceId));
 };
 
+/** The changes that name how they split. */
+const splitsOf = ({ changes }: Subscription): PeriodCut[] =>
+  changes.flatMap(({ at, proration: { granularity } = {} }): PeriodCut[] => (granularity === undefined || granularity === 'none' ? [] : [{ at, granularity }]));
+
+/**
+ * How a part of a slot is split where changes have named a granularity. Where it was split before, it is as it was then, whatever became of that change: so the parts of a slot always add up.
+ */
+const cutsIn = (subscription: Subscription, slot: string, { from, to }: Period): PeriodCut[] => {
+  const own = subscription.billed.filter((one) => one.slot === slot);
+  const ends = new Set(own.flatMap((one) => [one.from, one.to]));
+  const known = new Map([...own.flatMap(({ cuts = [] }) => cuts), ...splitsOf(subscription).filter(({ at }) => !ends.has(at))].map((cut) => [cut.at, cut]));
+  return [...known.values()].filter(({ at }) => !isBefore(at, from) && !isBefore(to, at));
+};
+const withCuts = (cuts: PeriodCut[]): Pick<InvoiceItem, 'cuts'> => (cuts.length === 0 ? {} : { cuts });
+const endsOf = (cuts: readonly PeriodCut[], { from, to }: Period): PeriodCut[] => cuts.filter(({ at }) => at === from || at === to);
+
+/** What the changes at both ends of a part say of its bounds and amounts. */
+const flagsAt = ({ changes }: Subscription, { from, to }: Period): Proration => Object.assign({}, ...changes.filter(({ at }) => at === from || at === to).map(({ proration: { granularity: _, ...flags } = {} }) => flags)) as Proration;
+
 const itemOf = (slot: Slot, served: Period, subscription: Subscription, invoiceId: string): DueItem => {
   const { inForce: { charge, quantity, addOnKey }, stretch: { terms, phase }, aligned, proration } = slot;
   const itemId = derivedId('item', invoiceId, slot.key, served.from);
+  const cuts = cutsIn(subscription, slot.key, served);
+  const split: Proration = { ...proration, ...flagsAt(subscription, served), ...charge.proration };
   const kind = isUsage(slot) ? 'usage' : isOneOff(slot.inForce) ? 'one_off' : 'fee';
   const { subscriptionId, startsAt, countFrom = startsAt } = subscription.started!;
   const interim = isUsage(slot) ? subscription.billed.filter((one) => one.interim === true && one.slot === slot.key && one.from === served.from).map((one) => one.invoiceId) : [];
@@ -153,9 +202,9 @@ const itemOf = (slot: Slot, served: Period, subscription: Subscription, invoiceI
     item: {
       itemId, kind, subscriptionId, planKey: terms.planKey, planVersion: terms.planVersion, charge, aligned, served, zone: terms.anchor.zone,
       ...(phase === undefined ? {} : { phaseKey: phase.key }), ...(addOnKey === undefined ? {} : { addOnKey }), ...(kind === 'usage' ? {} : { quantity }),
-      ...(Object.keys(proration).length === 0 ? {} : { proration }), ...(usageFrom === undefined ? {} : { usageFrom }), ...(interim.length === 0 ? {} : { interimInvoices: interim }),
+      ...withCuts(cuts), ...(Object.keys(split).length === 0 ? {} : { proration: split }), ...(usageFrom === undefined ? {} : { usageFrom }), ...(interim.length === 0 ? {} : { interimInvoices: interim }),
     },
-    slice: { slot: slot.key, kind, ...served, alignedTo: aligned.to, lineId: lineIdOf(invoiceId, itemId) },
+    slice: { slot: slot.key, kind, ...served, ...withCuts(endsOf(cuts, served)), alignedTo: aligned.to, lineId: lineIdOf(invoiceId, itemId) },
   };
 };
 
@@ -170,18 +219,16 @@ const withFees = (due: DueItem, { inForce: { filledBy }, feeKeys }: Slot, slots:
 };
 
 /** What is charged of fees where they are not due any more, line by line. */
-const creditsOf = ({ billed }: Subscription, slots: ReadonlyMap<string, Slot>): DueCredit[] => standing(billed.filter(({ kind }) => kind === 'fee'))
-  .flatMap(({ of, periods }) => without(periods, slots.get(of.slot)?.kept ?? []).map((served) => ({ served, of })));
+const creditsOf = (subscription: Subscription, slots: ReadonlyMap<string, Slot>): DueCredit[] => standing(subscription.billed.filter(({ kind }) => kind === 'fee'))
+  .flatMap(({ of, periods }) => without(periods, slots.get(of.slot)?.kept ?? []).map((served) => ({ served, of, cuts: cutsIn(subscription, of.slot, served) })));
 
 /** The item that gives a part of a fee back. */
-export const creditItem = ({ served, of }: DueCredit, original: InvoiceItem, invoiceId: string): DueItem => {
+export const creditItem = ({ served, of, cuts }: DueCredit, original: InvoiceItem, invoiceId: string): DueItem => {
   const itemId = derivedId('item', invoiceId, 'credit', of.lineId, served.from);
-  const { requests: _, interimInvoices: __, ...rest } = original;
-  return {
-    item: { ...rest, itemId, kind: 'credit', served, credits: { invoiceId: of.invoiceId, lineId: of.lineId } },
-    slice: { slot: of.slot, kind: 'fee', ...served, alignedTo: of.alignedTo, lineId: of.lineId, credit: true },
-  };
+  const { requests: _, interimInvoices: __, cuts: ___, ...rest } = original;
+  return { item: { ...rest, itemId, kind: 'credit', served, ...withCuts(cuts), credits: { invoiceId: of.invoiceId, lineId: of.lineId } }, slice: creditSlice({ served, of, cuts }) };
 };
+export const creditSlice = ({ served, of: { slot, alignedTo, lineId }, cuts }: DueCredit): BilledSlice => ({ slot, kind: 'fee', ...served, ...withCuts(endsOf(cuts, served)), alignedTo, lineId, credit: true });
 
 /** The next instant after `after` at which something of a subscription may fall due: a boundary of its periods, or of its life. `undefined` when there is none. */
 export const nextDueAfter = (subscription: Subscription, catalogue: Catalogue, after: Instant): Instant | undefined => {

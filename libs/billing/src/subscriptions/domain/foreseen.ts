@@ -1,6 +1,6 @@
 import { isBefore, type Instant } from '@valueverse/kernel';
 import type { SubscriptionEvent } from '@valueverse/contracts';
-import { dueAt, lastDueBefore, type Catalogue } from './due-items';
+import { creditSlice, dueAt, lastDueBefore, type Catalogue } from './due-items';
 import { evolveSubscription, subscription, type Subscription, type SubscriptionCommand } from './subscription.decider';
 
 /** The subscription as a command leaves it. Refuses as the command does. */
@@ -13,7 +13,7 @@ export const billedUpTo = <S extends Subscription>(row: S, catalogue: Catalogue,
   if (isBefore(at, startsAt)) return row;
   const { items, credits } = dueAt(row, catalogue, at, '');
   if (items.length === 0 && credits.length === 0) return row;
-  const slices = [...items.map(({ slice }) => slice), ...credits.map(({ served, of }) => ({ slot: of.slot, kind: of.kind, ...served, alignedTo: of.alignedTo, lineId: of.lineId, credit: true }))];
+  const slices = [...items.map(({ slice }) => slice), ...credits.map(creditSlice)];
   return evolveSubscription({ type: 'SubscriptionBilled', subscriptionId, invoiceId: '', at, slices, billedAt: at }, row) as S;
 };
 

@@ -91,9 +91,13 @@ export const stretchesOf = (subscription: Subscription, courses: PlanCourses): S
       const phase = inPhase?.phase;
       const pause = subscription.pauses.find((one) => contains(one, span.from));
       const isTrial = contains(trial, span.from) || phase?.trial === true;
+      const endsByChange = span.to !== undefined && span.to === next?.at;
+      // What a cancellation gives back, it gives back of what a change has left as it was paid, too.
+      const unlessEnded = [inPhase?.to, life.keepsFees ? undefined : life.to].filter((at): at is Instant => at !== undefined).sort(compareInstants)[0];
+      const keepsFees = (life.keepsFees && span.to === life.to) || (endsByChange && isNone(next.proration));
       all.push({
-        ...span, terms: own, proration: isNone(proration) ? course.proration : proration ?? course.proration, phase, changedAt: at, feesFromNext: nth > 0 && isNone(proration), addOnsSince, status: pause !== undefined ? 'paused' : isTrial ? 'trialing' : 'active',
-        isBilled: !isTrial && pause?.billing !== 'stop', feesTo: (life.keepsFees && span.to === life.to) || (span.to === next?.at && isNone(next?.proration)) ? inPhase?.to : span.to,
+        ...span, terms: own, proration: course.proration, phase, changedAt: at, feesFromNext: nth > 0 && isNone(proration),
+        addOnsSince, status: pause !== undefined ? 'paused' : isTrial ? 'trialing' : 'active', isBilled: !isTrial && pause?.billing !== 'stop', feesTo: keepsFees ? unlessEnded : span.to,
       });
     }
   }
