@@ -156,12 +156,17 @@ test('1 November to 1 December: what arrives in the grace hour is billed, what c
   expect([await verified(november), await verified(december)]).toEqual([[true], [true]]);
 }, TIMEOUT_MS);
 
-test('1 November, a card without funds: a day later the invoice is overdue, and its payment failed', async () => {
+test('1 November, a card without funds: a day later the invoice is overdue, it is tried on the 2nd, 4th, 6th and 8th, and then the payment has failed', async () => {
   const acme = await customer('2023-11-01T00:00:00Z', { planKey: 'models', token: 'tok_declined_insufficient_funds' });
   await edition.advance(acme.clock, '2023-11-02T00:00:00Z');
   const [invoice] = await invoicesOf(acme);
   expect(invoice).toMatchObject({ status: 'finalized', paymentStatus: 'overdue', total: '49.00', amountPaid: '0.00', amountRemaining: '49.00' });
-  expect(await paymentsOf(invoice)).toMatchObject([{ status: 'failed', attempts: [{ status: 'declined', declineCode: 'insufficient_funds' }] }]);
+  const declined = { status: 'declined', declineCode: 'insufficient_funds' };
+  expect(await paymentsOf(invoice)).toMatchObject([{ status: 'pending', nextAttemptAt: '2023-11-04T00:00:00Z', attempts: [declined, declined] }]);
+  await edition.advance(acme.clock, '2023-11-09T00:00:00Z');
+  const [payment] = await paymentsOf(invoice);
+  expect(payment).toMatchObject({ status: 'failed', nextAttemptAt: null });
+  expect(payment.attempts.map(({ startedAt }: { startedAt: string }) => startedAt)).toEqual(['01', '02', '04', '06', '08'].map((day) => `2023-11-${day}T00:00:00Z`));
 }, TIMEOUT_MS);
 
 test('1 November, a meter that is made after its events: they are counted', async () => {

@@ -77,8 +77,8 @@ test('a declined payment is counted with its provider and the class of its decli
   const clock = await edition.post('/api/v1/billing/clocks', { name: 'c', now: '2024-01-01T00:00:00Z' });
   await edition.post('/api/v1/billing/plans', { key: 'fee', name: 'Fee', currency: 'USD', interval: { unit: 'month', count: 1 }, charges: [{ key: 'f', name: 'F', type: 'recurring', timing: 'in_advance', price: { model: 'flat', amount: '5.00' } }] });
   const account = await edition.post('/api/v1/billing/accounts', { name: 'B', email: 'b@acme.example', currency: 'USD', timezone: 'UTC', testClockId: clock.id });
-  await edition.post('/api/v1/payments/methods', { accountId: account.id, provider: 'sandbox', token: 'tok_declined_insufficient_funds', default: true });
+  await edition.post('/api/v1/payments/methods', { accountId: account.id, provider: 'sandbox', token: 'tok_declined_expired_card', default: true });
   await edition.post('/api/v1/billing/subscriptions', { accountId: account.id, planKey: 'fee', startsAt: '2024-01-01T00:00:00Z' });
-  await becomes('valueverse_payments_answers_total{provider="sandbox",operation="charge",outcome="declined",decline_class="soft"}', 1);
+  await becomes('valueverse_payments_answers_total{provider="sandbox",operation="charge",outcome="declined",decline_class="hard"}', 1);
   await becomes('valueverse_payments_payments_total{status="failed"}', 1);
 }, TIMEOUT_MS);

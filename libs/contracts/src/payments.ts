@@ -3,44 +3,112 @@ import { decimal, flag, instant, object, oneOf, optional, text, whole } from './
 
 export const PaymentMethodAttached = defineEvent({
   name: 'PaymentMethodAttached', topic: 'payments.methods', fact: 'payment_method.attached',
-  data: object({ methodId: text(), accountId: text(), provider: text(64), token: text(256), default: flag(), attachedAt: instant() }),
+  data: object({
+    methodId: text(), accountId: text(), provider: text(64), token: text(256), default: flag(), attachedAt: instant(), brand: optional(text(64)), last4: optional(text(4)), expires: optional(text(7)),
+  }),
 });
 export type PaymentMethodAttached = EventOf<typeof PaymentMethodAttached>;
+
+const ofPayment = { paymentId: text(), attempt: whole(1) };
+const ofInvoice = { paymentId: text(), invoiceId: text(), accountId: text(), amount: decimal(), currency: text(3) };
+const declineClass = oneOf('hard', 'soft', 'fraud', 'technical');
 
 /** An invoice is to be collected: one open payment per invoice. */
 export const PaymentRequested = defineEvent({
   name: 'PaymentRequested', topic: 'payments.payments', fact: 'payment.requested',
-  data: object({ paymentId: text(), invoiceId: text(), accountId: text(), amount: decimal(), currency: text(3), methodId: text(), provider: text(64), requestedAt: instant() }),
+  data: object({ ...ofInvoice, methodId: text(), provider: text(64), requestedAt: instant() }),
 });
-/** The attempt number and the key for the provider are stored before anything is sent. */
+/** The attempt number and the key for the provider are stored before anything is sent. The method is that of the request where none is named. */
 export const PaymentAttemptStarted = defineEvent({
   name: 'PaymentAttemptStarted', topic: 'payments.payments', fact: 'payment.attempt_started',
-  data: object({ paymentId: text(), attempt: whole(1), providerKey: text(), startedAt: instant() }),
+  data: object({ ...ofPayment, providerKey: text(), startedAt: instant(), methodId: optional(text()), provider: optional(text(64)) }),
 });
 export const PaymentAttemptDeclined = defineEvent({
   name: 'PaymentAttemptDeclined', topic: 'payments.payments', fact: 'payment.attempt_declined',
-  data: object({ paymentId: text(), attempt: whole(1), declineCode: text(128), declineClass: oneOf('hard', 'soft', 'fraud', 'technical'), declinedAt: instant() }),
+  data: object({ ...ofPayment, declineCode: text(128), declineClass, declinedAt: instant() }),
 });
 /** The answer was lost. Not a failure: the provider is asked before anything is tried again. */
 export const PaymentAttemptLost = defineEvent({
   name: 'PaymentAttemptLost', topic: 'payments.payments', fact: 'payment.attempt_lost',
-  data: object({ paymentId: text(), attempt: whole(1), reason: text(), lostAt: instant() }),
+  data: object({ ...ofPayment, reason: text(), lostAt: instant() }),
+});
+/** The money is on its way, and arrives within days or not. */
+export const PaymentAttemptAccepted = defineEvent({
+  name: 'PaymentAttemptAccepted', topic: 'payments.payments', fact: 'payment.attempt_accepted',
+  data: object({ ...ofPayment, providerReference: text(256), acceptedAt: instant() }),
+});
+/** The customer has to confirm the attempt, at `url`. */
+export const PaymentActionRequired = defineEvent({
+  name: 'PaymentActionRequired', topic: 'payments.payments', fact: 'payment.action_required',
+  data: object({ ...ofPayment, invoiceId: text(), accountId: text(), providerReference: text(256), url: text(2048), requiredAt: instant() }),
+});
+/** The next attempt begins at `retryAt`, by this method. */
+export const PaymentRetryScheduled = defineEvent({
+  name: 'PaymentRetryScheduled', topic: 'payments.payments', fact: 'payment.retry_scheduled',
+  data: object({ ...ofPayment, retryAt: instant(), methodId: text(), provider: text(64), declineClass, scheduledAt: instant() }),
 });
 export const PaymentSucceeded = defineEvent({
   name: 'PaymentSucceeded', topic: 'payments.payments', fact: 'payment.succeeded',
-  data: object({ paymentId: text(), invoiceId: text(), accountId: text(), amount: decimal(), currency: text(3), attempt: whole(1), providerReference: text(256), succeededAt: instant() }),
+  data: object({ ...ofInvoice, attempt: whole(1), providerReference: text(256), succeededAt: instant(), fee: optional(decimal()) }),
 });
 export const PaymentFailed = defineEvent({
   name: 'PaymentFailed', topic: 'payments.payments', fact: 'payment.failed',
-  data: object({ paymentId: text(), invoiceId: text(), accountId: text(), amount: decimal(), currency: text(3), declineCode: optional(text(128)), failedAt: instant() }),
+  data: object({ ...ofInvoice, declineCode: optional(text(128)), failedAt: instant() }),
+});
+/** Nothing is collected any more: the invoice was paid in another way, or is void. */
+export const PaymentCancelled = defineEvent({
+  name: 'PaymentCancelled', topic: 'payments.payments', fact: 'payment.cancelled',
+  data: object({ ...ofInvoice, reason: text(512), cancelledAt: instant() }),
+});
+/** A second attempt took money too, against what its provider had said before: it is given back. */
+export const PaymentDuplicated = defineEvent({
+  name: 'PaymentDuplicated', topic: 'payments.payments', fact: 'payment.duplicated',
+  data: object({ ...ofPayment, accountId: text(), amount: decimal(), currency: text(3), providerReference: text(256), foundAt: instant() }),
+});
+
+const ofRefund = { paymentId: text(), refundId: text(), amount: decimal(), currency: text(3) };
+/** The key for the provider is stored before anything is sent; `providerReference` is the charge that is given back. */
+export const RefundRequested = defineEvent({
+  name: 'RefundRequested', topic: 'payments.payments', fact: 'refund.requested',
+  data: object({ ...ofRefund, reason: text(512), providerKey: text(), providerReference: text(256), attempt: whole(1), requestedAt: instant() }),
+});
+export const RefundSucceeded = defineEvent({
+  name: 'RefundSucceeded', topic: 'payments.payments', fact: 'refund.succeeded',
+  data: object({ ...ofRefund, invoiceId: text(), accountId: text(), providerReference: text(256), refundedAt: instant() }),
+});
+/** Also after it had succeeded: the bank of the customer sent the money back to us. */
+export const RefundFailed = defineEvent({
+  name: 'RefundFailed', topic: 'payments.payments', fact: 'refund.failed',
+  data: object({ ...ofRefund, code: text(128), failedAt: instant() }),
+});
+const ofDispute = { paymentId: text(), disputeId: text(), amount: decimal(), currency: text(3) };
+/** The customer takes the money back through the bank; it is gone until the dispute is won. */
+export const DisputeOpened = defineEvent({
+  name: 'DisputeOpened', topic: 'payments.payments', fact: 'dispute.opened',
+  data: object({ ...ofDispute, invoiceId: text(), accountId: text(), reason: text(128), providerReference: text(256), evidenceDueBy: optional(instant()), openedAt: instant() }),
+});
+export const DisputeClosed = defineEvent({
+  name: 'DisputeClosed', topic: 'payments.payments', fact: 'dispute.closed',
+  data: object({ ...ofDispute, invoiceId: text(), accountId: text(), outcome: oneOf('won', 'lost'), closedAt: instant() }),
 });
 export type PaymentRequested = EventOf<typeof PaymentRequested>;
 export type PaymentAttemptStarted = EventOf<typeof PaymentAttemptStarted>;
 export type PaymentAttemptDeclined = EventOf<typeof PaymentAttemptDeclined>;
 export type PaymentAttemptLost = EventOf<typeof PaymentAttemptLost>;
+export type PaymentAttemptAccepted = EventOf<typeof PaymentAttemptAccepted>;
+export type PaymentActionRequired = EventOf<typeof PaymentActionRequired>;
+export type PaymentRetryScheduled = EventOf<typeof PaymentRetryScheduled>;
 export type PaymentSucceeded = EventOf<typeof PaymentSucceeded>;
 export type PaymentFailed = EventOf<typeof PaymentFailed>;
+export type PaymentCancelled = EventOf<typeof PaymentCancelled>;
+export type PaymentDuplicated = EventOf<typeof PaymentDuplicated>;
+export type RefundRequested = EventOf<typeof RefundRequested>;
+export type RefundSucceeded = EventOf<typeof RefundSucceeded>;
+export type RefundFailed = EventOf<typeof RefundFailed>;
+export type DisputeOpened = EventOf<typeof DisputeOpened>;
+export type DisputeClosed = EventOf<typeof DisputeClosed>;
 
 export const PAYMENT_EVENTS = [
-  PaymentMethodAttached, PaymentRequested, PaymentAttemptStarted, PaymentAttemptDeclined, PaymentAttemptLost, PaymentSucceeded, PaymentFailed,
+  PaymentMethodAttached, PaymentRequested, PaymentAttemptStarted, PaymentAttemptDeclined, PaymentAttemptLost, PaymentAttemptAccepted, PaymentActionRequired, PaymentRetryScheduled, PaymentSucceeded, PaymentFailed, PaymentCancelled,
+  PaymentDuplicated, RefundRequested, RefundSucceeded, RefundFailed, DisputeOpened, DisputeClosed,
 ] as const;

@@ -8,10 +8,14 @@ import { paymentIdOf } from './collection/collector';
 import { type PaymentRow, paymentView } from './collection/payments';
 import { paymentsContext, paymentsShape, type PaymentProvider } from './index';
 import { methodsDecider } from './methods/methods';
-import { type BookEntry, SandboxBank } from './providers/sandbox/sandbox-bank';
-import { SandboxProvider } from './providers/sandbox/sandbox-provider';
+import { SandboxBook } from './providers/sandbox/sandbox-book';
+import { Sandbox, sandboxProvider } from './providers/sandbox/sandbox';
+import type { Fault } from './providers/sandbox/sandbox-faults';
+import type { Intent } from './providers/sandbox/sandbox-objects';
 
 const MASTER_KEY = Buffer.alloc(32, 7);
+const PROVIDER_TIMEOUT_MS = 5_000;
+const BOOK_MAX = 100_000;
 const NO_ANCHORS: AnchorStore = { append: async () => undefined, read: async () => [] };
 const HOSTED: ContextShape = { name: 'host', definitions: [...CLOCK_EVENTS, ...IDENTITY_EVENTS], readModels: [], migrations: [CREDENTIALS] };
 const BILLING: ContextShape = { name: 'billing', definitions: BILLING_EVENTS, readModels: [], migrations: [], schemas: ['identity'] };
@@ -39,27 +43,29 @@ const prepare = async (url: string): Promise<void> => {
 
 /** One process with payments in it. */
 export class PaymentsProcess {
-  private constructor(readonly service: Service, readonly clock: Clock, private readonly feed: PostgresFeed) {}
+  private constructor(readonly service: Service, readonly clock: Clock, private readonly feed: PostgresFeed, private readonly sandbox: Sandbox) {}
 
   static start(url: string, billing: Service, wrap?: (sandbox: PaymentProvider) => PaymentProvider): { process: PaymentsProcess; context: ReturnType<typeof paymentsContext> } {
     const feed = new PostgresFeed(url);
     const clock = systemClock;
     const service = serviceOf('payments', url, feed, clock, () => billing.reports.hasPublished());
     const auth = authFor(service, { digestKey: digestKeyOf(MASTER_KEY), operatorToken: 'operator', serviceToken: 'service' });
-    const context = paymentsContext(service, { auth, ...(wrap === undefined ? {} : { providers: [wrap(sandboxOf(service))] }) });
+    const sandbox = new Sandbox(service.database, clock);
+    if (wrap !== undefined) sandbox.start();
+    const context = paymentsContext(service, { auth, ...(wrap === undefined ? {} : { providers: [wrap(sandboxProvider(sandbox, PROVIDER_TIMEOUT_MS))] }) });
     service.use([{ consumers: auth.consumers, jobs: [] }, context.parts]);
     service.start();
-    return { process: new PaymentsProcess(service, clock, feed), context };
+    return { process: new PaymentsProcess(service, clock, feed, sandbox), context };
   }
   private stopping: Promise<void> | undefined;
   stop(): Promise<void> {
     return (this.stopping ??= (async () => {
       await this.service.stop();
+      await this.sandbox.stop();
       await this.feed.close();
     })());
   }
 }
-const sandboxOf = (service: Service): PaymentProvider => new SandboxProvider(new SandboxBank(service.database, service.clock));
 
 /** Billing that says what a spec wants, payments as it is, and its face. */
 export class PaymentsBed {
@@ -148,7 +154,14 @@ export class PaymentsBed {
     return process.service.database.transaction({ role: 'api', tenant }, async (tx) =>
       (await process.service.log.store.read(tx, tenant, `payment-${paymentIdOf(tenant, invoiceId)}`)).map(({ event }) => event.type));
   }
-  book(process: PaymentsProcess, tenant: string): Promise<BookEntry[]> { return new SandboxBank(process.service.database, systemClock).book(tenant, 100); }
+  /** What the sandbox says of a tenant, newest first. */
+  book(process: PaymentsProcess, tenant: string): Promise<(Intent & { key: string | null })[]> {
+    return process.service.database.transaction({ role: 'api', tenant }, async (tx) => (await new SandboxBook(tx, tenant, process.clock.now()).lines(BOOK_MAX)).map(({ body, key }) => ({ ...JSON.parse(body) as Intent, key })));
+  }
+  /** Switches a fault of the sandbox on. */
+  async fault(process: PaymentsProcess, tenant: string, fault: Fault): Promise<void> {
+    await process.service.database.transaction({ role: 'api', tenant }, (tx) => new SandboxBook(tx, tenant, process.clock.now()).arm({ ...fault, id: systemIds.next('flt') }));
+  }
 
   async close(): Promise<void> {
     for (const stop of this.stops.reverse()) await stop();

@@ -1,41 +1,53 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { ServiceAuth } from '@valueverse/auth';
-import { AccountOpened, InvoiceFinalized, InvoicePaid, PAYMENT_EVENTS } from '@valueverse/contracts';
+import { AccountChanged, AccountOpened, InvoiceFinalized, InvoicePaid, InvoiceVoided, PAYMENT_EVENTS } from '@valueverse/contracts';
 import { type ContextParts, type ContextShape, type FactMeasure, registerRefusals, type Service } from '@valueverse/platform';
 import { KNOWN_ACCOUNTS, knownAccountsProjector } from './accounts/known-accounts';
-import { attemptJobs } from './collection/attempt-jobs';
+import { Attempts } from './collection/attempt-jobs';
+import { beginAttempt } from './collection/begin-attempt';
 import { collector } from './collection/collector';
-import { paymentView } from './collection/payments';
+import { disputeView, paymentView } from './collection/payments';
 import { PaymentsController } from './collection/payments.controller';
 import { WAITING_INVOICES } from './collection/waiting-invoices';
 import { defaultMethodView, methodView } from './methods/methods';
 import { MethodsController } from './methods/methods.controller';
 import { providerMeter } from './providers/provider-meter';
 import { type PaymentProvider, Providers } from './providers/provider';
-import { SANDBOX_BOOK, SandboxBank } from './providers/sandbox/sandbox-bank';
+import { PROVIDER_CUSTOMERS } from './providers/customers';
+import { guarded, PROVIDER_DEADLINE_MS } from './providers/guarded-provider';
+import { Sandbox, SANDBOX, sandboxProvider } from './providers/sandbox/sandbox';
 import { SandboxBookController } from './providers/sandbox/sandbox-book.controller';
-import { SandboxProvider } from './providers/sandbox/sandbox-provider';
+import { SandboxController } from './providers/sandbox/sandbox.controller';
+import { SANDBOX_BOOK, SANDBOX_TABLES } from './providers/sandbox/sandbox-tables';
+import { refundJob } from './refunds/refund-jobs';
+import { RefundsController } from './refunds/refunds.controller';
+import { PAYMENT_SETTINGS } from './settings/settings';
+import { SettingsController } from './settings/settings.controller';
 import { PAYMENTS_SERVICE } from './tokens';
 
-registerRefusals({ account_not_found: 404, payment_not_found: 404, payment_method_not_found: 404, unknown_provider: 400, unknown_token: 400 });
+registerRefusals({
+  account_not_found: 404, payment_not_found: 404, payment_method_not_found: 404, refund_not_found: 404, dispute_not_found: 404, unknown_provider: 400, unknown_token: 400, token_refused: 400, days_not_rising: 400, refund_not_positive: 400,
+});
 
 /** What payments needs of the service that hosts it, before it can be made. */
 export const paymentsShape: ContextShape = {
   name: 'payments',
-  definitions: [...PAYMENT_EVENTS, AccountOpened, InvoiceFinalized, InvoicePaid],
-  readModels: [methodView, defaultMethodView, paymentView],
-  migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK],
+  definitions: [...PAYMENT_EVENTS, AccountOpened, AccountChanged, InvoiceFinalized, InvoicePaid, InvoiceVoided],
+  readModels: [methodView, defaultMethodView, paymentView, disputeView],
+  migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS],
 };
 
 const PAYMENTS: FactMeasure = {
   metric: { subsystem: 'payments', what: 'payments', help: 'Payments that came to a status', labels: ['status'] },
-  on: { PaymentRequested: () => ({ status: 'requested' }), PaymentSucceeded: () => ({ status: 'succeeded' }), PaymentFailed: () => ({ status: 'failed' }) },
+  on: { PaymentRequested: () => ({ status: 'requested' }), PaymentSucceeded: () => ({ status: 'succeeded' }), PaymentFailed: () => ({ status: 'failed' }), PaymentCancelled: () => ({ status: 'cancelled' }) },
 };
 
 export interface PaymentsDeps {
   readonly auth: ServiceAuth;
   /** Providers beside the sandbox, which is always there; one of the same name takes its place. */
   readonly providers?: readonly PaymentProvider[];
+  /** Where a sandbox listens that runs by itself; without it one runs inside, on a loopback socket. */
+  readonly sandboxUrl?: string;
   /** How long a provider may take, in milliseconds. */
   readonly providerDeadlineMs?: number;
 }
@@ -45,21 +57,24 @@ class PaymentsModule {}
 
 /** Payments for a service: what it reads and does, and its controllers. */
 export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: ContextParts; module: DynamicModule } => {
-  const bank = new SandboxBank(service.database, service.clock);
-  const sandbox = new SandboxProvider(bank);
+  const deadlineMs = deps.providerDeadlineMs ?? PROVIDER_DEADLINE_MS;
+  const sandbox = new Sandbox(service.database, service.clock, deps.sandboxUrl);
   const others = deps.providers ?? [];
-  const providers = new Providers([...(others.some(({ name }) => name === sandbox.name) ? [] : [sandbox]), ...others]);
+  const own = others.some(({ name }) => name === SANDBOX) ? [] : [sandboxProvider(sandbox, deadlineMs)];
+  const meter = providerMeter(service.metrics);
+  const providers = new Providers([...own, ...others].map((provider) => guarded(provider, { deadlineMs, meter })));
   return {
     parts: {
       consumers: [knownAccountsProjector, collector(service.clock)],
-      jobs: attemptJobs({ service, providers, meter: providerMeter(service.metrics), ...(deps.providerDeadlineMs === undefined ? {} : { deadlineMs: deps.providerDeadlineMs }) }),
+      jobs: [...new Attempts(service, providers).jobs, beginAttempt, refundJob(service, providers)],
+      workers: [sandbox],
       measures: [PAYMENTS],
     },
     module: {
       module: PaymentsModule,
       imports: [deps.auth.module],
-      controllers: [MethodsController, SandboxBookController, PaymentsController],
-      providers: [{ provide: PAYMENTS_SERVICE, useValue: service }, { provide: Providers, useValue: providers }, { provide: SandboxBank, useValue: bank }],
+      controllers: [MethodsController, SettingsController, SandboxBookController, SandboxController, RefundsController, PaymentsController],
+      providers: [{ provide: PAYMENTS_SERVICE, useValue: service }, { provide: Providers, useValue: providers }, { provide: Sandbox, useValue: sandbox }],
     },
   };
 };

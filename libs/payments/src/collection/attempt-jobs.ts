@@ -1,108 +1,131 @@
-import { Money, parseInstant } from '@valueverse/kernel';
-import { inSpan, SpanKind } from '@valueverse/event-log';
-import { type Job, type JobHandler, type JobResult, rowOf, type Service } from '@valueverse/platform';
-import { methodView, type MethodRow } from '../methods/methods';
-import type { ChargeOrder, PaymentProvider, ProviderAnswer, Providers } from '../providers/provider';
-import type { ProviderMeter } from '../providers/provider-meter';
+import { addDuration, derivedId, isBefore, Money, parseInstant } from '@valueverse/kernel';
+import type { NewJob } from '@valueverse/event-log';
+import type { Job, JobHandler, JobResult, Service } from '@valueverse/platform';
+import { customerOf } from '../providers/customers';
+import type { DeclineClass, Found, Providers } from '../providers/provider';
 import type { PaymentCommand } from './domain/payment';
-import { paymentDecider, paymentView, type PaymentRow } from './payments';
+import { nextTryOf, openAttemptOf, type OpenAttempt } from './open-attempt';
+import { paymentDecider } from './payments';
 
 export const RUN_ATTEMPT = 'payments.run-attempt';
 export const LOOK_UP_ATTEMPT = 'payments.look-up-attempt';
+export const FOLLOW_ATTEMPT = 'payments.follow-attempt';
 export interface AttemptPayload { readonly paymentId: string; readonly attempt: number }
+export interface FollowPayload extends AttemptPayload { readonly look: number }
 
-/** How long a provider may take. Far below the lease of a job, so that a slow answer is our own and not a second runner's. */
-export const PROVIDER_DEADLINE_MS = 10_000;
 const REASON_LENGTH_MAX = 500;
+/** How long a provider that did nothing is left alone before it is asked again. */
+const UNAVAILABLE_PAUSE_MS = 2_000;
+/** Providers forget keys after a day: later the same order under the same key would be another one. */
+const KEY_LIVES = 'PT24H';
+/** When an attempt that takes days, or waits for its customer, is looked at: by the clock of the payment. The last pause is repeated. */
+const LOOKS: readonly string[] = ['PT10M', 'PT1H', 'PT6H', 'PT24H'];
+/** A customer who has not confirmed for so long will not. */
+const CONFIRM_WITHIN = 'PT72H';
 
-export interface AttemptJobsOptions { readonly service: Service; readonly providers: Providers; readonly deadlineMs?: number; readonly meter?: ProviderMeter }
-interface OpenAttempt { readonly provider: PaymentProvider; readonly order: ChargeOrder }
+/** The look after another one; its id follows from the attempt, so that it is there once. */
+export const followJob = ({ tenant, clockId, now }: { readonly tenant: string; readonly clockId?: string | undefined; readonly now: string }, { paymentId, attempt, look }: FollowPayload): NewJob => ({
+  id: derivedId('job', FOLLOW_ATTEMPT, tenant, paymentId, String(attempt), String(look)), kind: FOLLOW_ATTEMPT, tenant, clockId, dueAt: addDuration(now, LOOKS[Math.min(look, LOOKS.length - 1)]!), payload: { paymentId, attempt, look } satisfies FollowPayload,
+});
+
+const done = (command: PaymentCommand, jobs: readonly NewJob[] = []): JobResult => ({ outcome: 'done', reaction: { commands: [{ decider: paymentDecider, command }], jobs } });
+const laterOn = (reason: string): JobResult => ({ outcome: 'wait', afterMs: UNAVAILABLE_PAUSE_MS, reason });
+/** A run that throws is tried again with growing pauses, and after some of them an alarm says so. */
+const stillUnknown = (key: string, reason: string): never => { throw new Error(`the provider does not say what became of ${key}: ${reason}`); };
+const said = (answer: { readonly status: string; readonly reason?: string; readonly detail?: string }): string => answer.reason ?? answer.detail ?? answer.status;
+type Run<P> = (job: Job<P>, open: OpenAttempt, signal: AbortSignal) => Promise<JobResult>;
 
 /**
- * The two jobs that speak to a provider, outside any transaction. What they learn is recorded together with the end of the job; a job whose end was not
+ * The jobs that speak to a provider about an attempt, outside any transaction. What they learn is recorded together with the end of the job; a job whose end was not
  * recorded runs again, and then it looks before it sends.
  */
-export const attemptJobs = ({ service, providers, deadlineMs = PROVIDER_DEADLINE_MS, meter }: AttemptJobsOptions): readonly JobHandler[] => {
-  const withOpen = (work: (job: Job<AttemptPayload>, open: OpenAttempt) => Promise<PaymentCommand>) => async (job: Job<AttemptPayload>): Promise<JobResult> => {
-    const open = await openAttemptOf(service, providers, job);
-    if (open === undefined) return { outcome: 'done' };
-    return { outcome: 'done', reaction: { commands: [{ decider: paymentDecider, command: await work(job, open) }] } };
-  };
-  const asking = <A extends ProviderAnswer | undefined>(what: 'charge' | 'find', { provider: { name } }: OpenAttempt, ask: (signal: AbortSignal) => Promise<A>): Promise<A> =>
-    inSpan(`provider ${what}`, { kind: SpanKind.CLIENT, attributes: { 'valueverse.provider': name } }, async () => {
-      const began = performance.now();
-      const told = (answer: A | 'lost'): void => meter?.(name, what, answer, (performance.now() - began) / 1_000);
-      try {
-        const answer = await within(deadlineMs, ask);
-        told(answer);
-        return answer;
-      } catch (error) {
-        told('lost');
-        throw error;
-      }
-    });
-  const find = (open: OpenAttempt) => asking('find', open, (signal) => open.provider.find(open.order, signal));
-  const charge = (open: OpenAttempt) => asking('charge', open, (signal) => open.provider.charge(open.order, signal));
-  return [
-    {
-      kind: RUN_ATTEMPT,
-      run: withOpen(async (job, open) => {
-        // An earlier run may have sent the order and died with the answer.
-        const earlier = job.attempt === 1 ? undefined : await find(open);
-        if (earlier !== undefined) return commandOf(job, earlier);
-        try {
-          return commandOf(job, await charge(open));
-        } catch (error) {
-          return lossOf(job, error);
-        }
-      }),
-    },
-    {
-      // Runs until it knows: a provider that does not answer is asked again, with growing pauses.
-      kind: LOOK_UP_ATTEMPT,
-      run: withOpen(async (job, open) => commandOf(job, (await find(open)) ?? await charge(open))),
-    },
-  ];
-};
+export class Attempts {
+  constructor(private readonly service: Service, private readonly providers: Providers) {}
 
-/** What to send for an attempt; `undefined` when the attempt is over. */
-const openAttemptOf = async (service: Service, providers: Providers, { tenant, payload }: Job<AttemptPayload>): Promise<OpenAttempt | undefined> => {
-  const { payment, method } = await service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
-    const found = await rowOf<PaymentRow>(tx, paymentView, payload.paymentId);
-    return { payment: found, method: found === undefined ? undefined : await rowOf<MethodRow>(tx, methodView, found.methodId) };
-  });
-  if (payment === undefined || method === undefined) throw new Error(`the payment ${payload.paymentId} or its method is not there`);
-  const attempt = payment.attempts.find(({ number }) => number === payload.attempt);
-  if (attempt === undefined || attempt.endedAt !== null) return undefined;
-  const provider = providers.find(payment.provider);
-  if (provider === undefined) throw new Error(`the provider ${payment.provider} is not set up here`);
-  const { currency, invoiceId } = payment;
-  return { provider, order: { tenant, key: attempt.providerKey, amountMinor: Money.parse(payment.amount, currency).minor, currency, token: method.token, reference: invoiceId } };
-};
-
-const commandOf = ({ payload, now }: Job<AttemptPayload>, answer: ProviderAnswer): PaymentCommand => {
-  const at = parseInstant(now);
-  if (answer.status === 'declined') return { type: 'RecordDecline', ...payload, declineCode: answer.code, declineClass: answer.class, at };
-  return { type: 'RecordSuccess', ...payload, amount: Money.of(answer.amountMinor, answer.currency).toString(), currency: answer.currency, providerReference: answer.reference, at };
-};
-
-const lossOf = ({ payload, now }: Job<AttemptPayload>, error: unknown): PaymentCommand =>
-  ({ type: 'RecordLoss', ...payload, reason: (error instanceof Error ? error.message : String(error)).slice(0, REASON_LENGTH_MAX), at: parseInstant(now) });
-
-/** Waits for an answer until the deadline, also where the other side does not heed the signal. */
-const within = async <T>(deadlineMs: number, ask: (signal: AbortSignal) => Promise<T>): Promise<T> => {
-  const controller = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const error = new Error(`the provider did not answer within ${deadlineMs} ms`);
-      controller.abort(error);
-      reject(error);
-    }, deadlineMs);
-  });
-  try {
-    return await Promise.race([ask(controller.signal), late]);
-  } finally {
-    clearTimeout(timer);
+  get jobs(): readonly JobHandler[] {
+    return [
+      { kind: RUN_ATTEMPT, run: this.ofOpen<AttemptPayload>((job, open, signal) => this.send(job, open, signal)) },
+      // Runs until it knows.
+      { kind: LOOK_UP_ATTEMPT, run: this.ofOpen<AttemptPayload>((job, open, signal) => this.lookUp(job, open, signal)) },
+      { kind: FOLLOW_ATTEMPT, run: this.ofOpen<FollowPayload>((job, open, signal) => this.follow(job, open, signal)) },
+    ];
   }
-};
+
+  private ofOpen<P extends AttemptPayload>(run: Run<P>): (job: Job<P>) => Promise<JobResult> {
+    return async (job) => {
+      const open = await openAttemptOf(this.service, this.providers, job);
+      return open === undefined ? { outcome: 'done' } : run(job, open, new AbortController().signal);
+    };
+  }
+
+  private async send(job: Job<AttemptPayload>, open: OpenAttempt, signal: AbortSignal): Promise<JobResult> {
+    const who = await this.customer(job, open, signal);
+    // Nothing was charged yet, whatever became of the customer.
+    if (who.status !== 'made') return who.status === 'refused' ? this.declined(job, open, who.code, 'hard') : laterOn(who.reason);
+    // An earlier run may have sent the order and died with the answer.
+    const earlier: Found = job.attempt === 1 ? { status: 'absent' } : await this.find(open, who.reference, signal);
+    if (earlier.status === 'unknown' || earlier.status === 'unavailable' || earlier.status === 'refused') return laterOn(said(earlier));
+    return this.record(job, open, earlier.status === 'absent' ? await open.provider.charge({ ...open.order, customer: who.reference }, signal) : earlier);
+  }
+
+  private async lookUp(job: Job<AttemptPayload>, open: OpenAttempt, signal: AbortSignal): Promise<JobResult> {
+    const { key } = open.order;
+    const who = await this.customer(job, open, signal);
+    if (who.status !== 'made') return stillUnknown(key, said(who));
+    const found = await this.find(open, who.reference, signal);
+    if (found.status === 'unknown' || found.status === 'unavailable' || found.status === 'refused') return stillUnknown(key, said(found));
+    if (found.status !== 'absent') return this.record(job, open, found);
+    if (isBefore(addDuration(open.attempt.startedAt, KEY_LIVES), job.now)) return this.declined(job, open, 'never_arrived', 'technical');
+    const sent = await open.provider.charge({ ...open.order, customer: who.reference }, signal);
+    if (sent.status !== 'unknown' && sent.status !== 'unavailable') return this.record(job, open, sent);
+    // A key that will never be given another answer, with nothing done under it: it is over, and the next attempt has a key of its own.
+    const isOver = sent.status === 'unknown' && sent.isReplay === true && (await this.find(open, who.reference, signal)).status === 'absent';
+    return isOver ? this.declined(job, open, 'provider_error', 'technical') : stillUnknown(key, sent.reason);
+  }
+
+  /** Looks at an attempt that takes days, or waits for its customer. */
+  private async follow(job: Job<FollowPayload>, open: OpenAttempt, signal: AbortSignal): Promise<JobResult> {
+    const { attempt, order } = open;
+    if (attempt.providerReference === undefined) return { outcome: 'done' };
+    const asked = { tenant: order.tenant, now: order.now, reference: attempt.providerReference };
+    const waitsForCustomer = attempt.status === 'requires_action';
+    const isLate = waitsForCustomer && isBefore(addDuration(attempt.startedAt, CONFIRM_WITHIN), job.now);
+    const found = isLate ? await open.provider.cancel(asked, signal) : await open.provider.read(asked, signal);
+    if (found.status === 'unknown' || found.status === 'unavailable' || found.status === 'refused' || found.status === 'absent') return stillUnknown(attempt.providerReference, said(found));
+    if (isLate && found.status === 'declined') return this.declined(job, open, 'not_confirmed', 'hard');
+    if (found.status !== (waitsForCustomer ? 'requires_action' : 'processing')) return this.record(job, open, found, job.payload.look + 1);
+    return { outcome: 'done', reaction: { jobs: [followJob(job, { ...job.payload, look: job.payload.look + 1 })] } };
+  }
+
+  /** What an answer comes to. */
+  private async record(job: Job<AttemptPayload>, open: OpenAttempt, answer: Exclude<Found, { status: 'absent' }>, look = 0): Promise<JobResult> {
+    const { paymentId, attempt } = job.payload;
+    const at = parseInstant(job.now);
+    switch (answer.status) {
+      case 'succeeded': return done({
+        type: 'RecordSuccess', paymentId, attempt, amount: Money.of(answer.amountMinor, answer.currency).toString(), currency: answer.currency, providerReference: answer.reference, at,
+        ...(answer.feeMinor === undefined ? {} : { fee: Money.of(answer.feeMinor, answer.currency).toString() }),
+      });
+      case 'declined': return this.declined(job, open, answer.code, answer.class);
+      case 'processing': return done({ type: 'RecordPending', paymentId, attempt, providerReference: answer.reference, at }, [followJob(job, { paymentId, attempt, look })]);
+      case 'requires_action': return done({ type: 'RecordAction', paymentId, attempt, providerReference: answer.reference, url: answer.url, at }, [followJob(job, { paymentId, attempt, look })]);
+      case 'unavailable': return laterOn(answer.reason);
+      case 'refused': return this.declined(job, open, answer.code, answer.code === 'key_reused' ? 'technical' : 'hard');
+      case 'unknown': return done({ type: 'RecordLoss', paymentId, attempt, reason: answer.reason.slice(0, REASON_LENGTH_MAX), at });
+    }
+  }
+
+  private async declined(job: Job<AttemptPayload>, open: OpenAttempt, declineCode: string, declineClass: DeclineClass): Promise<JobResult> {
+    const at = parseInstant(job.now);
+    const { paymentId, attempt } = job.payload;
+    const next = await nextTryOf(this.service, open, job.tenant, declineClass, at);
+    return done({ type: 'RecordDecline', paymentId, attempt, declineCode, declineClass, ...(next === undefined ? {} : { next }), at });
+  }
+
+  private customer({ tenant, now }: Job, { provider, payment }: OpenAttempt, signal: AbortSignal): ReturnType<typeof customerOf> {
+    return customerOf(this.service, provider, { tenant, accountId: payment.accountId, now }, signal);
+  }
+  private find({ provider, order, attempt }: OpenAttempt, customer: string, signal: AbortSignal): Promise<Found> {
+    return provider.find({ tenant: order.tenant, now: order.now, key: order.key, customer, since: attempt.startedAt }, signal);
+  }
+}

@@ -1,8 +1,12 @@
 import { derivedId, type Clock, Money } from '@valueverse/kernel';
-import type { InvoiceFinalized, InvoicePaid, PaymentAttemptLost, PaymentAttemptStarted, PaymentMethodAttached, PaymentRequested } from '@valueverse/contracts';
+import type {
+  InvoiceFinalized, InvoicePaid, InvoiceVoided, PaymentAttemptLost, PaymentAttemptStarted, PaymentDuplicated, PaymentMethodAttached, RefundRequested, PaymentRequested, PaymentRetryScheduled,
+} from '@valueverse/contracts';
 import type { DomainEvent, Fact, NewJob, Reacting, Reaction, Reactor, Tx } from '@valueverse/event-log';
 import { defaultMethods, type DefaultMethodRow } from '../methods/methods';
+import { RUN_REFUND } from '../refunds/refund-jobs';
 import { LOOK_UP_ATTEMPT, RUN_ATTEMPT, type AttemptPayload } from './attempt-jobs';
+import { BEGIN_ATTEMPT, type BeginPayload } from './begin-attempt';
 import type { PaymentCommand } from './domain/payment';
 import { paymentDecider } from './payments';
 import { type Collectable, forget, lockAccount, remember, takeWaiting } from './waiting-invoices';
@@ -15,8 +19,7 @@ const obey = (...commands: readonly PaymentCommand[]): Reaction => ({ commands: 
 const requestFor = (tenant: string, invoice: Collectable, { methodId, provider }: DefaultMethodRow, at: string): PaymentCommand =>
   ({ type: 'RequestPayment', paymentId: paymentIdOf(tenant, invoice.invoiceId), ...invoice, methodId, provider, at });
 
-const jobFor = (kind: string, { id, tenant, at, clockId }: Fact, payload: AttemptPayload): NewJob =>
-  ({ id: derivedId('job', kind, id), kind, tenant, dueAt: at, clockId, payload });
+const jobFor = <P extends object>(kind: string, { id, tenant, at, clockId }: Fact, payload: P, dueAt = at): NewJob => ({ id: derivedId('job', kind, id, ...('paymentId' in payload ? [String(payload.paymentId)] : [])), kind, tenant, dueAt, clockId, payload });
 
 /** Turns finalized invoices into payments, payments into attempts, and attempts into jobs that speak to the provider. */
 export const collector = (clock: Clock): Reactor => {
@@ -33,19 +36,28 @@ export const collector = (clock: Clock): Reactor => {
         await remember(tx, fact.tenant, invoice, issuedAt);
         return {};
       }),
-      ...on<InvoicePaid>('InvoicePaid', async ({ invoiceId }, { tenant }, tx) => {
-        await forget(tx, tenant, invoiceId);
-        return {};
+      ...on<InvoicePaid>('InvoicePaid', async ({ invoiceId }, fact, tx) => {
+        await forget(tx, fact.tenant, invoiceId);
+        return obey(...await cancelFor(tx, fact.tenant, invoiceId, 'the invoice is paid', instantOf(fact)));
+      }),
+      ...on<InvoiceVoided>('InvoiceVoided', async ({ invoiceId }, fact, tx) => {
+        await forget(tx, fact.tenant, invoiceId);
+        return obey(...await cancelFor(tx, fact.tenant, invoiceId, 'the invoice is void', instantOf(fact)));
       }),
       ...on<PaymentMethodAttached>('PaymentMethodAttached', async (method, fact, tx) => {
         if (!method.default) return {};
         await lockAccount(tx, fact.tenant, method.accountId);
         const waiting = await takeWaiting(tx, fact.tenant, method.accountId);
-        return obey(...waiting.map((invoice) => requestFor(fact.tenant, invoice, method, instantOf(fact))));
+        const declined = await pendingTries(tx, fact.tenant, method.accountId);
+        return { ...obey(...waiting.map((invoice) => requestFor(fact.tenant, invoice, method, instantOf(fact)))), jobs: declined.map((payload) => jobFor<BeginPayload>(BEGIN_ATTEMPT, fact, { ...payload, methodId: method.methodId, provider: method.provider })) };
       }),
       ...on<PaymentRequested>('PaymentRequested', ({ paymentId }, fact) => obey({ type: 'StartAttempt', paymentId, attempt: 1, at: instantOf(fact) })),
-      ...on<PaymentAttemptStarted>('PaymentAttemptStarted', ({ paymentId, attempt }, fact) => ({ jobs: [jobFor(RUN_ATTEMPT, fact, { paymentId, attempt })] })),
-      ...on<PaymentAttemptLost>('PaymentAttemptLost', ({ paymentId, attempt }, fact) => ({ jobs: [jobFor(LOOK_UP_ATTEMPT, fact, { paymentId, attempt })] })),
+      ...on<PaymentAttemptStarted>('PaymentAttemptStarted', ({ paymentId, attempt }, fact) => ({ jobs: [jobFor<AttemptPayload>(RUN_ATTEMPT, fact, { paymentId, attempt })] })),
+      ...on<PaymentAttemptLost>('PaymentAttemptLost', ({ paymentId, attempt }, fact) => ({ jobs: [jobFor<AttemptPayload>(LOOK_UP_ATTEMPT, fact, { paymentId, attempt })] })),
+      ...on<PaymentRetryScheduled>('PaymentRetryScheduled', ({ paymentId, attempt, methodId, provider, retryAt }, fact) => ({ jobs: [jobFor<BeginPayload>(BEGIN_ATTEMPT, fact, { paymentId, attempt, methodId, provider }, retryAt)] })),
+      ...on<PaymentDuplicated>('PaymentDuplicated', ({ paymentId, attempt, amount }, fact) =>
+        obey({ type: 'RequestRefund', paymentId, attempt, refundId: derivedId('ref', fact.id), amount, reason: 'a second attempt took money too', at: instantOf(fact) })),
+      ...on<RefundRequested>('RefundRequested', ({ paymentId, refundId }, fact) => ({ jobs: [jobFor(RUN_REFUND, fact, { paymentId, refundId, look: 0 })] })),
     },
   };
 };
@@ -53,4 +65,16 @@ export const collector = (clock: Clock): Reactor => {
 const lockedDefault = async (tx: Tx, tenant: string, accountId: string): Promise<DefaultMethodRow | undefined> => {
   await lockAccount(tx, tenant, accountId);
   return (await defaultMethods(tx, tenant, [accountId])).get(accountId);
+};
+
+/** Payments of an invoice that have no attempt under way; an attempt that is, goes on, and what it takes is dealt with when it is there. */
+const cancelFor = async (tx: Tx, tenant: string, invoiceId: string, reason: string, at: string): Promise<PaymentCommand[]> => {
+  const { rows } = await tx.query<{ key: string }>(`SELECT key FROM payments WHERE tenant = $1 AND invoice_id = $2 AND status = 'pending'`, [tenant, invoiceId]);
+  return rows.map(({ key }) => ({ type: 'CancelPayment', paymentId: key, reason, at }));
+};
+
+/** Payments of an account that wait for their next attempt: a new card does not have to wait. */
+const pendingTries = async (tx: Tx, tenant: string, accountId: string): Promise<AttemptPayload[]> => {
+  const { rows } = await tx.query<{ key: string; tries: number }>(`SELECT key, json_array_length(row->'attempts') AS tries FROM payments WHERE tenant = $1 AND account_id = $2 AND status = 'pending' AND json_array_length(row->'attempts') > 0`, [tenant, accountId]);
+  return rows.map(({ key, tries }) => ({ paymentId: key, attempt: tries + 1 }));
 };

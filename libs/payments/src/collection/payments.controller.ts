@@ -2,29 +2,33 @@ import { Controller, Get, Inject, Param, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Allow, type Caller, CurrentCaller } from '@valueverse/auth';
 import { Refused } from '@valueverse/kernel';
-import { Answers, AnswersPage, Cursors, listRows, type Page, PageQuery, rowOf, Service, Text } from '@valueverse/platform';
+import { Answers, AnswersPage, Cursors, listRows, OneOf, type Page, PageQuery, rowOf, Service, Text } from '@valueverse/platform';
 import { decimal, instant, list, nullable, object, oneOf, optional, text, whole } from '@valueverse/contracts';
 import { PAYMENTS_SERVICE } from '../tokens';
+import { REFUND, type RefundAnswer, toRefund } from '../refunds/refund-answer';
 import { type AttemptRow, type PaymentRow, paymentView } from './payments';
 
 class PaymentsQuery extends PageQuery {
   @Text({ optional: true }) invoiceId?: string;
   @Text({ optional: true }) accountId?: string;
+  @OneOf(['pending', 'processing', 'requires_action', 'unknown', 'succeeded', 'failed', 'cancelled'], { optional: true }) status?: PaymentRow['status'];
 }
 
-/** A payment as it is answered; the key that the provider knows an attempt by stays inside. */
-interface PaymentAnswer extends Pick<PaymentRow, 'id' | 'invoiceId' | 'accountId' | 'status' | 'amount' | 'currency' | 'methodId' | 'createdAt'> {
-  readonly attempts: readonly Omit<AttemptRow, 'providerKey'>[];
-}
+/** A payment as it is answered; the keys that the provider knows things by stay inside. */
+type PaymentAnswer = Omit<PaymentRow, 'provider' | 'attempts' | 'refunds' | 'nextAttemptAt'> & {
+  readonly attempts: readonly Omit<AttemptRow, 'providerKey' | 'provider' | 'methodId'>[]; readonly refunds: readonly RefundAnswer[]; readonly nextAttemptAt: string | null;
+};
 
-const ATTEMPT = object({ number: whole(1), status: text(), declineCode: optional(text()), declineClass: optional(oneOf('hard', 'soft', 'fraud', 'technical')), startedAt: instant(), endedAt: nullable(instant()) });
-const PAYMENT = object({
-  id: text(), invoiceId: text(), accountId: text(), status: text(), amount: decimal(), currency: text(3), methodId: text(), attempts: list(ATTEMPT), createdAt: instant(),
+const ATTEMPT = object({
+  number: whole(1), status: text(), providerReference: optional(text()), url: optional(text()), declineCode: optional(text()), declineClass: optional(oneOf('hard', 'soft', 'fraud', 'technical')), startedAt: instant(), endedAt: nullable(instant()),
+});
+export const PAYMENT = object({
+  id: text(), invoiceId: text(), accountId: text(), status: oneOf('pending', 'processing', 'requires_action', 'unknown', 'succeeded', 'failed', 'cancelled'), amount: decimal(), currency: text(3), methodId: text(), attempts: list(ATTEMPT),
+  refunds: list(REFUND), amountRefunded: decimal(), fee: optional(decimal()), nextAttemptAt: nullable(instant()), createdAt: instant(),
 });
 
-const toAnswer = ({ id, invoiceId, accountId, status, amount, currency, methodId, attempts, createdAt }: PaymentRow): PaymentAnswer => ({
-  id, invoiceId, accountId, status, amount, currency, methodId, attempts: attempts.map(({ providerKey: _key, ...attempt }) => attempt), createdAt,
-});
+const toAnswer = ({ provider: _provider, attempts, refunds, ...row }: PaymentRow): PaymentAnswer =>
+  ({ ...row, attempts: attempts.map(({ providerKey: _key, provider: _by, methodId: _method, ...attempt }) => attempt), refunds: refunds.map(toRefund) });
 
 /** What was collected, and how. */
 @ApiTags('payments')
@@ -39,7 +43,7 @@ export class PaymentsController {
   list(@CurrentCaller() { tenant }: Caller, @Query() query: PaymentsQuery): Promise<Page<PaymentAnswer>> {
     return this.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => listRows<PaymentRow, PaymentAnswer>(tx, {
       model: paymentView, query, cursors: this.cursors, toApi: toAnswer,
-      filters: { ...(query.invoiceId === undefined ? {} : { invoice_id: query.invoiceId }), ...(query.accountId === undefined ? {} : { account_id: query.accountId }) },
+      filters: { invoice_id: query.invoiceId, account_id: query.accountId, status: query.status },
     }));
   }
 

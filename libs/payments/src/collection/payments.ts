@@ -1,57 +1,104 @@
+import { Money } from '@valueverse/kernel';
 import type { PaymentAttemptDeclined } from '@valueverse/contracts';
 import type { DeciderDefinition, ReadModel } from '@valueverse/event-log';
 import { sortableInstant } from '../methods/methods';
 import { payment, type PaymentCommand, type PaymentEvent, type PaymentState } from './domain/payment';
+import { isOver, type PaymentStatus } from './domain/states';
 
 export interface AttemptRow {
   readonly number: number;
-  readonly status: 'started' | 'succeeded' | 'declined' | 'unknown';
+  readonly status: 'started' | 'succeeded' | 'declined' | 'unknown' | 'requires_action';
+  readonly methodId: string;
+  readonly provider: string;
   readonly providerKey: string;
+  readonly providerReference?: string;
+  /** Where the customer confirms it. */
+  readonly url?: string;
   readonly declineCode?: string;
   readonly declineClass?: PaymentAttemptDeclined['declineClass'];
   readonly startedAt: string;
   readonly endedAt: string | null;
 }
+export interface RefundRow {
+  readonly id: string; readonly attempt: number; readonly amount: string; readonly status: 'pending' | 'succeeded' | 'failed'; readonly reason: string; readonly providerKey: string; readonly chargeReference: string;
+  readonly providerReference?: string; readonly code?: string; readonly createdAt: string; readonly endedAt: string | null;
+}
+export interface DisputeRow {
+  readonly id: string; readonly paymentId: string; readonly invoiceId: string; readonly accountId: string; readonly amount: string; readonly currency: string; readonly reason: string; readonly status: 'open' | 'won' | 'lost';
+  readonly evidenceDueBy: string | null; readonly providerReference: string; readonly openedAt: string; readonly closedAt: string | null;
+}
 export interface PaymentRow {
   readonly id: string;
   readonly invoiceId: string;
   readonly accountId: string;
-  readonly status: Exclude<PaymentState['status'], 'none'>;
+  readonly status: PaymentStatus;
   readonly amount: string;
   readonly currency: string;
   readonly methodId: string;
   readonly provider: string;
   readonly attempts: readonly AttemptRow[];
+  readonly refunds: readonly RefundRow[];
+  readonly amountRefunded: string;
+  readonly nextAttemptAt: string | null;
+  readonly fee?: string;
   readonly createdAt: string;
 }
 
-const NONE: PaymentRow = { id: '', invoiceId: '', accountId: '', status: 'pending', amount: '', currency: '', methodId: '', provider: '', attempts: [], createdAt: '' };
+const NONE: PaymentRow = { id: '', invoiceId: '', accountId: '', status: 'pending', amount: '', currency: '', methodId: '', provider: '', attempts: [], refunds: [], amountRefunded: '', nextAttemptAt: null, createdAt: '' };
 const withAttempt = (row: PaymentRow, number: number, change: Partial<AttemptRow>): PaymentRow['attempts'] =>
   row.attempts.map((attempt) => (attempt.number === number ? { ...attempt, ...change } : attempt));
+const withRefund = (row: PaymentRow, refundId: string, change: Partial<RefundRow>): PaymentRow => {
+  const refunds = row.refunds.map((refund) => (refund.id === refundId ? { ...refund, ...change } : refund));
+  return { ...row, refunds, amountRefunded: Money.sum(refunds.filter(({ status }) => status === 'succeeded').map(({ amount }) => Money.parse(amount, row.currency)), row.currency).toString() };
+};
 
 /** A row per payment. An invoice has one payment under way at most, and the database holds that too. */
 export const paymentView: ReadModel<PaymentEvent, PaymentRow> = {
-  table: 'payments', version: 1, key: ({ paymentId }) => paymentId, initial: NONE,
+  table: 'payments', version: 2, key: ({ paymentId }) => paymentId, initial: NONE,
   on: {
     PaymentRequested: ({ paymentId, invoiceId, accountId, amount, currency, methodId, provider, requestedAt }) =>
-      ({ ...NONE, id: paymentId, invoiceId, accountId, amount, currency, methodId, provider, createdAt: requestedAt }),
-    PaymentAttemptStarted: ({ attempt, providerKey, startedAt }, row) =>
-      ({ ...row, status: 'processing', attempts: [...row.attempts, { number: attempt, status: 'started', providerKey, startedAt, endedAt: null }] }),
+      ({ ...NONE, id: paymentId, invoiceId, accountId, amount, currency, methodId, provider, amountRefunded: Money.zero(currency).toString(), createdAt: requestedAt }),
+    PaymentAttemptStarted: ({ attempt, providerKey, methodId, provider, startedAt }, row) => ({
+      ...row, status: 'processing', nextAttemptAt: null, methodId: methodId ?? row.methodId, provider: provider ?? row.provider,
+      attempts: [...row.attempts, { number: attempt, status: 'started', methodId: methodId ?? row.methodId, provider: provider ?? row.provider, providerKey, startedAt, endedAt: null }],
+    }),
     PaymentAttemptDeclined: ({ attempt, declineCode, declineClass, declinedAt }, row) =>
       ({ ...row, status: 'pending', attempts: withAttempt(row, attempt, { status: 'declined', declineCode, declineClass, endedAt: declinedAt }) }),
     PaymentAttemptLost: ({ attempt }, row) => ({ ...row, status: 'unknown', attempts: withAttempt(row, attempt, { status: 'unknown' }) }),
-    PaymentSucceeded: ({ attempt, amount, currency, succeededAt }, row) =>
-      ({ ...row, status: 'succeeded', amount, currency, attempts: withAttempt(row, attempt, { status: 'succeeded', endedAt: succeededAt }) }),
-    PaymentFailed: (_, row) => ({ ...row, status: 'failed' }),
+    PaymentAttemptAccepted: ({ attempt, providerReference }, row) => ({ ...row, status: 'processing', attempts: withAttempt(row, attempt, { status: 'started', providerReference }) }),
+    PaymentActionRequired: ({ attempt, providerReference, url }, row) => ({ ...row, status: 'requires_action', attempts: withAttempt(row, attempt, { status: 'requires_action', providerReference, url }) }),
+    PaymentRetryScheduled: ({ retryAt }, row) => ({ ...row, nextAttemptAt: retryAt }),
+    PaymentSucceeded: ({ attempt, amount, currency, providerReference, fee, succeededAt }, row) =>
+      ({ ...row, status: 'succeeded', amount, currency, nextAttemptAt: null, ...(fee === undefined ? {} : { fee }), attempts: withAttempt(row, attempt, { status: 'succeeded', providerReference, endedAt: succeededAt }) }),
+    PaymentFailed: (_, row) => ({ ...row, status: 'failed', nextAttemptAt: null }),
+    PaymentCancelled: (_, row) => ({ ...row, status: 'cancelled', nextAttemptAt: null }),
+    PaymentDuplicated: ({ attempt, providerReference, foundAt }, row) => ({ ...row, attempts: withAttempt(row, attempt, { status: 'succeeded', providerReference, endedAt: foundAt }) }),
+    RefundRequested: ({ refundId, attempt, amount, reason, providerKey, providerReference, requestedAt }, row) =>
+      ({ ...row, refunds: [...row.refunds, { id: refundId, attempt, amount, status: 'pending', reason, providerKey, chargeReference: providerReference, createdAt: requestedAt, endedAt: null }] }),
+    RefundSucceeded: ({ refundId, providerReference, refundedAt }, row) => withRefund(row, refundId, { status: 'succeeded', providerReference, endedAt: refundedAt }),
+    RefundFailed: ({ refundId, code, failedAt }, row) => withRefund(row, refundId, { status: 'failed', code, endedAt: failedAt }),
   },
   columns: {
-    invoice_id: ({ invoiceId }) => invoiceId, account_id: ({ accountId }) => accountId,
-    open_invoice_id: ({ status, invoiceId }) => (status === 'succeeded' || status === 'failed' ? null : invoiceId),
+    invoice_id: ({ invoiceId }) => invoiceId, account_id: ({ accountId }) => accountId, status: ({ status }) => status,
+    provider_reference: ({ attempts }) => attempts.findLast(({ providerReference }) => providerReference !== undefined)?.providerReference ?? null,
+    open_invoice_id: ({ status, invoiceId }) => (isOver(status) ? null : invoiceId),
   },
   unique: ['open_invoice_id'],
   sortBy: ({ createdAt }) => sortableInstant(createdAt),
 };
 
+/** A row per dispute; those that are open first have to be answered before `evidenceDueBy`. */
+export const disputeView: ReadModel<PaymentEvent, DisputeRow> = {
+  table: 'payment_disputes', version: 1, key: (fact) => ('disputeId' in fact ? fact.disputeId : ''),
+  initial: { id: '', paymentId: '', invoiceId: '', accountId: '', amount: '', currency: '', reason: '', status: 'open', evidenceDueBy: null, providerReference: '', openedAt: '', closedAt: null },
+  on: {
+    DisputeOpened: ({ disputeId, paymentId, invoiceId, accountId, amount, currency, reason, providerReference, evidenceDueBy, openedAt }) =>
+      ({ id: disputeId, paymentId, invoiceId, accountId, amount, currency, reason, status: 'open', evidenceDueBy: evidenceDueBy ?? null, providerReference, openedAt, closedAt: null }),
+    DisputeClosed: ({ outcome, closedAt }, row) => ({ ...row, status: outcome, closedAt }),
+  },
+  columns: { account_id: ({ accountId }) => accountId, status: ({ status }) => status, payment_id: ({ paymentId }) => paymentId }, sortBy: ({ openedAt }) => sortableInstant(openedAt),
+};
+
 export const paymentDecider: DeciderDefinition<PaymentCommand, PaymentEvent, PaymentState> = {
-  name: 'payment', decider: payment, stream: ({ paymentId }) => `payment-${paymentId}`, views: [paymentView],
+  name: 'payment', decider: payment, stream: ({ paymentId }) => `payment-${paymentId}`, views: [paymentView, disputeView],
 };

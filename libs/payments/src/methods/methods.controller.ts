@@ -3,9 +3,10 @@ import { ApiTags } from '@nestjs/swagger';
 import { Allow, type Caller, contextOfCaller, CurrentCaller } from '@valueverse/auth';
 import { type IdSource, Refused } from '@valueverse/kernel';
 import { answerOnce, Answers, AnswersPage, created, Cursors, Flag, IDS, listRows, type Page, PageQuery, rowOf, Service, Text } from '@valueverse/platform';
-import { flag, instant, object, text } from '@valueverse/contracts';
+import { flag, instant, object, optional, text } from '@valueverse/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { accountOf } from '../accounts/known-accounts';
+import { attachAt } from '../providers/attach';
 import { Providers } from '../providers/provider';
 import type { AttachMethod } from './domain/payment-methods';
 import { defaultMethods, methodsDecider, methodView, type MethodRow } from './methods';
@@ -22,14 +23,13 @@ class MethodsQuery extends PageQuery {
 }
 
 /** A method as it is answered. `tokenHint` is the end of the token: enough to tell two apart, not enough to charge. */
-interface Method { readonly id: string; readonly accountId: string; readonly provider: string; readonly tokenHint: string; readonly default: boolean; readonly createdAt: string }
+interface Method { readonly id: string; readonly accountId: string; readonly provider: string; readonly tokenHint: string; readonly brand?: string; readonly last4?: string; readonly expires?: string; readonly default: boolean; readonly createdAt: string }
 
-const METHOD = object({ id: text(), accountId: text(), provider: text(), tokenHint: text(), default: flag(), createdAt: instant() });
+const METHOD = object({ id: text(), accountId: text(), provider: text(), tokenHint: text(), brand: optional(text(64)), last4: optional(text(4)), expires: optional(text(7)), default: flag(), createdAt: instant() });
 
 const HINT_LENGTH_MAX = 4;
 const hintOf = (token: string): string => `…${token.slice(token.length - Math.min(HINT_LENGTH_MAX, Math.floor(token.length / 3)))}`;
-const toMethod = ({ token, ...row }: MethodRow, isDefault: boolean): Method =>
-  ({ id: row.id, accountId: row.accountId, provider: row.provider, tokenHint: hintOf(token), default: isDefault, createdAt: row.createdAt });
+const toMethod = ({ token, createdAt, ...row }: MethodRow, isDefault: boolean): Method => ({ ...row, tokenHint: hintOf(token), default: isDefault, createdAt });
 
 /** How the customers of a tenant pay. */
 @ApiTags('payments')
@@ -40,7 +40,7 @@ export class MethodsController {
     @Inject(Cursors) private readonly cursors: Cursors, @Inject(IDS) private readonly ids: IdSource,
   ) {}
 
-  /** Refuses with `unknown_provider`, `unknown_token` and `account_not_found`. */
+  /** Refuses with `unknown_provider`, `unknown_token`, `account_not_found`, and 503 `provider_unavailable` while the provider does not answer. */
   @Post()
   @Allow('payments:write')
   @Answers(METHOD, 201)
@@ -48,15 +48,15 @@ export class MethodsController {
     const { tenant } = caller;
     const provider = this.providers.find(body.provider);
     if (provider === undefined) throw new Refused('unknown_provider', `there is no such provider here, there is ${this.providers.names.join(', ')}`, '/provider');
-    if (!(await provider.knowsToken(tenant, body.token))) throw new Refused('unknown_token', 'the provider does not know this token', '/token');
     const account = await accountOf(this.service, tenant, body.accountId);
+    const attached = await attachAt(this.service, provider, { tenant, account, token: body.token });
     return answerOnce(this.service, { tenant, route: 'POST /api/v1/payments/methods', request, reply }, async (tx) => {
       const command: AttachMethod = {
-        type: 'AttachMethod', methodId: this.ids.next('pm'), accountId: account.accountId, provider: provider.name, token: body.token, makeDefault: body.default === true, at: account.now,
+        type: 'AttachMethod', methodId: this.ids.next('pm'), accountId: account.accountId, provider: provider.name, ...attached, makeDefault: body.default === true, at: account.now,
       };
       await this.service.log.execute(tx, [{ decider: methodsDecider, command, context: contextOfCaller(caller, account.now, account.clockId) }]);
       const isDefault = (await defaultMethods(tx, tenant, [account.accountId])).get(account.accountId)?.methodId === command.methodId;
-      const row: MethodRow = { id: command.methodId, accountId: account.accountId, provider: provider.name, token: body.token, createdAt: account.now };
+      const row: MethodRow = { id: command.methodId, accountId: account.accountId, provider: provider.name, ...attached, createdAt: account.now };
       return created(`/api/v1/payments/methods/${command.methodId}`, toMethod(row, isDefault));
     });
   }

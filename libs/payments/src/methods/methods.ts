@@ -3,7 +3,7 @@ import type { PaymentMethodAttached } from '@valueverse/contracts';
 import type { DeciderDefinition, ReadModel, Tx } from '@valueverse/event-log';
 import { type AttachMethod, paymentMethods } from './domain/payment-methods';
 
-export interface MethodRow { readonly id: string; readonly accountId: string; readonly provider: string; readonly token: string; readonly createdAt: string }
+export interface MethodRow { readonly id: string; readonly accountId: string; readonly provider: string; readonly token: string; readonly createdAt: string; readonly brand?: string; readonly last4?: string; readonly expires?: string }
 export interface DefaultMethodRow { readonly methodId: string; readonly provider: string }
 
 /** Microseconds since 1970 have 16 digits until the year 2286, so as texts they sort as in time. */
@@ -11,9 +11,10 @@ const MICROS_DIGITS = 16;
 export const sortableInstant = (instant: string): string => (instant === '' ? '' : String(microsOf(instant)).padStart(MICROS_DIGITS, '0'));
 
 export const methodView: ReadModel<PaymentMethodAttached, MethodRow> = {
-  table: 'payment_methods', version: 1, key: ({ methodId }) => methodId, initial: { id: '', accountId: '', provider: '', token: '', createdAt: '' },
+  table: 'payment_methods', version: 2, key: ({ methodId }) => methodId, initial: { id: '', accountId: '', provider: '', token: '', createdAt: '' },
   on: {
-    PaymentMethodAttached: ({ methodId, accountId, provider, token, attachedAt }) => ({ id: methodId, accountId, provider, token, createdAt: attachedAt }),
+    PaymentMethodAttached: ({ methodId, accountId, provider, token, attachedAt, brand, last4, expires }) =>
+      ({ id: methodId, accountId, provider, token, createdAt: attachedAt, ...(brand === undefined ? {} : { brand }), ...(last4 === undefined ? {} : { last4 }), ...(expires === undefined ? {} : { expires }) }),
   },
   columns: { account_id: ({ accountId }) => accountId }, sortBy: ({ createdAt }) => sortableInstant(createdAt),
 };
@@ -34,4 +35,12 @@ export const methodsDecider: DeciderDefinition<AttachMethod, PaymentMethodAttach
 export const defaultMethods = async (tx: Tx, tenant: string, accountIds: readonly string[]): Promise<ReadonlyMap<string, DefaultMethodRow>> => {
   const { rows } = await tx.query<{ key: string; row: DefaultMethodRow }>('SELECT key, row FROM default_methods WHERE tenant = $1 AND key = ANY($2)', [tenant, accountIds]);
   return new Map(rows.map(({ key, row }) => [key, row]));
+};
+
+/** How an account can be charged: its default method first, then the others from the oldest on. */
+export const methodsOfAccount = async (tx: Tx, tenant: string, accountId: string): Promise<{ readonly methodId: string; readonly provider: string }[]> => {
+  const { rows } = await tx.query<{ id: string; provider: string }>(
+    `SELECT m.key AS id, m.row->>'provider' AS provider FROM payment_methods m LEFT JOIN default_methods d ON d.tenant = m.tenant AND d.key = m.account_id AND d.row->>'methodId' = m.key
+     WHERE m.tenant = $1 AND m.account_id = $2 ORDER BY d.key IS NULL, m.sort_by, m.key`, [tenant, accountId]);
+  return rows.map(({ id, provider }) => ({ methodId: id, provider }));
 };

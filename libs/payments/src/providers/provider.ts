@@ -1,37 +1,93 @@
 import type { PaymentAttemptDeclined } from '@valueverse/contracts';
 
+/** `hard`: this card never works again; `soft`: another day it may; `fraud`: nobody should try it again; `technical`: not the card's fault. */
 export type DeclineClass = PaymentAttemptDeclined['declineClass'];
 
+/** Whose account at the provider is spoken to, and when it is there: `now` is the present of the clock that the payment lives on. */
+export interface Speaking { readonly tenant: string; readonly now: string }
+
+export interface CustomerOrder extends Speaking { readonly accountId: string }
+export interface MethodOrder extends Speaking { readonly customer: string; readonly token: string }
+
 /** What is asked of a provider: once per key, however often it is sent. */
-export interface ChargeOrder {
-  readonly tenant: string;
+export interface ChargeOrder extends Speaking {
   /** Of one attempt. A provider that has seen the key answers what it answered before. */
   readonly key: string;
+  readonly paymentId: string;
   /** In minor units of the currency. */
   readonly amountMinor: bigint;
   readonly currency: string;
+  readonly customer: string;
   readonly token: string;
   /** What the payer's statement and the provider's dashboard show: the id of the invoice. */
-  readonly reference: string;
+  readonly description: string;
 }
+/** Where to look for what became of a key: what the customer was charged from this instant on. */
+export interface FindOrder extends Speaking { readonly key: string; readonly customer: string; readonly since: string }
+export interface RefundOrder extends Speaking { readonly key: string; readonly refundId: string; readonly reference: string; readonly amountMinor: bigint }
+export interface ReferenceOrder extends Speaking { readonly reference: string }
 
-/** What came of an order. `amountMinor` is what was really taken, which is what is recorded. */
-export type ProviderAnswer =
+/** Nobody knows what came of it: it is looked up before anything is tried again. `isReplay`: the key was given this answer before, and will never be given another. */
+export interface Unknown { readonly status: 'unknown'; readonly reason: string; readonly isReplay?: boolean }
+/** Nothing was done, and it is sure that nothing was: it can be sent again. */
+export interface Unavailable { readonly status: 'unavailable'; readonly reason: string }
+/** What the provider refuses for good: the order is wrong, not the moment. */
+export interface RefusedOrder { readonly status: 'refused'; readonly code: string; readonly detail: string }
+export type NoAnswer = Unknown | Unavailable | RefusedOrder;
+
+/** Money that was really taken, with the fee of the provider where it says so. In minor units. */
+export interface Taken { readonly status: 'succeeded'; readonly reference: string; readonly amountMinor: bigint; readonly currency: string; readonly feeMinor?: bigint }
+export type ChargeOutcome =
+  | Taken
+  | { readonly status: 'declined'; readonly code: string; readonly class: DeclineClass; readonly reference?: string }
+  /** The money is on its way and arrives, or not, within days. */
+  | { readonly status: 'processing'; readonly reference: string }
+  /** The customer has to confirm it, at `url`. */
+  | { readonly status: 'requires_action'; readonly reference: string; readonly url: string };
+/** What became of a key or a reference; `absent` is proof that nothing was done under it. */
+export type Found = ChargeOutcome | { readonly status: 'absent' } | NoAnswer;
+
+export type RefundOutcome =
   | { readonly status: 'succeeded'; readonly reference: string; readonly amountMinor: bigint; readonly currency: string }
-  | { readonly status: 'declined'; readonly code: string; readonly class: DeclineClass };
+  | { readonly status: 'pending'; readonly reference: string }
+  | { readonly status: 'failed'; readonly reference?: string; readonly code: string };
+export type FoundRefund = RefundOutcome | { readonly status: 'absent' } | NoAnswer;
+
+/** A customer who takes money back through the bank. Amounts in minor units. */
+export interface ProviderDispute {
+  readonly reference: string; readonly chargeReference: string; readonly amountMinor: bigint; readonly currency: string; readonly reason: string;
+  readonly status: 'needs_response' | 'under_review' | 'won' | 'lost'; readonly evidenceDueBy?: string;
+}
+/** A line of the provider's balance: `net` = `amount` - `fee`, in minor units; `source` is the charge, refund, dispute or payout that it is of. */
+export interface BalanceEntry {
+  readonly reference: string; readonly type: 'charge' | 'refund' | 'dispute' | 'payout' | 'fee' | 'other'; readonly amountMinor: bigint; readonly feeMinor: bigint; readonly currency: string; readonly source: string; readonly at: string;
+}
+export interface BalancePage { readonly entries: readonly BalanceEntry[]; readonly next?: string }
+
+export interface MethodDetails { readonly status: 'attached'; readonly token: string; readonly brand?: string; readonly last4?: string; readonly expires?: string }
 
 /**
- * A party outside that moves money. Whatever throws or does not answer in time means that nobody knows: it is never taken for a decline.
- * Never called inside a transaction of ours.
+ * A party outside that moves money. What it says is data: also that nobody knows (`unknown`), which is never taken for a decline, and that nothing was done
+ * (`unavailable`). Nothing here throws but a bug. Never called inside a transaction of ours. Every adapter passes `describeProvider` of `provider.spec-kit.ts`.
  */
 export interface PaymentProvider {
   /** As it is named in requests and facts. */
   readonly name: string;
-  /** Whether the provider would take the token. */
-  knowsToken(tenant: string, token: string): Promise<boolean>;
-  charge(order: ChargeOrder, signal: AbortSignal): Promise<ProviderAnswer>;
-  /** What became of a key. `undefined` is proof that nothing was done under it; not to know is an error. */
-  find(order: Pick<ChargeOrder, 'tenant' | 'key'>, signal: AbortSignal): Promise<ProviderAnswer | undefined>;
+  /** One customer per account, however often it is asked for. */
+  customer(order: CustomerOrder, signal: AbortSignal): Promise<{ readonly status: 'made'; readonly reference: string } | NoAnswer>;
+  /** Makes a token ready to be charged while the customer is away. `refused` with `unknown_token` where there is no such token. */
+  attach(order: MethodOrder, signal: AbortSignal): Promise<MethodDetails | NoAnswer>;
+  charge(order: ChargeOrder, signal: AbortSignal): Promise<ChargeOutcome | NoAnswer>;
+  find(order: FindOrder, signal: AbortSignal): Promise<Found>;
+  /** What a charge has come to by now. */
+  read(order: ReferenceOrder, signal: AbortSignal): Promise<Found>;
+  /** Ends a charge that waits for its customer. One that has succeeded meanwhile says so. */
+  cancel(order: ReferenceOrder, signal: AbortSignal): Promise<Found>;
+  refund(order: RefundOrder, signal: AbortSignal): Promise<RefundOutcome | NoAnswer>;
+  findRefund(order: Pick<RefundOrder, 'tenant' | 'now' | 'key' | 'reference'>, signal: AbortSignal): Promise<FoundRefund>;
+  dispute(order: ReferenceOrder, signal: AbortSignal): Promise<ProviderDispute | { readonly status: 'absent' } | NoAnswer>;
+  /** What moved on the balance from one instant to another, oldest last, page by page. */
+  balance(order: Speaking & { readonly from: string; readonly to: string; readonly after?: string }, signal: AbortSignal): Promise<({ readonly status: 'page' } & BalancePage) | NoAnswer>;
 }
 
 /** The providers of this installation, by name. */

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { Refused } from '@valueverse/kernel';
 import { given, runs } from '@valueverse/testing';
-import { payment, type PaymentCommand, type PaymentEvent, type RecordDecline, type RecordLoss, type RecordSuccess, type RequestPayment, type StartAttempt } from './payment';
+import { payment, type PaymentCommand, type PaymentEvent } from './payment';
+import type { RecordDecline, RecordLoss, RecordSuccess, RequestPayment, StartAttempt } from './payment-command';
 
 const AT = '2023-12-01T01:00:00Z';
 const [paymentId, invoiceId, accountId, amount, currency] = ['pay_1', 'inv_1', 'acc_1', '49.00', 'USD'];

@@ -1,87 +1,115 @@
 import { dispatch, Refused, type Decider } from '@valueverse/kernel';
-import type {
-  PaymentAttemptDeclined, PaymentAttemptLost, PaymentAttemptStarted, PaymentFailed, PaymentRequested, PaymentSucceeded,
-} from '@valueverse/contracts';
+import type { PaymentAttemptDeclined, PaymentRequested } from '@valueverse/contracts';
 import { afterDecline } from './after-decline';
+import type { PaymentCommand } from './payment-command';
+import type { PaymentEvent } from './payment-event';
+import { closeDispute, openDispute } from './disputes';
+import { recordRefund, recordRefundFailure, requestRefund } from './refunds';
+import { isOver, isUnderWay, type Mover, nextStatus, type PaymentStatus } from './states';
 
-export type PaymentEvent = PaymentRequested | PaymentAttemptStarted | PaymentAttemptDeclined | PaymentAttemptLost | PaymentSucceeded | PaymentFailed;
+export type { PaymentCommand } from './payment-command';
+export type { PaymentEvent } from './payment-event';
 
-/** Amounts are decimals of major units. `at` is the instant of the clock that the payment lives on. */
-export interface RequestPayment {
-  readonly type: 'RequestPayment'; readonly paymentId: string; readonly invoiceId: string; readonly accountId: string;
-  readonly amount: string; readonly currency: string; readonly methodId: string; readonly provider: string; readonly at: string;
-}
-export interface StartAttempt { readonly type: 'StartAttempt'; readonly paymentId: string; readonly attempt: number; readonly at: string }
-/** The provider took this amount. */
-export interface RecordSuccess {
-  readonly type: 'RecordSuccess'; readonly paymentId: string; readonly attempt: number; readonly amount: string; readonly currency: string;
-  readonly providerReference: string; readonly at: string;
-}
-export interface RecordDecline {
-  readonly type: 'RecordDecline'; readonly paymentId: string; readonly attempt: number; readonly declineCode: string;
-  readonly declineClass: PaymentAttemptDeclined['declineClass']; readonly at: string;
-}
-/** The order went out, and nobody knows what came of it. */
-export interface RecordLoss { readonly type: 'RecordLoss'; readonly paymentId: string; readonly attempt: number; readonly reason: string; readonly at: string }
-export type PaymentCommand = RequestPayment | StartAttempt | RecordSuccess | RecordDecline | RecordLoss;
-
+/** Money that an attempt took, as a decimal of major units. */
+export interface Capture { readonly attempt: number; readonly amount: string; readonly currency: string; readonly providerReference: string }
+export interface RefundState { readonly refundId: string; readonly attempt: number; readonly amount: string; readonly status: 'requested' | 'succeeded' | 'failed' }
+export interface DisputeState { readonly disputeId: string; readonly amount: string; readonly status: 'open' | 'won' | 'lost' }
 export interface PaymentState {
-  readonly status: 'none' | 'pending' | 'processing' | 'unknown' | 'succeeded' | 'failed';
+  readonly status: 'none' | PaymentStatus;
   /** The number of the last attempt; 0 before the first. */
   readonly attempt: number;
   readonly request?: PaymentRequested;
+  /** What was taken: one of them is the payment, others came in against what their provider had said. */
+  readonly captures: readonly Capture[];
+  readonly refunds: readonly RefundState[];
+  readonly disputes: readonly DisputeState[];
 }
 
 /** One key per attempt: however often the attempt is sent, the provider charges once. */
 export const providerKeyOf = (paymentId: string, attempt: number): string => `pay:${paymentId}:att:${attempt}`;
 
-const isUnderWay = ({ status }: PaymentState): boolean => status === 'processing' || status === 'unknown';
-
-/** What was asked, of a payment that there is and an attempt that was started. */
-const requestOf = (state: PaymentState, attempt: number): PaymentRequested => {
+const requested = (state: PaymentState): PaymentRequested => {
   if (state.request === undefined) throw new Refused('payment_not_found', 'there is no payment with this id');
-  if (attempt < 1 || attempt > state.attempt) throw new Refused('unknown_attempt', 'this attempt was never started');
   return state.request;
 };
+/** What was asked, of a payment that there is and an attempt that was started. */
+const requestOf = (state: PaymentState, attempt: number): PaymentRequested => {
+  const request = requested(state);
+  if (attempt < 1 || attempt > state.attempt) throw new Refused('unknown_attempt', 'this attempt was never started');
+  return request;
+};
+/** Whether a fact about the last attempt can happen now. News of an earlier one, or of one that is over, says nothing. */
+const canBe = (state: PaymentState, attempt: number, by: Mover): boolean => state.status !== 'none' && attempt === state.attempt && isUnderWay(state.status) && nextStatus(state.status, by) !== undefined;
 
 /**
  * One invoice's money on its way. What a provider says may come late, twice and in any order: a success is recorded once and always, also
- * after a failure, because the money is there; a decline or a loss counts only for an attempt that is under way.
+ * after a failure, because the money is there; anything else counts only for an attempt that is under way.
  * Refuses with `payment_not_found`, `unknown_attempt`, and `attempt_out_of_order` for an attempt before its turn.
  */
 export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
-  initial: { status: 'none', attempt: 0 },
+  initial: { status: 'none', attempt: 0, captures: [], refunds: [], disputes: [] },
   decide: dispatch<PaymentCommand, PaymentState, readonly PaymentEvent[]>({
     RequestPayment: ({ at, ...command }, { request }) => (request === undefined ? [{ ...command, type: 'PaymentRequested', requestedAt: at }] : []),
-    StartAttempt: ({ paymentId, attempt, at }, state) => {
-      if (state.request === undefined) throw new Refused('payment_not_found', 'there is no payment with this id');
-      if (attempt <= state.attempt || state.status === 'succeeded' || state.status === 'failed') return [];
-      if (attempt !== state.attempt + 1 || isUnderWay(state)) throw new Refused('attempt_out_of_order', 'the attempt before this one is not over');
-      return [{ type: 'PaymentAttemptStarted', paymentId, attempt, providerKey: providerKeyOf(paymentId, attempt), startedAt: at }];
+    StartAttempt: ({ paymentId, attempt, methodId, provider, at }, state) => {
+      requested(state);
+      if (attempt <= state.attempt || isOver(state.status as PaymentStatus)) return [];
+      if (attempt !== state.attempt + 1 || isUnderWay(state.status as PaymentStatus)) throw new Refused('attempt_out_of_order', 'the attempt before this one is not over');
+      return [{ type: 'PaymentAttemptStarted', paymentId, attempt, providerKey: providerKeyOf(paymentId, attempt), startedAt: at, ...(methodId === undefined ? {} : { methodId }), ...(provider === undefined ? {} : { provider }) }];
     },
-    RecordSuccess: ({ paymentId, attempt, amount, currency, providerReference, at }, state) => {
+    RecordSuccess: ({ paymentId, attempt, amount, currency, providerReference, fee, at }, state) => {
       const { invoiceId, accountId } = requestOf(state, attempt);
-      if (state.status === 'succeeded') return [];
-      return [{ type: 'PaymentSucceeded', paymentId, invoiceId, accountId, amount, currency, attempt, providerReference, succeededAt: at }];
+      if (state.captures.some((capture) => capture.attempt === attempt)) return [];
+      if (state.status === 'succeeded') return [{ type: 'PaymentDuplicated', paymentId, attempt, accountId, amount, currency, providerReference, foundAt: at }];
+      return [{ type: 'PaymentSucceeded', paymentId, invoiceId, accountId, amount, currency, attempt, providerReference, succeededAt: at, ...(fee === undefined ? {} : { fee }) }];
     },
-    RecordDecline: ({ paymentId, attempt, declineCode, declineClass, at }, state) => {
+    RecordDecline: ({ paymentId, attempt, declineCode, declineClass, next, at }, state) => {
       const request = requestOf(state, attempt);
-      if (!isUnderWay(state) || attempt !== state.attempt) return [];
+      if (!canBe(state, attempt, 'PaymentAttemptDeclined')) return [];
       const declined: PaymentAttemptDeclined = { type: 'PaymentAttemptDeclined', paymentId, attempt, declineCode, declineClass, declinedAt: at };
-      return [declined, ...afterDecline(request, declined)];
+      return [declined, ...afterDecline(request, declined, next)];
     },
     RecordLoss: ({ paymentId, attempt, reason, at }, state) => {
       requestOf(state, attempt);
-      if (state.status !== 'processing' || attempt !== state.attempt) return [];
-      return [{ type: 'PaymentAttemptLost', paymentId, attempt, reason, lostAt: at }];
+      return canBe(state, attempt, 'PaymentAttemptLost') ? [{ type: 'PaymentAttemptLost', paymentId, attempt, reason, lostAt: at }] : [];
     },
+    RecordPending: ({ paymentId, attempt, providerReference, at }, state) => {
+      requestOf(state, attempt);
+      return canBe(state, attempt, 'PaymentAttemptAccepted') ? [{ type: 'PaymentAttemptAccepted', paymentId, attempt, providerReference, acceptedAt: at }] : [];
+    },
+    RecordAction: ({ paymentId, attempt, providerReference, url, at }, state) => {
+      const { invoiceId, accountId } = requestOf(state, attempt);
+      return canBe(state, attempt, 'PaymentActionRequired') ? [{ type: 'PaymentActionRequired', paymentId, attempt, invoiceId, accountId, providerReference, url, requiredAt: at }] : [];
+    },
+    CancelPayment: ({ paymentId, reason, at }, state) => {
+      const { invoiceId, accountId, amount, currency } = requested(state);
+      return state.status === 'pending' ? [{ type: 'PaymentCancelled', paymentId, invoiceId, accountId, amount, currency, reason, cancelledAt: at }] : [];
+    },
+    RequestRefund: (command, state) => requestRefund(command, requested(state), state),
+    RecordRefund: (command, state) => recordRefund(command, requested(state), state),
+    RecordRefundFailure: (command, state) => recordRefundFailure(command, requested(state), state),
+    OpenDispute: (command, state) => openDispute(command, requested(state), state),
+    CloseDispute: (command, state) => closeDispute(command, requested(state), state),
   }),
   evolve: dispatch<PaymentEvent, PaymentState, PaymentState>({
     PaymentRequested: (request, state) => ({ ...state, status: 'pending', request }),
-    PaymentAttemptStarted: ({ attempt }, state) => ({ ...state, status: 'processing', attempt }),
-    PaymentAttemptDeclined: (_, state) => ({ ...state, status: 'pending' }),
-    PaymentAttemptLost: (_, state) => ({ ...state, status: 'unknown' }),
-    PaymentSucceeded: (_, state) => ({ ...state, status: 'succeeded' }),
-    PaymentFailed: (_, state) => ({ ...state, status: 'failed' }),
+    PaymentAttemptStarted: (fact, state) => ({ ...moved(fact, state), attempt: fact.attempt }),
+    PaymentAttemptDeclined: (fact, state) => moved(fact, state),
+    PaymentAttemptLost: (fact, state) => moved(fact, state),
+    PaymentAttemptAccepted: (fact, state) => moved(fact, state),
+    PaymentActionRequired: (fact, state) => moved(fact, state),
+    PaymentRetryScheduled: (_, state) => state,
+    PaymentSucceeded: (fact, state) => ({ ...moved(fact, state), captures: [...state.captures, captureOf(fact)] }),
+    PaymentFailed: (fact, state) => moved(fact, state),
+    PaymentCancelled: (fact, state) => moved(fact, state),
+    PaymentDuplicated: (fact, state) => ({ ...state, captures: [...state.captures, captureOf(fact)] }),
+    RefundRequested: ({ refundId, attempt, amount }, state) => ({ ...state, refunds: [...state.refunds, { refundId, attempt, amount, status: 'requested' }] }),
+    RefundSucceeded: ({ refundId }, state) => withRefund(state, refundId, 'succeeded'),
+    RefundFailed: ({ refundId }, state) => withRefund(state, refundId, 'failed'),
+    DisputeOpened: ({ disputeId, amount }, state) => ({ ...state, disputes: [...state.disputes, { disputeId, amount, status: 'open' }] }),
+    DisputeClosed: ({ disputeId, outcome }, state) => ({ ...state, disputes: state.disputes.map((one) => (one.disputeId === disputeId ? { ...one, status: outcome } : one)) }),
   }),
 };
+
+const moved = ({ type }: { readonly type: Mover }, state: PaymentState): PaymentState => ({ ...state, status: (state.status === 'none' ? undefined : nextStatus(state.status, type)) ?? state.status });
+const captureOf = ({ attempt, amount, currency, providerReference }: Capture): Capture => ({ attempt, amount, currency, providerReference });
+const withRefund = (state: PaymentState, refundId: string, status: RefundState['status']): PaymentState => ({ ...state, refunds: state.refunds.map((one) => (one.refundId === refundId ? { ...one, status } : one)) });

@@ -1,0 +1,4 @@
+import 'reflect-metadata';
+import { runSandbox } from '@valueverse/payments';
+
+void runSandbox();

@@ -1,0 +1,38 @@
+import type { PaymentAttemptDeclined } from '@valueverse/contracts';
+
+/** Where and when a declined payment is tried again. */
+export interface NextTry { readonly retryAt: string; readonly methodId: string; readonly provider: string }
+
+/** Amounts are decimals of major units. `at` is the instant of the clock that the payment lives on. */
+export interface RequestPayment {
+  readonly type: 'RequestPayment'; readonly paymentId: string; readonly invoiceId: string; readonly accountId: string;
+  readonly amount: string; readonly currency: string; readonly methodId: string; readonly provider: string; readonly at: string;
+}
+/** The method is that of the request where none is named. */
+export interface StartAttempt { readonly type: 'StartAttempt'; readonly paymentId: string; readonly attempt: number; readonly methodId?: string; readonly provider?: string; readonly at: string }
+/** The provider took this amount. */
+export interface RecordSuccess {
+  readonly type: 'RecordSuccess'; readonly paymentId: string; readonly attempt: number; readonly amount: string; readonly currency: string;
+  readonly providerReference: string; readonly fee?: string; readonly at: string;
+}
+/** `next` says when it is tried again; the payment fails where it is not. */
+export interface RecordDecline {
+  readonly type: 'RecordDecline'; readonly paymentId: string; readonly attempt: number; readonly declineCode: string;
+  readonly declineClass: PaymentAttemptDeclined['declineClass']; readonly next?: NextTry; readonly at: string;
+}
+/** The order went out, and nobody knows what came of it. */
+export interface RecordLoss { readonly type: 'RecordLoss'; readonly paymentId: string; readonly attempt: number; readonly reason: string; readonly at: string }
+/** The provider has the order, and the money comes later. */
+export interface RecordPending { readonly type: 'RecordPending'; readonly paymentId: string; readonly attempt: number; readonly providerReference: string; readonly at: string }
+export interface RecordAction { readonly type: 'RecordAction'; readonly paymentId: string; readonly attempt: number; readonly providerReference: string; readonly url: string; readonly at: string }
+/** Nothing is to be collected any more. An attempt that is under way is not stopped: what comes of it is recorded. */
+export interface CancelPayment { readonly type: 'CancelPayment'; readonly paymentId: string; readonly reason: string; readonly at: string }
+
+export interface RequestRefund { readonly type: 'RequestRefund'; readonly paymentId: string; readonly refundId: string; readonly amount?: string; readonly attempt?: number; readonly reason: string; readonly at: string }
+export interface RecordRefund { readonly type: 'RecordRefund'; readonly paymentId: string; readonly refundId: string; readonly providerReference: string; readonly at: string }
+export interface RecordRefundFailure { readonly type: 'RecordRefundFailure'; readonly paymentId: string; readonly refundId: string; readonly code: string; readonly at: string }
+export interface OpenDispute {
+  readonly type: 'OpenDispute'; readonly paymentId: string; readonly disputeId: string; readonly amount: string; readonly currency: string; readonly reason: string; readonly providerReference: string; readonly evidenceDueBy?: string; readonly at: string;
+}
+export interface CloseDispute { readonly type: 'CloseDispute'; readonly paymentId: string; readonly disputeId: string; readonly outcome: 'won' | 'lost'; readonly at: string }
+export type PaymentCommand = RequestPayment | StartAttempt | RecordSuccess | RecordDecline | RecordLoss | RecordPending | RecordAction | CancelPayment | RequestRefund | RecordRefund | RecordRefundFailure | OpenDispute | CloseDispute;

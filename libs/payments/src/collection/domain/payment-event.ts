@@ -1,0 +1,7 @@
+import type {
+  PaymentActionRequired, PaymentAttemptDeclined, PaymentAttemptLost, PaymentAttemptAccepted, PaymentAttemptStarted, PaymentCancelled, DisputeClosed, DisputeOpened, PaymentDuplicated, PaymentFailed,
+  RefundSucceeded, RefundFailed, RefundRequested, PaymentRequested, PaymentRetryScheduled, PaymentSucceeded,
+} from '@valueverse/contracts';
+
+export type PaymentEvent = PaymentRequested | PaymentAttemptStarted | PaymentAttemptDeclined | PaymentAttemptLost | PaymentAttemptAccepted | PaymentActionRequired | PaymentRetryScheduled | PaymentSucceeded | PaymentFailed
+  | PaymentCancelled | PaymentDuplicated | RefundRequested | RefundSucceeded | RefundFailed | DisputeOpened | DisputeClosed;

@@ -1,0 +1,37 @@
+import { addDuration, anchorAt, compareInstants, type Instant, periodAt } from '@valueverse/kernel';
+import type { PaymentAttemptDeclined } from '@valueverse/contracts';
+import type { NextTry } from './payment-command';
+
+/** An attempt that was declined. */
+export interface DeclinedTry { readonly methodId: string; readonly class: PaymentAttemptDeclined['declineClass']; readonly at: Instant }
+export interface Method { readonly methodId: string; readonly provider: string }
+export interface RetryRules {
+  /** After so many days from the first decline, by the customer's calendar, a soft decline is tried again. */
+  readonly days: readonly number[];
+  readonly zone: string;
+}
+/** What is not the card's fault is tried again soon, so often. */
+const TECHNICAL_TRIES = 3;
+const TECHNICAL_AFTER = 'PT1H';
+export const RETRY_DAYS: readonly number[] = [1, 3, 5, 7];
+
+/**
+ * When and by what a payment is tried again after its last decline; `undefined` where it is given up. `methods` has the account's default first. A card that is
+ * declined for good, or for fraud, is not tried again: the next one of the account is, at once. A soft decline waits for its day, at the same time on the customer's wall.
+ */
+export const nextTry = (tries: readonly DeclinedTry[], methods: readonly Method[], { days, zone }: RetryRules): NextTry | undefined => {
+  const last = tries.at(-1)!;
+  const same = methods.find(({ methodId }) => methodId === last.methodId);
+  if (last.class === 'technical' && same !== undefined && trailing(tries) <= TECHNICAL_TRIES) return { ...same, retryAt: addDuration(last.at, TECHNICAL_AFTER) };
+  if (last.class === 'hard' || last.class === 'fraud' || same === undefined) {
+    const fresh = methods.find(({ methodId }) => !tries.some((one) => one.methodId === methodId));
+    return fresh === undefined ? undefined : { ...fresh, retryAt: last.at };
+  }
+  const soft = tries.filter((one) => one.methodId === last.methodId && one.class !== 'hard' && one.class !== 'fraud');
+  const first = anchorAt(soft[0]!.at, zone);
+  const due = days.map((day) => periodAt(first, { unit: 'day', count: 1 }, day).from).find((instant) => compareInstants(instant, last.at) > 0);
+  return due === undefined ? undefined : { ...same, retryAt: due };
+};
+
+/** How many technical declines came one after the other up to now. */
+const trailing = (tries: readonly DeclinedTry[]): number => tries.length - 1 - tries.findLastIndex((one) => one.class !== 'technical');

@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import { eventually } from '@valueverse/testing';
+import type { ChargeOrder, PaymentProvider } from './provider';
+
+/** What an adapter's spec brings: the adapter, and tokens that do what their names say. */
+export interface ProviderUnderTest {
+  readonly provider: PaymentProvider;
+  readonly tenant: string;
+  readonly now: () => string;
+  readonly tokens: { readonly ok: string; readonly declinedSoft: string; readonly declinedHard: string; readonly unknown: string; readonly needsAction?: string; readonly takesDays?: string };
+}
+const { signal } = new AbortController();
+const CENTS = 4_900n;
+
+/** What every provider has to do, whoever stands behind it. Each adapter runs it against a real socket. */
+export const describeProvider = (name: string, given: () => ProviderUnderTest): void => {
+  const speaking = (): { tenant: string; now: string } => ({ tenant: given().tenant, now: given().now() });
+  /** Whoever is told that another one is at it asks again. */
+  const customer = (accountId = `acc_${randomUUID()}`): Promise<string> => eventually('a customer', async (saw) => {
+    const made = await given().provider.customer({ ...speaking(), accountId }, signal);
+    saw(made);
+    return made.status === 'made' ? made.reference : undefined;
+  });
+  const order = async (token: string, more: Partial<ChargeOrder> = {}): Promise<ChargeOrder> => {
+    const paymentId = `pay_${randomUUID()}`;
+    return { ...speaking(), key: `pay:${paymentId}:att:1`, paymentId, amountMinor: CENTS, currency: 'USD', customer: await customer(), token, description: 'inv_1', ...more };
+  };
+  const find = ({ key, customer: of }: ChargeOrder) => given().provider.find({ ...speaking(), key, customer: of, since: given().now() }, signal);
+
+  describe(name, () => {
+    test('an account has one customer, also when ten ask for it at once', async () => {
+      const accountId = `acc_${randomUUID()}`;
+      const references = await Promise.all(Array.from({ length: 10 }, () => customer(accountId)));
+      expect(new Set(references).size).toBe(1);
+    });
+    test('a token is made ready to be charged, and one that is not there is refused', async () => {
+      const who = await customer();
+      expect(await given().provider.attach({ ...speaking(), customer: who, token: given().tokens.ok }, signal)).toMatchObject({ status: 'attached', last4: expect.stringMatching(/^\d{4}$/) as string });
+      expect(await given().provider.attach({ ...speaking(), customer: who, token: given().tokens.unknown }, signal)).toMatchObject({ status: 'refused', code: 'unknown_token' });
+    });
+    test('a charge takes its amount once under one key, says so again, and is found by it', async () => {
+      const one = await order(given().tokens.ok);
+      expect(await find(one)).toEqual({ status: 'absent' });
+      const taken = await given().provider.charge(one, signal);
+      expect(taken).toMatchObject({ status: 'succeeded', amountMinor: CENTS, currency: 'USD' });
+      expect(await given().provider.charge(one, signal)).toEqual(taken);
+      expect(await find(one)).toEqual(taken);
+      expect(await given().provider.read({ ...speaking(), reference: (taken as { reference: string }).reference }, signal)).toEqual(taken);
+    });
+    test('a key that comes with another amount is refused, and takes nothing', async () => {
+      const one = await order(given().tokens.ok);
+      const taken = await given().provider.charge(one, signal);
+      expect(await given().provider.charge({ ...one, amountMinor: CENTS + 1n }, signal)).toMatchObject({ status: 'refused', code: 'key_reused' });
+      expect(await find(one)).toEqual(taken);
+    });
+    test('a decline is an answer with its class, and stays one', async () => {
+      const soft = await order(given().tokens.declinedSoft);
+      expect(await given().provider.charge(soft, signal)).toMatchObject({ status: 'declined', code: 'insufficient_funds', class: 'soft' });
+      expect(await find(soft)).toMatchObject({ status: 'declined', class: 'soft' });
+      expect(await given().provider.charge(await order(given().tokens.declinedHard), signal)).toMatchObject({ status: 'declined', class: 'hard' });
+    });
+    test('money is given back in parts, once per key, and never more than was taken', async () => {
+      const taken = await given().provider.charge(await order(given().tokens.ok), signal) as { reference: string };
+      const back = (refundId: string, amountMinor: bigint) => ({ ...speaking(), key: `ref:${refundId}`, refundId, reference: taken.reference, amountMinor });
+      const [first, second] = [back(randomUUID(), 1_900n), back(randomUUID(), 3_000n)];
+      expect(await given().provider.findRefund(first, signal)).toEqual({ status: 'absent' });
+      const given1 = await given().provider.refund(first, signal);
+      expect(given1).toMatchObject({ status: 'succeeded', amountMinor: 1_900n, currency: 'USD' });
+      expect(await given().provider.refund(first, signal)).toEqual(given1);
+      expect(await given().provider.findRefund(first, signal)).toEqual(given1);
+      expect(await given().provider.refund(second, signal)).toMatchObject({ status: 'succeeded' });
+      expect(await given().provider.refund(back(randomUUID(), 1n), signal)).toMatchObject({ status: 'refused' });
+    });
+    test('what is not there is absent', async () => {
+      expect(await given().provider.read({ ...speaking(), reference: 'pi_ofnobody' }, signal)).toEqual({ status: 'absent' });
+      expect(await given().provider.cancel({ ...speaking(), reference: 'pi_ofnobody' }, signal)).toEqual({ status: 'absent' });
+      expect(await given().provider.dispute({ ...speaking(), reference: 'dp_ofnobody' }, signal)).toEqual({ status: 'absent' });
+    });
+    test('a customer who has to confirm is said so, with the place; a charge that is ended before stays ended', async () => {
+      const { needsAction } = given().tokens;
+      if (needsAction === undefined) return;
+      const one = await order(needsAction);
+      const waits = await given().provider.charge(one, signal) as { reference: string };
+      expect(waits).toMatchObject({ status: 'requires_action', url: expect.stringMatching(/^http/) as string });
+      const { reference } = waits;
+      expect(await given().provider.cancel({ ...speaking(), reference }, signal)).toMatchObject({ status: 'declined', code: 'cancelled' });
+      expect(await find(one)).toMatchObject({ status: 'declined', code: 'cancelled' });
+    });
+    test('money that takes days is on its way', async () => {
+      const { takesDays } = given().tokens;
+      if (takesDays === undefined) return;
+      const one = await order(takesDays);
+      expect(await given().provider.charge(one, signal)).toMatchObject({ status: 'processing' });
+      expect(await find(one)).toMatchObject({ status: 'processing' });
+    });
+    test('the balance has a line for the charge, its fee taken off, and one for what was given back', async () => {
+      const taken = await given().provider.charge(await order(given().tokens.ok), signal) as { reference: string; feeMinor: bigint };
+      const refundId = randomUUID();
+      const refund = await given().provider.refund({ ...speaking(), key: `ref:${refundId}`, refundId, reference: taken.reference, amountMinor: 100n }, signal) as { reference: string };
+      const page = await given().provider.balance({ ...speaking(), from: '2020-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z' }, signal);
+      if (page.status !== 'page') throw new Error(`no balance: ${JSON.stringify(page)}`);
+      expect(page.entries.find(({ source }) => source === taken.reference)).toMatchObject({ type: 'charge', amountMinor: CENTS, feeMinor: taken.feeMinor, currency: 'USD' });
+      expect(page.entries.find(({ source }) => source === refund.reference)).toMatchObject({ type: 'refund', amountMinor: -100n, feeMinor: 0n });
+    });
+  });
+};

@@ -1,0 +1,142 @@
+import type { SandboxBook } from './sandbox-book';
+import { type Fields, textOf, textsOf } from './sandbox-form';
+import { type Charge, type Customer, type Intent, invalid, type Kind, missing, type OfKind, WireError } from './sandbox-objects';
+import type { SandboxMoney } from './sandbox-money';
+import { type Behaviour, behaviourOf } from './sandbox-tokens';
+import type { ArmedFault, Operation } from './sandbox-faults';
+
+/** One request as its route sees it. */
+export interface Asked {
+  readonly book: SandboxBook;
+  readonly money: SandboxMoney;
+  readonly fields: Fields;
+  readonly id: string;
+  readonly key: string | undefined;
+  readonly url: string;
+  readonly faults: readonly ArmedFault[];
+}
+interface Route { readonly method: 'GET' | 'POST'; readonly path: RegExp; readonly operation: Operation; readonly run: (asked: Asked) => Promise<unknown> }
+
+const LIMIT_DEFAULT = 10;
+const LIMIT_MAX = 100;
+const AMOUNT_MAX = 99_999_999_999;
+const DAYS_DEFAULT = 3;
+
+const known = async <K extends Kind>({ book, id }: Pick<Asked, 'book' | 'id'>, kind: K): Promise<OfKind<K>> => {
+  const found = await book.get(kind, id);
+  if (found === undefined) throw missing(kind, 'id');
+  return found;
+};
+const list = async <K extends Kind>({ book, fields }: Asked, kind: K, parent?: string): Promise<unknown> => {
+  const limit = Math.min(Number(textOf(fields, 'limit') ?? LIMIT_DEFAULT), LIMIT_MAX);
+  const created = textsOf(fields, 'created');
+  const data = await book.list(kind, {
+    parent, limit: limit + 1, after: textOf(fields, 'starting_after'), since: created['gte'] === undefined ? undefined : Number(created['gte']), until: created['lt'] === undefined ? undefined : Number(created['lt']),
+  });
+  return { object: 'list', url: `/v1/${kind}s`, has_more: data.length > limit, data: data.slice(0, limit) };
+};
+const amountOf = (fields: Fields, name: string): number => {
+  const amount = Number(textOf(fields, name));
+  if (!Number.isSafeInteger(amount) || amount <= 0 || amount > AMOUNT_MAX) throw invalid('Invalid positive integer', name, 'parameter_invalid_integer');
+  return amount;
+};
+const behaviourFor = (token: string, faults: readonly ArmedFault[]): Behaviour => {
+  const own = behaviourOf(token);
+  if (own === undefined) throw new WireError(400, { type: 'invalid_request_error', code: 'resource_missing', message: `No such PaymentMethod: '${token}'`, param: 'payment_method' });
+  return faults.reduce<Behaviour>((before, { fault, code, days }) => {
+    if (fault === 'decline') return { ...before, decline: code ?? 'insufficient_funds' };
+    if (fault === 'processing') return { ...before, settlesAfterDays: days ?? DAYS_DEFAULT };
+    if (fault === 'requires_action') return { ...before, needsAction: true };
+    return fault === 'dispute' ? { ...before, disputedAfterDays: days ?? 1 } : before;
+  }, own);
+};
+/** With its charge and the line of the balance inside, where that was asked for. */
+const expanded = async (book: SandboxBook, intent: Intent, fields: Fields): Promise<unknown> => {
+  const wanted = Object.values(textsOf(fields, 'expand'));
+  if (intent.latest_charge === null || !wanted.some((one) => one.startsWith('latest_charge'))) return intent;
+  const charge = (await book.get('charge', intent.latest_charge)) as Charge;
+  return { ...intent, latest_charge: wanted.includes('latest_charge.balance_transaction') ? { ...charge, balance_transaction: await book.get('balance_transaction', charge.balance_transaction) } : charge };
+};
+
+const charge = async ({ book, money, fields, key, url, faults }: Asked): Promise<unknown> => {
+  const token = textOf(fields, 'payment_method');
+  if (token === undefined) throw invalid('Missing required param: payment_method.', 'payment_method', 'parameter_missing');
+  const currency = textOf(fields, 'currency');
+  if (currency === undefined || !/^[a-z]{3}$/.test(currency)) throw invalid('Invalid currency', 'currency');
+  const customer = textOf(fields, 'customer') ?? null;
+  if (customer !== null && await book.get('customer', customer) === undefined) throw missing('customer', 'customer');
+  const intent = await money.charge({
+    amount: amountOf(fields, 'amount'), currency, customer, token, description: textOf(fields, 'description') ?? null, metadata: textsOf(fields, 'metadata'), key, actionUrl: (id) => `${url}/pay/${id}`,
+  }, behaviourFor(token, faults));
+  return intent instanceof WireError ? intent : expanded(book, intent, fields);
+};
+const customer = async ({ book, fields, key }: Asked): Promise<Customer> => {
+  const made: Customer = { id: book.id('cus'), object: 'customer', created: book.seconds, livemode: false, metadata: textsOf(fields, 'metadata') };
+  await book.put({ object: made, key });
+  return made;
+};
+const method = (id: string, customerId: string | null, created: number): unknown => {
+  if (behaviourOf(id) === undefined) throw missing('PaymentMethod', 'payment_method');
+  return { id, object: 'payment_method', type: 'card', customer: customerId, created, livemode: false, metadata: {}, card: { brand: 'visa', last4: '4242', exp_month: 12, exp_year: 2034 } };
+};
+const refund = async ({ money, fields, key, faults }: Asked): Promise<unknown> => {
+  const failsLater = faults.find(({ fault }) => fault === 'refund_fails_later');
+  return money.refund(textOf(fields, 'payment_intent') ?? '', fields['amount'] === undefined ? undefined : amountOf(fields, 'amount'), {
+    reason: textOf(fields, 'reason') ?? null, metadata: textsOf(fields, 'metadata'), key, failsLater: failsLater === undefined ? undefined : failsLater.days ?? DAYS_DEFAULT,
+  });
+};
+
+/** Lines of the balance with what they are of inside, where that was asked for. */
+const balance = async (asked: Asked): Promise<unknown> => {
+  const page = await list(asked, 'balance_transaction') as { data: OfKind<'balance_transaction'>[] };
+  if (!Object.values(textsOf(asked.fields, 'expand')).includes('data.source')) return page;
+  return { ...page, data: await Promise.all(page.data.map(async (entry) => ({ ...entry, source: entry.type === 'charge' ? await asked.book.get('charge', entry.source) ?? entry.source : entry.source }))) };
+};
+
+/** The part of Stripe's interface that the sandbox speaks. */
+export const ROUTES: readonly Route[] = [
+  { method: 'POST', path: /^\/v1\/customers$/, operation: 'any', run: customer },
+  { method: 'GET', path: /^\/v1\/customers\/(\w+)$/, operation: 'read', run: (asked) => known(asked, 'customer') },
+  { method: 'POST', path: /^\/v1\/payment_methods\/(\w+)\/attach$/, operation: 'any', run: async ({ id, fields, book }) => method(id, textOf(fields, 'customer') ?? null, book.seconds) },
+  { method: 'GET', path: /^\/v1\/payment_methods\/(\w+)$/, operation: 'read', run: async ({ id, book }) => method(id, null, book.seconds) },
+  { method: 'POST', path: /^\/v1\/payment_intents$/, operation: 'charge', run: charge },
+  { method: 'GET', path: /^\/v1\/payment_intents$/, operation: 'read', run: (asked) => list(asked, 'payment_intent', textOf(asked.fields, 'customer')) },
+  { method: 'GET', path: /^\/v1\/payment_intents\/(\w+)$/, operation: 'read', run: async (asked) => expanded(asked.book, await known(asked, 'payment_intent'), asked.fields) },
+  { method: 'POST', path: /^\/v1\/payment_intents\/(\w+)\/cancel$/, operation: 'any', run: ({ money, id }) => money.complete(id, 'cancel') },
+  { method: 'POST', path: /^\/v1\/refunds$/, operation: 'refund', run: refund },
+  { method: 'GET', path: /^\/v1\/refunds$/, operation: 'read', run: (asked) => list(asked, 'refund', textOf(asked.fields, 'payment_intent')) },
+  { method: 'GET', path: /^\/v1\/refunds\/(\w+)$/, operation: 'read', run: (asked) => known(asked, 'refund') },
+  { method: 'GET', path: /^\/v1\/disputes$/, operation: 'read', run: (asked) => list(asked, 'dispute', textOf(asked.fields, 'payment_intent')) },
+  { method: 'GET', path: /^\/v1\/disputes\/(\w+)$/, operation: 'read', run: (asked) => known(asked, 'dispute') },
+  { method: 'GET', path: /^\/v1\/balance_transactions$/, operation: 'read', run: balance },
+  { method: 'GET', path: /^\/v1\/payouts$/, operation: 'read', run: (asked) => list(asked, 'payout') },
+  {
+    method: 'POST', path: /^\/v1\/webhook_endpoints$/, operation: 'any', run: async ({ book, fields }) => {
+      const [id, secret] = [book.id('we'), book.id('whsec')];
+      await book.register({ id, url: textOf(fields, 'url') ?? '', secrets: [secret] });
+      return { id, object: 'webhook_endpoint', url: textOf(fields, 'url'), secret, enabled_events: ['*'], status: 'enabled', livemode: false, created: book.seconds, api_version: null, metadata: {} };
+    },
+  },
+];
+/** What only a sandbox has: faults, and what customers and banks do by themselves. */
+export const CONTROLS: readonly Route[] = [
+  { method: 'POST', path: /^\/sandbox\/faults$/, operation: 'any', run: async ({ book, fields }) => { const fault = { ...fields, id: book.id('flt') } as unknown as ArmedFault; await book.arm(fault); return fault; } },
+  { method: 'POST', path: /^\/sandbox\/faults\/none$/, operation: 'any', run: async ({ book }) => { await book.disarm(); return {}; } },
+  { method: 'POST', path: /^\/sandbox\/endpoints$/, operation: 'any', run: async ({ book, fields }) => {
+    const { url, secrets } = fields as unknown as { url: string; secrets: string[] };
+    await book.register({ id: book.id('we'), url, secrets });
+    return {};
+  } },
+  { method: 'POST', path: /^\/sandbox\/intents\/(\w+)\/(?:complete)$/, operation: 'any', run: ({ money, id }) => money.complete(id, 'complete') },
+  { method: 'POST', path: /^\/sandbox\/intents\/(\w+)\/(?:fail)$/, operation: 'any', run: ({ money, id }) => money.complete(id, 'fail') },
+  { method: 'POST', path: /^\/sandbox\/intents\/(\w+)\/(?:dispute)$/, operation: 'any', run: async ({ money, book, id }) => {
+    const intent = await known({ book, id }, 'payment_intent');
+    const found = intent.latest_charge === null ? undefined : await book.get('charge', intent.latest_charge, true);
+    if (found === undefined) throw missing('charge', 'id');
+    await money.openDispute(found);
+    return {};
+  } },
+  { method: 'POST', path: /^\/sandbox\/disputes\/(\w+)\/(?:won)$/, operation: 'any', run: ({ money, id }) => money.closeDispute(id, 'won') },
+  { method: 'POST', path: /^\/sandbox\/disputes\/(\w+)\/(?:lost)$/, operation: 'any', run: ({ money, id }) => money.closeDispute(id, 'lost') },
+  { method: 'POST', path: /^\/sandbox\/payouts$/, operation: 'any', run: async ({ money, fields }) => { await money.payOut(textOf(fields, 'currency') ?? 'usd', Number(fields['amount'])); return {}; } },
+];

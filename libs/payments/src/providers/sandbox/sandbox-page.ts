@@ -1,0 +1,28 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '@valueverse/kernel';
+import type { Database } from '@valueverse/event-log';
+import { SandboxBook } from './sandbox-book';
+import { SandboxMoney } from './sandbox-money';
+import { announce } from './sandbox-webhooks';
+
+/** Who has the id of an intent is its customer: the page at which a bank would ask for a confirmation. */
+const PATH = /^\/pay\/(pi_[0-9a-f]{32})(?:\/(complete|fail))?$/;
+const HEADERS = { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store', 'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'" };
+
+const pageOf = (id: string, says: string, open: boolean): string => `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Your bank asks</title><meta name="viewport" content="width=device-width"></head>
+<body><main><h1>Your bank asks</h1><p>${says}</p>${open ? `<form method="post" action="/pay/${id}/complete"><button>Confirm the payment</button></form><form method="post" action="/pay/${id}/fail"><button>Refuse it</button></form>` : ''}</main></body></html>`;
+
+export const payPage = async (database: Database, clock: Clock, message: IncomingMessage, response: ServerResponse): Promise<void> => {
+  const [, id, act] = PATH.exec(message.url ?? '') ?? [];
+  const owner = id === undefined ? undefined : await database.transaction({ role: 'worker' }, async (tx) => (await tx.query<{ tenant: string }>('SELECT tenant FROM sandbox_objects WHERE id = $1', [id])).rows[0]?.tenant);
+  if (id === undefined || owner === undefined) { response.writeHead(404, HEADERS).end(pageOf('', 'There is no such payment.', false)); return; }
+  const intent = await database.transaction({ role: 'api', tenant: owner }, async (tx) => {
+    const book = new SandboxBook(tx, owner, clock.now());
+    if (act === undefined || message.method !== 'POST') return book.get('payment_intent', id);
+    const done = await new SandboxMoney(book).complete(id, act as 'complete' | 'fail');
+    await announce(book, []);
+    return done;
+  });
+  const isOpen = intent?.status === 'requires_action';
+  response.writeHead(200, HEADERS).end(pageOf(id, isOpen ? `Do you confirm a payment of ${intent.amount} (${intent.currency}, in its smallest unit)?` : 'Thank you. This payment needs nothing more of you.', isOpen));
+};

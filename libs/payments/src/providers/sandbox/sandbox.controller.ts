@@ -1,0 +1,90 @@
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { Allow, type Caller, CurrentCaller } from '@valueverse/auth';
+import { derivedId, Refused } from '@valueverse/kernel';
+import { Answers, DecimalString, OneOf, rowOf, Service, Text, Whole } from '@valueverse/platform';
+import { list, object, optional, text } from '@valueverse/contracts';
+import { FOLLOW_ATTEMPT, type FollowPayload } from '../../collection/attempt-jobs';
+import { type PaymentRow, paymentView } from '../../collection/payments';
+import { PAYMENTS_SERVICE } from '../../tokens';
+import { Sandbox, SandboxRefusal } from './sandbox';
+import { OPERATIONS, REQUEST_FAULTS, WEBHOOK_FAULTS } from './sandbox-faults';
+import { SANDBOX_TOKENS } from './sandbox-tokens';
+
+const TIMES_MAX = 1_000_000;
+const DAYS_MAX = 365;
+const LATE_MAX_MS = 3_600_000;
+const ACTIONS = ['complete', 'fail', 'dispute'] as const;
+class NewFault {
+  @OneOf([...REQUEST_FAULTS, ...WEBHOOK_FAULTS], { description: 'What goes wrong' }) fault!: (typeof REQUEST_FAULTS)[number] | (typeof WEBHOOK_FAULTS)[number];
+  @OneOf([...OPERATIONS], { optional: true, description: 'With which requests; with all of them when it is not given' }) operation?: (typeof OPERATIONS)[number];
+  @OneOf([...SANDBOX_TOKENS], { optional: true, description: 'Only with requests that pay with this token' }) token?: string;
+  @Whole({ optional: true, min: 1, max: TIMES_MAX, description: 'So often, then no more' }) times?: number;
+  @DecimalString({ optional: true, min: '0', max: '1', description: 'With this chance; the seed decides' }) chance?: string;
+  @Whole({ optional: true, min: 0, max: TIMES_MAX }) seed?: number;
+  @Text({ optional: true, max: 64, description: 'The code of a decline' }) code?: string;
+  @Whole({ optional: true, min: 0, max: DAYS_MAX, description: 'After so many days, for what happens later' }) days?: number;
+  @Whole({ optional: true, min: 1, max: LATE_MAX_MS, description: 'So long, for what hangs or is late' }) milliseconds?: number;
+}
+class NewEndpoint {
+  @Text({ description: 'Where webhooks are sent: the URL of an endpoint of ours' }) url!: string;
+  @Text({ description: 'The secret that the endpoint was given' }) secret!: string;
+  @Text({ optional: true, description: 'A second one, as in the time of a change' }) secondSecret?: string;
+}
+const DONE = object({ id: optional(text()) });
+
+/** What the sandbox can be told to do, so that everything that a provider does to us can be seen. */
+@ApiTags('payments')
+@Controller('api/v1/payments/sandbox')
+@Allow('payments:write')
+export class SandboxController {
+  constructor(@Inject(PAYMENTS_SERVICE) private readonly service: Service, @Inject(Sandbox) private readonly sandbox: Sandbox) {}
+
+  /** Switches a fault on, until `times` is used up or faults are switched off. */
+  @Post('faults')
+  @Answers(DONE, 201)
+  async fault(@CurrentCaller() { tenant }: Caller, @Body() { chance, ...body }: NewFault): Promise<unknown> {
+    return this.sandbox.control(tenant, 'faults', { ...body, ...(chance === undefined ? {} : { chance: Number(chance) }) });
+  }
+
+  /** Switches all faults off. */
+  @Delete('faults')
+  @HttpCode(204)
+  async none(@CurrentCaller() { tenant }: Caller): Promise<void> { await this.sandbox.control(tenant, 'faults/none', {}); }
+
+  /** Has webhooks sent to an endpoint. */
+  @Post('endpoints')
+  @Answers(DONE, 201)
+  async endpoint(@CurrentCaller() { tenant }: Caller, @Body() { url, secret, secondSecret }: NewEndpoint): Promise<unknown> {
+    return this.sandbox.control(tenant, 'endpoints', { url, secrets: [secret, ...(secondSecret === undefined ? [] : [secondSecret])] });
+  }
+
+  @Get('tokens')
+  @Answers(object({ tokens: list(text()) }))
+  tokens(): { tokens: readonly string[] } { return { tokens: SANDBOX_TOKENS }; }
+
+  /** Does what a customer or a bank would do with a payment: `complete` or `fail` one that waits, `dispute` one that was paid. Refuses with `payment_not_found`, `unknown_action` and `not_at_sandbox`. */
+  @Post('actions/:paymentId/:action')
+  @HttpCode(204)
+  async act(@CurrentCaller() { tenant }: Caller, @Param('paymentId') id: string, @Param('action') action: string): Promise<void> {
+    if (!(ACTIONS as readonly string[]).includes(action)) throw new Refused('unknown_action', `there are the actions ${ACTIONS.join(', ')}`);
+    const payment = await this.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => rowOf<PaymentRow>(tx, paymentView, id));
+    if (payment === undefined) throw new Refused('payment_not_found', 'there is no payment with this id');
+    const attempt = payment.attempts.findLast(({ providerReference }) => providerReference !== undefined);
+    if (attempt?.providerReference === undefined) throw new Refused('not_at_sandbox', 'the sandbox has nothing of this payment yet');
+    await this.sandbox.control(tenant, `intents/${attempt.providerReference}/${action}`, {}).catch((error: unknown) => {
+      if (error instanceof SandboxRefusal) throw new Refused('not_at_sandbox', error.message);
+      throw error;
+    });
+    await this.look(tenant, payment, attempt.number, action);
+  }
+
+  /** Looks at once, where no webhook says so. */
+  private async look(tenant: string, { id, accountId }: PaymentRow, attempt: number, action: string): Promise<void> {
+    const payload: FollowPayload = { paymentId: id, attempt, look: 0 };
+    await this.service.database.transaction({ role: 'api', tenant }, async (tx) => {
+      const { rows: [account] } = await tx.query<{ clock: string | null }>('SELECT clock FROM known_accounts WHERE tenant = $1 AND account_id = $2', [tenant, accountId]);
+      await this.service.jobs.schedule(tx, [{ id: derivedId('job', 'sandbox-action', id, String(attempt), action), kind: FOLLOW_ATTEMPT, tenant, dueAt: '1970-01-01T00:00:00Z', ...(account?.clock == null ? {} : { clockId: account.clock }), payload }]);
+    });
+  }
+}

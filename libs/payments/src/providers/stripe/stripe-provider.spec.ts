@@ -1,0 +1,96 @@
+import { systemClock } from '@valueverse/platform';
+import { describeProvider } from '../provider.spec-kit';
+import { SandboxBed } from '../sandbox/sandbox-bed.spec-kit';
+import type { ChargeOrder, RefundOrder } from '../provider';
+import { describeOnStripeMock } from './stripe-mock.spec-kit';
+import { StripeProvider } from './stripe-provider';
+
+const { signal } = new AbortController();
+const TENANT = 'org_1:test';
+let bed: SandboxBed;
+let nth = 0;
+/** The package sends a request again, once, whose connection was cut: under the same key, so that it does no harm. */
+const TIMES = { fail_after: 1, hang_after: 1, hang_before: 1, lose_reply: 2, lose_request: 2 } as const;
+beforeAll(async () => { bed = await SandboxBed.make(); }, 60_000);
+afterAll(() => bed.close(), 30_000);
+
+const speaking = () => ({ tenant: TENANT, now: systemClock.now() });
+const order = async (token = 'tok_ok'): Promise<ChargeOrder> => {
+  const made = await bed.provider.customer({ ...speaking(), accountId: `acc_${nth += 1}` }, signal) as { reference: string };
+  return { ...speaking(), key: `pay:${nth}:att:1`, paymentId: `pay_${nth}`, amountMinor: 1_000n, currency: 'USD', customer: made.reference, token, description: 'inv_1' };
+};
+const found = ({ key, customer, now }: ChargeOrder) => bed.provider.find({ ...speaking(), key, customer, since: now }, signal);
+
+describeProvider('the adapter of Stripe, on a socket, against the sandbox', () => ({
+  provider: bed.provider, tenant: 'org_kit:test', now: () => systemClock.now(),
+  tokens: { ok: 'tok_ok', declinedSoft: 'tok_declined_insufficient_funds', declinedHard: 'tok_declined_expired_card', unknown: 'tok_ofnobody', needsAction: 'tok_requires_action', takesDays: 'tok_pending_3_days' },
+}));
+
+describe('what goes wrong on the way', () => {
+  afterEach(() => bed.sandbox.control(TENANT, 'faults/none', {}));
+  test.each(['fail_after', 'lose_reply', 'hang_after'] as const)('%s: nobody knows, and the money is found', async (fault) => {
+    const one = await order();
+    await bed.fault(TENANT, { fault, operation: 'charge', times: TIMES[fault] });
+    expect(await bed.provider.charge(one, signal)).toMatchObject({ status: 'unknown' });
+    expect(await found(one)).toMatchObject({ status: 'succeeded', amountMinor: 1_000n });
+  });
+  test.each(['lose_request', 'hang_before'] as const)('%s: nobody knows, nothing is found, and the same key takes the money once', async (fault) => {
+    const one = await order();
+    await bed.fault(TENANT, { fault, operation: 'charge', times: TIMES[fault] });
+    expect(await bed.provider.charge(one, signal)).toMatchObject({ status: 'unknown' });
+    expect(await found(one)).toEqual({ status: 'absent' });
+    expect(await bed.provider.charge(one, signal)).toMatchObject({ status: 'succeeded' });
+  });
+  test('F96: a failure that is kept under its key is said to be a repetition, and nothing was done', async () => {
+    const one = await order();
+    await bed.fault(TENANT, { fault: 'fail_before', operation: 'charge', times: 1 });
+    const first = await bed.provider.charge(one, signal);
+    expect(first).toMatchObject({ status: 'unknown' });
+    expect(first).not.toHaveProperty('isReplay');
+    expect(await bed.provider.charge(one, signal)).toMatchObject({ status: 'unknown', isReplay: true });
+    expect(await found(one)).toEqual({ status: 'absent' });
+  });
+  test('too many requests, and a provider that is not there: surely nothing was done', async () => {
+    const one = await order();
+    await bed.fault(TENANT, { fault: 'rate_limit', operation: 'charge', times: 1 });
+    expect(await bed.provider.charge(one, signal)).toMatchObject({ status: 'unavailable' });
+    const nowhere = new StripeProvider({ name: 'nowhere', timeoutMs: 500, account: async () => ({ apiKey: 'sk_test_x', url: 'http://127.0.0.1:1' }) });
+    expect(await nowhere.charge(one)).toMatchObject({ status: 'unavailable' });
+    const stranger = new StripeProvider({ name: 'stranger', timeoutMs: 500, account: async () => ({ apiKey: 'sk_test_of_nobody', url: bed.url }) });
+    expect(await stranger.charge(one)).toMatchObject({ status: 'unavailable', reason: expect.stringMatching(/does not take our key/) as string });
+  });
+  test('a key is forgotten after a day, as with Stripe: what was done is still found', async () => {
+    const one = await order();
+    await bed.provider.charge(one, signal);
+    const later = new Date(Date.parse(one.now) + 25 * 3_600_000).toISOString();
+    expect(await bed.provider.find({ tenant: TENANT, now: later, key: one.key, customer: one.customer, since: one.now }, signal)).toMatchObject({ status: 'succeeded' });
+    // Which is why it is looked for before it is sent again.
+    expect(await bed.provider.charge({ ...one, now: later }, signal)).toMatchObject({ status: 'succeeded' });
+  });
+  test('a token that fails twice and then works, and money that arrives on its day', async () => {
+    const twice = await order('tok_ok_after_2');
+    const tries = [];
+    for (let attempt = 1; attempt <= 3; attempt++) tries.push((await bed.provider.charge({ ...twice, key: `${twice.key}:${attempt}` }, signal)).status);
+    expect(tries).toEqual(['declined', 'declined', 'succeeded']);
+    const slow = await order('tok_pending_3_days');
+    const { reference } = await bed.provider.charge(slow, signal) as { reference: string };
+    const day = (days: number) => new Date(Date.parse(slow.now) + days * 86_400_000).toISOString();
+    expect(await bed.provider.read({ tenant: TENANT, now: day(2), reference }, signal)).toMatchObject({ status: 'processing' });
+    expect(await bed.provider.read({ tenant: TENANT, now: day(3), reference }, signal)).toMatchObject({ status: 'succeeded' });
+  });
+});
+
+describeOnStripeMock('every request against Stripe\'s own description of its interface', (url) => {
+  const provider = (): StripeProvider => new StripeProvider({ name: 'stripe', timeoutMs: 5_000, account: async () => ({ apiKey: 'sk_test_123', url: url() }) });
+  const at = { tenant: TENANT, now: '2026-01-01T00:00:00Z' };
+  test('none is refused', async () => {
+    const stripe = provider();
+    const charge: ChargeOrder = { ...at, key: 'pay:1:att:1', paymentId: 'pay_1', amountMinor: 4_900n, currency: 'USD', customer: 'cus_1', token: 'pm_1', description: 'inv_1' };
+    const refund: RefundOrder = { ...at, key: 'ref:1', refundId: 'ref_1', reference: 'pi_1', amountMinor: 100n };
+    const answers = await Promise.all([
+      stripe.customer({ ...at, accountId: 'acc_1' }), stripe.attach({ ...at, customer: 'cus_1', token: 'pm_1' }), stripe.charge(charge), stripe.find({ ...at, key: 'pay:1:att:1', customer: 'cus_1', since: at.now }), stripe.read({ ...at, reference: 'pi_1' }),
+      stripe.cancel({ ...at, reference: 'pi_1' }), stripe.refund(refund), stripe.findRefund(refund), stripe.dispute({ ...at, reference: 'dp_1' }), stripe.balance({ ...at, from: at.now, to: '2026-02-01T00:00:00Z' }),
+    ]);
+    expect(answers.filter(({ status }) => status === 'refused' || status === 'unknown' || status === 'unavailable')).toEqual([]);
+  });
+});

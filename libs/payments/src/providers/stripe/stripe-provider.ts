@@ -1,0 +1,192 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type Stripe from 'stripe';
+import { parseInstant } from '@valueverse/kernel';
+import type {
+  BalanceEntry, BalancePage, ChargeOrder, ChargeOutcome, CustomerOrder, FindOrder, Found, FoundRefund, MethodDetails, MethodOrder, NoAnswer, PaymentProvider, ProviderDispute, ReferenceOrder, RefundOrder, RefundOutcome, Speaking,
+} from '../provider';
+import { declineClassOf } from './stripe-declines';
+import { noAnswerOf } from './stripe-errors';
+import { STRIPE_VERSION } from './stripe-version';
+
+/** How a tenant speaks to Stripe, or to something that speaks its language. */
+export interface StripeAccount { readonly apiKey: string; readonly url?: string }
+export interface StripeProviderOptions {
+  readonly name: string;
+  /** Throws where the tenant has not set the provider up. */
+  readonly account: (tenant: string) => Promise<StripeAccount>;
+  readonly timeoutMs: number;
+  /** More headers, for a sandbox that lives on a test clock. */
+  readonly headersOf?: (speaking: Speaking) => Readonly<Record<string, string>>;
+}
+
+type Client = InstanceType<typeof Stripe>;
+
+const PAGE = 100;
+/** An order's pages of one customer; a customer is not charged a thousand times in a few days. */
+const PAGES_MAX = 10;
+/** Clocks differ: what is looked for is looked for from a little earlier on. */
+const SKEW_SECONDS = 3_600;
+const MILLISECONDS = 1_000;
+const NOT_FOUND = 'resource_missing';
+const EXPANDED = ['latest_charge.balance_transaction'];
+const secondsOf = (instant: string): number => Math.floor(Date.parse(instant) / MILLISECONDS);
+const instantOf = (seconds: number): string => parseInstant(new Date(seconds * MILLISECONDS).toISOString());
+
+/** Speaks Stripe's HTTP interface through the package `stripe`. The package itself sends again, once and under the same key, what a cut connection may have swallowed; anything more is decided by whoever asks. */
+export class StripeProvider implements PaymentProvider {
+  private readonly clients = new Map<string, Client>();
+  /** The package takes no headers with a call: its HTTP client is told of them here. */
+  private readonly headers = new AsyncLocalStorage<Readonly<Record<string, string>>>();
+  readonly name: string;
+  constructor(private readonly options: StripeProviderOptions) { this.name = options.name; }
+
+  /** Made again under its key it is the same customer, so that a lost answer is none. */
+  async customer(order: CustomerOrder): Promise<{ status: 'made'; reference: string } | NoAnswer> {
+    const answer = await this.ask<{ status: 'made'; reference: string }>(order, async (stripe, more) => {
+      const { id } = await stripe.customers.create({ metadata: { tenant: order.tenant, account: order.accountId } }, { ...more, idempotencyKey: `cus:${order.tenant}:${order.accountId}` });
+      return { status: 'made', reference: id };
+    });
+    return answer.status === 'unknown' ? { status: 'unavailable', reason: answer.reason } : answer;
+  }
+
+  async attach(order: MethodOrder): Promise<MethodDetails | NoAnswer> {
+    const answer = await this.ask<MethodDetails>(order, async (stripe, more) => {
+      const { id, card } = await stripe.paymentMethods.attach(order.token, { customer: order.customer }, more);
+      return { status: 'attached', token: id, ...(card == null ? {} : { brand: card.brand, last4: card.last4, expires: `${card.exp_year}-${String(card.exp_month).padStart(2, '0')}` }) };
+    });
+    return answer.status === 'refused' && answer.code === NOT_FOUND ? { ...answer, code: 'unknown_token' } : answer;
+  }
+
+  charge({ key, paymentId, amountMinor, currency, customer, token, description, ...speaking }: ChargeOrder): Promise<ChargeOutcome | NoAnswer> {
+    return this.ask<ChargeOutcome>(speaking, async (stripe, more) => stripe.paymentIntents.create({
+      amount: Number(amountMinor), currency: currency.toLowerCase(), customer, payment_method: token, description, confirm: true, off_session: true, metadata: { attempt: key, payment: paymentId, tenant: speaking.tenant }, expand: EXPANDED,
+      automatic_payment_methods: { enabled: true, allow_redirects: 'never' },
+    }, { ...more, idempotencyKey: key }).then(outcomeOf, (error: unknown) => {
+      const declined = declineOf(error);
+      if (declined === undefined) throw error;
+      return declined;
+    }));
+  }
+
+  find({ key, customer, since, ...speaking }: FindOrder): Promise<Found> {
+    return this.ask<Found>(speaking, async (stripe, more) => {
+      let after: string | undefined;
+      for (let page = 0; page < PAGES_MAX; page++) {
+        const { data, has_more: hasMore } = await stripe.paymentIntents.list({ customer, created: { gte: secondsOf(since) - SKEW_SECONDS }, limit: PAGE, ...(after === undefined ? {} : { starting_after: after }) }, more);
+        const found = data.find(({ metadata }) => metadata['attempt'] === key);
+        if (found !== undefined) return this.readIntent(stripe, found.id, more);
+        if (!hasMore) return { status: 'absent' };
+        after = data.at(-1)!.id;
+      }
+      return { status: 'unknown', reason: `the customer has more than ${PAGE * PAGES_MAX} payments since then` };
+    });
+  }
+
+  async read({ reference, ...speaking }: ReferenceOrder): Promise<Found> {
+    return absentIfMissing(await this.ask<Found>(speaking, (stripe, more) => this.readIntent(stripe, reference, more)));
+  }
+
+  async cancel({ reference, ...speaking }: ReferenceOrder): Promise<Found> {
+    const answer = await this.ask<Found>(speaking, async (stripe, more) => outcomeOf(await stripe.paymentIntents.cancel(reference, {}, more)));
+    // It was over before it could be ended.
+    if (answer.status === 'refused' && answer.code === 'payment_intent_unexpected_state') return this.read({ reference, ...speaking });
+    return absentIfMissing(answer);
+  }
+
+  refund({ key, refundId, reference, amountMinor, ...speaking }: RefundOrder): Promise<RefundOutcome | NoAnswer> {
+    return this.ask<RefundOutcome>(speaking, async (stripe, more) => refundOf(await stripe.refunds.create({ payment_intent: reference, amount: Number(amountMinor), metadata: { refund: refundId, key } }, { ...more, idempotencyKey: key })));
+  }
+
+  findRefund({ key, reference, ...speaking }: Pick<RefundOrder, 'tenant' | 'now' | 'key' | 'reference'>): Promise<FoundRefund> {
+    return this.ask<FoundRefund>(speaking, async (stripe, more) => {
+      const { data } = await stripe.refunds.list({ payment_intent: reference, limit: PAGE }, more);
+      const found = data.find(({ metadata }) => metadata?.['key'] === key);
+      return found === undefined ? { status: 'absent' } : refundOf(found);
+    });
+  }
+
+  async dispute({ reference, ...speaking }: ReferenceOrder): Promise<ProviderDispute | { status: 'absent' } | NoAnswer> {
+    const answer = await this.ask<ProviderDispute>(speaking, async (stripe, more) => disputeOf(await stripe.disputes.retrieve(reference, {}, more)));
+    return answer.status === 'refused' && answer.code === NOT_FOUND ? { status: 'absent' } : answer;
+  }
+
+  balance({ from, to, after, ...speaking }: Speaking & { readonly from: string; readonly to: string; readonly after?: string }): Promise<({ readonly status: 'page' } & BalancePage) | NoAnswer> {
+    return this.ask<{ status: 'page' } & BalancePage>(speaking, async (stripe, more) => {
+      const { data, has_more: hasMore } = await stripe.balanceTransactions.list({ created: { gte: secondsOf(from), lt: secondsOf(to) }, limit: PAGE, expand: ['data.source'], ...(after === undefined ? {} : { starting_after: after }) }, more);
+      return { status: 'page', entries: data.map(entryOf), ...(hasMore ? { next: data.at(-1)!.id } : {}) };
+    });
+  }
+
+  private async readIntent(stripe: Client, id: string, more: Stripe.RequestOptions): Promise<ChargeOutcome> {
+    return outcomeOf(await stripe.paymentIntents.retrieve(id, { expand: EXPANDED }, more));
+  }
+
+  private async ask<T>(speaking: Speaking, work: (stripe: Client, more: Stripe.RequestOptions) => Promise<T>): Promise<T | NoAnswer> {
+    try {
+      const client = await this.client(await this.options.account(speaking.tenant));
+      return await this.headers.run(this.options.headersOf?.(speaking) ?? {}, () => work(client, { timeout: this.options.timeoutMs }));
+    } catch (error) {
+      return noAnswerOf(error);
+    }
+  }
+
+  private async client({ apiKey, url }: StripeAccount): Promise<Client> {
+    const name = JSON.stringify([apiKey, url]);
+    const known = this.clients.get(name);
+    if (known !== undefined) return known;
+    // Loaded when it is first needed: it is large, and not every installation charges.
+    const { default: StripeClient } = await import('stripe');
+    const at = url === undefined ? undefined : new URL(url);
+    const http = StripeClient.createNodeHttpClient();
+    const made = new StripeClient(apiKey, {
+      httpClient: { getClientName: () => http.getClientName(), makeRequest: (host, port, path, method, headers, ...rest) => http.makeRequest(host, port, path, method, { ...headers, ...this.headers.getStore() }, ...rest) },
+      apiVersion: STRIPE_VERSION, telemetry: false, maxNetworkRetries: 0, timeout: this.options.timeoutMs,
+      ...(at === undefined ? {} : { host: at.hostname, port: at.port, protocol: at.protocol.replace(':', '') as 'http' | 'https' }),
+    }) as unknown as Client;
+    this.clients.set(name, made);
+    return made;
+  }
+}
+
+/** A decline is an answer, though the package throws it. */
+const declineOf = (error: unknown): ChargeOutcome | undefined => {
+  const { type, decline_code: bank, code, payment_intent: intent } = error as Stripe.errors.StripeError;
+  if (type !== 'StripeCardError') return undefined;
+  const name = bank ?? code ?? 'card_declined';
+  return { status: 'declined', code: name, class: declineClassOf(name), ...(intent === undefined ? {} : { reference: intent.id }) };
+};
+
+const absentIfMissing = (answer: Found): Found => (answer.status === 'refused' && answer.code === NOT_FOUND ? { status: 'absent' } : answer);
+
+const outcomeOf = ({ id, status, amount_received: taken, currency, next_action: action, last_payment_error: failure, latest_charge: charge }: Stripe.PaymentIntent): ChargeOutcome => {
+  if (status === 'succeeded') {
+    const entry = typeof charge === 'object' && charge !== null && typeof charge.balance_transaction === 'object' ? charge.balance_transaction : undefined;
+    return { status: 'succeeded', reference: id, amountMinor: BigInt(taken), currency: currency.toUpperCase(), ...(entry == null ? {} : { feeMinor: BigInt(entry.fee) }) };
+  }
+  if (status === 'requires_action') return { status: 'requires_action', reference: id, url: action?.redirect_to_url?.url ?? '' };
+  if (status === 'processing' || status === 'requires_capture') return { status: 'processing', reference: id };
+  const code = status === 'canceled' ? 'cancelled' : failure?.decline_code ?? failure?.code ?? 'card_declined';
+  return { status: 'declined', code, class: status === 'canceled' ? 'technical' : declineClassOf(code), reference: id };
+};
+
+const refundOf = ({ id, status, amount, currency, failure_reason: failure }: Stripe.Refund): RefundOutcome => {
+  if (status === 'succeeded') return { status: 'succeeded', reference: id, amountMinor: BigInt(amount), currency: currency.toUpperCase() };
+  return status === 'failed' || status === 'canceled' ? { status: 'failed', reference: id, code: failure ?? status } : { status: 'pending', reference: id };
+};
+
+const DISPUTE_STATUS: Readonly<Record<string, ProviderDispute['status']>> = { won: 'won', lost: 'lost', under_review: 'under_review', warning_under_review: 'under_review', warning_closed: 'won', prevented: 'won' };
+const idOf = (one: string | { id: string } | null | undefined): string => (typeof one === 'string' ? one : one?.id ?? '');
+const disputeOf = ({ id, payment_intent: intent, amount, currency, reason, status, evidence_details: evidence }: Stripe.Dispute): ProviderDispute => ({
+  reference: id, chargeReference: idOf(intent), amountMinor: BigInt(amount), currency: currency.toUpperCase(), reason, status: DISPUTE_STATUS[status] ?? 'needs_response',
+  ...(evidence?.due_by == null ? {} : { evidenceDueBy: instantOf(evidence.due_by) }),
+});
+
+const ENTRY_TYPE: Readonly<Record<string, BalanceEntry['type']>> = {
+  charge: 'charge', payment: 'charge', refund: 'refund', payment_refund: 'refund', refund_failure: 'refund', payment_failure_refund: 'refund', payout: 'payout', payout_cancel: 'payout', payout_failure: 'payout', stripe_fee: 'fee',
+};
+/** A charge is known by its intent, everything else by itself. */
+const sourceOf = (source: Stripe.BalanceTransaction['source']): string =>
+  (typeof source === 'object' && source !== null && source.object === 'charge' ? idOf(source.payment_intent as string | null) : idOf(source as string | { id: string } | null));
+const entryOf = ({ id, type, amount, fee, currency, source, created, reporting_category: category }: Stripe.BalanceTransaction): BalanceEntry => ({
+  reference: id, type: ENTRY_TYPE[type] ?? (category.startsWith('dispute') ? 'dispute' : 'other'), amountMinor: BigInt(amount), feeMinor: BigInt(fee), currency: currency.toUpperCase(), source: sourceOf(source), at: instantOf(created),
+});

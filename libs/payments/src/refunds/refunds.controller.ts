@@ -1,0 +1,61 @@
+import { Body, Controller, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { Allow, type Caller, contextOfCaller, CurrentCaller } from '@valueverse/auth';
+import { type IdSource, Refused } from '@valueverse/kernel';
+import { answerOnce, Answers, AnswersPage, created, Cursors, IDS, listRows, MoneyString, OneOf, type Page, PageQuery, rowOf, Service, Text } from '@valueverse/platform';
+import { decimal, instant, nullable, object, oneOf, text } from '@valueverse/contracts';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { clockOfAccount } from '../accounts/known-accounts';
+import { type DisputeRow, disputeView, paymentDecider, type PaymentRow, paymentView } from '../collection/payments';
+import type { RequestRefund } from '../collection/domain/payment-command';
+import { PAYMENTS_SERVICE } from '../tokens';
+import { REFUND, toRefund } from './refund-answer';
+
+const REASON_MAX = 512;
+class NewRefund {
+  @MoneyString({ optional: true, description: 'How much of it; all that is left when it is not given' }) amount?: string;
+  @Text({ max: REASON_MAX, description: 'Why; the customer may see it' }) reason!: string;
+}
+class DisputesQuery extends PageQuery {
+  @Text({ optional: true }) accountId?: string;
+  @OneOf(['open', 'won', 'lost'], { optional: true }) status?: DisputeRow['status'];
+}
+const DISPUTE = object({
+  id: text(), paymentId: text(), invoiceId: text(), accountId: text(), amount: decimal(), currency: text(3), reason: text(), status: oneOf('open', 'won', 'lost'), evidenceDueBy: nullable(instant()), providerReference: text(), openedAt: instant(), closedAt: nullable(instant()),
+});
+
+/** Money that goes back: because we give it, or because the customer's bank takes it. */
+@ApiTags('payments')
+@Controller('api/v1/payments')
+export class RefundsController {
+  constructor(@Inject(PAYMENTS_SERVICE) private readonly service: Service, @Inject(Cursors) private readonly cursors: Cursors, @Inject(IDS) private readonly ids: IdSource) {}
+
+  /**
+   * Needs an `Idempotency-Key`. Refuses with `payment_not_found`, `nothing_to_refund`, `refund_exceeds_payment` an amount above what is left of the payment, and
+   * `refund_not_positive`; however many are asked for at once, they never come to more than what came in.
+   */
+  @Post(':id/refunds')
+  @Allow('payments:write')
+  @Answers(REFUND, 201)
+  refund(@CurrentCaller() caller: Caller, @Param('id') id: string, @Body() body: NewRefund, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
+    const { tenant } = caller;
+    return answerOnce(this.service, { tenant, route: 'POST /api/v1/payments/{id}/refunds', request, reply, keyRequired: true }, async (tx) => {
+      const payment = await rowOf<PaymentRow>(tx, paymentView, id);
+      if (payment === undefined) throw new Refused('payment_not_found', 'there is no payment with this id');
+      const { now, clockId } = await clockOfAccount(tx, this.service, tenant, payment.accountId);
+      const command: RequestRefund = { type: 'RequestRefund', paymentId: id, refundId: this.ids.next('ref'), ...(body.amount === undefined ? {} : { amount: body.amount }), reason: body.reason, at: now };
+      await this.service.log.execute(tx, [{ decider: paymentDecider, command, context: contextOfCaller(caller, now, clockId) }]);
+      const refund = (await rowOf<PaymentRow>(tx, paymentView, id))!.refunds.find((one) => one.id === command.refundId)!;
+      return created(`/api/v1/payments/${id}`, toRefund(refund));
+    });
+  }
+
+  /** Newest first; evidence for an open one has to be at the provider before `evidenceDueBy`. */
+  @Get('disputes')
+  @Allow('payments:read')
+  @AnswersPage(DISPUTE)
+  disputes(@CurrentCaller() { tenant }: Caller, @Query() query: DisputesQuery): Promise<Page<DisputeRow>> {
+    return this.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) =>
+      listRows<DisputeRow, DisputeRow>(tx, { model: disputeView, query, cursors: this.cursors, filters: { account_id: query.accountId, status: query.status }, toApi: (row) => row }));
+  }
+}

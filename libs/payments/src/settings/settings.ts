@@ -1,0 +1,28 @@
+import { grantSql, ident, tenantPolicySql, type Tx } from '@valueverse/event-log';
+import type { Migration } from '@valueverse/platform';
+import { RETRY_DAYS } from '../collection/domain/retries';
+
+/** How a tenant collects. */
+export interface PaymentSettings {
+  /** After so many days from the first decline a soft decline is tried again. */
+  readonly retryDays: readonly number[];
+  /** What becomes of money for an invoice of which nothing is due any more, where we took it by ourselves: given back, or kept for the account. */
+  readonly surplus: 'refund' | 'keep';
+}
+const DEFAULTS: PaymentSettings = { retryDays: RETRY_DAYS, surplus: 'refund' };
+
+export const PAYMENT_SETTINGS: Migration = {
+  number: 112, name: 'settings of payments', sql: (schema) => `
+CREATE TABLE ${ident(schema)}.payment_settings (tenant text NOT NULL PRIMARY KEY, settings text NOT NULL);
+${tenantPolicySql(schema, 'payment_settings')}
+${grantSql(schema, 'payment_settings')}
+ALTER TABLE ${ident(schema)}.known_accounts ADD COLUMN timezone text NOT NULL DEFAULT 'UTC';`,
+};
+
+export const settingsOf = async (tx: Tx, tenant: string): Promise<PaymentSettings> => {
+  const { rows } = await tx.query<{ settings: string }>('SELECT settings FROM payment_settings WHERE tenant = $1', [tenant]);
+  return rows[0] === undefined ? DEFAULTS : { ...DEFAULTS, ...JSON.parse(rows[0].settings) as Partial<PaymentSettings> };
+};
+export const keepSettings = async (tx: Tx, tenant: string, settings: PaymentSettings): Promise<void> => {
+  await tx.query('INSERT INTO payment_settings (tenant, settings) VALUES ($1, $2) ON CONFLICT (tenant) DO UPDATE SET settings = excluded.settings', [tenant, JSON.stringify(settings)]);
+};
