@@ -1,5 +1,5 @@
 import { authFor, CREDENTIALS, digestKeyOf, digestOf, newKeyText, SECRET_SCOPES } from '@valueverse/auth';
-import { CLOCK_EVENTS, IDENTITY_EVENTS, MeterArchived, MeterCreated, PaymentSucceeded, type UsageReader } from '@valueverse/contracts';
+import { CLOCK_EVENTS, IDENTITY_EVENTS, MeterArchived, MeterCreated, PaymentSucceeded, StatementIssued, type UsageReader } from '@valueverse/contracts';
 import { type AnchorStore, type DeciderDefinition, type DomainEvent, PostgresFeed, type Tx } from '@valueverse/event-log';
 import { type ContextShape, createHost, createLogger, HealthRegistry, type Host, LocalFanOut, Metrics, Service, systemClock, systemIds } from '@valueverse/platform';
 import { createTestDatabase, type TestDatabase } from '@valueverse/testing';
@@ -10,9 +10,10 @@ const NO_ANCHORS: AnchorStore = { append: async () => undefined, read: async () 
 const HOSTED: ContextShape = { name: 'host', definitions: [...CLOCK_EVENTS, ...IDENTITY_EVENTS], readModels: [], migrations: [CREDENTIALS], schemas: ['identity'] };
 type Speaker = 'usage' | 'payments';
 const SPEAKERS: Readonly<Record<Speaker, ContextShape>> = {
-  usage: { name: 'usage', definitions: [MeterCreated, MeterArchived], readModels: [], migrations: [] }, payments: { name: 'payments', definitions: [PaymentSucceeded], readModels: [], migrations: [] },
+  usage: { name: 'usage', definitions: [MeterCreated, MeterArchived, StatementIssued], readModels: [], migrations: [] }, payments: { name: 'payments', definitions: [PaymentSucceeded], readModels: [], migrations: [] },
 };
-const NOBODY_ASKS = {} as UsageReader;
+/** Metering as previews ask it: nothing was used. */
+const NOTHING_USED = { quantities: () => Promise.resolve({ quantities: [], asOf: systemClock.now() }) } as unknown as UsageReader;
 
 /** Says whatever it is told, so that a spec can speak for metering and payments. */
 interface Say { readonly type: 'Say'; readonly stream: string; readonly event: DomainEvent }
@@ -50,7 +51,7 @@ export class BillingBed {
     }
     const service = serviceOf('billing', test.url, feed, () => speakers.usage.reports.hasPublished());
     const auth = authFor(service, { digestKey: digestKeyOf(MASTER_KEY), operatorToken: 'operator', serviceToken: 'service' });
-    const billing = billingContext(service, { auth, usage: NOBODY_ASKS, reports: () => [] });
+    const billing = billingContext(service, { auth, usage: NOTHING_USED, reports: () => [] });
     service.use([{ consumers: auth.consumers, jobs: [] }, billing.parts]);
     service.start();
     const host = await createHost({ service: 'billing', module: billing.module, port: 0, cursorSecret: 'of this spec', logger: createLogger({ service: 'billing', level: 'silent' }) });

@@ -1,7 +1,7 @@
 import { derivedId } from '@valueverse/kernel';
 import type { PaymentSucceeded, StatementIssued, StatementsRequested, SubscriptionEvent } from '@valueverse/contracts';
 import { follow, ident, tableOf, type DeciderDefinition, type Fact, type NewJob, type Reaction, type Reactor, type Tx } from '@valueverse/event-log';
-import { heldRows, type Job, type JobHandler } from '@valueverse/platform';
+import { heldRows, rowOf, type Job, type JobHandler, type JobResult } from '@valueverse/platform';
 import { accountsModel, type AccountRow } from '../accounts/account.model';
 import type { BillingHost } from '../billing-host';
 import { subscriptionDecider, subscriptionsModel, subscriptionsOf, type SubscriptionRow } from '../subscriptions/subscription.model';
@@ -10,8 +10,8 @@ import type { Catalogue } from '../subscriptions/domain/due-items';
 import { billSubscriptions, invoiceRows, nextRun, type Draft } from './bill-subscription';
 import type { StateUsage } from './domain/invoice.decider';
 import { statementRequests, type RequestStatements } from './domain/statement-request.decider';
-import { finalizeAll, finalizeIn, type OfInvoice } from './finalize-invoice';
-import { invoiceDecider } from './invoice.model';
+import { draftsBehind, finalizeAll, finalizeIn, type OfInvoice } from './finalize-invoice';
+import { invoiceDecider, invoicesModel, type InvoiceRow } from './invoice.model';
 
 /** The kinds of jobs of a run. */
 export const BILL_PERIOD = 'billing.bill-period';
@@ -117,9 +117,18 @@ export const billingCycleJobs = (host: BillingHost): JobHandler[] => {
   const failed = (): void => { faults.inc(); };
   return [
     { kind: BILL_PERIOD, run: (job: Job<BillPeriod>) => Promise.resolve({ outcome: 'done', write: (tx) => billIn(tx, job) }), together: (tx, jobs: readonly Job<BillPeriod>[]) => billAll(tx, jobs), failed },
-    { kind: CLOSE_INVOICE, run: (job: Job<OfInvoice>) => Promise.resolve({ outcome: 'done', write: async (tx) => (await askAll(tx, [job])).get(job.id) ?? finalizeIn(host, tx, job) }), together: (tx, jobs: readonly Job<OfInvoice>[]) => closeAll(host, tx, jobs), failed },
-    { kind: FINALIZE_INVOICE, run: (job: Job<OfInvoice>) => Promise.resolve({ outcome: 'done', write: (tx) => finalizeIn(host, tx, job) }), together: (tx, jobs: readonly Job<OfInvoice>[]) => finalizeAll(host, tx, jobs), failed },
+    { kind: CLOSE_INVOICE, run: (job: Job<OfInvoice>) => onceKnown(host, job, async (tx) => (await askAll(tx, [job])).get(job.id) ?? finalizeIn(host, tx, job)), together: (tx, jobs: readonly Job<OfInvoice>[]) => closeAll(host, tx, jobs), failed },
+    { kind: FINALIZE_INVOICE, run: (job: Job<OfInvoice>) => onceKnown(host, job, (tx) => finalizeIn(host, tx, job)), together: (tx, jobs: readonly Job<OfInvoice>[]) => finalizeAll(host, tx, jobs), failed },
   ];
+};
+
+/** How long what gives back a part of a draft waits before it looks again. */
+const BEHIND_PAUSE_MS = 250;
+
+/** What gives back a part of an invoice waits until that is issued. Where it waits for statements of metering, the instants of the two say nothing of the order in which they come. */
+const onceKnown = async (host: BillingHost, { tenant, payload: { invoiceId } }: Job<OfInvoice>, write: (tx: Tx) => Promise<Reaction>): Promise<JobResult> => {
+  const [behind] = await host.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => draftsBehind(tx, tenant, (await rowOf<InvoiceRow>(tx, invoicesModel, invoiceId))!.drafted.items));
+  return behind === undefined ? { outcome: 'done', write } : { outcome: 'wait', afterMs: BEHIND_PAUSE_MS, reason: `it gives back a part of ${behind.invoiceId}, which is not issued yet` };
 };
 
 /**

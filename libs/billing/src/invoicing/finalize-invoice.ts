@@ -1,5 +1,5 @@
-import { addLocalDays, derivedId, Money, type Instant } from '@valueverse/kernel';
-import type { BillingSettings, CreditedLine, CreditNoteLine, InterimLine, InvoiceDrafted, InvoiceItem } from '@valueverse/contracts';
+import { addLocalDays, derivedId, Money, Refused, type Instant } from '@valueverse/kernel';
+import type { BillingSettings, CreditedLine, CreditNoteLine, InterimLine, InvoiceDrafted, InvoiceItem, InvoiceLine } from '@valueverse/contracts';
 import { follow, type Reaction, type Tx } from '@valueverse/event-log';
 import { heldRow, heldRows, type Job } from '@valueverse/platform';
 import { billToOf, type AccountRow, type Personal } from '../accounts/account.model';
@@ -16,29 +16,34 @@ import { invoiceRows } from './bill-subscription';
 import { issueInvoice, pricingOf, type Drafted, type IssueTerms, type NoteParts, type Statements } from './domain/issue-invoice';
 import type { FinalizeInvoice } from './domain/invoice.decider';
 import { priceItems, type PricedLine } from './domain/lines';
-import { invoiceDecider, invoicesModel, statementsOf, unstated, type InvoiceRow } from './invoice.model';
+import { invoiceDecider, invoicesModel, statementsOf, unstated, type CreditedOfLine, type InvoiceRow } from './invoice.model';
 import { InvoiceGround } from './invoice-ground';
 import { nextNumber, nextNumbers, type SeriesOf } from './number-series';
 
 export interface OfInvoice { readonly invoiceId: string }
 
+/** A line as what gives back a part of it has to know it, by what was given back of it before. */
+export const creditedLineOf = (line: InvoiceLine, before: CreditedOfLine | undefined, currency: string): CreditedLine => {
+  const { amount, netAmount, taxAmount, taxBehavior, servicePeriod, taxes } = line;
+  const { net, tax } = leftOf(line, before, currency);
+  const isInclusive = taxBehavior === 'inclusive';
+  return {
+    amount, paid: isInclusive ? Money.parse(netAmount, currency).add(Money.parse(taxAmount, currency)).toString() : netAmount, left: (isInclusive ? net.add(tax) : net).toString(), servicePeriod,
+    taxes: taxes.map(({ key, name, rate, reason }) => ({ key, name, rate, ...(reason === undefined ? {} : { reason }) })),
+  };
+};
+
 /** What was charged of the lines that items give back a part of. Of an invoice that is void, or was never issued, nothing was taken. */
 const creditedBy = async (tx: Tx, tenant: string, items: readonly InvoiceItem[]): Promise<Record<string, CreditedLine>> => {
   const refs = items.flatMap(({ credits }) => credits ?? []);
   const rows = await invoiceRows(tx, tenant, [...new Set(refs.map(({ invoiceId }) => invoiceId))]);
-  const all: Record<string, CreditedLine> = {};
-  for (const { status, issued, credited = {} } of rows) {
-    if (status !== 'finalized') continue;
-    for (const line of issued!.lines) {
-      const { lineId, amount, netAmount, taxAmount, taxBehavior, servicePeriod, taxes } = line;
-      const { net, tax } = leftOf(line, credited[lineId], issued!.currency);
-      const left = taxBehavior === 'inclusive' ? net.add(tax) : net;
-      const paid = taxBehavior === 'inclusive' ? Money.parse(netAmount, issued!.currency).add(Money.parse(taxAmount, issued!.currency)).toString() : netAmount;
-      if (refs.some((ref) => ref.lineId === lineId)) all[lineId] = { amount, paid, left: left.toString(), servicePeriod, taxes: taxes.map(({ key, name, rate, reason }) => ({ key, name, rate, ...(reason === undefined ? {} : { reason }) })) };
-    }
-  }
-  return all;
+  return Object.fromEntries(rows.filter(({ status }) => status === 'finalized').flatMap(({ issued, credited = {} }) => issued!.lines.filter(({ lineId }) => refs.some((ref) => ref.lineId === lineId))
+    .map((line) => [line.lineId, creditedLineOf(line, credited[line.lineId], issued!.currency)])));
 };
+
+/** The invoices that items give back a part of, or take off what those have charged in between, and that are not issued yet: what they come to is not known before. */
+export const draftsBehind = async (tx: Tx, tenant: string, items: readonly InvoiceItem[]): Promise<readonly InvoiceRow[]> =>
+  (await invoiceRows(tx, tenant, [...new Set(items.flatMap(({ credits, interimInvoices = [] }) => [...(credits === undefined ? [] : [credits.invoiceId]), ...interimInvoices]))])).filter(({ status }) => status === 'draft');
 
 /** What interim invoices have charged of items. */
 const interimOf = async (tx: Tx, tenant: string, items: readonly InvoiceItem[]): Promise<InterimLine[]> => {
@@ -74,13 +79,19 @@ const lineTaxesOf = async (engine: TaxEngine, ground: InvoiceGround, tx: Tx, ten
 
 export interface Terms { readonly terms: IssueTerms; readonly settings: BillingSettings; readonly account: AccountRow; readonly personal: Personal }
 
-interface TermsOptions { readonly at: Instant; readonly isIssue: boolean; readonly ground?: InvoiceGround }
+interface TermsOptions {
+  readonly at: Instant;
+  readonly isIssue: boolean;
+  readonly ground?: InvoiceGround;
+  /** Of a preview: lines of drafts, as they would be issued. */
+  readonly foreseen?: Readonly<Record<string, CreditedLine>>;
+}
 /** Everything that an invoice is computed with, beside its draft and statements, as it stands at an instant. */
-export const termsFor = async (host: BillingHost, tx: Tx, tenant: string, drafted: Drafted & Pick<InvoiceDrafted, 'accountId'>, statements: Statements, { at, isIssue, ground: given }: TermsOptions): Promise<Terms> => {
+export const termsFor = async (host: BillingHost, tx: Tx, tenant: string, drafted: Drafted & Pick<InvoiceDrafted, 'accountId'>, statements: Statements, { at, isIssue, ground: given, foreseen = {} }: TermsOptions): Promise<Terms> => {
   const { accountId, currency, items } = drafted;
   const ground = given ?? await InvoiceGround.of(host, tx, tenant, [drafted], isIssue);
   const [account, personal, settings] = [ground.account(accountId), ground.personal(accountId), ground.settingsAt(at)];
-  const [credited, interim] = [await creditedBy(tx, tenant, items), await interimOf(tx, tenant, items)];
+  const [credited, interim] = [{ ...foreseen, ...await creditedBy(tx, tenant, items) }, await interimOf(tx, tenant, items)];
   const lines = priceItems(items, pricingOf(drafted, statements, { credited, interim }));
   const taxes = await lineTaxesOf(host.taxes, ground, tx, tenant, lines, items, { customer: customerOf(account, personal), settings, at });
   const coupons = await ground.coupons(accountId, currency, at);
@@ -101,6 +112,8 @@ export const finalizeIn = async (host: BillingHost, tx: Tx, job: FinalizeJob): P
   const { tenant, payload: { invoiceId } } = job;
   const row = (await heldRow<InvoiceRow>(tx, tenant, invoicesModel, invoiceId))!;
   if (!isReady(row)) return {};
+  const [behind] = await draftsBehind(tx, tenant, row.drafted.items);
+  if (behind !== undefined) throw new Refused('invoice_behind_not_issued', `it gives back a part of ${behind.invoiceId}, which is not issued yet`);
   const made = await prepare(host, tx, job, row, await InvoiceGround.of(host, tx, tenant, [row.drafted], true));
   return 'reactionWith' in made ? made.reactionWith(await nextNumber(tx, tenant, made.series)) : made;
 };

@@ -1,11 +1,11 @@
 import { earlierOf, type Instant } from '@valueverse/kernel';
-import type { CitedStatement, InvoiceLine, UsageReader } from '@valueverse/contracts';
+import type { CitedStatement, CreditedLine, InvoiceLine, UsageReader } from '@valueverse/contracts';
 import type { Tx } from '@valueverse/event-log';
 import { balanceOf } from '../balances/balance.model';
 import type { BillingHost } from '../billing-host';
 import type { Draft } from './bill-subscription';
 import { issueInvoice, type InvoiceMoney, type Issue } from './domain/issue-invoice';
-import { termsFor } from './finalize-invoice';
+import { creditedLineOf, draftsBehind, termsFor } from './finalize-invoice';
 import { lineToApi } from './invoice-api';
 
 export interface Live { readonly statements: ReadonlyMap<string, CitedStatement>; readonly asOf: Instant | undefined }
@@ -28,13 +28,19 @@ type Previewed = Pick<Draft, 'invoiceId' | 'accountId' | 'kind' | 'currency' | '
 
 /** What a draft would come to if it were issued at an instant, by the same functions as the invoice itself; nothing is stored. */
 export const previewDraft = async (host: BillingHost, tenant: string, draft: Previewed, at: Instant): Promise<Preview> => {
+  const behind = draft.items.every(({ credits }) => credits === undefined) ? [] : await host.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => draftsBehind(tx, tenant, draft.items));
+  const foreseen: Record<string, CreditedLine> = {};
+  for (const { drafted } of behind) {
+    const { money } = await previewDraft(host, tenant, drafted, drafted.finalizeAt);
+    for (const line of money?.lines ?? []) foreseen[line.lineId] = creditedLineOf(line, undefined, drafted.currency);
+  }
   const live = await liveStatements(host.usage, tenant, draft);
-  return host.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => previewIn(host, tx, tenant, draft, live, at));
+  return host.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => previewIn(host, tx, tenant, draft, live, at, foreseen));
 };
 
 /** The same inside a transaction, with what metering has said; nobody is asked while a connection is held. */
-export const previewIn = async (host: BillingHost, tx: Tx, tenant: string, draft: Previewed, { statements, asOf }: Live, at: Instant): Promise<Preview> => {
-  const { terms } = await termsFor(host, tx, tenant, draft, statements, { at, isIssue: false });
+export const previewIn = async (host: BillingHost, tx: Tx, tenant: string, draft: Previewed, { statements, asOf }: Live, at: Instant, foreseen: Readonly<Record<string, CreditedLine>> = {}): Promise<Preview> => {
+  const { terms } = await termsFor(host, tx, tenant, draft, statements, { at, isIssue: false, foreseen });
   const issue = issueInvoice(draft, statements, terms);
   return { money: issue.invoiceWith(await balanceOf(tx, tenant, draft.accountId, draft.currency)), notes: issue.notes, asOf };
 };
