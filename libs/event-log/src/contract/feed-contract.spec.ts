@@ -275,7 +275,20 @@ describe('the feed on PostgreSQL', () => {
     await feed.append('billing.plans', 0, [record(1n, 0n), record(3n, 1n)]);
     await expect(feed.append('billing.plans', 0, [record(7n, 5n)])).rejects.toMatchObject({ code: 'feed_gap' });
     await feed.append('billing.plans', 0, [record(3n, 1n), record(5n, 3n)]);
-    expect((await feed.ends([{ topic: 'billing.plans', partition: 0 }])).get(partitionName({ topic: 'billing.plans', partition: 0 }))).toBe(3n);
+    const ends = async (...partitions: number[]): Promise<(bigint | undefined)[]> => {
+      const all = partitions.map((partition) => ({ topic: 'billing.plans' as const, partition }));
+      const found = await feed.ends(all);
+      return all.map((one) => found.get(partitionName(one)));
+    };
+    expect(await ends(0)).toEqual([3n]);
+    // Of several partitions all or none; what is there already is passed over.
+    await expect(feed.appendAll('billing.plans', new Map([[0, [record(9n, 5n)]], [1, [record(4n, 2n)]]]))).rejects.toMatchObject({ code: 'feed_gap' });
+    expect(await ends(0, 1)).toEqual([3n, 0n]);
+    await feed.appendAll('billing.plans', new Map([[0, [record(5n, 3n), record(9n, 5n)]], [1, [record(2n, 0n), record(4n, 2n)]]]));
+    expect(await ends(0, 1)).toEqual([4n, 2n]);
+    expect((await feed.read({ topic: 'billing.plans', partition: 0 }, 0n, 10)).map(({ offset, position }) => [offset, position])).toEqual([[0n, 1n], [1n, 3n], [2n, 5n], [3n, 9n]]);
+    await expect(feed.appendAll('billing.plans', new Map([[1, [record(6n, 4n)]], [999, [record(1n, 0n)]]]))).rejects.toThrow('is not there');
+    await expect(feed.appendAll('identity.personal-keys', new Map([[0, [record(1n, 0n)]]]))).rejects.toThrow('replace each other');
     await feed.close();
     await bed.close();
   });

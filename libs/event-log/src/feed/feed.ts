@@ -78,7 +78,7 @@ export interface Feed {
    * Throws `FeedGap` when the predecessor of the first record is not the last one of the partition.
    */
   append(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void>;
-  /** The same for several partitions of a topic that holds no facts, all or nothing; only on a feed where that costs about as much as one append. */
+  /** The same for several partitions of a topic, all or nothing; only on a feed where that costs about as much as one append, and not of a topic of keys. */
   appendAll?(topic: Topic, byPartition: ReadonlyMap<number, readonly NewRecord[]>): Promise<void>;
   /**
    * Drops the first records of partitions of a topic that is transport, below an offset each and appended so long ago, some at a time; answers how many went. Only on a feed that does not

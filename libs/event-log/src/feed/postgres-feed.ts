@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { partitionsOf, TOPICS, type Topic } from '@valueverse/contracts';
 import { textArray } from '../database/binary-array';
-import { Database, ident, roleName } from '../database/database';
+import { Database, ident, roleName, type Tx } from '../database/database';
 import { ensureRoles } from '../database/roles';
 import { Loop } from '../loop';
 import { sending } from '../tracing';
@@ -40,7 +40,7 @@ BEGIN
   -- What was appended before is dropped; what is left has to follow the last record.
   SELECT r.previous INTO v_first FROM unnest(p_positions, p_previous) r(position, previous) WHERE r.position > v_position ORDER BY r.position LIMIT 1;
   IF v_first IS DISTINCT FROM v_position AND v_first IS NOT NULL THEN
-    RAISE EXCEPTION 'record follows position %, the last one is %', v_first, v_position USING ERRCODE = '${GAP_STATE}';
+    RAISE EXCEPTION 'record of partition % follows position %, the last one is %', p_partition, v_first, v_position USING ERRCODE = '${GAP_STATE}';
   END IF;
   IF p_compacted THEN
     DELETE FROM ${s}.records r USING unnest(p_keys, p_positions) k(key, position) WHERE r.topic = p_topic AND r.partition = p_partition AND r.key = k.key AND k.position > v_position;
@@ -53,19 +53,25 @@ BEGIN
   UPDATE ${s}.ends SET next_offset = v_next + v_first, position = greatest(v_position, (SELECT max(p) FROM unnest(p_positions) p))
     WHERE topic = p_topic AND partition = p_partition;
 END $$;
--- Records that are no facts, for any number of partitions: their ends are locked in one order, so that two writers do not wait for each other.
-CREATE OR REPLACE FUNCTION ${s}.append_to_all(p_topic text, p_partitions int[], p_keys text[], p_headers text[], p_values text[])
+-- The same for any number of partitions, without keys that replace each other: their ends are locked in one order, so that two writers do not wait for each other. What is no fact has no positions.
+CREATE OR REPLACE FUNCTION ${s}.append_to_all(p_topic text, p_partitions int[], p_positions bigint[], p_previous bigint[], p_keys text[], p_headers text[], p_values text[])
 RETURNS void LANGUAGE plpgsql AS $$
-DECLARE v_count bigint;
+DECLARE v_partitions bigint; v_gap record;
 BEGIN
   PERFORM FROM ${s}.ends WHERE topic = p_topic AND partition = ANY(p_partitions) ORDER BY partition FOR UPDATE;
-  INSERT INTO ${s}.records (topic, partition, record_offset, key, headers, value)
-    SELECT p_topic, r.partition, e.next_offset + row_number() OVER (PARTITION BY r.partition ORDER BY r.nth) - 1, r.key, r.headers, r.value
-    FROM unnest(p_partitions, p_keys, p_headers, p_values) WITH ORDINALITY r(partition, key, headers, value, nth) JOIN ${s}.ends e ON e.topic = p_topic AND e.partition = r.partition;
-  GET DIAGNOSTICS v_count = ROW_COUNT;
-  IF v_count <> cardinality(p_partitions) THEN RAISE EXCEPTION 'a partition of % is not there', p_topic; END IF;
-  UPDATE ${s}.ends e SET next_offset = e.next_offset + c.count FROM (SELECT g.partition, count(*) FROM unnest(p_partitions) g(partition) GROUP BY 1) c
-    WHERE e.topic = p_topic AND e.partition = c.partition;
+  GET DIAGNOSTICS v_partitions = ROW_COUNT;
+  IF v_partitions <> (SELECT count(DISTINCT p) FROM unnest(p_partitions) p) THEN RAISE EXCEPTION 'a partition of % is not there', p_topic; END IF;
+  IF p_positions IS NOT NULL THEN
+    SELECT * INTO v_gap FROM (SELECT DISTINCT ON (r.partition) r.partition, r.previous, e.position FROM unnest(p_partitions, p_positions, p_previous) r(partition, position, previous)
+      JOIN ${s}.ends e ON e.topic = p_topic AND e.partition = r.partition WHERE r.position > e.position ORDER BY r.partition, r.position) f WHERE f.previous <> f.position LIMIT 1;
+    IF FOUND THEN RAISE EXCEPTION 'record of partition % follows position %, the last one is %', v_gap.partition, v_gap.previous, v_gap.position USING ERRCODE = '${GAP_STATE}'; END IF;
+  END IF;
+  WITH added AS (INSERT INTO ${s}.records (topic, partition, record_offset, position, previous, key, headers, value)
+    SELECT p_topic, r.partition, e.next_offset + row_number() OVER (PARTITION BY r.partition ORDER BY r.nth) - 1, r.position, r.previous, r.key, r.headers, r.value
+    FROM unnest(p_partitions, p_positions, p_previous, p_keys, p_headers, p_values) WITH ORDINALITY r(partition, position, previous, key, headers, value, nth)
+    JOIN ${s}.ends e ON e.topic = p_topic AND e.partition = r.partition WHERE r.position IS NULL OR r.position > e.position RETURNING partition, position)
+  UPDATE ${s}.ends e SET next_offset = e.next_offset + a.count, position = greatest(e.position, a.last) FROM (SELECT partition, count(*), max(position) AS last FROM added GROUP BY 1) a
+    WHERE e.topic = p_topic AND e.partition = a.partition;
 END $$;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${s} TO ${worker};`;
 };
@@ -77,6 +83,8 @@ const toRecord = (row: Row): FeedRecord => ({
   headers: JSON.parse(row.headers) as Record<string, string>,
   ...(row.position === null ? {} : { position: row.position, previous: row.previous ?? 0n }),
 });
+
+const textsOf = (records: readonly NewRecord[]): Buffer[] => [textArray(records.map(({ key }) => key)), textArray(records.map(({ headers }) => JSON.stringify(headers))), textArray(records.map(({ value }) => value))];
 
 /** The feed in PostgreSQL: its own schema and role, an ends row per topic partition that orders the appends. */
 export class PostgresFeed implements Feed {
@@ -112,32 +120,29 @@ export class PostgresFeed implements Feed {
   }
 
   append(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {
-    return sending(this.kind, { topic, partition }, records, () => this.insert(topic, partition, records));
+    return sending(this.kind, { topic, partition }, records, () => this.write(topic, (tx) => tx.query('SELECT append_records($1, $2, $3, $4, $5, $6, $7, $8)', [
+      topic, partition, TOPICS[topic].kind === 'keys', records.map(({ position }) => position ?? null), records.map(({ previous }) => previous ?? null), ...textsOf(records)])));
   }
 
-  appendAll(topic: Topic, byPartition: ReadonlyMap<number, readonly NewRecord[]>): Promise<void> {
+  async appendAll(topic: Topic, byPartition: ReadonlyMap<number, readonly NewRecord[]>): Promise<void> {
     const all = [...byPartition].flatMap(([partition, records]) => records.map((record) => ({ partition, record })));
     const records = all.map(({ record }) => record);
-    if (TOPICS[topic].kind !== 'transport') throw new Error(`${topic} holds what has an order: append to its partitions one by one`);
-    return sending(this.kind, { topic }, records, () => this.database.transaction({ role: 'worker' }, async (tx) => {
-      await tx.query('SELECT append_to_all($1, $2, $3, $4, $5)', [topic, all.map(({ partition }) => partition), textArray(records.map(({ key }) => key)),
-        textArray(records.map(({ headers }) => JSON.stringify(headers))), textArray(records.map(({ value }) => value))]);
-      tx.afterCommit(() => this.wakeReaders(topic));
-    }));
+    if (TOPICS[topic].kind === 'keys') throw new Error(`keys of ${topic} replace each other: append to its partitions one by one`);
+    const isFacts = TOPICS[topic].kind === 'facts';
+    return sending(this.kind, { topic }, records, () => this.write(topic, (tx) => tx.query('SELECT append_to_all($1, $2, $3, $4, $5, $6, $7)', [
+      topic, all.map(({ partition }) => partition), isFacts ? records.map(({ position }) => position) : null, isFacts ? records.map(({ previous }) => previous) : null, ...textsOf(records)])));
   }
 
   private wakeReaders(topic: Topic): void { for (const membership of this.memberships) if (membership.topics.includes(topic)) membership.wake(); }
 
-  private async insert(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {
+  private async write(topic: Topic, append: (tx: Tx) => Promise<unknown>): Promise<void> {
     try {
       await this.database.transaction({ role: 'worker' }, async (tx) => {
-        await tx.query('SELECT append_records($1, $2, $3, $4, $5, $6, $7, $8)', [topic, partition, TOPICS[topic].kind === 'keys',
-          records.map((r) => r.position ?? null), records.map((r) => r.previous ?? null), textArray(records.map((r) => r.key)),
-          textArray(records.map((r) => JSON.stringify(r.headers))), textArray(records.map((r) => r.value))]);
+        await append(tx);
         tx.afterCommit(() => this.wakeReaders(topic));
       });
     } catch (error) {
-      if ((error as { code?: string }).code === GAP_STATE) throw new FeedGap(`${topic}/${partition}: ${(error as Error).message}`);
+      if ((error as { code?: string }).code === GAP_STATE) throw new FeedGap(`${topic}: ${(error as Error).message}`);
       throw error;
     }
   }

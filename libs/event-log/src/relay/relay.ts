@@ -6,7 +6,10 @@ import { Loop } from '../loop';
 import { traceHeader } from '../tracing';
 import type { EventStore } from '../store/event-store';
 
+/** Of each partition. */
 const FACTS_PER_ROUND_MAX = 500;
+/** Of all partitions of a topic in one transaction, where they are more than one. */
+const FACTS_PER_APPEND_MAX = 1_000;
 const POLL_MS = 100;
 const ERROR_PAUSE_MS = 500;
 const LEASE_MS = 4_000;
@@ -23,6 +26,20 @@ export interface RelayStatus {
 export interface Reports { error(message: string, cause: unknown): void; alarm(message: string): void }
 
 interface StoredFact { partition: number; position: bigint; topic: Topic; type: string; id: string; tenant: string; stream: string; body: string; link: Buffer | null }
+
+/** Facts that follow each other in a topic partition. */
+interface Run { readonly topic: Topic; readonly partition: number; readonly records: readonly NewRecord[] }
+/** Runs of a topic as they are appended together. */
+const inBatches = (runs: readonly Run[]): Run[][] => {
+  const batches: Run[][] = [];
+  let facts = FACTS_PER_APPEND_MAX;
+  for (const run of runs) {
+    if (facts + run.records.length > FACTS_PER_APPEND_MAX) { batches.push([]); facts = 0; }
+    batches.at(-1)!.push(run);
+    facts += run.records.length;
+  }
+  return batches;
+};
 
 /** Another relay has taken over; what this one had in hand is dropped. */
 class RelayFenced extends Error {}
@@ -57,7 +74,7 @@ export class Relay {
     const { facts, tails, from } = await this.store.database.transaction({ role: 'worker', isolation: 'repeatable read', readOnly: true }, (tx) => this.next(tx));
     if (facts.length === 0) return 0;
     const lasts = new Map<number, bigint>(from);
-    const runs = new Map<string, { topic: Topic; partition: number; records: NewRecord[] }>();
+    const runs = new Map<string, Run & { records: NewRecord[] }>();
     for (const fact of facts) {
       if (fact.position !== lasts.get(fact.partition)! + 1n) throw new FeedGap(`the store has no position ${lasts.get(fact.partition)! + 1n} in partition ${fact.partition}`);
       lasts.set(fact.partition, fact.position);
@@ -68,7 +85,7 @@ export class Relay {
       runs.set(name, run);
     }
     const all = [...runs.values()];
-    const ends = await Promise.allSettled(all.map(({ topic, partition, records }) => this.feed.append(topic, partition, records)));
+    const ends = await this.append(all);
     const causes = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
     // What is in the feed is marked though another partition failed: else it would be sent again and again, and one sick partition would stop all.
     const sick = new Set(all.filter((_, nth) => ends[nth]!.status === 'rejected').map(({ partition }) => partition));
@@ -77,6 +94,18 @@ export class Relay {
     if (causes.length > 0) throw causes.find((cause) => cause instanceof FeedGap) ?? causes[0];
     return facts.length;
   }
+
+  /** Of each run whether it is in the feed now. */
+  private async append(runs: readonly Run[]): Promise<PromiseSettledResult<void>[]> {
+    const ends = new Map<Run, Promise<void>>();
+    for (const own of this.feed.appendAll === undefined ? [] : [...Map.groupBy(runs, ({ topic }) => topic).values()].flatMap(inBatches)) {
+      const together = this.feed.appendAll!(own[0]!.topic, new Map(own.map(({ partition, records }) => [partition, records])));
+      // One partition that is sick must not stop the others: each is tried by itself then.
+      for (const run of own) ends.set(run, together.catch((error: unknown) => { if (own.length === 1) throw error; return this.appendOne(run); }));
+    }
+    return Promise.allSettled(runs.map((run) => ends.get(run) ?? this.appendOne(run)));
+  }
+  private appendOne({ topic, partition, records }: Run): Promise<void> { return this.feed.append(topic, partition, records); }
 
   private async holdLease(): Promise<boolean> {
     const now = performance.now();
@@ -106,7 +135,7 @@ export class Relay {
     return { facts: facts.rows, from, tails: new Map(tails.rows.map(({ partition, topic, position }) => [`${partition}/${topic}`, position])) };
   }
 
-  private async mark(from: Map<number, bigint>, lasts: Map<number, bigint>, runs: readonly { topic: Topic; partition: number; records: NewRecord[] }[]): Promise<void> {
+  private async mark(from: Map<number, bigint>, lasts: Map<number, bigint>, runs: readonly Run[]): Promise<void> {
     await this.store.database.transaction({ role: 'worker' }, async (tx) => {
       const partitions = [...from.keys()];
       const { rowCount } = await tx.query(
