@@ -53,19 +53,20 @@ export interface Fact<E extends DomainEvent = DomainEvent> {
   readonly traceparent: string | undefined;
 }
 
+export interface PersonalKeyName { readonly tenant: string; readonly keyId: string }
 /** Encrypts and decrypts the fields that a schema marks `x-personal`. */
 export interface PersonalFields {
   /** Answers `ERASED` when the key was destroyed. Throws `PersonalKeyMissing` when it is not there. */
   encrypt(tenant: string, keyId: string, eventId: string, path: string, value: unknown): string;
   /** Answers `ERASED` when the key was destroyed; throws `PersonalKeyMissing` when it has not come yet. */
   decrypt(tenant: string, keyId: string, eventId: string, path: string, text: string): unknown;
-  /** Looks for a key that is not in memory. Throws `PersonalKeyMissing` when it has not arrived in the database either. */
-  fetch(tx: Tx, tenant: string, keyId: string): Promise<void>;
+  /** Looks for keys that are not in memory. Throws `PersonalKeyMissing` when one has not arrived in the database either. */
+  fetch(tx: Tx, wanted: readonly PersonalKeyName[]): Promise<void>;
 }
 export const ERASED = '[erased]';
 
 /** The key of a personal field has not arrived here yet. Like any missing cause it is waited for. */
-export class PersonalKeyMissing extends Error {
+export class PersonalKeyMissing extends Error implements PersonalKeyName {
   constructor(readonly tenant: string, readonly keyId: string) { super(`the personal key ${keyId} has not arrived yet`); }
 }
 /** A fact breaks its own schema. Always a bug of the one who decided it; nothing was appended. */
@@ -158,17 +159,19 @@ export class Codec {
 
   /** Reads many facts, fetching the personal keys that are not in memory through the transaction. */
   async decodeAll<E extends DomainEvent = DomainEvent>(tx: Tx, bodies: readonly string[]): Promise<Fact<E>[]> {
-    const facts: Fact<E>[] = [];
-    for (const body of bodies) {
-      try {
-        facts.push(this.decode<E>(body));
-      } catch (error) {
-        if (!(error instanceof PersonalKeyMissing)) throw error;
-        await this.fields().fetch(tx, error.tenant, error.keyId);
-        facts.push(this.decode<E>(body));
-      }
+    const read = bodies.map((body) => this.decodeOrKey<E>(body));
+    const missing = read.filter((one) => one instanceof PersonalKeyMissing);
+    if (missing.length > 0) await this.fields().fetch(tx, missing);
+    return read.map((one, nth) => (one instanceof PersonalKeyMissing ? this.decode<E>(bodies[nth]!) : one));
+  }
+
+  private decodeOrKey<E extends DomainEvent>(body: string): Fact<E> | PersonalKeyMissing {
+    try {
+      return this.decode<E>(body);
+    } catch (error) {
+      if (error instanceof PersonalKeyMissing) return error;
+      throw error;
     }
-    return facts;
   }
 
   /** Makes the text of a fact as `encode` does, fetching the personal key through the transaction where it is not in memory. */
@@ -177,7 +180,7 @@ export class Codec {
       return this.encode(event, stream, version, context, recordedAt);
     } catch (error) {
       if (!(error instanceof PersonalKeyMissing)) throw error;
-      await this.fields().fetch(tx, error.tenant, error.keyId);
+      await this.fields().fetch(tx, [error]);
       return this.encode(event, stream, version, context, recordedAt);
     }
   }
@@ -192,15 +195,8 @@ export class Codec {
 
   private mapped(compiled: Compiled, data: Tree, change: (keyId: string, path: string, value: unknown) => unknown): Tree {
     if (compiled.personal.length === 0) return data;
-    const copy = structuredClone(data);
-    const keyId = copy[compiled.definition.personalKey!] as string;
-    for (const path of compiled.personal) {
-      const names = path.split('.');
-      const last = names.pop()!;
-      const parent = names.reduce<Tree | undefined>((tree, name) => tree?.[name] as Tree | undefined, copy);
-      if (parent?.[last] !== undefined && parent[last] !== null) parent[last] = change(keyId, path, parent[last]);
-    }
-    return copy;
+    const keyId = data[compiled.definition.personalKey!] as string;
+    return compiled.personal.reduce((tree, path) => changedAt(tree, path.split('.'), (value) => change(keyId, path, value)), data);
   }
 
   private fields(): PersonalFields {
@@ -208,6 +204,13 @@ export class Codec {
     return this.personal;
   }
 }
+
+/** A copy of a tree in which the value at a path is another; what lies beside the path is shared. */
+const changedAt = (tree: Tree, [name, ...rest]: readonly string[], change: (value: unknown) => unknown): Tree => {
+  const value = tree[name!];
+  if (value === undefined || value === null) return tree;
+  return { ...tree, [name!]: rest.length === 0 ? change(value) : changedAt(value as Tree, rest, change) };
+};
 
 /** What a command is compared over when its id comes again: the command itself, never a ciphertext made from it. */
 export const fingerprintOf = (value: unknown): Buffer => createHash('sha256').update(canonicalJson(value)).digest();

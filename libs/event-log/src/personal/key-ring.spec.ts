@@ -44,7 +44,7 @@ test('what was sealed reads again, also in another process', async () => {
   expect(sealed).not.toContain('Lindqvist');
   const other = new KeyRing(masterKey);
   expect(() => other.decrypt(TENANT, 'acc_1', 'evt_1', 'name', sealed)).toThrow(PersonalKeyMissing);
-  await origin.transaction(api, (tx) => other.fetch(tx, TENANT, 'acc_1'));
+  await origin.transaction(api, (tx) => other.fetch(tx, [{ tenant: TENANT, keyId: 'acc_1' }]));
   expect(other.decrypt(TENANT, 'acc_1', 'evt_1', 'name', sealed)).toBe('Åsa Lindqvist');
 });
 
@@ -76,12 +76,12 @@ test('F135: keys travel by their topic; an erased one reads as erased everywhere
     return records;
   };
   expect(await project()).toBe(1);
-  await copy.transaction(api, (tx) => reader.fetch(tx, TENANT, 'acc_1'));
+  await copy.transaction(api, (tx) => reader.fetch(tx, [{ tenant: TENANT, keyId: 'acc_1' }]));
   expect(reader.decrypt(TENANT, 'acc_1', 'evt_1', 'name', sealed)).toBe('Ann');
   await origin.transaction({ role: 'worker' }, (tx) => ring.erase(tx, TENANT, 'acc_1'));
   // One record is left of the key: compaction keeps the latest, which says that it was erased and holds no key.
   expect(await project()).toBe(1);
-  await copy.transaction(api, (tx) => reader.fetch(tx, TENANT, 'acc_1'));
+  await copy.transaction(api, (tx) => reader.fetch(tx, [{ tenant: TENANT, keyId: 'acc_1' }]));
   expect(reader.decrypt(TENANT, 'acc_1', 'evt_1', 'name', sealed)).toBe('[erased]');
   expect(ring.decrypt(TENANT, 'acc_1', 'evt_1', 'name', sealed)).toBe('[erased]');
   // Nothing personal can be written under it any more, and what writes goes on.
@@ -93,7 +93,7 @@ test('F135: keys travel by their topic; an erased one reads as erased everywhere
 test('a key of another tenant is not there', async () => {
   const ring = new KeyRing(masterKey);
   await origin.transaction(api, (tx) => ring.create(tx, TENANT, 'acc_1'));
-  await expect(origin.transaction({ role: 'api', tenant: 'org_2:test' }, (tx) => new KeyRing(masterKey).fetch(tx, TENANT, 'acc_1'))).rejects.toThrow(PersonalKeyMissing);
+  await expect(origin.transaction({ role: 'api', tenant: 'org_2:test' }, (tx) => new KeyRing(masterKey).fetch(tx, [{ tenant: TENANT, keyId: 'acc_1' }]))).rejects.toThrow(PersonalKeyMissing);
 });
 
 test('a key of a transaction that was rolled back is never used', async () => {
@@ -103,7 +103,7 @@ test('a key of a transaction that was rolled back is never used', async () => {
   // Another process makes it; what is sealed here reads there.
   const other = new KeyRing(masterKey);
   await origin.transaction(api, (tx) => other.create(tx, TENANT, 'acc_1'));
-  await origin.transaction(api, (tx) => ring.fetch(tx, TENANT, 'acc_1'));
+  await origin.transaction(api, (tx) => ring.fetch(tx, [{ tenant: TENANT, keyId: 'acc_1' }]));
   expect(other.decrypt(TENANT, 'acc_1', 'evt_1', 'name', ring.encrypt(TENANT, 'acc_1', 'evt_1', 'name', 'Ann'))).toBe('Ann');
 });
 
@@ -112,7 +112,7 @@ test('an erasure that was rolled back erases nothing', async () => {
   await origin.transaction(api, (tx) => ring.create(tx, TENANT, 'acc_1'));
   const sealed = ring.encrypt(TENANT, 'acc_1', 'evt_1', 'name', 'Ann');
   await origin.transaction(api, async (tx) => { await ring.erase(tx, TENANT, 'acc_1'); throw new Error('given up'); }).catch(() => undefined);
-  await origin.transaction(api, (tx) => ring.fetch(tx, TENANT, 'acc_1'));
+  await origin.transaction(api, (tx) => ring.fetch(tx, [{ tenant: TENANT, keyId: 'acc_1' }]));
   expect(ring.decrypt(TENANT, 'acc_1', 'evt_1', 'name', sealed)).toBe('Ann');
 });
 
@@ -121,11 +121,11 @@ test('a process that did not hear of an erasure forgets the key soon all the sam
   const ring = new KeyRing(masterKey);
   const deaf = new KeyRing(masterKey, () => nowMs);
   await origin.transaction(api, (tx) => ring.create(tx, TENANT, 'acc_1'));
-  await origin.transaction(api, (tx) => deaf.fetch(tx, TENANT, 'acc_1'));
+  await origin.transaction(api, (tx) => deaf.fetch(tx, [{ tenant: TENANT, keyId: 'acc_1' }]));
   const sealed = deaf.encrypt(TENANT, 'acc_1', 'evt_1', 'name', 'Ann');
   await origin.transaction(api, (tx) => ring.erase(tx, TENANT, 'acc_1'));
   nowMs = 30_001;
   expect(() => deaf.decrypt(TENANT, 'acc_1', 'evt_1', 'name', sealed)).toThrow(PersonalKeyMissing);
-  await origin.transaction(api, (tx) => deaf.fetch(tx, TENANT, 'acc_1'));
+  await origin.transaction(api, (tx) => deaf.fetch(tx, [{ tenant: TENANT, keyId: 'acc_1' }]));
   expect(deaf.decrypt(TENANT, 'acc_1', 'evt_1', 'name', sealed)).toBe('[erased]');
 });

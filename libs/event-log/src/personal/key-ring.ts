@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { FACT_PARTITIONS } from '@valueverse/contracts';
 import { partitionOf } from '@valueverse/kernel';
-import { ERASED, PersonalKeyMissing, type PersonalFields } from '../codec/codec';
+import { ERASED, PersonalKeyMissing, type PersonalFields, type PersonalKeyName } from '../codec/codec';
 import type { RecordProjector } from '../consume/consumers';
 import type { Tx } from '../database/database';
 
@@ -45,7 +45,7 @@ export class KeyRing implements PersonalFields {
   /** Makes the key of a customer inside the transaction that makes the customer. Repeated, it answers the key that is there. */
   async create(tx: Tx, tenant: string, keyId: string): Promise<void> {
     const { rowCount } = await tx.query('SELECT FROM personal_keys WHERE tenant = $1 AND key_id = $2', [tenant, keyId]);
-    if (rowCount === 1) return this.fetch(tx, tenant, keyId);
+    if (rowCount === 1) return this.fetch(tx, [{ tenant, keyId }]);
     const key = randomBytes(KEY_BYTES);
     const partition = partitionOf(tenant, keyId, FACT_PARTITIONS);
     const position = await nextPosition(tx, partition);
@@ -76,10 +76,14 @@ export class KeyRing implements PersonalFields {
     return JSON.parse(open(key, `${tenant}|${keyId}|${eventId}|${path}`, Buffer.from(text.slice(PREFIX.length), 'base64')).toString());
   }
 
-  async fetch(tx: Tx, tenant: string, keyId: string): Promise<void> {
-    const { rows } = await tx.query<{ wrapped: Buffer | null }>('SELECT wrapped FROM personal_keys WHERE tenant = $1 AND key_id = $2', [tenant, keyId]);
-    if (rows[0] === undefined) throw new PersonalKeyMissing(tenant, keyId);
-    this.remember(tenant, keyId, rows[0].wrapped === null ? 'erased' : open(this.masterKey, `${tenant}|${keyId}`, rows[0].wrapped));
+  async fetch(tx: Tx, wanted: readonly PersonalKeyName[]): Promise<void> {
+    const { rows } = await tx.query<{ tenant: string; key_id: string; wrapped: Buffer | null }>(
+      'SELECT k.tenant, k.key_id, k.wrapped FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[])) w(tenant, key_id) JOIN personal_keys k ON k.tenant = w.tenant AND k.key_id = w.key_id',
+      [wanted.map(({ tenant }) => tenant), wanted.map(({ keyId }) => keyId)]);
+    for (const { tenant, key_id: keyId, wrapped } of rows) this.remember(tenant, keyId, wrapped === null ? 'erased' : open(this.masterKey, `${tenant}|${keyId}`, wrapped));
+    const there = new Set(rows.map(({ tenant, key_id: keyId }) => `${tenant}|${keyId}`));
+    const missing = wanted.find(({ tenant, keyId }) => !there.has(`${tenant}|${keyId}`));
+    if (missing !== undefined) throw new PersonalKeyMissing(missing.tenant, missing.keyId);
   }
 
   /** Keeps a service's copy of the keys. */

@@ -23,22 +23,33 @@ export const CONTACT_LANGUAGES: Migration = {
 const sealName = (invoiceId: string): string => `contact ${invoiceId}`;
 const PATH = 'billTo';
 
+/** An invoice of a tenant. */
+interface Issued { readonly tenant: string; readonly invoice: InvoiceFinalized }
+const languageOf = ({ invoice: { document } }: Issued): string => document?.language ?? LANGUAGE_DEFAULT;
+/** The field of an erased customer reads as a text and not as what it was. */
+const billToOf = (issued: Issued): BillTo | undefined => {
+  const { accountId, number } = issued.invoice;
+  const billTo = issued.invoice.billTo as InvoiceFinalized['billTo'] | typeof ERASED;
+  return billTo === ERASED ? undefined : { accountId, number, name: billTo.name, email: billTo.email, language: languageOf(issued) };
+};
+
 /** Names and addresses are kept sealed with the customer's own key, so that erasing the key erases them here too. */
 export class BillToCopies {
   constructor(private readonly keys: KeyRing) {}
 
-  /** Keeps who an invoice was billed to and answers it; `undefined` when the customer was erased. */
-  async keep(tx: Tx, tenant: string, invoice: InvoiceFinalized): Promise<BillTo | undefined> {
-    const { invoiceId, accountId, number, document } = invoice;
-    const language = document?.language ?? LANGUAGE_DEFAULT;
-    // The field of an erased customer reads as a text and not as what it was.
-    const billTo = invoice.billTo as InvoiceFinalized['billTo'] | typeof ERASED;
-    const isErased = billTo === ERASED;
-    if (!isErased) await this.keys.fetch(tx, tenant, accountId);
-    const sealed = isErased ? null : this.keys.encrypt(tenant, accountId, sealName(invoiceId), PATH, { name: billTo.name, email: billTo.email });
-    await tx.query('INSERT INTO invoice_contacts (tenant, invoice_id, account_id, number, sealed, language) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING',
-      [tenant, invoiceId, accountId, number, sealed, language]);
-    return isErased ? undefined : { accountId, number, name: billTo.name, email: billTo.email, language };
+  /** Keeps who invoices were billed to and answers it, in their order; `undefined` of a customer who was erased. */
+  async keep(tx: Tx, invoices: readonly Issued[]): Promise<(BillTo | undefined)[]> {
+    const known = invoices.map(billToOf);
+    const wanted = invoices.filter((_, nth) => known[nth] !== undefined).map(({ tenant, invoice: { accountId } }) => ({ tenant, keyId: accountId }));
+    if (wanted.length > 0) await this.keys.fetch(tx, wanted);
+    const sealed = invoices.map(({ tenant, invoice: { invoiceId, accountId } }, nth) => {
+      const billTo = known[nth];
+      return billTo === undefined ? null : this.keys.encrypt(tenant, accountId, sealName(invoiceId), PATH, { name: billTo.name, email: billTo.email });
+    });
+    await tx.query(
+      `INSERT INTO invoice_contacts (tenant, invoice_id, account_id, number, sealed, language) SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) ON CONFLICT DO NOTHING`,
+      [invoices.map(({ tenant }) => tenant), invoices.map(({ invoice: { invoiceId } }) => invoiceId), invoices.map(({ invoice: { accountId } }) => accountId), invoices.map(({ invoice: { number } }) => number), sealed, invoices.map(languageOf)]);
+    return known;
   }
 
   /** Who an invoice was billed to; `undefined` when the customer was erased. Throws `NotYetKnown` while the invoice itself is still on its way. */
@@ -48,7 +59,7 @@ export class BillToCopies {
     const row = rows[0];
     if (row === undefined) throw new NotYetKnown(`the invoice ${invoiceId} has not arrived yet`);
     if (row.sealed === null) return undefined;
-    await this.keys.fetch(tx, tenant, row.account_id);
+    await this.keys.fetch(tx, [{ tenant, keyId: row.account_id }]);
     const opened = this.keys.decrypt(tenant, row.account_id, sealName(invoiceId), PATH, row.sealed) as { name: string; email?: string } | typeof ERASED;
     return opened === ERASED ? undefined : { accountId: row.account_id, number: row.number, name: opened.name, email: opened.email, language: row.language };
   }

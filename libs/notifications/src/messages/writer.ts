@@ -1,6 +1,6 @@
 import { derivedId, localDateOf, type Clock } from '@valueverse/kernel';
 import type { CreditNoteIssued, InvoiceFinalized, MessageQueued, PaymentFailed, PaymentSucceeded } from '@valueverse/contracts';
-import { ERASED, type DomainEvent, type Fact, type Reacting, type Reaction, type Reactor } from '@valueverse/event-log';
+import { ERASED, type DomainEvent, type Fact, type Reacting, type Reaction, type Reactor, type Tx } from '@valueverse/event-log';
 import type { BillTo, BillToCopies } from './bill-to';
 import type { QueueMessage, Template } from './domain/message';
 import { creditNoteIssued, invoiceFinalized, paymentFailed, paymentSucceeded, type Written } from './domain/templates';
@@ -24,14 +24,23 @@ export const writer = (clock: Clock, copies: BillToCopies): Reactor => {
     };
     return { commands: [{ decider: messageDecider, command }] };
   };
+  const aboutInvoices = async (facts: readonly Fact<InvoiceFinalized>[], tx: Tx): Promise<Reaction[]> => {
+    const contacts = await copies.keep(tx, facts.map(({ tenant, event }) => ({ tenant, invoice: event })));
+    return facts.map((fact, nth) => {
+      const { invoiceId, total: amount, amountDue, currency, dueAt, zone = 'UTC' } = fact.event;
+      return queue(fact, { template: 'invoice_finalized', aboutId: invoiceId, invoiceId, billTo: contacts[nth], write: (to) => invoiceFinalized({ ...to, amount, currency, amountDue, dueOn: localDateOf(dueAt, zone) }) });
+    });
+  };
   return {
     kind: 'reactor', name: 'notifications-writer', topics: ['billing.invoices', 'payments.payments', 'notifications.messages'],
+    together: async (facts, tx) => {
+      const invoices = facts.filter((fact): fact is Fact<InvoiceFinalized> => fact.event.type === 'InvoiceFinalized');
+      if (invoices.length === 0) return [];
+      const reactions = new Map((await aboutInvoices(invoices, tx)).map((reaction, nth) => [invoices[nth]!, reaction]));
+      return facts.map((fact) => reactions.get(fact as Fact<InvoiceFinalized>));
+    },
     on: {
-      ...on<InvoiceFinalized>('InvoiceFinalized', async (invoice, fact, tx) => {
-        const { invoiceId, total: amount, amountDue, currency, dueAt, zone = 'UTC' } = invoice;
-        const billTo = await copies.keep(tx, fact.tenant, invoice);
-        return queue(fact, { template: 'invoice_finalized', aboutId: invoiceId, invoiceId, billTo, write: (to) => invoiceFinalized({ ...to, amount, currency, amountDue, dueOn: localDateOf(dueAt, zone) }) });
-      }),
+      ...on<InvoiceFinalized>('InvoiceFinalized', async (_, fact, tx) => (await aboutInvoices([fact], tx))[0]!),
       ...on<CreditNoteIssued>('CreditNoteIssued', async ({ creditNoteId, invoiceId, number, total: amount, currency, applied, toBalance, toRefund, billTo: to }, fact, tx) => {
         const contact = await copies.of(tx, fact.tenant, invoiceId);
         // The note says who it is made out to now; of an erased customer it reads as a text.
