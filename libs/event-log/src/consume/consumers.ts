@@ -33,7 +33,7 @@ export interface RecordProjector {
   readonly prepare?: (records: readonly FeedRecord[]) => Promise<void>;
   /** Records of several partitions may come at once, those of each in order. */
   readonly project: (tx: Tx, records: readonly FeedRecord[]) => Promise<void>;
-  /** Whether it is given the records of many partitions in one transaction, for a topic of much traffic; else those of one. */
+  /** For a topic of much traffic: transactions of many partitions each are under way side by side. */
   readonly together?: boolean;
   readonly tables?: readonly string[];
   /** How its tables are made again, where that is not from the feed: from what it keeps itself. */

@@ -2,7 +2,8 @@ import { eventually } from '@valueverse/testing';
 import { type Bed, eachOnABed, TENANT } from '../contract/bed.spec-kit';
 import { PostgresFeed } from '../feed/postgres-feed';
 import type { Log } from '../log';
-import type { RecordProjector } from './consumers';
+import { parcel, type ParcelScanned } from '../contract/parcels.spec-kit';
+import { follow, NotYetKnown, type Reactor, type RecordProjector } from './consumers';
 import { Together, Turns } from './together';
 
 const TIMEOUT_MS = 30_000;
@@ -67,6 +68,44 @@ test('a partition that another process has taken over changes nothing, and holds
   await subscription.stop();
 }, TIMEOUT_MS);
 
+test('what follows from facts of many partitions is one transaction; a partition that has to wait holds up no other, and comes alone until it is well', async () => {
+  const told: string[][] = [];
+  let isKnown = false;
+  const parcels = PARTITIONS.map((nth) => `p${nth}`);
+  const copier: Reactor = {
+    kind: 'reactor', name: 'copier', topics: ['billing.plans'],
+    together: async (facts) => { told.push(facts.map(({ stream }) => stream)); return []; },
+    on: { ParcelScanned: ({ parcelId }: ParcelScanned) => {
+      if (parcelId === 'p3' && !isKnown) throw new NotYetKnown('p3 has not come yet');
+      return parcelId.startsWith('copy') ? {} : { commands: [follow(parcel, { type: 'ScanParcel', parcelId: `copy of ${parcelId}` })] };
+    } },
+  };
+  const copies = (count: number): Promise<string[]> => eventually(`${count} copies`, async (saw) => {
+    const found = (await owner<{ key: string; row: { scans: number } }>(`SELECT key, row FROM billing.parcels WHERE key LIKE 'copy%' ORDER BY key`)).map(({ key, row }) => `${key}: ${row.scans}`);
+    saw({ found, told });
+    return found.length >= count ? found : undefined;
+  });
+  for (const parcelId of parcels) for (let times = 0; times < 2; times++) await bed.scan(log, parcelId);
+  const relay = bed.relay(log, feed);
+  while ((await relay.publish()) > 0);
+  const subscription = bed.subscription(log, feed, copier);
+  subscription.start();
+  expect(await copies(7)).toEqual(parcels.filter((one) => one !== 'p3').map((parcelId) => `copy of ${parcelId}: 2`));
+  isKnown = true;
+  expect(await copies(8)).toEqual(parcels.map((parcelId) => `copy of ${parcelId}: 2`));
+  await subscription.stop();
+  // The first transaction has all of them, in the order of each.
+  expect(told[0]!.toSorted()).toEqual(parcels.flatMap((parcelId) => [`parcel-${parcelId}`, `parcel-${parcelId}`]));
+  expect(told.slice(1).filter((streams) => new Set(streams).size > 1 && streams.includes('parcel-p3'))).toEqual([]);
+}, TIMEOUT_MS);
+
+test('runs of one transaction weigh no more than they may, unless one alone weighs more', async () => {
+  const handled: number[][] = [];
+  const together = new Together<number>(async (runs) => { handled.push([...runs]); }, { lanes: 1, spacingMs: 0, weightMax: 10, weigh: (run) => run });
+  expect(await Promise.all([4, 6, 1, 20, 3, 7].map((run) => together.join(run)))).toEqual(Array.from({ length: 6 }, () => true));
+  expect(handled).toEqual([[4, 6], [1], [20], [3, 7]]);
+});
+
 test('runs that come while others are at work share the next turn; one that fails leaves all of them to be handled alone', async () => {
   const handled: number[][] = [];
   const go: (() => void)[] = [];
@@ -74,7 +113,7 @@ test('runs that come while others are at work share the next turn; one that fail
     handled.push([...runs]);
     if (runs.includes(13)) throw new Error('one of them is bad');
     await new Promise<void>((resolve) => { go.push(resolve); });
-  });
+  }, { lanes: 3, spacingMs: 40 });
   const first = [1, 2, 3, 4, 5, 6].map((run) => together.join(run));
   await eventually('three turns', () => (go.length === 3 ? true : undefined));
   expect(handled).toEqual([[1, 2], [3, 4], [5, 6]]);

@@ -10,7 +10,7 @@ import { AppendConflict, type EventStore } from '../store/event-store';
 import { processing, withRecords } from '../tracing';
 import { followChain, hasFollower, type Following } from './chain';
 import { Checkpoints, Fenced, type Checkpoint } from './checkpoints';
-import { consumerName, NotYetKnown, type Consumer, type JobSink, type RecordProjector } from './consumers';
+import { consumerName, NotYetKnown, type Consumer, type JobSink } from './consumers';
 import { RecordRejected, type Rejection, type RejectionCode } from './inspect';
 import { Parking } from './parking';
 import { reactTo } from './react';
@@ -27,8 +27,8 @@ const BEGUN_MAX = 3;
 /** Records that are looked at for the one that follows, where the next one does not. */
 const LOOK_AHEAD_MAX = 1_000;
 const LOOK_FOR_RELEASED_MS = 1_000;
-/** Runs of different partitions that are handled side by side, each in its transaction. */
-const PARTITIONS_AT_ONCE = 3;
+/** Transactions that are under way side by side. */
+const TRANSACTIONS_AT_ONCE = 3;
 /** Attempts at a conflict or a failure of the moment, which say nothing about the record. */
 const TRANSIENT_ATTEMPTS_MAX = 40;
 /** A cause that has not come for this long is an alarm, though it is waited for on. */
@@ -59,9 +59,11 @@ export class Subscription {
   private readonly owner = `${hostname()}/${process.pid}/${randomUUID()}`;
   private readonly checkpoints: Checkpoints;
   private readonly parking: Parking;
-  private readonly turns = new Turns(PARTITIONS_AT_ONCE);
-  /** By consumer. */
+  private readonly turns = new Turns(TRANSACTIONS_AT_ONCE);
+  /** By consumer and topic. */
   private readonly shared = new Map<string, SharedRuns>();
+  /** Whose next run is handled alone: one of those that it came with failed, or waits, and would hold up the others. */
+  private readonly alone = new WeakSet<Checkpoint>();
   private readonly held = new Map<string, Checkpoint>();
   /** Since when a reader waits at which offset, and whether that was reported. */
   private readonly waiting = new Map<string, { offset: bigint; sinceMs: number; reported: boolean }>();
@@ -172,9 +174,8 @@ export class Subscription {
       try {
         const next = records.filter(({ offset }) => offset >= checkpoint.nextOffset);
         const reader = { system: this.options.feed.kind, group: this.options.group, consumer: checkpoint.consumer };
-        if (!(consumer.kind === 'records' && consumer.together === true && (await this.share(consumer, checkpoint, next)))) {
-          await this.turns.take(() => processing(reader, partition, next, () => this.deliverTo(consumer, checkpoint, next)));
-        }
+        if (!(await this.share(consumer, checkpoint, next))) await this.turns.take(() => processing(reader, partition, next, () => this.deliverTo(consumer, checkpoint, next)));
+        this.alone.delete(checkpoint);
       } catch (error) {
         // What it waits for may be what the readers after it do with the same records.
         if (isWaiting(error)) { waits = true; this.noteWaiting(checkpoint, error as Error); continue; }
@@ -190,17 +191,21 @@ export class Subscription {
   }
 
   /** Handles a run with those of other partitions, where nothing about it is unusual. Answers whether it was. */
-  private async share(consumer: RecordProjector, checkpoint: Checkpoint, records: readonly FeedRecord[]): Promise<boolean> {
+  private async share(consumer: Consumer, checkpoint: Checkpoint, records: readonly FeedRecord[]): Promise<boolean> {
+    if (records.length === 0 || this.alone.has(checkpoint)) return false;
     const following = followChain(checkpoint, records, this.isPublished);
     if (following.missing !== undefined || following.rejected.length > 0 || this.isCareful(checkpoint, records)) return false;
-    let shared = this.shared.get(checkpoint.consumer);
+    const name = `${checkpoint.consumer} ${checkpoint.topic}`;
+    let shared = this.shared.get(name);
     if (shared === undefined) {
-      const { feed, group, store } = this.options;
-      this.shared.set(checkpoint.consumer, shared = new SharedRuns(consumer, { system: feed.kind, group, consumer: checkpoint.consumer }, {
-        database: store.database, checkpoints: this.checkpoints, parking: this.parking, refuseStrangers: (fresh) => this.refuseStrangers(fresh),
+      const { feed, group, store, wallClock } = this.options;
+      this.shared.set(name, shared = new SharedRuns(consumer, { system: feed.kind, group, consumer: checkpoint.consumer }, {
+        store, wallClock, checkpoints: this.checkpoints, parking: this.parking, turns: this.turns, refuseStrangers: (fresh) => this.refuseStrangers(fresh), apply: (...given) => this.apply(...given),
       }));
     }
-    return shared.take({ checkpoint, following });
+    if (await shared.take({ checkpoint, following })) return true;
+    this.alone.add(checkpoint);
+    return false;
   }
 
   private async deliverTo(consumer: Consumer, checkpoint: Checkpoint, records: readonly FeedRecord[], careful = this.isCareful(checkpoint, records)): Promise<void> {

@@ -1,8 +1,13 @@
-/** Transactions of one consumer that are under way at a time: while the database works for one, the process prepares the other. */
-const LANES = 3;
-
-/** A transaction begins at least this long after the one before it: under a steady stream of little runs each would otherwise find one to take. */
-const SPACING_MS = 40;
+/** How runs come together. */
+export interface Sharing<R> {
+  /** Transactions that are under way at a time: while the database works for one, the process prepares the other. */
+  readonly lanes: number;
+  /** A transaction begins at least this long after the one before it. */
+  readonly spacingMs: number;
+  /** What the runs of one transaction may weigh; a run that weighs more comes alone. */
+  readonly weightMax?: number;
+  readonly weigh?: (run: R) => number;
+}
 
 interface Waiting<R> { readonly run: R; readonly done: (wasHandled: boolean) => void }
 
@@ -17,7 +22,7 @@ export class Together<R> {
   private notBeforeMs = 0;
 
   /** `handle` does all of its runs or none. */
-  constructor(private readonly handle: (runs: readonly R[]) => Promise<void>) {}
+  constructor(private readonly handle: (runs: readonly R[]) => Promise<void>, private readonly sharing: Sharing<R>) {}
 
   /** Resolves when the run was handled with others; false where that failed for any of them, and nothing was done. Never rejects. */
   join(run: R): Promise<boolean> {
@@ -29,20 +34,29 @@ export class Together<R> {
 
   /** A moment later at the least: those that were read together come one after the other. */
   private plan(): void {
-    if (this.isPlanned || this.busy >= LANES || this.waiting.length === 0) return;
+    if (this.isPlanned || this.busy >= this.sharing.lanes || this.waiting.length === 0) return;
     this.isPlanned = true;
     const begin = (): void => {
       this.isPlanned = false;
-      this.notBeforeMs = performance.now() + SPACING_MS;
-      while (this.busy < LANES && this.waiting.length > 0) void this.next();
+      this.notBeforeMs = performance.now() + this.sharing.spacingMs;
+      while (this.busy < this.sharing.lanes && this.waiting.length > 0) void this.next();
     };
     const restMs = this.notBeforeMs - performance.now();
     if (restMs > 0) setTimeout(begin, restMs);
     else setImmediate(begin);
   }
 
+  /** A fair part of what waits, within the weight. */
+  private nextOwn(): Waiting<R>[] {
+    const { lanes, weigh = () => 0, weightMax = 0 } = this.sharing;
+    const part = Math.ceil(this.waiting.length / (lanes - this.busy));
+    let [count, weight] = [0, 0];
+    while (count < part && (count === 0 || weight + weigh(this.waiting[count]!.run) <= weightMax)) weight += weigh(this.waiting[count++]!.run);
+    return this.waiting.splice(0, count);
+  }
+
   private async next(): Promise<void> {
-    const own = this.waiting.splice(0, Math.ceil(this.waiting.length / (LANES - this.busy)));
+    const own = this.nextOwn();
     this.busy += 1;
     let wasHandled = true;
     try {
