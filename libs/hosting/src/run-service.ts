@@ -109,7 +109,7 @@ const hostedService = (name: ServiceName, shared: Installation, config: ServiceC
       return hostUsage(shared, () => billing, radiusOf(config));
     }
     case 'billing': return hostBilling(shared, new RemoteUsageReader(client('usage')));
-    case 'payments': return hostPayments(shared);
+    case 'payments': return hostPayments(shared, { ...(config.SANDBOX_URL === undefined ? {} : { sandboxUrl: config.SANDBOX_URL }), ...(config.STRIPE_URL === undefined ? {} : { stripeUrl: config.STRIPE_URL }) });
     case 'notifications': return hostNotifications(shared, { transport: smtpTransport(config.SMTP_URL, config.MAIL_FROM), documents: new RemoteInvoiceDocuments(client('billing')) });
   }
 };

@@ -30,6 +30,8 @@ export const serviceConfig = (name: ServiceName, defaultPort: number) => defineC
   MAIL_FROM: text({ default: 'billing@valueverse.invalid', description: 'The sender of e-mails' }),
   RADIUS_PORT: whole(1, PORT_MAX)({ optional: true, description: 'Of the usage service: the UDP port for RADIUS accounting, 1813 by custom. Without it no packets are taken' }),
   RADIUS_ADDRESS: text({ default: '127.0.0.1', description: 'Of the usage service: the address to take accounting packets at; where NAS are to reach it, 0.0.0.0 or one of this machine' }),
+  SANDBOX_URL: url({ optional: true, description: 'Of the payment service: where a sandbox provider runs by itself; without it one runs inside, on a loopback socket' }),
+  STRIPE_URL: url({ optional: true, description: "Of the payment service: something that speaks Stripe's interface, in the place of Stripe" }),
   LOG_LEVEL: oneOf('debug', 'info', 'warn', 'error')({ default: 'info' }),
 });
 export type ServiceConfig = ConfigOf<ReturnType<typeof serviceConfig>>;

@@ -58,9 +58,10 @@ export const hostBilling = (installation: Installation, usage: UsageReader): Hos
   return { ...hosted(service, auth, [billing, identity], () => identity.close()), documents: billing.documents, reader: billing.reader };
 };
 
-export const hostPayments = (installation: Installation): HostedService => {
+/** `places` says where the sandbox and Stripe are, where the one does not run inside and the other is not at its own address. */
+export const hostPayments = (installation: Installation, places: { readonly sandboxUrl?: string; readonly stripeUrl?: string } = {}): HostedService => {
   const { service, auth } = serviceOf(installation, 'payments', [paymentsShape]);
-  return hosted(service, auth, [paymentsContext(service, { auth })]);
+  return hosted(service, auth, [paymentsContext(service, { auth, secretsKey: tenantSecretsKeyOf(installation.secrets), ...places })]);
 };
 
 export const hostNotifications = (installation: Installation, deps: { transport: MailTransport; documents: InvoiceDocuments }): HostedService => {

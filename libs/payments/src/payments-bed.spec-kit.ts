@@ -52,7 +52,7 @@ export class PaymentsProcess {
     const auth = authFor(service, { digestKey: digestKeyOf(MASTER_KEY), operatorToken: 'operator', serviceToken: 'service' });
     const sandbox = new Sandbox(service.database, clock);
     if (wrap !== undefined) sandbox.start();
-    const context = paymentsContext(service, { auth, ...(wrap === undefined ? {} : { providers: [wrap(sandboxProvider(sandbox, PROVIDER_TIMEOUT_MS))] }) });
+    const context = paymentsContext(service, { auth, secretsKey: MASTER_KEY, ...(wrap === undefined ? {} : { providers: [wrap(sandboxProvider(sandbox, PROVIDER_TIMEOUT_MS))] }) });
     service.use([{ consumers: auth.consumers, jobs: [] }, context.parts]);
     service.start();
     return { process: new PaymentsProcess(service, clock, feed, sandbox), context };
@@ -92,7 +92,7 @@ export class PaymentsBed {
   async hosted(): Promise<{ process: PaymentsProcess; host: Host }> {
     const { process, context } = PaymentsProcess.start(this.test.url, this.billing);
     this.stops.push(() => process.stop());
-    const host = await createHost({ service: 'payments', module: context.module, port: 0, cursorSecret: 'of this spec', logger: createLogger({ service: 'payments', level: 'silent' }) });
+    const host = await createHost({ service: 'payments', module: context.module, port: 0, routes: context.routes, cursorSecret: 'of this spec', logger: createLogger({ service: 'payments', level: 'silent' }) });
     this.stops.push(() => host.close());
     return { process, host };
   }

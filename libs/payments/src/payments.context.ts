@@ -1,7 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { ServiceAuth } from '@valueverse/auth';
 import { AccountChanged, AccountOpened, InvoiceFinalized, InvoicePaid, InvoiceVoided, PAYMENT_EVENTS } from '@valueverse/contracts';
-import { type ContextParts, type ContextShape, type FactMeasure, registerRefusals, type Service } from '@valueverse/platform';
+import { type ContextParts, type ContextShape, type FactMeasure, type RawRoutes, registerRefusals, SealedSecrets, type Service } from '@valueverse/platform';
 import { KNOWN_ACCOUNTS, knownAccountsProjector } from './accounts/known-accounts';
 import { Attempts } from './collection/attempt-jobs';
 import { beginAttempt } from './collection/begin-attempt';
@@ -13,8 +13,12 @@ import { defaultMethodView, methodView } from './methods/methods';
 import { MethodsController } from './methods/methods.controller';
 import { providerMeter } from './providers/provider-meter';
 import { type PaymentProvider, Providers } from './providers/provider';
+import { disputeJob } from './disputes/dispute-jobs';
 import { PROVIDER_CUSTOMERS } from './providers/customers';
 import { guarded, PROVIDER_DEADLINE_MS } from './providers/guarded-provider';
+import { PROVIDER_SETTINGS, ProviderBook } from './providers/provider-settings';
+import { ProvidersController } from './providers/providers.controller';
+import { STRIPE, stripeProvider } from './providers/stripe/stripe';
 import { Sandbox, SANDBOX, sandboxProvider } from './providers/sandbox/sandbox';
 import { SandboxBookController } from './providers/sandbox/sandbox-book.controller';
 import { SandboxController } from './providers/sandbox/sandbox.controller';
@@ -23,10 +27,14 @@ import { refundJob } from './refunds/refund-jobs';
 import { RefundsController } from './refunds/refunds.controller';
 import { PAYMENT_SETTINGS } from './settings/settings';
 import { SettingsController } from './settings/settings.controller';
+import { handleWebhook } from './webhooks/handle-webhook';
+import { WEBHOOK_INBOX } from './webhooks/inbox';
+import { WebhooksController } from './webhooks/webhooks.controller';
+import { webhooksRoutes } from './webhooks/webhooks.routes';
 import { PAYMENTS_SERVICE } from './tokens';
 
 registerRefusals({
-  account_not_found: 404, payment_not_found: 404, payment_method_not_found: 404, refund_not_found: 404, dispute_not_found: 404, unknown_provider: 400, unknown_token: 400, token_refused: 400, days_not_rising: 400, refund_not_positive: 400,
+  account_not_found: 404, payment_not_found: 404, payment_method_not_found: 404, refund_not_found: 404, dispute_not_found: 404, unknown_provider: 400, unknown_token: 400, token_refused: 400, webhook_not_found: 404, unknown_action: 404, days_not_rising: 400, refund_not_positive: 400,
 });
 
 /** What payments needs of the service that hosts it, before it can be made. */
@@ -34,7 +42,7 @@ export const paymentsShape: ContextShape = {
   name: 'payments',
   definitions: [...PAYMENT_EVENTS, AccountOpened, AccountChanged, InvoiceFinalized, InvoicePaid, InvoiceVoided],
   readModels: [methodView, defaultMethodView, paymentView, disputeView],
-  migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS],
+  migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS, PROVIDER_SETTINGS, WEBHOOK_INBOX],
 };
 
 const PAYMENTS: FactMeasure = {
@@ -44,10 +52,14 @@ const PAYMENTS: FactMeasure = {
 
 export interface PaymentsDeps {
   readonly auth: ServiceAuth;
+  /** 32 bytes that seal the keys and secrets of providers. */
+  readonly secretsKey: Buffer;
   /** Providers beside the sandbox, which is always there; one of the same name takes its place. */
   readonly providers?: readonly PaymentProvider[];
   /** Where a sandbox listens that runs by itself; without it one runs inside, on a loopback socket. */
   readonly sandboxUrl?: string;
+  /** Where Stripe is, where that is not Stripe's own address. */
+  readonly stripeUrl?: string;
   /** How long a provider may take, in milliseconds. */
   readonly providerDeadlineMs?: number;
 }
@@ -56,25 +68,28 @@ export interface PaymentsDeps {
 class PaymentsModule {}
 
 /** Payments for a service: what it reads and does, and its controllers. */
-export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: ContextParts; module: DynamicModule } => {
+export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: ContextParts; module: DynamicModule; routes: readonly RawRoutes[] } => {
   const deadlineMs = deps.providerDeadlineMs ?? PROVIDER_DEADLINE_MS;
   const sandbox = new Sandbox(service.database, service.clock, deps.sandboxUrl);
   const others = deps.providers ?? [];
+  const book = new ProviderBook(service.database, new SealedSecrets(deps.secretsKey));
   const own = others.some(({ name }) => name === SANDBOX) ? [] : [sandboxProvider(sandbox, deadlineMs)];
+  const stripe = others.some(({ name }) => name === STRIPE) ? [] : [stripeProvider(book, deadlineMs, deps.stripeUrl)];
   const meter = providerMeter(service.metrics);
-  const providers = new Providers([...own, ...others].map((provider) => guarded(provider, { deadlineMs, meter })));
+  const providers = new Providers([...own, ...stripe, ...others].map((provider) => guarded(provider, { deadlineMs, meter })));
   return {
+    routes: [webhooksRoutes(service, book)],
     parts: {
       consumers: [knownAccountsProjector, collector(service.clock)],
-      jobs: [...new Attempts(service, providers).jobs, beginAttempt, refundJob(service, providers)],
+      jobs: [...new Attempts(service, providers).jobs, beginAttempt, refundJob(service, providers), disputeJob(providers), handleWebhook(service, book)],
       workers: [sandbox],
       measures: [PAYMENTS],
     },
     module: {
       module: PaymentsModule,
       imports: [deps.auth.module],
-      controllers: [MethodsController, SettingsController, SandboxBookController, SandboxController, RefundsController, PaymentsController],
-      providers: [{ provide: PAYMENTS_SERVICE, useValue: service }, { provide: Providers, useValue: providers }, { provide: Sandbox, useValue: sandbox }],
+      controllers: [MethodsController, SettingsController, SandboxBookController, SandboxController, ProvidersController, WebhooksController, RefundsController, PaymentsController],
+      providers: [{ provide: PAYMENTS_SERVICE, useValue: service }, { provide: Providers, useValue: providers }, { provide: Sandbox, useValue: sandbox }, { provide: ProviderBook, useValue: book }],
     },
   };
 };

@@ -37,6 +37,7 @@ export * from './problem/problem.filter';
 export * from './problem/refusals';
 export * from './rate-limit/rate-limit.guard';
 export * from './rate-limit/rate-limiter';
+export * from './secrets/sealed-secrets';
 export * from './system-clock';
 export * from './tokens';
 export * from './tracing/start-tracing';

@@ -4,14 +4,15 @@ import type { Job, JobHandler, JobResult, Service } from '@valueverse/platform';
 import { customerOf } from '../providers/customers';
 import type { DeclineClass, Found, Providers } from '../providers/provider';
 import type { PaymentCommand } from './domain/payment';
-import { nextTryOf, openAttemptOf, type OpenAttempt } from './open-attempt';
+import { attemptOf, nextTryOf, openAttemptOf, type OpenAttempt } from './open-attempt';
 import { paymentDecider } from './payments';
 
 export const RUN_ATTEMPT = 'payments.run-attempt';
 export const LOOK_UP_ATTEMPT = 'payments.look-up-attempt';
 export const FOLLOW_ATTEMPT = 'payments.follow-attempt';
 export interface AttemptPayload { readonly paymentId: string; readonly attempt: number }
-export interface FollowPayload extends AttemptPayload { readonly look: number }
+/** `look` counts the looks at an attempt; `null` for one that a webhook asked for, which is followed by none. */
+export interface FollowPayload extends AttemptPayload { readonly look: number | null }
 
 const REASON_LENGTH_MAX = 500;
 /** How long a provider that did nothing is left alone before it is asked again. */
@@ -24,7 +25,7 @@ const LOOKS: readonly string[] = ['PT10M', 'PT1H', 'PT6H', 'PT24H'];
 const CONFIRM_WITHIN = 'PT72H';
 
 /** The look after another one; its id follows from the attempt, so that it is there once. */
-export const followJob = ({ tenant, clockId, now }: { readonly tenant: string; readonly clockId?: string | undefined; readonly now: string }, { paymentId, attempt, look }: FollowPayload): NewJob => ({
+export const followJob = ({ tenant, clockId, now }: { readonly tenant: string; readonly clockId?: string | undefined; readonly now: string }, { paymentId, attempt, look }: AttemptPayload & { readonly look: number }): NewJob => ({
   id: derivedId('job', FOLLOW_ATTEMPT, tenant, paymentId, String(attempt), String(look)), kind: FOLLOW_ATTEMPT, tenant, clockId, dueAt: addDuration(now, LOOKS[Math.min(look, LOOKS.length - 1)]!), payload: { paymentId, attempt, look } satisfies FollowPayload,
 });
 
@@ -47,7 +48,7 @@ export class Attempts {
       { kind: RUN_ATTEMPT, run: this.ofOpen<AttemptPayload>((job, open, signal) => this.send(job, open, signal)) },
       // Runs until it knows.
       { kind: LOOK_UP_ATTEMPT, run: this.ofOpen<AttemptPayload>((job, open, signal) => this.lookUp(job, open, signal)) },
-      { kind: FOLLOW_ATTEMPT, run: this.ofOpen<FollowPayload>((job, open, signal) => this.follow(job, open, signal)) },
+      { kind: FOLLOW_ATTEMPT, run: async (job: Job<FollowPayload>) => this.follow(job, await attemptOf(this.service, this.providers, job), new AbortController().signal) },
     ];
   }
 
@@ -83,18 +84,32 @@ export class Attempts {
     return isOver ? this.declined(job, open, 'provider_error', 'technical') : stillUnknown(key, sent.reason);
   }
 
-  /** Looks at an attempt that takes days, or waits for its customer. */
-  private async follow(job: Job<FollowPayload>, open: OpenAttempt, signal: AbortSignal): Promise<JobResult> {
-    const { attempt, order } = open;
-    if (attempt.providerReference === undefined) return { outcome: 'done' };
-    const asked = { tenant: order.tenant, now: order.now, reference: attempt.providerReference };
+  /** Looks at an attempt that takes days, waits for its customer, or of which a webhook told; also at one that is over: money may have come after all. */
+  private async follow(job: Job<FollowPayload>, one: OpenAttempt, signal: AbortSignal): Promise<JobResult> {
+    const { attempt, order } = one;
+    if (attempt.status === 'succeeded') return { outcome: 'done' };
     const waitsForCustomer = attempt.status === 'requires_action';
     const isLate = waitsForCustomer && isBefore(addDuration(attempt.startedAt, CONFIRM_WITHIN), job.now);
-    const found = isLate ? await open.provider.cancel(asked, signal) : await open.provider.read(asked, signal);
-    if (found.status === 'unknown' || found.status === 'unavailable' || found.status === 'refused' || found.status === 'absent') return stillUnknown(attempt.providerReference, said(found));
-    if (isLate && found.status === 'declined') return this.declined(job, open, 'not_confirmed', 'hard');
-    if (found.status !== (waitsForCustomer ? 'requires_action' : 'processing')) return this.record(job, open, found, job.payload.look + 1);
-    return { outcome: 'done', reaction: { jobs: [followJob(job, { ...job.payload, look: job.payload.look + 1 })] } };
+    const found = await this.stands(job, one, isLate, signal);
+    if (found.status === 'unknown' || found.status === 'unavailable' || found.status === 'refused') return stillUnknown(order.key, said(found));
+    // Whether it was sent is for the job that sends it to find out.
+    if (found.status === 'absent') return { outcome: 'done' };
+    if (attempt.endedAt !== null) return found.status === 'succeeded' ? this.record(job, one, found) : { outcome: 'done' };
+    if (isLate && found.status === 'declined') return this.declined(job, one, 'not_confirmed', 'hard');
+    const { look, ...payload } = job.payload;
+    if (found.status !== (waitsForCustomer ? 'requires_action' : 'processing') || (!waitsForCustomer && attempt.providerReference === undefined)) return this.record(job, one, found, look === null ? 0 : look + 1);
+    return look === null ? { outcome: 'done' } : { outcome: 'done', reaction: { jobs: [followJob(job, { ...payload, look: look + 1 })] } };
+  }
+
+  /** How the provider says that an attempt stands; one that is late is ended there. */
+  private async stands(job: Job, one: OpenAttempt, isLate: boolean, signal: AbortSignal): Promise<Found> {
+    const { attempt, order, provider } = one;
+    if (attempt.providerReference !== undefined) {
+      const asked = { tenant: order.tenant, now: order.now, reference: attempt.providerReference };
+      return isLate ? provider.cancel(asked, signal) : provider.read(asked, signal);
+    }
+    const who = await this.customer(job, one, signal);
+    return who.status === 'made' ? this.find(one, who.reference, signal) : who;
   }
 
   /** What an answer comes to. */

@@ -7,23 +7,28 @@ import { type DeclinedTry, nextTry } from './domain/retries';
 import type { NextTry } from './domain/payment-command';
 import { type AttemptRow, type PaymentRow, paymentView } from './payments';
 
-/** An attempt that is not over, with all that its provider has to be told. */
+/** An attempt with all that its provider has to be told. */
 export interface OpenAttempt { readonly provider: PaymentProvider; readonly payment: PaymentRow; readonly attempt: AttemptRow; readonly order: Omit<ChargeOrder, 'customer'> }
 
-/** `undefined` when the attempt is over. */
-export const openAttemptOf = async (service: Service, providers: Providers, { tenant, payload, now }: Job<{ readonly paymentId: string; readonly attempt: number }>): Promise<OpenAttempt | undefined> => {
+type OfAttempt = Job<{ readonly paymentId: string; readonly attempt: number }>;
+
+/** An attempt, also one that is over. Throws for one that was never started. */
+export const attemptOf = async (service: Service, providers: Providers, { tenant, payload, now }: OfAttempt): Promise<OpenAttempt> => {
   const { payment, method, attempt } = await service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
     const found = await rowOf<PaymentRow>(tx, paymentView, payload.paymentId);
     const one = found?.attempts.find(({ number }) => number === payload.attempt);
     return { payment: found, attempt: one, method: one === undefined ? undefined : await rowOf<MethodRow>(tx, methodView, one.methodId) };
   });
-  if (payment === undefined) throw new Error(`the payment ${payload.paymentId} is not there`);
-  if (attempt === undefined || attempt.endedAt !== null) return undefined;
-  if (method === undefined) throw new Error(`the method ${attempt.methodId} of the payment ${payload.paymentId} is not there`);
+  if (payment === undefined || attempt === undefined || method === undefined) throw new Error(`the attempt ${payload.attempt} of the payment ${payload.paymentId}, or its method, is not there`);
   const provider = providers.find(attempt.provider);
   if (provider === undefined) throw new Error(`the provider ${attempt.provider} is not set up here`);
   const { currency, invoiceId } = payment;
   return { provider, payment, attempt, order: { tenant, now, key: attempt.providerKey, paymentId: payment.id, amountMinor: Money.parse(payment.amount, currency).minor, currency, token: method.token, description: invoiceId } };
+};
+/** `undefined` when the attempt is over. */
+export const openAttemptOf = async (service: Service, providers: Providers, job: OfAttempt): Promise<OpenAttempt | undefined> => {
+  const found = await attemptOf(service, providers, job);
+  return found.attempt.endedAt === null ? found : undefined;
 };
 
 /** When and by what a payment is tried again should this attempt be declined now. */

@@ -2,7 +2,7 @@ import { eventually, runs } from '@valueverse/testing';
 import fc from 'fast-check';
 import { isBefore, microsNumberOfText, type Instant } from '@valueverse/kernel';
 import { Database } from '@valueverse/event-log';
-import { createLogger, systemIds } from '@valueverse/platform';
+import { createLogger, systemIds, SealedSecrets } from '@valueverse/platform';
 import { HostBed } from '../host-bed.spec-kit';
 import { Ingest } from '../ingest/ingest';
 import { Accounting, md5, type Taken } from './accounting';
@@ -11,7 +11,6 @@ import { Deliveries } from './deliveries';
 import { encodeRequest } from './domain/authenticator';
 import { PacketFault } from './domain/packet';
 import { attribute, type Values } from './nas.spec-kit';
-import { SealedSecrets } from './sealed-secrets';
 
 const TIMEOUT_MS = 60_000;
 const SECRET = 'xyzzy5461';

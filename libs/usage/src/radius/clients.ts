@@ -1,8 +1,8 @@
+import type { SealedSecrets } from '@valueverse/platform';
 import { Refused } from '@valueverse/kernel';
 import type { Database, Tx } from '@valueverse/event-log';
 import type { SubjectAttribute } from './domain/accounting';
 import { contains, networkText, parseNetwork, type Network } from './domain/network';
-import type { SealedSecrets } from './sealed-secrets';
 
 /** A NAS, or a network of them, that a tenant expects packets from. Its secret is never told again. */
 export interface RadiusClient {

@@ -1,10 +1,10 @@
 import type { IdSource } from '@valueverse/kernel';
+import { SealedSecrets } from '@valueverse/platform';
 import type { Service } from '@valueverse/platform';
 import type { Ingest } from '../ingest/ingest';
 import { Accounting } from './accounting';
 import { KnownClients } from './clients';
 import { Deliveries } from './deliveries';
-import { SealedSecrets } from './sealed-secrets';
 import { UdpServer, type RadiusAddress } from './udp-server';
 
 /** RADIUS accounting of a service: its clients, the socket where packets come in, and what brings their usage to the feed. */

@@ -90,7 +90,9 @@ const refund = async ({ money, fields, key, faults }: Asked): Promise<unknown> =
 const balance = async (asked: Asked): Promise<unknown> => {
   const page = await list(asked, 'balance_transaction') as { data: OfKind<'balance_transaction'>[] };
   if (!Object.values(textsOf(asked.fields, 'expand')).includes('data.source')) return page;
-  return { ...page, data: await Promise.all(page.data.map(async (entry) => ({ ...entry, source: entry.type === 'charge' ? await asked.book.get('charge', entry.source) ?? entry.source : entry.source }))) };
+  const data: unknown[] = [];
+  for (const entry of page.data) data.push({ ...entry, source: entry.type === 'charge' ? await asked.book.get('charge', entry.source) ?? entry.source : entry.source });
+  return { ...page, data };
 };
 
 /** The part of Stripe's interface that the sandbox speaks. */

@@ -122,8 +122,13 @@ export class StripeProvider implements PaymentProvider {
   }
 
   private async ask<T>(speaking: Speaking, work: (stripe: Client, more: Stripe.RequestOptions) => Promise<T>): Promise<T | NoAnswer> {
+    let client: Client;
     try {
-      const client = await this.client(await this.options.account(speaking.tenant));
+      client = await this.client(await this.options.account(speaking.tenant));
+    } catch (error) {
+      return { status: 'unavailable', reason: error instanceof Error ? error.message : String(error) };
+    }
+    try {
       return await this.headers.run(this.options.headersOf?.(speaking) ?? {}, () => work(client, { timeout: this.options.timeoutMs }));
     } catch (error) {
       return noAnswerOf(error);

@@ -1,0 +1,27 @@
+import type { Command } from 'commander';
+import { print, sessionOf } from './print';
+
+const WEBHOOKS = '/api/v1/payments/webhook-events';
+const PAGE = 100;
+
+interface Webhook { readonly id: string; readonly provider: string; readonly eventId: string; readonly type: string; readonly status: string; readonly reason: string | null; readonly receivedAt: string; readonly times: number }
+interface Page<T> { readonly data: readonly T[]; readonly hasMore: boolean }
+
+const webhookLine = ({ id, receivedAt, provider, type, status, reason, times }: Webhook): string => `${id}  ${receivedAt}  ${provider}  ${type}  ${status}${reason === null ? '' : `: ${reason}`}${times === 1 ? '' : `  (came ${times} times)`}`;
+
+export const addWebhooks = (program: Command): void => {
+  const webhooks = program.command('webhooks').description('What payment providers announced');
+  webhooks.command('list').description('The latest first').option('--status <status>', 'received, handled, noted, refused, unknown_type, unknown_version or failed').action(async ({ status }: { status?: string }, command: Command) => {
+    const query = new URLSearchParams({ limit: String(PAGE), ...(status === undefined ? {} : { status }) });
+    const { data, hasMore } = await sessionOf(command).tenant().get<Page<Webhook>>(`${WEBHOOKS}?${query.toString()}`);
+    print(command, data, () => [...data.map(webhookLine), ...(hasMore ? ['…there are more'] : [])]);
+  });
+  webhooks.command('show <id>').description('As it came, with its signature').action(async (id: string, _, command: Command) => {
+    const found = await sessionOf(command).tenant().get<Webhook & { readonly body: string; readonly signature: string }>(`${WEBHOOKS}/${encodeURIComponent(id)}`);
+    print(command, found, () => [webhookLine(found), `signature  ${found.signature}`, found.body]);
+  });
+  webhooks.command('replay <id>').description('Handles it again').action(async (id: string, _, command: Command) => {
+    const done = await sessionOf(command).tenant().post<{ readonly id: string }>(`${WEBHOOKS}/${encodeURIComponent(id)}/replay`, {});
+    print(command, done, () => [`${done.id}  is handled again`, `next: vv webhooks show ${done.id}`]);
+  });
+};

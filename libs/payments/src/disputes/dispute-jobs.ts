@@ -1,0 +1,31 @@
+import { derivedId, Money, parseInstant } from '@valueverse/kernel';
+import type { Job, JobHandler, JobResult } from '@valueverse/platform';
+import type { PaymentCommand } from '../collection/domain/payment';
+import { paymentDecider } from '../collection/payments';
+import type { Providers } from '../providers/provider';
+
+export const LOOK_AT_DISPUTE = 'payments.look-at-dispute';
+export interface DisputePayload { readonly paymentId: string; readonly provider: string; readonly reference: string }
+
+/** The dispute of a provider under our own id, which follows from the provider's. */
+export const disputeIdOf = (tenant: string, provider: string, reference: string): string => derivedId('dsp', tenant, provider, reference);
+
+/** Asks the provider how a dispute stands, and records it: however often and late it is told, it is opened once and closed once. */
+export const disputeJob = (providers: Providers): JobHandler => ({
+  kind: LOOK_AT_DISPUTE,
+  run: async ({ tenant, now, payload: { paymentId, provider: name, reference } }: Job<DisputePayload>): Promise<JobResult> => {
+    const provider = providers.find(name);
+    if (provider === undefined) throw new Error(`the provider ${name} is not set up here`);
+    const found = await provider.dispute({ tenant, now, reference }, new AbortController().signal);
+    if (found.status === 'absent') return { outcome: 'done' };
+    if (found.status === 'unknown' || found.status === 'unavailable' || found.status === 'refused') throw new Error(`the provider does not say how the dispute ${reference} stands`);
+    const at = parseInstant(now);
+    const disputeId = disputeIdOf(tenant, name, reference);
+    const open: PaymentCommand = {
+      type: 'OpenDispute', paymentId, disputeId, amount: Money.of(found.amountMinor, found.currency).toString(), currency: found.currency, reason: found.reason, providerReference: reference, at,
+      ...(found.evidenceDueBy === undefined ? {} : { evidenceDueBy: found.evidenceDueBy }),
+    };
+    const closed: PaymentCommand[] = found.status === 'won' || found.status === 'lost' ? [{ type: 'CloseDispute', paymentId, disputeId, outcome: found.status, at }] : [];
+    return { outcome: 'done', reaction: { commands: [open, ...closed].map((command) => ({ decider: paymentDecider, command })) } };
+  },
+});

@@ -1,0 +1,23 @@
+import { meaningOf } from './meaning';
+
+const PAYMENT = 'pay_01h455vb4pex5vsknk084sn02q';
+const event = (type: string, object: object) => meaningOf({ type, data: { object: object as Record<string, unknown> } });
+
+test('a payment is known by the key that we gave its attempt, and by nothing else in the body', () => {
+  const metadata = { attempt: `pay:${PAYMENT}:att:2`, payment: 'pay_of_somebody_else', tenant: 'org_x:live' };
+  expect(event('payment_intent.succeeded', { id: 'pi_1', metadata, amount: 1 })).toEqual({ look: 'attempt', paymentId: PAYMENT, attempt: 2 });
+  expect(event('checkout.session.completed', { metadata })).toEqual({ look: 'attempt', paymentId: PAYMENT, attempt: 2 });
+  for (const other of [undefined, {}, { attempt: 'x' }, { attempt: `pay:${PAYMENT}:att:2:3` }, { attempt: 2 }]) expect(event('payment_intent.succeeded', { metadata: other })).toMatchObject({ look: 'nothing' });
+});
+test('refunds and disputes lead to the payment by its reference at the provider', () => {
+  expect(event('charge.refunded', { payment_intent: 'pi_1' })).toEqual({ look: 'refunds', chargeReference: 'pi_1' });
+  expect(event('refund.failed', { payment_intent: { id: 'pi_1' } })).toEqual({ look: 'refunds', chargeReference: 'pi_1' });
+  expect(event('charge.dispute.created', { id: 'dp_1', payment_intent: 'pi_1' })).toEqual({ look: 'dispute', disputeReference: 'dp_1', chargeReference: 'pi_1' });
+  expect(event('charge.dispute.created', { id: 'dp_1', payment_intent: null })).toMatchObject({ look: 'failed' });
+});
+test.each(['customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted', 'invoice.paid', 'invoice.payment_failed', 'payout.paid', 'customer.updated'])('%s is known and asks nothing of us', (type) =>
+  expect(event(type, { id: 'x' })).toMatchObject({ look: 'nothing' }));
+test('what is not known is not guessed', () => {
+  for (const type of ['charge.captured', 'toString', '__proto__', '']) expect(event(type, {})).toBeUndefined();
+  expect(meaningOf({ type: 'payment_intent.succeeded' })).toMatchObject({ look: 'failed' });
+});

@@ -1,0 +1,51 @@
+/** What an event of a provider asks us to look at. Nothing of its content is believed: the provider is asked how things stand, so that the order in which events come does not matter. */
+export type Meaning =
+  | { readonly look: 'attempt'; readonly paymentId: string; readonly attempt: number }
+  | { readonly look: 'refunds'; readonly chargeReference: string }
+  | { readonly look: 'dispute'; readonly disputeReference: string; readonly chargeReference: string }
+  | { readonly look: 'method'; readonly token: string }
+  | { readonly look: 'nothing'; readonly reason: string }
+  | { readonly look: 'failed'; readonly reason: string };
+
+interface Event { readonly type: string; readonly data?: { readonly object?: Readonly<Record<string, unknown>> } }
+const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
+const idOf = (value: unknown): string | undefined => text(value) ?? text((value as { id?: unknown } | null | undefined)?.id);
+const ATTEMPT_KEY = /^pay:(pay_[0-9a-z]{26}):att:(\d{1,6})$/;
+
+type Read = (object: Readonly<Record<string, unknown>>) => Meaning;
+/** By the key that we gave the attempt: our own words, in a body that is signed. */
+const attempt: Read = ({ metadata }) => {
+  const [, paymentId, number] = ATTEMPT_KEY.exec(text((metadata as Record<string, unknown> | undefined)?.['attempt']) ?? '') ?? [];
+  return paymentId === undefined ? { look: 'nothing', reason: 'a payment that was not made here' } : { look: 'attempt', paymentId, attempt: Number(number) };
+};
+const refunds: Read = ({ payment_intent: intent }) => {
+  const reference = idOf(intent);
+  return reference === undefined ? { look: 'nothing', reason: 'a refund of no payment' } : { look: 'refunds', chargeReference: reference };
+};
+const dispute: Read = ({ id, payment_intent: intent }) => {
+  const [disputeReference, chargeReference] = [text(id), idOf(intent)];
+  return disputeReference === undefined || chargeReference === undefined ? { look: 'failed', reason: 'a dispute without its id or its payment' } : { look: 'dispute', disputeReference, chargeReference };
+};
+const method: Read = ({ id }) => (text(id) === undefined ? { look: 'failed', reason: 'a method without its id' } : { look: 'method', token: text(id)! });
+const noted = (reason: string): Read => () => ({ look: 'nothing', reason });
+const OF_STRIPE_BILLING = noted('of the invoices and subscriptions that the provider makes by itself: here billing makes them');
+
+/** Every type that is known, and how it is read. */
+const READS: Readonly<Record<string, Read>> = {
+  'payment_intent.succeeded': attempt, 'payment_intent.payment_failed': attempt, 'payment_intent.processing': attempt, 'payment_intent.requires_action': attempt, 'payment_intent.canceled': attempt, 'payment_intent.created': attempt,
+  'checkout.session.completed': attempt, 'checkout.session.async_payment_succeeded': attempt, 'checkout.session.async_payment_failed': attempt, 'checkout.session.expired': attempt,
+  'charge.succeeded': attempt, 'charge.failed': attempt, 'charge.updated': noted('news of a charge that moves no money'), 'charge.refunded': refunds, 'charge.refund.updated': refunds, 'refund.created': refunds, 'refund.updated': refunds, 'refund.failed': refunds,
+  'charge.dispute.created': dispute, 'charge.dispute.updated': dispute, 'charge.dispute.closed': dispute, 'charge.dispute.funds_withdrawn': dispute, 'charge.dispute.funds_reinstated': dispute,
+  'payout.created': noted('payouts are read with the balance'), 'payout.paid': noted('payouts are read with the balance'), 'payout.failed': noted('payouts are read with the balance'), 'payout.updated': noted('payouts are read with the balance'),
+  'payment_method.attached': method, 'payment_method.updated': method, 'payment_method.automatically_updated': method, 'payment_method.detached': method,
+  'customer.created': noted('customers are made by us'), 'customer.updated': noted('customers are made by us'), 'customer.deleted': noted('a customer was removed at the provider; its next payment says so'),
+  'customer.subscription.created': OF_STRIPE_BILLING, 'customer.subscription.updated': OF_STRIPE_BILLING, 'customer.subscription.deleted': OF_STRIPE_BILLING, 'invoice.paid': OF_STRIPE_BILLING, 'invoice.payment_failed': OF_STRIPE_BILLING,
+  'setup_intent.succeeded': noted('the method is attached by whoever asked for it'), 'setup_intent.setup_failed': noted('nothing was attached'),
+};
+
+/** `undefined` for a type that is not known. */
+export const meaningOf = ({ type, data }: Event): Meaning | undefined => {
+  const read = Object.hasOwn(READS, type) ? READS[type] : undefined;
+  if (read === undefined) return undefined;
+  return typeof data?.object === 'object' && data.object !== null ? read(data.object) : { look: 'failed', reason: 'an event without its object' };
+};

@@ -1,0 +1,72 @@
+import { derivedId } from '@valueverse/kernel';
+import type { NewJob, Tx } from '@valueverse/event-log';
+import type { Job, JobHandler, JobResult, Service } from '@valueverse/platform';
+import { FOLLOW_ATTEMPT, type FollowPayload } from '../collection/attempt-jobs';
+import { LOOK_AT_DISPUTE, type DisputePayload } from '../disputes/dispute-jobs';
+import type { ProviderBook } from '../providers/provider-settings';
+import { STRIPE_VERSION } from '../providers/stripe/stripe-version';
+import { RUN_REFUND, type RefundPayload } from '../refunds/refund-jobs';
+import { meaningOf, type Meaning } from './domain/meaning';
+import { HANDLE_WEBHOOK, type WebhookPayload, type WebhookStatus } from './inbox';
+
+interface Kept { readonly provider: string; readonly endpoint_id: string; readonly body: string; readonly status: WebhookStatus }
+interface Come { readonly status: WebhookStatus; readonly reason?: string; readonly jobs?: readonly NewJob[] }
+interface Owner { readonly key: string; readonly clock: string | null; readonly row: { readonly refunds: readonly { readonly id: string; readonly status: string }[] } }
+/** Looks at whatever an event is about are due at once. */
+const AT_ONCE = '1970-01-01T00:00:00Z';
+const ALARMING: readonly WebhookStatus[] = ['unknown_type', 'unknown_version', 'refused', 'failed'];
+
+/** Turns what is in the inbox into looks at the provider. What can never be handled is kept with its reason, and an alarm says so. */
+export const handleWebhook = (service: Service, book: ProviderBook): JobHandler => {
+  const handled = service.metrics.counter({ subsystem: 'payments', what: 'webhooks_handled', help: 'Webhooks by what has come of them', labels: ['provider', 'status'] });
+  return {
+    kind: HANDLE_WEBHOOK,
+    run: async ({ tenant, id: jobId, payload: { webhookId } }: Job<WebhookPayload>): Promise<JobResult> => {
+      const kept = await service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => (await tx.query<Kept>('SELECT provider, endpoint_id, body, status FROM webhook_inbox WHERE tenant = $1 AND id = $2', [tenant, webhookId])).rows[0]);
+      if (kept === undefined) return { outcome: 'done' };
+      const endpoint = await book.endpoint(kept.endpoint_id);
+      const meaning = readEvent(kept.body, endpoint?.account ?? null);
+      return {
+        outcome: 'done',
+        write: async (tx) => {
+          const { status, reason, jobs = [] } = 'status' in meaning ? meaning : await comeOf(tx, tenant, kept.provider, meaning, jobId);
+          await tx.query('UPDATE webhook_inbox SET status = $3, reason = $4 WHERE tenant = $1 AND id = $2', [tenant, webhookId, status, reason ?? null]);
+          tx.afterCommit(() => {
+            handled.inc({ provider: kept.provider, status });
+            if (ALARMING.includes(status)) service.logger.error({ alarm: true, webhookId, status, reason }, 'a webhook was kept that could not be handled');
+          });
+          return { jobs };
+        },
+      };
+    },
+  };
+};
+
+/** What the event means, or why it means nothing to us. */
+const readEvent = (body: string, account: string | null): Meaning | Come => {
+  const event = JSON.parse(body) as { type: string; account?: unknown; api_version?: unknown; data?: { object?: Record<string, unknown> } };
+  if (account !== null && event.account !== undefined && event.account !== account) return { status: 'refused', reason: 'it is about another account' };
+  const meaning = meaningOf(event);
+  if (meaning === undefined) return { status: 'unknown_type', reason: `nothing here knows what ${event.type} means` };
+  if (event.api_version !== STRIPE_VERSION && event.api_version !== null) return { status: 'unknown_version', reason: `it speaks ${String(event.api_version)}, here ${STRIPE_VERSION} is spoken` };
+  return meaning;
+};
+
+const comeOf = async (tx: Tx, tenant: string, provider: string, meaning: Meaning, jobId: string): Promise<Come> => {
+  if (meaning.look === 'nothing') return { status: 'noted', reason: meaning.reason };
+  if (meaning.look === 'failed') return { status: 'failed', reason: meaning.reason };
+  if (meaning.look === 'method') return { status: 'noted', reason: 'the method is read again when it is charged' };
+  const owner = await ownerOf(tx, tenant, meaning);
+  if (owner === undefined) return { status: 'failed', reason: 'there is no such payment here' };
+  const clockId = owner.clock ?? undefined;
+  const job = (kind: string, payload: object, part = ''): NewJob => ({ id: derivedId('job', kind, jobId, part), kind, tenant, clockId, dueAt: AT_ONCE, payload });
+  switch (meaning.look) {
+    case 'attempt': return { status: 'handled', jobs: [job(FOLLOW_ATTEMPT, { paymentId: owner.key, attempt: meaning.attempt, look: null } satisfies FollowPayload)] };
+    case 'refunds': return { status: 'handled', jobs: owner.row.refunds.filter(({ status }) => status !== 'failed').map(({ id }) => job(RUN_REFUND, { paymentId: owner.key, refundId: id, look: null } satisfies RefundPayload, id)) };
+    case 'dispute': return { status: 'handled', jobs: [job(LOOK_AT_DISPUTE, { paymentId: owner.key, provider, reference: meaning.disputeReference } satisfies DisputePayload)] };
+  }
+};
+
+const ownerOf = async (tx: Tx, tenant: string, meaning: Extract<Meaning, { look: 'attempt' | 'refunds' | 'dispute' }>): Promise<Owner | undefined> => (meaning.look === 'attempt'
+  ? await tx.query<Owner>('SELECT p.key, p.row, a.clock FROM payments p LEFT JOIN known_accounts a ON a.tenant = p.tenant AND a.account_id = p.account_id WHERE p.tenant = $1 AND p.key = $2', [tenant, meaning.paymentId])
+  : await tx.query<Owner>('SELECT p.key, p.row, a.clock FROM payments p LEFT JOIN known_accounts a ON a.tenant = p.tenant AND a.account_id = p.account_id WHERE p.tenant = $1 AND p.provider_reference = $2', [tenant, meaning.chargeReference])).rows[0];
