@@ -73,7 +73,7 @@ export interface BillingDependencies {
 
 registerRefusals({
   clock_not_found: 404, invoice_not_found: 404, plan_not_found: 404, product_not_found: 404, feature_not_found: 404, add_on_not_found: 404, coupon_not_found: 404, tax_rate_not_found: 404, redemption_not_found: 404,
-  phase_not_found: 404, charge_not_found: 404, end_before_start: 400, period_too_long: 400,
+  phase_not_found: 404, charge_not_found: 404, end_before_start: 400, period_too_long: 400, before_start: 400, too_far_ahead: 400,
 });
 
 @Module({})

@@ -4,25 +4,18 @@ import type { Tx } from '@valueverse/event-log';
 import { rowOf } from '@valueverse/platform';
 import { accountsModel, type AccountRow } from '../accounts/account.model';
 import { loadCatalogue } from './catalogue';
-import { periodEndAt, resolveChange, termsAt, type WantedChange } from './domain/changes';
+import { instantMeant, resolveChange, termsAt, type WantedChange } from './domain/changes';
 import { freeFrom, type OfAccount } from './domain/covered-usage';
 import type { Catalogue } from './domain/due-items';
 import { pauseAt, type SubscriptionCommand } from './domain/subscription.decider';
 import { stretchesOf } from './domain/timeline';
-import { readOverrides, refuse, refuseAddOns, wantedPlan } from './start-subscription';
+import { readOverrides, refuseAddOns, wantedPlan } from './start-subscription';
 import { coveringOf, subscriptionsOf, type SubscriptionRow } from './subscription.model';
 import type { CancelSpec, ChangeSpec, PauseSpec, ResumeSpec } from './subscription-shapes';
 
 /** A subscription, the account's time, and the id that a change will have. */
 export interface Subject { readonly row: SubscriptionRow; readonly now: Instant; readonly changeId: string }
 export interface Resolved { readonly command: SubscriptionCommand; readonly catalogue: Catalogue; readonly effectiveAt: Instant }
-
-/** The instant that a request means: now (the start where that is to come), the end of the period, or the one that it names. */
-const instantOf = ({ row, now }: Subject, at: string): Instant => {
-  const from = laterOf(now, row.started.startsAt);
-  if (at === 'now') return from;
-  return at === 'period_end' ? periodEndAt(termsAt(row, from), from) : at;
-};
 
 /** What a request changes, as the command that does it: the same for a preview and for the change. */
 export const resolveChangeOf = async (tx: Tx, tenant: string, subject: Subject, spec: ChangeSpec): Promise<Resolved> => {
@@ -66,8 +59,7 @@ const claimsOf = async (tx: Tx, tenant: string, row: SubscriptionRow, catalogue:
 
 export const resolveCancelOf = async (tx: Tx, tenant: string, subject: Subject, { at = 'period_end', credit, reason }: CancelSpec): Promise<Resolved> => {
   const { row, now } = subject;
-  const effectiveAt = instantOf(subject, at);
-  if (isBefore(effectiveAt, row.started.startsAt)) throw refuse(400, 'before_start', '/at', `the subscription starts at ${row.started.startsAt}`);
+  const effectiveAt = instantMeant(row, at, now);
   return {
     catalogue: await loadCatalogue(tx, tenant, [row]), effectiveAt,
     command: { type: 'CancelSubscription', subscriptionId: row.started.subscriptionId, effectiveAt, credit: credit ?? (at === 'now' ? 'unused' : 'none'), ...(reason === undefined ? {} : { reason }), at: now },
@@ -75,7 +67,7 @@ export const resolveCancelOf = async (tx: Tx, tenant: string, subject: Subject, 
 };
 
 export const resolvePauseOf = async (tx: Tx, tenant: string, subject: Subject, { at = 'now', until, billing = 'stop' }: PauseSpec): Promise<Resolved> => {
-  const effectiveAt = instantOf(subject, at);
+  const effectiveAt = instantMeant(subject.row, at, subject.now);
   return {
     catalogue: await loadCatalogue(tx, tenant, [subject.row]), effectiveAt,
     command: { type: 'PauseSubscription', subscriptionId: subject.row.started.subscriptionId, effectiveAt, ...(until === undefined ? {} : { until }), billing, at: subject.now },
@@ -83,7 +75,7 @@ export const resolvePauseOf = async (tx: Tx, tenant: string, subject: Subject, {
 };
 
 export const resolveResumeOf = async (tx: Tx, tenant: string, subject: Subject, { at = 'now' }: ResumeSpec): Promise<Resolved> => {
-  const effectiveAt = instantOf(subject, at);
+  const effectiveAt = instantMeant(subject.row, at, subject.now);
   // Resumed from its very beginning a pause never was.
   const paused = pauseAt(subject.row, effectiveAt);
   return { catalogue: await loadCatalogue(tx, tenant, [subject.row]), effectiveAt: paused === undefined ? effectiveAt : laterOf(effectiveAt, paused.from), command: { type: 'ResumeSubscription', subscriptionId: subject.row.started.subscriptionId, effectiveAt, at: subject.now } };

@@ -36,7 +36,7 @@ export class ChangesController {
   constructor(@Inject(BillingHost) private readonly host: BillingHost, @Inject(IDS) private readonly ids: IdSource) {}
 
   /**
-   * Another plan or version, quantity, add-ons, overrides, anchor or zone. Without `at` a higher yearly price comes now, a lower one at the end of the period. Refuses with `nothing_changes`, `before_start`, `before_last_change`,
+   * Another plan or version, quantity, add-ons, overrides, anchor or zone. Without `at` a higher yearly price comes now, a lower one at the end of the period. Refuses with `nothing_changes`, `before_start`, `too_far_ahead`, `before_last_change`,
    * `usage_billed`, `period_closed`, `after_cancellation`, `currency_mismatch`, `plan_not_found`, `add_on_not_found`.
    */
   @Post('change')
@@ -64,7 +64,7 @@ export class ChangesController {
     return this.execute('changes/drop', { id, body: {}, shape: NOTHING, resolve }, caller, request, reply);
   }
 
-  /** Ends it: at the end of the period where nothing is said, and then nothing is given back; `now` gives back what is unused. Refuses with `subscription_ended`, `before_start`, `before_last_change`, `usage_billed`, `period_closed`. */
+  /** Ends it: at the end of the period where nothing is said, and then nothing is given back; `now` gives back what is unused. Refuses with `subscription_ended`, `before_start`, `too_far_ahead`, `before_last_change`, `usage_billed`, `period_closed`. */
   @Post('cancel')
   @HttpCode(200)
   @Allow('billing:write')
@@ -90,7 +90,7 @@ export class ChangesController {
     return this.execute('reactivate', { id, body: {}, shape: NOTHING, resolve: resolveReactivateOf }, caller, request, reply);
   }
 
-  /** Until it is resumed, or `until` comes: not billed (`stop`), or billed on (`continue`). Refuses with `already_paused`, `end_before_start`, `before_start`, `usage_billed`, `period_closed`, `after_cancellation`. */
+  /** Until it is resumed, or `until` comes: not billed (`stop`), or billed on (`continue`). Refuses with `already_paused`, `end_before_start`, `before_start`, `too_far_ahead`, `usage_billed`, `period_closed`, `after_cancellation`. */
   @Post('pause')
   @HttpCode(200)
   @Allow('billing:write')

@@ -1,4 +1,4 @@
-import { anchorAt, compareInstants, Decimal, periodContaining, Refused, type Instant, type Interval } from '@valueverse/kernel';
+import { addMicros, anchorAt, assertZone, compareInstants, Decimal, isBefore, laterOf, periodContaining, Refused, type Instant, type Interval } from '@valueverse/kernel';
 import type { AddOnChoice, Proration, SubscriptionTerms } from '@valueverse/contracts';
 import { rateFee, type ChargeTerms } from '@valueverse/rating';
 import type { Catalogue, ChargeInForce } from './due-items';
@@ -61,15 +61,40 @@ export const defaultInstant = (subscription: Subscription, catalogue: Catalogue,
   return price(newTerms(current, wanted, now)).gt(price(current)) ? 'now' : 'period_end';
 };
 
-/** The instant of a change and the terms from it on. Refuses with `currency_mismatch` where the new terms have no price in the subscription's currency, and `nothing_changes`. */
-export const resolveChange = (subscription: Subscription, catalogue: Catalogue, wanted: WantedChange, now: Instant): { effectiveAt: Instant; terms: SubscriptionTerms } => {
+/** What comes to a subscription comes within ten years: a preview looks at every period until then. */
+export const AHEAD_DAYS_MAX = 3_653;
+const MICROS_PER_DAY = 86_400_000_000n;
+
+/**
+ * The instant that a request means: now (the start where that is to come), the end of the period, or the one that it names. Refuses with `before_start` and `too_far_ahead`.
+ */
+export const instantMeant = (subscription: Subscription, at: 'now' | 'period_end' | Instant, now: Instant): Instant => {
   const { startsAt } = subscription.started!;
-  const from = compareInstants(now, startsAt) < 0 ? startsAt : now;
-  const at = wanted.at ?? defaultInstant(subscription, catalogue, wanted, from);
-  const effectiveAt = at === 'now' ? from : at === 'period_end' ? periodEndAt(termsAt(subscription, from), from) : at;
+  const from = laterOf(now, startsAt);
+  if (at === 'now') return from;
+  if (at === 'period_end') return periodEndAt(termsAt(subscription, from), from);
+  if (isBefore(at, startsAt)) throw new Refused('before_start', `the subscription starts at ${startsAt}`, '/at');
+  if (isBefore(addMicros(from, BigInt(AHEAD_DAYS_MAX) * MICROS_PER_DAY), at)) throw new Refused('too_far_ahead', `${AHEAD_DAYS_MAX} days ahead at most`, '/at');
+  return at;
+};
+
+/** What is refused by `work`, at the field that it is about. */
+const pointed = <T>(pointer: string, work: () => T): T => {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof Refused ? new Refused(error.code, error.message, pointer) : error;
+  }
+};
+
+/** The instant of a change and the terms from it on. Refuses as `instantMeant` does, with `currency_mismatch` where the new terms have no price in the subscription's currency, `unknown_zone`, and `nothing_changes`. */
+export const resolveChange = (subscription: Subscription, catalogue: Catalogue, wanted: WantedChange, now: Instant): { effectiveAt: Instant; terms: SubscriptionTerms } => {
+  if (wanted.timezone !== undefined) pointed('/timezone', () => assertZone(wanted.timezone!));
+  const priced = wanted.plan === undefined ? '/overrides' : '/planKey';
+  const effectiveAt = instantMeant(subscription, wanted.at ?? pointed(priced, () => defaultInstant(subscription, catalogue, wanted, laterOf(now, subscription.started!.startsAt))), now);
   const current = termsAt(subscription, effectiveAt);
   const terms = newTerms(current, wanted, effectiveAt);
   if (JSON.stringify(terms) === JSON.stringify(newTerms(current, {}, effectiveAt))) throw new Refused('nothing_changes', 'these are the terms that it is on');
-  catalogue.chargesOf(asStretch(subscription, catalogue, terms, effectiveAt));
+  pointed(priced, () => catalogue.chargesOf(asStretch(subscription, catalogue, terms, effectiveAt)));
   return { effectiveAt, terms };
 };
