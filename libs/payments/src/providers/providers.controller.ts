@@ -14,7 +14,7 @@ const SECRET_LENGTH_MIN = 16;
 const secretsRule = (value: unknown): { code: string; detail: string } | undefined =>
   (Array.isArray(value) && value.length >= 1 && value.length <= SECRETS_MAX && value.every((one: unknown) => typeof one === 'string' && one.length >= SECRET_LENGTH_MIN && one.length <= 256)
     ? undefined : { code: 'invalid_value', detail: `one or two secrets of ${SECRET_LENGTH_MIN} to 256 characters are expected` });
-class NewSettings {
+class NewCredentials {
   @Text({ optional: true, description: 'The secret key of your account at the provider; it is never answered' }) apiKey?: string;
   @Field(secretsRule, { optional: true, description: 'What the provider signs its webhooks with; two in the time of a change. They are never answered' }, { type: [String] }) webhookSecrets?: string[];
   @Text({ optional: true, description: 'Your account at the provider: webhooks about another one are refused' }) account?: string;
@@ -40,7 +40,7 @@ export class ProvidersController {
   @Put(':provider')
   @Allow('payments:write')
   @Answers(PROVIDER)
-  put(@CurrentCaller() { tenant }: Caller, @Param('provider') provider: string, @Body() body: NewSettings): Promise<Answer> {
+  put(@CurrentCaller() { tenant }: Caller, @Param('provider') provider: string, @Body() body: NewCredentials): Promise<Answer> {
     if (this.providers.find(provider) === undefined) throw new Refused('unknown_provider', `there is no such provider here, there is ${this.providers.names.join(', ')}`);
     return this.service.database.transaction({ role: 'api', tenant }, async (tx) => toAnswer(await this.book.put(tx, tenant, provider, { endpointId: this.ids.next('whe'), ...(provider === SANDBOX ? { account: tenant } : {}), ...body })));
   }
