@@ -15,6 +15,8 @@ const BYTES_PER_READ_MAX = 1_000_000;
 /** Of each partition: a transaction that drops more would be one that others wait for. */
 const FORGOTTEN_AT_ONCE = 200;
 const POLL_MS = 100;
+/** From one read to the next: what is written meanwhile comes together. */
+const READ_SPACING_MS = 5;
 const HEARTBEAT_MS = 1_000;
 /** A member that was silent for this long loses its partitions to the others. */
 const MEMBER_TIMEOUT_MS = 4_000;
@@ -215,6 +217,7 @@ class PostgresMembership {
   private readonly halted = new Set<string>();
   private readonly loop = new Loop(() => this.turn(), (error) => { this.member.onError(error); return ERROR_PAUSE_MS; });
   private nextHeartbeatMs = 0;
+  private nextReadMs = 0;
 
   constructor(private readonly feed: PostgresFeed, private readonly database: Database, private readonly group: string, readonly topics: readonly Topic[], private readonly member: GroupMember) {}
 
@@ -236,6 +239,9 @@ class PostgresMembership {
 
   private async turn(): Promise<number> {
     if (performance.now() >= this.nextHeartbeatMs) await this.takePart();
+    const restMs = this.nextReadMs - performance.now();
+    if (restMs > 0) return restMs;
+    this.nextReadMs = performance.now() + READ_SPACING_MS;
     if (await this.deliver()) return 0;
     return this.isWaiting() ? LATER_MS : POLL_MS;
   }

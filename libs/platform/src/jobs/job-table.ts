@@ -31,6 +31,8 @@ const RFC3339 = {
   DUE_AT: `to_char(j.due_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
   NOW: `to_char(f.now, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
 };
+/** Of those that fall due by the wall clock so many are looked at as are taken, however many there are: all of an installation may fall due in one instant. */
+const FREE_SQL = 'j.not_before <= clock_timestamp() AND (j.locked_until IS NULL OR j.locked_until < clock_timestamp()) AND (j.kind = ANY($7)) = $8';
 /** A runner that is silent for this long has lost its jobs to the others. */
 const LEASE_MS = 10_000;
 /** A job that has begun this often and still begins again may end its processes: from then on each beginning says how long the next one has to wait, should this one not be heard of. */
@@ -66,13 +68,13 @@ export class JobTable implements JobSink {
    */
   async claim(tx: Tx, owner: string, wallNow: string, limit: number, kinds: ClaimedKinds = { kinds: [], only: false }): Promise<Job[]> {
     const { rows } = await tx.query<JobRow>(
-      `WITH due AS (
-         SELECT j.tenant, j.id, j.due_at, $2::timestamptz AS now, j.not_before, j.locked_until FROM jobs j WHERE j.clock IS NULL AND j.due_at <= $2
-         UNION ALL
-         SELECT f.tenant, f.id, f.due_at, c.now, f.not_before, f.locked_until FROM clocks c JOIN LATERAL
-           (SELECT * FROM jobs j WHERE j.tenant = c.tenant AND j.clock = c.clock AND j.due_at <= c.now ORDER BY j.due_at, j.id LIMIT 1) f ON true),
-       free AS (SELECT j.tenant, j.id, d.now FROM due d JOIN jobs j ON j.tenant = d.tenant AND j.id = d.id
-         WHERE d.not_before <= clock_timestamp() AND (d.locked_until IS NULL OR d.locked_until < clock_timestamp()) AND (j.kind = ANY($7)) = $8 ORDER BY d.due_at, d.id LIMIT $3 FOR UPDATE OF j SKIP LOCKED)
+      `WITH by_wall AS MATERIALIZED (SELECT j.tenant, j.id, j.due_at, $2::timestamptz AS now FROM jobs j
+         WHERE j.clock IS NULL AND j.due_at <= $2 AND ${FREE_SQL} ORDER BY j.due_at, j.id LIMIT $3 FOR UPDATE SKIP LOCKED),
+       first AS (SELECT f.tenant, f.id, c.now FROM clocks c JOIN LATERAL
+         (SELECT * FROM jobs j WHERE j.tenant = c.tenant AND j.clock = c.clock AND j.due_at <= c.now ORDER BY j.due_at, j.id LIMIT 1) f ON true),
+       by_clock AS MATERIALIZED (SELECT j.tenant, j.id, j.due_at, f.now FROM first f JOIN jobs j ON j.tenant = f.tenant AND j.id = f.id
+         WHERE ${FREE_SQL} ORDER BY j.due_at, j.id LIMIT $3 FOR UPDATE OF j SKIP LOCKED),
+       free AS (SELECT * FROM by_wall UNION ALL SELECT * FROM by_clock ORDER BY due_at, id LIMIT $3)
        UPDATE jobs j SET attempt = j.attempt + 1, locked_by = $1, locked_until = clock_timestamp() + $4 * interval '1 ms',
          not_before = CASE WHEN j.attempt < $5 THEN j.not_before ELSE clock_timestamp() + least($6, $4 * power(2, least(j.attempt - $5, 10))) * interval '1 ms' END FROM free f
        WHERE j.tenant = f.tenant AND j.id = f.id AND j.not_before <= clock_timestamp() AND (j.locked_until IS NULL OR j.locked_until < clock_timestamp())
