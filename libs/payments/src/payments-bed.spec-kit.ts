@@ -1,5 +1,5 @@
 import { authFor, CREDENTIALS, digestKeyOf, digestOf, newKeyText, SECRET_SCOPES } from '@valueverse/auth';
-import { BILLING_EVENTS, CLOCK_EVENTS, IDENTITY_EVENTS, type AccountOpened, type ClockCreated, type InvoiceFinalized } from '@valueverse/contracts';
+import { BILLING_EVENTS, CLOCK_EVENTS, IDENTITY_EVENTS, type AccountOpened, type ClockCreated, type ClockStepped, type InvoiceFinalized } from '@valueverse/contracts';
 import { type AnchorStore, type DeciderDefinition, type DomainEvent, PostgresFeed } from '@valueverse/event-log';
 import type { Clock } from '@valueverse/kernel';
 import { type ContextShape, createHost, createLogger, HealthRegistry, type Host, LocalFanOut, Metrics, rowOf, Service, systemClock, systemIds } from '@valueverse/platform';
@@ -70,6 +70,7 @@ export class PaymentsProcess {
 /** Billing that says what a spec wants, payments as it is, and its face. */
 export class PaymentsBed {
   private readonly stops: (() => Promise<void>)[] = [];
+  private payments: Service | undefined;
   private constructor(private readonly test: TestDatabase, private readonly billing: Service) {}
 
   static async make(): Promise<PaymentsBed> {
@@ -89,8 +90,10 @@ export class PaymentsBed {
     return process;
   }
   /** A process that is also asked over HTTP. */
+  private clockDatabase(): Service['database'] { return this.payments!.database; }
   async hosted(): Promise<{ process: PaymentsProcess; host: Host }> {
     const { process, context } = PaymentsProcess.start(this.test.url, this.billing);
+    this.payments = process.service;
     this.stops.push(() => process.stop());
     const host = await createHost({ service: 'payments', module: context.module, port: 0, routes: context.routes, cursorSecret: 'of this spec', logger: createLogger({ service: 'payments', level: 'silent' }) });
     this.stops.push(() => host.close());
@@ -157,6 +160,19 @@ export class PaymentsBed {
   /** What the sandbox says of a tenant, newest first. */
   book(process: PaymentsProcess, tenant: string): Promise<(Intent & { key: string | null })[]> {
     return process.service.database.transaction({ role: 'api', tenant }, async (tx) => (await new SandboxBook(tx, tenant, process.clock.now()).lines(BOOK_MAX)).map(({ body, key }) => ({ ...JSON.parse(body) as Intent, key })));
+  }
+  /** Moves a clock, and waits until nothing is due on it. */
+  async step(tenant: string, clockId: string, now: string): Promise<void> {
+    await this.say(tenant, `clock-${clockId}`, { type: 'ClockStepped', clockId, now } as ClockStepped, now, clockId);
+    await eventually(`nothing to be due at ${now}`, async (saw) => {
+      const { rows } = await this.clockDatabase().transaction({ role: 'worker' }, (tx) => tx.query<{ kind: string; waits_for: string }>(
+        'SELECT kind, waits_for FROM jobs j WHERE tenant = $1 AND clock = $2 AND due_at <= $3 UNION ALL SELECT $4::text, NULL FROM clocks WHERE tenant = $1 AND clock = $2 AND now < $3', [tenant, clockId, now, 'the clock itself']));
+      saw(rows);
+      return rows.length === 0 || undefined;
+    }, { timeoutMs: 20_000 });
+  }
+  async disarm(process: PaymentsProcess, tenant: string): Promise<void> {
+    await process.service.database.transaction({ role: 'api', tenant }, (tx) => new SandboxBook(tx, tenant, process.clock.now()).disarm());
   }
   /** Switches a fault of the sandbox on. */
   async fault(process: PaymentsProcess, tenant: string, fault: Fault): Promise<void> {

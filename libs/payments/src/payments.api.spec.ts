@@ -66,7 +66,7 @@ test('a payment is shown with its attempts to its own tenant, and to no other', 
   });
   expect(found).toEqual({
     id: expect.stringMatching(/^pay_/) as string, invoiceId, accountId, status: 'succeeded', amount: '49.00', currency: 'USD', methodId: expect.stringMatching(/^pm_/) as string,
-    attempts: [{ number: 1, status: 'succeeded', providerReference: expect.stringMatching(/^pi_/) as string, startedAt: expect.any(String) as string, endedAt: expect.any(String) as string }],
+    attempts: [{ number: 1, status: 'succeeded', providerReference: expect.stringMatching(/^pi_/) as string, amount: '49.00', startedAt: expect.any(String) as string, endedAt: expect.any(String) as string }],
     // 2.9 % of 49.00 and 0.30
     refunds: [], amountRefunded: '0.00', fee: '1.72', nextAttemptAt: null, createdAt: expect.any(String) as string,
   });

@@ -1,8 +1,10 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { ServiceAuth } from '@valueverse/auth';
-import { AccountChanged, AccountOpened, InvoiceFinalized, InvoicePaid, InvoiceVoided, PAYMENT_EVENTS } from '@valueverse/contracts';
+import { AccountChanged, AccountOpened, InvoiceFinalized, InvoicePaid, InvoicePaymentUnmatched, InvoiceVoided, PAYMENT_EVENTS } from '@valueverse/contracts';
 import { type ContextParts, type ContextShape, type FactMeasure, type RawRoutes, registerRefusals, SealedSecrets, type Service } from '@valueverse/platform';
 import { KNOWN_ACCOUNTS, knownAccountsProjector } from './accounts/known-accounts';
+import { KNOWN_INVOICES, knownInvoicesProjector } from './accounts/known-invoices';
+import { ByHandController } from './collection/by-hand.controller';
 import { Attempts } from './collection/attempt-jobs';
 import { beginAttempt } from './collection/begin-attempt';
 import { collector } from './collection/collector';
@@ -13,6 +15,7 @@ import { defaultMethodView, methodView } from './methods/methods';
 import { MethodsController } from './methods/methods.controller';
 import { providerMeter } from './providers/provider-meter';
 import { type PaymentProvider, Providers } from './providers/provider';
+import { doubtfulPayments } from './collection/doubtful-payments';
 import { disputeJob } from './disputes/dispute-jobs';
 import { PROVIDER_CUSTOMERS } from './providers/customers';
 import { guarded, PROVIDER_DEADLINE_MS } from './providers/guarded-provider';
@@ -23,6 +26,7 @@ import { Sandbox, SANDBOX, sandboxProvider } from './providers/sandbox/sandbox';
 import { SandboxBookController } from './providers/sandbox/sandbox-book.controller';
 import { SandboxController } from './providers/sandbox/sandbox.controller';
 import { SANDBOX_BOOK, SANDBOX_TABLES } from './providers/sandbox/sandbox-tables';
+import { ReconciliationController } from './reconciliation/reconciliation.controller';
 import { refundJob } from './refunds/refund-jobs';
 import { RefundsController } from './refunds/refunds.controller';
 import { PAYMENT_SETTINGS } from './settings/settings';
@@ -34,15 +38,15 @@ import { webhooksRoutes } from './webhooks/webhooks.routes';
 import { PAYMENTS_SERVICE } from './tokens';
 
 registerRefusals({
-  account_not_found: 404, payment_not_found: 404, payment_method_not_found: 404, refund_not_found: 404, dispute_not_found: 404, unknown_provider: 400, unknown_token: 400, token_refused: 400, webhook_not_found: 404, unknown_action: 404, days_not_rising: 400, refund_not_positive: 400,
+  account_not_found: 404, payment_not_found: 404, payment_method_not_found: 404, refund_not_found: 404, dispute_not_found: 404, unknown_provider: 400, unknown_token: 400, token_refused: 400, webhook_not_found: 404, too_many_lines: 400, invoice_not_found: 404, currency_mismatch: 400, allocations_or_invoice: 400, amount_not_positive: 400, unknown_action: 404, days_not_rising: 400, refund_not_positive: 400,
 });
 
 /** What payments needs of the service that hosts it, before it can be made. */
 export const paymentsShape: ContextShape = {
   name: 'payments',
-  definitions: [...PAYMENT_EVENTS, AccountOpened, AccountChanged, InvoiceFinalized, InvoicePaid, InvoiceVoided],
+  definitions: [...PAYMENT_EVENTS, AccountOpened, AccountChanged, InvoiceFinalized, InvoicePaid, InvoicePaymentUnmatched, InvoiceVoided],
   readModels: [methodView, defaultMethodView, paymentView, disputeView],
-  migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS, PROVIDER_SETTINGS, WEBHOOK_INBOX],
+  migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS, PROVIDER_SETTINGS, WEBHOOK_INBOX, KNOWN_INVOICES],
 };
 
 const PAYMENTS: FactMeasure = {
@@ -80,15 +84,16 @@ export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: 
   return {
     routes: [webhooksRoutes(service, book)],
     parts: {
-      consumers: [knownAccountsProjector, collector(service.clock)],
+      consumers: [knownAccountsProjector, knownInvoicesProjector, collector(service.clock)],
       jobs: [...new Attempts(service, providers).jobs, beginAttempt, refundJob(service, providers), disputeJob(providers), handleWebhook(service, book)],
       workers: [sandbox],
       measures: [PAYMENTS],
+      looks: { 'payments in doubt': () => doubtfulPayments(service) },
     },
     module: {
       module: PaymentsModule,
       imports: [deps.auth.module],
-      controllers: [MethodsController, SettingsController, SandboxBookController, SandboxController, ProvidersController, WebhooksController, RefundsController, PaymentsController],
+      controllers: [MethodsController, SettingsController, SandboxBookController, SandboxController, ProvidersController, WebhooksController, ReconciliationController, RefundsController, ByHandController, PaymentsController],
       providers: [{ provide: PAYMENTS_SERVICE, useValue: service }, { provide: Providers, useValue: providers }, { provide: Sandbox, useValue: sandbox }, { provide: ProviderBook, useValue: book }],
     },
   };

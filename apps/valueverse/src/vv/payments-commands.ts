@@ -25,3 +25,19 @@ export const addWebhooks = (program: Command): void => {
     print(command, done, () => [`${done.id}  is handled again`, `next: vv webhooks show ${done.id}`]);
   });
 };
+
+interface Difference { readonly type: string; readonly kind: string; readonly reference: string; readonly paymentId: string | null; readonly currency: string; readonly here: string | null; readonly there: string | null; readonly next: string }
+interface Sums { readonly currency: string; readonly charged: string; readonly refunded: string; readonly disputed: string; readonly fees: string; readonly paidOut: string; readonly balance: string }
+interface Report { readonly provider: string; readonly agree: boolean; readonly lines: number; readonly sums: readonly Sums[]; readonly differences: readonly Difference[] }
+
+const sumLine = ({ currency, charged, refunded, disputed, fees, paidOut, balance }: Sums): string => `${currency}  charged ${charged}  refunded ${refunded}  disputed ${disputed}  fees ${fees}  paid out ${paidOut}  left ${balance}`;
+const differenceLines = ({ type, kind, reference, paymentId, currency, here, there, next }: Difference): string[] => [`${type}  ${kind} ${reference}  here ${here ?? 'nothing'}  there ${there ?? 'nothing'} ${currency}${paymentId === null ? '' : `  ${paymentId}`}`, `  next: ${next}`];
+
+export const addReconcile = (program: Command): void => {
+  program.command('reconcile').description('Our books against those of others').command('payments').description('Against the balance of a provider; ends with 1 where they differ')
+    .option('--provider <name>', 'which one', 'sandbox').requiredOption('--from <instant>').requiredOption('--to <instant>').action(async ({ provider, from, to }: { provider: string; from: string; to: string }, command: Command) => {
+      const report = await sessionOf(command).tenant().get<Report>(`/api/v1/payments/reconciliation?${new URLSearchParams({ provider, from, to }).toString()}`);
+      print(command, report, () => [...report.sums.map(sumLine), ...report.differences.flatMap(differenceLines), report.agree ? `${report.lines} lines of ${provider} agree with our book` : `${report.differences.length} differences in ${report.lines} lines`]);
+      if (!report.agree) process.exitCode = 1;
+    });
+};

@@ -94,7 +94,7 @@ test('an order that never arrived is sent again under the same key, and a provid
   expect(await bed.facts(process, tenant, invoiceId)).toEqual(['PaymentRequested', 'PaymentAttemptStarted', 'PaymentAttemptLost', 'PaymentSucceeded']);
 }, 60_000);
 
-test('a process that ends between the answer and its commit has charged once, and what it says later changes nothing', async () => {
+test('B47: a process that ends between the answer and its commit has charged once, and what it says later changes nothing', async () => {
   const tenant = newTenant();
   let release: () => void = () => undefined;
   const held = new Promise<void>((resolve) => { release = resolve; });

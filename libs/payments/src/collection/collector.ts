@@ -1,14 +1,17 @@
 import { derivedId, type Clock, Money } from '@valueverse/kernel';
 import type {
-  InvoiceFinalized, InvoicePaid, InvoiceVoided, PaymentAttemptLost, PaymentAttemptStarted, PaymentDuplicated, PaymentMethodAttached, RefundRequested, PaymentRequested, PaymentRetryScheduled,
+  InvoiceFinalized, InvoicePaid, InvoicePaymentUnmatched, InvoiceVoided, PaymentAttemptLost, PaymentAttemptStarted, PaymentDuplicated, PaymentMethodAttached, RefundRequested, PaymentRequested, PaymentRetryScheduled,
 } from '@valueverse/contracts';
 import type { DomainEvent, Fact, NewJob, Reacting, Reaction, Reactor, Tx } from '@valueverse/event-log';
+import { rowOf } from '@valueverse/platform';
 import { defaultMethods, type DefaultMethodRow } from '../methods/methods';
+import { MANUAL } from '../providers/manual';
 import { RUN_REFUND } from '../refunds/refund-jobs';
 import { LOOK_UP_ATTEMPT, RUN_ATTEMPT, type AttemptPayload } from './attempt-jobs';
 import { BEGIN_ATTEMPT, type BeginPayload } from './begin-attempt';
 import type { PaymentCommand } from './domain/payment';
-import { paymentDecider } from './payments';
+import { settingsOf } from '../settings/settings';
+import { paymentDecider, type PaymentRow, paymentView } from './payments';
 import { type Collectable, forget, lockAccount, remember, takeWaiting } from './waiting-invoices';
 
 /** The first payment of an invoice. Its id follows from the invoice, so that an invoice that is announced twice is collected once. */
@@ -44,6 +47,13 @@ export const collector = (clock: Clock): Reactor => {
         await forget(tx, fact.tenant, invoiceId);
         return obey(...await cancelFor(tx, fact.tenant, invoiceId, 'the invoice is void', instantOf(fact)));
       }),
+      // Money that we took for an invoice that was paid, or lowered, in another way meanwhile.
+      ...on<InvoicePaymentUnmatched>('InvoicePaymentUnmatched', async ({ paymentId, amount, reason }, fact, tx) => {
+        if (reason !== 'nothing_due' && reason !== 'over_paid') return {};
+        const payment = await rowOf<PaymentRow>({ ...tx, tenant: fact.tenant }, paymentView, paymentId);
+        if (payment === undefined || payment.provider === MANUAL || (await settingsOf(tx, fact.tenant)).surplus === 'keep') return {};
+        return obey({ type: 'RequestRefund', paymentId, refundId: derivedId('ref', fact.id), amount, reason: 'the invoice was paid in another way', at: instantOf(fact) });
+      }),
       ...on<PaymentMethodAttached>('PaymentMethodAttached', async (method, fact, tx) => {
         if (!method.default) return {};
         await lockAccount(tx, fact.tenant, method.accountId);
@@ -51,8 +61,8 @@ export const collector = (clock: Clock): Reactor => {
         const declined = await pendingTries(tx, fact.tenant, method.accountId);
         return { ...obey(...waiting.map((invoice) => requestFor(fact.tenant, invoice, method, instantOf(fact)))), jobs: declined.map((payload) => jobFor<BeginPayload>(BEGIN_ATTEMPT, fact, { ...payload, methodId: method.methodId, provider: method.provider })) };
       }),
-      ...on<PaymentRequested>('PaymentRequested', ({ paymentId }, fact) => obey({ type: 'StartAttempt', paymentId, attempt: 1, at: instantOf(fact) })),
-      ...on<PaymentAttemptStarted>('PaymentAttemptStarted', ({ paymentId, attempt }, fact) => ({ jobs: [jobFor<AttemptPayload>(RUN_ATTEMPT, fact, { paymentId, attempt })] })),
+      ...on<PaymentRequested>('PaymentRequested', ({ paymentId, provider }, fact) => (provider === MANUAL ? {} : obey({ type: 'StartAttempt', paymentId, attempt: 1, at: instantOf(fact) }))),
+      ...on<PaymentAttemptStarted>('PaymentAttemptStarted', ({ paymentId, attempt, provider }, fact) => (provider === MANUAL ? {} : { jobs: [jobFor<AttemptPayload>(RUN_ATTEMPT, fact, { paymentId, attempt })] })),
       ...on<PaymentAttemptLost>('PaymentAttemptLost', ({ paymentId, attempt }, fact) => ({ jobs: [jobFor<AttemptPayload>(LOOK_UP_ATTEMPT, fact, { paymentId, attempt })] })),
       ...on<PaymentRetryScheduled>('PaymentRetryScheduled', ({ paymentId, attempt, methodId, provider, retryAt }, fact) => ({ jobs: [jobFor<BeginPayload>(BEGIN_ATTEMPT, fact, { paymentId, attempt, methodId, provider }, retryAt)] })),
       ...on<PaymentDuplicated>('PaymentDuplicated', ({ paymentId, attempt, amount }, fact) =>

@@ -15,19 +15,19 @@ class PaymentsQuery extends PageQuery {
 }
 
 /** A payment as it is answered; the keys that the provider knows things by stay inside. */
-type PaymentAnswer = Omit<PaymentRow, 'provider' | 'attempts' | 'refunds' | 'nextAttemptAt'> & {
+export type PaymentAnswer = Omit<PaymentRow, 'provider' | 'attempts' | 'refunds' | 'nextAttemptAt'> & {
   readonly attempts: readonly Omit<AttemptRow, 'providerKey' | 'provider' | 'methodId'>[]; readonly refunds: readonly RefundAnswer[]; readonly nextAttemptAt: string | null;
 };
 
 const ATTEMPT = object({
-  number: whole(1), status: text(), providerReference: optional(text()), url: optional(text()), declineCode: optional(text()), declineClass: optional(oneOf('hard', 'soft', 'fraud', 'technical')), startedAt: instant(), endedAt: nullable(instant()),
+  number: whole(1), status: text(), providerReference: optional(text()), amount: optional(decimal()), url: optional(text()), declineCode: optional(text()), declineClass: optional(oneOf('hard', 'soft', 'fraud', 'technical')), startedAt: instant(), endedAt: nullable(instant()),
 });
 export const PAYMENT = object({
   id: text(), invoiceId: text(), accountId: text(), status: oneOf('pending', 'processing', 'requires_action', 'unknown', 'succeeded', 'failed', 'cancelled'), amount: decimal(), currency: text(3), methodId: text(), attempts: list(ATTEMPT),
   refunds: list(REFUND), amountRefunded: decimal(), fee: optional(decimal()), nextAttemptAt: nullable(instant()), createdAt: instant(),
 });
 
-const toAnswer = ({ provider: _provider, attempts, refunds, ...row }: PaymentRow): PaymentAnswer =>
+export const toAnswer = ({ provider: _provider, attempts, refunds, ...row }: PaymentRow): PaymentAnswer =>
   ({ ...row, attempts: attempts.map(({ providerKey: _key, provider: _by, methodId: _method, ...attempt }) => attempt), refunds: refunds.map(toRefund) });
 
 /** What was collected, and how. */

@@ -12,6 +12,8 @@ export interface AttemptRow {
   readonly provider: string;
   readonly providerKey: string;
   readonly providerReference?: string;
+  /** What it took. */
+  readonly amount?: string;
   /** Where the customer confirms it. */
   readonly url?: string;
   readonly declineCode?: string;
@@ -54,7 +56,7 @@ const withRefund = (row: PaymentRow, refundId: string, change: Partial<RefundRow
 
 /** A row per payment. An invoice has one payment under way at most, and the database holds that too. */
 export const paymentView: ReadModel<PaymentEvent, PaymentRow> = {
-  table: 'payments', version: 2, key: ({ paymentId }) => paymentId, initial: NONE,
+  table: 'payments', version: 3, key: ({ paymentId }) => paymentId, initial: NONE,
   on: {
     PaymentRequested: ({ paymentId, invoiceId, accountId, amount, currency, methodId, provider, requestedAt }) =>
       ({ ...NONE, id: paymentId, invoiceId, accountId, amount, currency, methodId, provider, amountRefunded: Money.zero(currency).toString(), createdAt: requestedAt }),
@@ -69,10 +71,10 @@ export const paymentView: ReadModel<PaymentEvent, PaymentRow> = {
     PaymentActionRequired: ({ attempt, providerReference, url }, row) => ({ ...row, status: 'requires_action', attempts: withAttempt(row, attempt, { status: 'requires_action', providerReference, url }) }),
     PaymentRetryScheduled: ({ retryAt }, row) => ({ ...row, nextAttemptAt: retryAt }),
     PaymentSucceeded: ({ attempt, amount, currency, providerReference, fee, succeededAt }, row) =>
-      ({ ...row, status: 'succeeded', amount, currency, nextAttemptAt: null, ...(fee === undefined ? {} : { fee }), attempts: withAttempt(row, attempt, { status: 'succeeded', providerReference, endedAt: succeededAt }) }),
+      ({ ...row, status: 'succeeded', amount, currency, nextAttemptAt: null, ...(fee === undefined ? {} : { fee }), attempts: withAttempt(row, attempt, { status: 'succeeded', providerReference, amount, endedAt: succeededAt }) }),
     PaymentFailed: (_, row) => ({ ...row, status: 'failed', nextAttemptAt: null }),
     PaymentCancelled: (_, row) => ({ ...row, status: 'cancelled', nextAttemptAt: null }),
-    PaymentDuplicated: ({ attempt, providerReference, foundAt }, row) => ({ ...row, attempts: withAttempt(row, attempt, { status: 'succeeded', providerReference, endedAt: foundAt }) }),
+    PaymentDuplicated: ({ attempt, amount, providerReference, foundAt }, row) => ({ ...row, attempts: withAttempt(row, attempt, { status: 'succeeded', providerReference, amount, endedAt: foundAt }) }),
     RefundRequested: ({ refundId, attempt, amount, reason, providerKey, providerReference, requestedAt }, row) =>
       ({ ...row, refunds: [...row.refunds, { id: refundId, attempt, amount, status: 'pending', reason, providerKey, chargeReference: providerReference, createdAt: requestedAt, endedAt: null }] }),
     RefundSucceeded: ({ refundId, providerReference, refundedAt }, row) => withRefund(row, refundId, { status: 'succeeded', providerReference, endedAt: refundedAt }),

@@ -101,7 +101,7 @@ const pay = async (token: string, total = '49.00') => {
   return bed.finalize(acme.tenant, accountId, { total, at: AT });
 };
 
-test('F92: a customer who confirms is heard of by webhook, long before the next look', async () => {
+test('F92, B44, B45, B48: a customer who confirms is heard of by webhook, long before the next look', async () => {
   const invoiceId = await pay('tok_requires_action');
   const waits = await bed.payment(process, acme.tenant, invoiceId, 'requires_action');
   expect(waits.attempts[0]!.url).toMatch(/^http:\/\/127/);

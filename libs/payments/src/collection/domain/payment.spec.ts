@@ -24,18 +24,18 @@ test('an invoice is collected once, however often it is asked for', () => {
   given(payment, requested).when(request).then();
   given(payment, requested, started, succeeded).when(request).then();
 });
-test('the key for the provider is a fact before anything is sent', () => given(payment, requested).when(start()).then(started));
+test('B43: the key for the provider is a fact before anything is sent, and made of the payment and the attempt alone', () => given(payment, requested).when(start()).then(started));
 test('an attempt is started once, and none after the end', () => {
   given(payment, requested, started).when(start()).then();
   given(payment, requested, started, succeeded).when(start(2)).then();
 });
-test('no attempt begins while nobody knows what became of the one before', () => {
+test('B46: no attempt begins while nobody knows what became of the one before', () => {
   given(payment, requested, started).when(start(2)).thenRefused('attempt_out_of_order');
   given(payment, requested, started, lost).when(start(2)).thenRefused('attempt_out_of_order');
   given(payment, requested).when(start(2)).thenRefused('attempt_out_of_order');
 });
 test('money that was taken is a success', () => given(payment, requested, started).when(success).then(succeeded));
-test('what was really taken is what is recorded', () =>
+test('F102: what was really taken is what is recorded', () =>
   given(payment, requested, started).when({ ...success, amount: '48.00' }).then({ ...succeeded, amount: '48.00' } as PaymentEvent));
 test('a decline ends the payment', () => given(payment, requested, started).when(decline).then(declined, failed));
 test('a lost answer is no failure', () => given(payment, requested, started).when(loss).then(lost));
@@ -44,7 +44,7 @@ test('a lost attempt is settled by what the provider says later', () => {
   given(payment, requested, started, lost).when(decline).then(declined, failed);
   given(payment, requested, started, lost).when(loss).then();
 });
-test('money that arrives after a failure is recorded all the same', () => given(payment, requested, started, declined, failed).when(success).then(succeeded));
+test('money that arrives after a failure or a cancellation is recorded all the same', () => given(payment, requested, started, declined, failed).when(success).then(succeeded));
 test('nothing takes a success back', () => {
   for (const late of [decline, loss, success]) given(payment, requested, started, succeeded).when(late).then();
 });

@@ -4,6 +4,7 @@ import { Allow, type Caller, CurrentCaller } from '@valueverse/auth';
 import { derivedId, Refused } from '@valueverse/kernel';
 import { Answers, DecimalString, OneOf, rowOf, Service, Text, Whole } from '@valueverse/platform';
 import { list, object, optional, text } from '@valueverse/contracts';
+import { clockOfAccount } from '../../accounts/known-accounts';
 import { FOLLOW_ATTEMPT, type FollowPayload } from '../../collection/attempt-jobs';
 import { type PaymentRow, paymentView } from '../../collection/payments';
 import { PAYMENTS_SERVICE } from '../../tokens';
@@ -68,23 +69,20 @@ export class SandboxController {
   @HttpCode(204)
   async act(@CurrentCaller() { tenant }: Caller, @Param('paymentId') id: string, @Param('action') action: string): Promise<void> {
     if (!(ACTIONS as readonly string[]).includes(action)) throw new Refused('unknown_action', `there are the actions ${ACTIONS.join(', ')}`);
-    const payment = await this.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => rowOf<PaymentRow>(tx, paymentView, id));
-    if (payment === undefined) throw new Refused('payment_not_found', 'there is no payment with this id');
+    const { payment, now, clockId } = await this.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
+      const found = await rowOf<PaymentRow>(tx, paymentView, id);
+      if (found === undefined) throw new Refused('payment_not_found', 'there is no payment with this id');
+      return { payment: found, ...await clockOfAccount(tx, this.service, tenant, found.accountId) };
+    });
     const attempt = payment.attempts.findLast(({ providerReference }) => providerReference !== undefined);
     if (attempt?.providerReference === undefined) throw new Refused('not_at_sandbox', 'the sandbox has nothing of this payment yet');
-    await this.sandbox.control(tenant, `intents/${attempt.providerReference}/${action}`, {}).catch((error: unknown) => {
+    await this.sandbox.control(tenant, `intents/${attempt.providerReference}/${action}`, {}, now).catch((error: unknown) => {
       if (error instanceof SandboxRefusal) throw new Refused('not_at_sandbox', error.message);
       throw error;
     });
-    await this.look(tenant, payment, attempt.number, action);
-  }
-
-  /** Looks at once, where no webhook says so. */
-  private async look(tenant: string, { id, accountId }: PaymentRow, attempt: number, action: string): Promise<void> {
-    const payload: FollowPayload = { paymentId: id, attempt, look: 0 };
-    await this.service.database.transaction({ role: 'api', tenant }, async (tx) => {
-      const { rows: [account] } = await tx.query<{ clock: string | null }>('SELECT clock FROM known_accounts WHERE tenant = $1 AND account_id = $2', [tenant, accountId]);
-      await this.service.jobs.schedule(tx, [{ id: derivedId('job', 'sandbox-action', id, String(attempt), action), kind: FOLLOW_ATTEMPT, tenant, dueAt: '1970-01-01T00:00:00Z', ...(account?.clock == null ? {} : { clockId: account.clock }), payload }]);
-    });
+    // Looked at at once, also where no webhook says so.
+    const payload: FollowPayload = { paymentId: id, attempt: attempt.number, look: null };
+    await this.service.database.transaction({ role: 'api', tenant }, (tx) =>
+      this.service.jobs.schedule(tx, [{ id: derivedId('job', 'sandbox-action', id, String(attempt.number), action), kind: FOLLOW_ATTEMPT, tenant, clockId, dueAt: '1970-01-01T00:00:00Z', payload }]));
   }
 }

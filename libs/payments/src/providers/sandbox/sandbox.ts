@@ -21,9 +21,9 @@ export class Sandbox implements Worker {
   start(): void { if (this.server !== undefined) void this.server.start().then((url) => this.known(url)); }
   async stop(): Promise<void> { await this.server?.stop(); }
 
-  /** A request to it that no real provider takes: faults, and what customers and banks do. Answers what it says; throws what it refuses. */
-  async control(tenant: string, path: string, body: unknown): Promise<unknown> {
-    const answer = await fetch(`${await this.address}/sandbox/${path}`, { method: 'POST', headers: { authorization: `Bearer ${sandboxKeyOf(tenant)}`, 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  /** A request to it that no real provider takes: faults, and what customers and banks do. `now` is the present of the clock that it happens on, where that is not the wall's. Answers what it says; throws what it refuses. */
+  async control(tenant: string, path: string, body: unknown, now?: string): Promise<unknown> {
+    const answer = await fetch(`${await this.address}/sandbox/${path}`, { method: 'POST', headers: { authorization: `Bearer ${sandboxKeyOf(tenant)}`, 'content-type': 'application/json', ...(now === undefined ? {} : { [NOW_HEADER]: now }) }, body: JSON.stringify(body) });
     const said = await answer.json() as { error?: { message: string } };
     if (!answer.ok) throw new SandboxRefusal(said.error?.message ?? `the sandbox answered ${answer.status}`);
     return said;

@@ -1,0 +1,36 @@
+import type { InvoiceFinalized, InvoicePaid, InvoiceVoided } from '@valueverse/contracts';
+import { grantSql, ident, tenantPolicySql, type Projector, type Tx } from '@valueverse/event-log';
+import type { Migration } from '@valueverse/platform';
+
+/** An invoice of billing as payments knows it: what was due of it when it was issued. What is still due is for billing to say. */
+export interface KnownInvoice { readonly invoiceId: string; readonly accountId: string; readonly currency: string; readonly amountDue: string; readonly status: 'issued' | 'paid' | 'void' }
+
+export const KNOWN_INVOICES: Migration = {
+  number: 115, name: 'known invoices', sql: (schema) => `
+CREATE TABLE ${ident(schema)}.known_invoices (
+  tenant text NOT NULL, invoice_id text NOT NULL, account_id text, currency text, amount_due text, status text NOT NULL, PRIMARY KEY (tenant, invoice_id));
+${tenantPolicySql(schema, 'known_invoices')}
+${grantSql(schema, 'known_invoices')}`,
+};
+
+/** Remembers which invoices there are. What they are for stays where it is. */
+export const knownInvoicesProjector: Projector = {
+  kind: 'projector', name: 'payments-known-invoices', version: 1, topics: ['billing.invoices'], events: ['InvoiceFinalized', 'InvoicePaid', 'InvoiceVoided'], tables: ['known_invoices'],
+  project: async (tx, facts) => {
+    for (const { tenant, event } of facts) {
+      if (event.type === 'InvoiceFinalized') {
+        const { invoiceId, accountId, currency, amountDue } = event as InvoiceFinalized;
+        await tx.query(`INSERT INTO known_invoices (tenant, invoice_id, account_id, currency, amount_due, status) VALUES ($1, $2, $3, $4, $5, 'issued')
+          ON CONFLICT (tenant, invoice_id) DO UPDATE SET account_id = excluded.account_id, currency = excluded.currency, amount_due = excluded.amount_due`, [tenant, invoiceId, accountId, currency, amountDue]);
+      } else {
+        const { invoiceId } = event as InvoicePaid | InvoiceVoided;
+        await tx.query('INSERT INTO known_invoices (tenant, invoice_id, status) VALUES ($1, $2, $3) ON CONFLICT (tenant, invoice_id) DO UPDATE SET status = excluded.status', [tenant, invoiceId, event.type === 'InvoicePaid' ? 'paid' : 'void']);
+      }
+    }
+  },
+};
+
+export const invoiceIn = async (tx: Tx, tenant: string, invoiceId: string): Promise<KnownInvoice | undefined> => {
+  const { rows: [row] } = await tx.query<{ account_id: string | null; currency: string; amount_due: string; status: KnownInvoice['status'] }>('SELECT account_id, currency, amount_due, status FROM known_invoices WHERE tenant = $1 AND invoice_id = $2', [tenant, invoiceId]);
+  return row?.account_id == null ? undefined : { invoiceId, accountId: row.account_id, currency: row.currency, amountDue: row.amount_due, status: row.status };
+};

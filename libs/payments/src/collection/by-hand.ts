@@ -1,0 +1,74 @@
+import { derivedId, type IdSource, Money, Refused } from '@valueverse/kernel';
+import type { Instruction, Tx } from '@valueverse/event-log';
+import { type Caller, contextOfCaller } from '@valueverse/auth';
+import { rowOf, type Service } from '@valueverse/platform';
+import { clockOfAccount } from '../accounts/known-accounts';
+import { invoiceIn, type KnownInvoice } from '../accounts/known-invoices';
+import { defaultMethods, methodView, type MethodRow } from '../methods/methods';
+import { MANUAL } from '../providers/manual';
+import type { PaymentCommand } from './domain/payment';
+import { paymentDecider, type PaymentRow } from './payments';
+import { lockAccount } from './waiting-invoices';
+
+export interface Share { readonly invoiceId: string; readonly amount?: string }
+export interface ByHand {
+  readonly shares: readonly Share[]; readonly currency?: string; readonly methodId?: string;
+  /** Money that came in already: where it stands in the books of whoever saw it. */
+  readonly manual?: { readonly reference: string; readonly receivedAt: string };
+}
+
+interface Parts { readonly tx: Tx; readonly service: Service; readonly ids: IdSource; readonly caller: Caller }
+
+/**
+ * Pays invoices by hand: with a method, or with money that was seen elsewhere. Refuses with `invoice_not_found`, `currency_mismatch`, `invoice_not_payable` one that is paid or void,
+ * `payment_open` one of which an attempt is under way, `no_payment_method`, and `payment_method_not_found`. Answers the ids of the payments.
+ */
+export const payByHand = async (parts: Parts, { shares, currency, methodId, manual }: ByHand): Promise<string[]> => {
+  const { tx, service, caller } = parts;
+  const paymentIds: string[] = [];
+  const instructions: Instruction[] = [];
+  for (const [nth, share] of shares.entries()) {
+    const pointer = shares.length === 1 ? '' : `/allocations/${nth}`;
+    const invoice = await invoiceIn(tx, caller.tenant, share.invoiceId);
+    if (invoice === undefined) throw new Refused('invoice_not_found', 'there is no issued invoice with this id', `${pointer}/invoiceId`);
+    if (currency !== undefined && currency !== invoice.currency) throw new Refused('currency_mismatch', `the invoice is in ${invoice.currency}`, '/currency');
+    await lockAccount(tx, caller.tenant, invoice.accountId);
+    const amount = Money.parse(share.amount ?? invoice.amountDue, invoice.currency);
+    if (!amount.isPositive()) throw new Refused('amount_not_positive', 'an amount above zero is expected', `${pointer}/amount`);
+    const { now, clockId } = await clockOfAccount(tx, service, caller.tenant, invoice.accountId);
+    const { paymentId, commands } = manual === undefined ? await charge(parts, invoice, amount, methodId, now) : received(parts, invoice, amount, manual, now);
+    paymentIds.push(paymentId);
+    instructions.push(...commands.map((command) => ({ decider: paymentDecider, command, context: contextOfCaller(caller, now, clockId) })));
+  }
+  await service.log.execute(tx, instructions);
+  return paymentIds;
+};
+
+/** Recorded as what it is: it came in, whatever is still due. What is over is unapplied money of the account, as billing says. */
+const received = ({ caller }: Parts, { invoiceId, accountId, currency }: KnownInvoice, amount: Money, { reference, receivedAt }: NonNullable<ByHand['manual']>, at: string): { paymentId: string; commands: PaymentCommand[] } => {
+  const paymentId = derivedId('pay', MANUAL, caller.tenant, invoiceId, reference, amount.toString());
+  const money = { amount: amount.toString(), currency };
+  return { paymentId, commands: [
+    { type: 'RequestPayment', paymentId, invoiceId, accountId, ...money, methodId: MANUAL, provider: MANUAL, at },
+    { type: 'StartAttempt', paymentId, attempt: 1, methodId: MANUAL, provider: MANUAL, at: receivedAt },
+    { type: 'RecordSuccess', paymentId, attempt: 1, ...money, providerReference: reference, at: receivedAt },
+  ] };
+};
+
+const charge = async ({ tx, caller: { tenant }, ids }: Parts, { invoiceId, accountId, currency, status }: KnownInvoice, amount: Money, methodId: string | undefined, at: string): Promise<{ paymentId: string; commands: PaymentCommand[] }> => {
+  if (status !== 'issued') throw new Refused('invoice_not_payable', `the invoice is ${status}`, '/invoiceId');
+  const chosen = methodId ?? (await defaultMethods(tx, tenant, [accountId])).get(accountId)?.methodId;
+  if (chosen === undefined) throw new Refused('no_payment_method', 'the account has no payment method');
+  const method = await rowOf<MethodRow>(tx, methodView, chosen);
+  if (method === undefined || method.accountId !== accountId) throw new Refused('payment_method_not_found', 'the account has no payment method with this id', '/methodId');
+  const { rows: [open] } = await tx.query<{ row: PaymentRow }>('SELECT row FROM payments WHERE tenant = $1 AND open_invoice_id = $2', [tenant, invoiceId]);
+  const by = { methodId: method.id, provider: method.provider };
+  if (open === undefined) {
+    const paymentId = ids.next('pay');
+    return { paymentId, commands: [{ type: 'RequestPayment', paymentId, invoiceId, accountId, amount: amount.toString(), currency, ...by, at }] };
+  }
+  const { row } = open;
+  if (row.status !== 'pending' || row.attempts.length === 0) throw new Refused('payment_open', 'an attempt to collect this invoice is under way', '/invoiceId');
+  if (row.amount !== amount.toString()) throw new Refused('payment_open', `this invoice is being collected with ${row.amount} ${row.currency}`, '/amount');
+  return { paymentId: row.id, commands: [{ type: 'StartAttempt', paymentId: row.id, attempt: row.attempts.length + 1, ...by, at }] };
+};

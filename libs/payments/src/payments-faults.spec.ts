@@ -1,0 +1,199 @@
+import { rebuildAndCompare } from '@valueverse/event-log';
+import type { Host } from '@valueverse/platform';
+import { eventually } from '@valueverse/testing';
+import { doubtfulPayments } from './collection/doubtful-payments';
+import { paymentsShape } from './index';
+import { PaymentsBed, type PaymentsProcess } from './payments-bed.spec-kit';
+
+// What goes wrong between a payment provider and us, on a real socket, over days of a test clock.
+const AT = '2026-03-01T00:00:00Z';
+const day = (days: number, hours = 0): string => new Date(Date.parse(AT) + days * 86_400_000 + hours * 3_600_000).toISOString().replace('.000', '');
+const TIMEOUT_MS = 60_000;
+let bed: PaymentsBed;
+let process: PaymentsProcess;
+let host: Host;
+let acme: { tenant: string; key: string };
+beforeAll(async () => {
+  bed = await PaymentsBed.make();
+  ({ process, host } = await bed.hosted());
+}, TIMEOUT_MS);
+beforeEach(async () => { acme = await bed.tenant(process); });
+afterAll(() => bed.close(), TIMEOUT_MS);
+
+let keys = 0;
+const ask = async (method: 'GET' | 'POST' | 'PUT', url: string, payload?: object, key = `key-${keys += 1}`) => {
+  const answer = await host.app.inject({ method, url: `/api/v1/payments${url}`, headers: { authorization: `Bearer ${acme.key}`, 'idempotency-key': key }, ...(payload === undefined ? {} : { payload }) });
+  return { status: answer.statusCode, body: JSON.parse(answer.body === '' ? '{}' : answer.body) as Record<string, unknown> & { code?: string; data: Record<string, unknown>[]; payments: Record<string, unknown>[] } };
+};
+const customer = async (token: string) => {
+  const clockId = await bed.openClock(acme.tenant, AT);
+  const accountId = await bed.openAccount(acme.tenant, AT, clockId);
+  await bed.attach(process, acme.tenant, accountId, token);
+  return { accountId, clockId };
+};
+const invoice = ({ accountId, clockId }: { accountId: string; clockId: string }, total = '49.00') => bed.finalize(acme.tenant, accountId, { total, at: AT, clockId });
+const payment = (invoiceId: string, ...statuses: string[]) => bed.payment(process, acme.tenant, invoiceId, ...statuses);
+const taken = async () => (await bed.book(process, acme.tenant)).filter(({ status }) => status === 'succeeded').length;
+
+test('F95, B31, B41, B42: a lost answer is looked up under the one key of its attempt; the money was taken once', async () => {
+  const who = await customer('tok_ok');
+  for (const fault of ['lose_reply', 'fail_after', 'hang_after'] as const) {
+    await bed.fault(process, acme.tenant, { fault, operation: 'charge', times: 2, milliseconds: 6_000 });
+    const { attempts } = await payment(await invoice(who), 'succeeded');
+    expect(attempts).toHaveLength(1);
+    await bed.disarm(process, acme.tenant);
+  }
+  expect(await taken()).toBe(3);
+}, TIMEOUT_MS);
+
+test('F96, B33: a failure that the provider keeps under the key ends the attempt; the next one has a key of its own', async () => {
+  const who = await customer('tok_ok');
+  await bed.fault(process, acme.tenant, { fault: 'fail_before', operation: 'charge', times: 1 });
+  const invoiceId = await invoice(who);
+  const waiting = await eventually('the next attempt to be scheduled', async (saw) => {
+    const row = await payment(invoiceId, 'processing', 'unknown', 'pending');
+    saw(row);
+    return row.nextAttemptAt === null ? undefined : row;
+  });
+  expect(waiting.attempts).toMatchObject([{ status: 'declined', declineCode: 'provider_error', declineClass: 'technical' }]);
+  await bed.step(acme.tenant, who.clockId, day(0, 1));
+  const { id, attempts } = await payment(invoiceId, 'succeeded');
+  expect(attempts.map(({ providerKey }) => providerKey)).toEqual([`pay:${id}:att:1`, `pay:${id}:att:2`]);
+  expect(await taken()).toBe(1);
+}, TIMEOUT_MS);
+
+test('F97: a provider that is away, or has too much to do, burns no attempt', async () => {
+  const who = await customer('tok_ok');
+  await bed.fault(process, acme.tenant, { fault: 'rate_limit', operation: 'any', times: 8 });
+  const { attempts } = await payment(await invoice(who), 'succeeded');
+  expect(attempts).toHaveLength(1);
+}, TIMEOUT_MS);
+
+test('F94, F105: money that takes days arrives, or does not, without any webhook; nothing is tried meanwhile', async () => {
+  const arrives = await customer('tok_pending_3_days');
+  const comes = await invoice(arrives);
+  await payment(comes, 'processing');
+  const bounces = await customer('tok_pending_3_days');
+  const fails = await invoice(bounces);
+  const { id } = await payment(fails, 'processing');
+  await eventually('both to be at the provider', async () => (await bed.book(process, acme.tenant)).filter(({ status }) => status === 'processing').length === 2 || undefined);
+  await eventually('the reference', async () => ((await payment(fails, 'processing')).attempts[0]!.providerReference === undefined ? undefined : true));
+  expect((await ask('POST', `/sandbox/actions/${id}/fail`)).status).toBe(204);
+  expect((await payment(fails, 'failed', 'pending')).attempts).toHaveLength(1);
+  for (const at of [day(0, 1), day(0, 3), day(1), day(2), day(3), day(4)]) await bed.step(acme.tenant, arrives.clockId, at);
+  expect((await payment(comes, 'succeeded')).attempts).toHaveLength(1);
+}, TIMEOUT_MS);
+
+test('F108, B32: a new card does not wait for the day of the old one, and has a key of its own; what was scheduled does nothing then', async () => {
+  const who = await customer('tok_declined_insufficient_funds');
+  const invoiceId = await invoice(who);
+  await eventually('the decline', async () => ((await payment(invoiceId, 'pending', 'processing')).nextAttemptAt === null ? undefined : true));
+  await bed.attach(process, acme.tenant, who.accountId, 'tok_ok');
+  const paid = await payment(invoiceId, 'succeeded');
+  expect(paid.attempts.map(({ status }) => status)).toEqual(['declined', 'succeeded']);
+  for (const at of [day(1), day(3)]) await bed.step(acme.tenant, who.clockId, at);
+  expect((await payment(invoiceId, 'succeeded')).attempts).toHaveLength(2);
+  expect(await taken()).toBe(1);
+}, TIMEOUT_MS);
+
+test('F107, M26: an account that is charged ten times at once has one customer at the provider', async () => {
+  const who = await customer('tok_ok');
+  const invoices = await Promise.all(Array.from({ length: 10 }, () => invoice(who, '1.00')));
+  for (const invoiceId of invoices) await payment(invoiceId, 'succeeded');
+  expect(new Set((await bed.book(process, acme.tenant)).map(({ customer: at }) => at)).size).toBe(1);
+}, TIMEOUT_MS);
+
+test('F99, B34, B35, B36: twenty refunds at once never exceed what came in, and a lost answer gives nothing back twice', async () => {
+  const who = await customer('tok_ok');
+  const { id } = await payment(await invoice(who, '100.00'), 'succeeded');
+  await bed.fault(process, acme.tenant, { fault: 'fail_after', operation: 'refund', times: 2 });
+  const answers = await Promise.all(Array.from({ length: 20 }, (_, nth) => ask('POST', `/${id}/refunds`, { amount: '15.00', reason: `number ${nth}` })));
+  const made = answers.filter(({ status }) => status === 201);
+  expect(made).toHaveLength(6);
+  for (const { status, body } of answers.filter((one) => one.status !== 201)) expect([status, body.code]).toEqual([409, 'refund_exceeds_payment']);
+  await eventually('all of them to be given back', async (saw) => {
+    const { body } = await ask('GET', `/${id}`);
+    saw(body);
+    return body['amountRefunded'] === '90.00' || undefined;
+  });
+  const said = await process.service.database.transaction({ role: 'worker' }, (tx) => tx.query<{ body: string }>(`SELECT body FROM sandbox_objects WHERE tenant = $1 AND kind = 'refund'`, [acme.tenant]));
+  expect(said.rows.map(({ body }) => (JSON.parse(body) as { amount: number }).amount)).toEqual(Array.from({ length: 6 }, () => 1_500));
+  const again = await ask('POST', `/${id}/refunds`, { reason: 'the rest' }, 'the-rest');
+  expect(again).toMatchObject({ status: 201, body: { amount: '10.00' } });
+  expect(await ask('POST', `/${id}/refunds`, { reason: 'the rest' }, 'the-rest')).toMatchObject({ status: 201, body: { id: again.body['id'] } });
+  expect((await ask('POST', `/${id}/refunds`, { reason: 'more' })).body).toMatchObject({ code: 'nothing_to_refund' });
+}, TIMEOUT_MS);
+
+test('a refund that fails days later can be given back again', async () => {
+  const who = await customer('tok_ok');
+  const { id } = await payment(await invoice(who), 'succeeded');
+  await bed.fault(process, acme.tenant, { fault: 'refund_fails_later', operation: 'refund', times: 1, days: 2 });
+  await ask('POST', `/${id}/refunds`, { reason: 'late' });
+  for (const at of [day(0, 1), day(0, 3), day(1), day(2, 12), day(3, 13)]) await bed.step(acme.tenant, who.clockId, at);
+  await eventually('it to fail', async (saw) => {
+    const { body } = await ask('GET', `/${id}`);
+    saw(body);
+    return (body['refunds'] as { status: string }[])[0]!.status === 'failed' || undefined;
+  });
+  expect(await ask('POST', `/${id}/refunds`, { reason: 'again' })).toMatchObject({ status: 201, body: { amount: '49.00' } });
+}, TIMEOUT_MS);
+
+test('F106: a payment of which nobody has known for a day what became of it is shown to the doctor, with what to do', async () => {
+  const accountId = await bed.openAccount(acme.tenant, AT);
+  await bed.attach(process, acme.tenant, accountId, 'tok_ok');
+  await bed.fault(process, acme.tenant, { fault: 'lose_request', operation: 'charge' });
+  await bed.fault(process, acme.tenant, { fault: 'fail_before', operation: 'read' });
+  const invoiceId = await bed.finalize(acme.tenant, accountId, { total: '49.00', at: AT });
+  const { id } = await payment(invoiceId, 'unknown');
+  expect(await doubtfulPayments(process.service)).toMatchObject({ ok: true });
+  expect(await doubtfulPayments(process.service, 0)).toMatchObject({ ok: false, detail: expect.stringContaining(id) as string, next: expect.stringMatching(/pay:<payment>:att/) as string });
+  await bed.disarm(process, acme.tenant);
+  await payment(invoiceId, 'succeeded');
+}, TIMEOUT_MS);
+
+test('F98, B30: an invoice that was paid in another way is tried no more, and what was taken all the same goes back', async () => {
+  const who = await customer('tok_declined_insufficient_funds');
+  const tried = await invoice(who);
+  await eventually('the decline', async () => ((await payment(tried, 'pending', 'processing')).nextAttemptAt === null ? undefined : true));
+  await bed.say(acme.tenant, `invoice-${tried}`, { type: 'InvoicePaid', invoiceId: tried, paidAt: AT } as never, AT, who.clockId);
+  await payment(tried, 'cancelled');
+  const late = await customer('tok_ok');
+  const twice = await invoice(late);
+  const { id } = await payment(twice, 'succeeded');
+  await bed.say(acme.tenant, `invoice-${twice}`, { type: 'InvoicePaymentUnmatched', invoiceId: twice, paymentId: id, amount: '49.00', currency: 'USD', reason: 'nothing_due', unmatchedAt: AT } as never, AT, late.clockId);
+  await eventually('it to be given back', async () => ((await ask('GET', `/${id}`)).body['amountRefunded'] === '49.00' || undefined));
+}, TIMEOUT_MS);
+
+test('by hand: another currency, an unknown invoice, one that is being collected; cash over two invoices, a part, and the same again', async () => {
+  const who = await customer('tok_requires_action');
+  const [open, first, second] = [await invoice(who), await bed.finalize(acme.tenant, who.accountId, { total: '20.00', at: AT, clockId: who.clockId }), await bed.finalize(acme.tenant, who.accountId, { total: '30.00', at: AT, clockId: who.clockId })];
+  for (const one of [open, first, second]) await payment(one, 'requires_action');
+  expect(await ask('POST', '', { invoiceId: open, currency: 'EUR' })).toMatchObject({ status: 400, body: { code: 'currency_mismatch', errors: [{ pointer: '/currency' }] } });
+  expect(await ask('POST', '', { invoiceId: 'inv_none' })).toMatchObject({ status: 404, body: { code: 'invoice_not_found' } });
+  expect(await ask('POST', '', { invoiceId: open })).toMatchObject({ status: 409, body: { code: 'payment_open' } });
+  expect(await ask('POST', '', {})).toMatchObject({ status: 400, body: { code: 'allocations_or_invoice' } });
+  expect(await ask('POST', '', { invoiceId: open, amount: '0.00' })).toMatchObject({ status: 400, body: { code: 'amount_not_positive' } });
+  const manual = { reference: 'statement 7, line 3', receivedAt: '2026-03-02T00:00:00Z' };
+  const cash = { allocations: [{ invoiceId: first, amount: '20.00' }, { invoiceId: second, amount: '5.00' }], manual };
+  const came = await ask('POST', '', cash, 'cash');
+  expect(came).toMatchObject({ status: 201, body: { payments: [{ status: 'succeeded', amount: '20.00' }, { status: 'succeeded', amount: '5.00' }] } });
+  expect((await ask('POST', '', cash, 'cash')).body).toEqual(came.body);
+  // Somebody else who sees the same line of the statement books nothing a second time.
+  expect((await ask('POST', '', cash, 'another-key')).body.payments.map(({ id }) => id)).toEqual(came.body.payments.map(({ id }) => id));
+}, TIMEOUT_MS);
+
+test('the book of the provider and ours agree; what was made by hand there is named, and every row can be made again', async () => {
+  const who = await customer('tok_ok');
+  const { id } = await payment(await invoice(who, '80.00'), 'succeeded');
+  await ask('POST', `/${id}/refunds`, { amount: '30.00', reason: 'late' });
+  await eventually('the refund', async () => ((await ask('GET', `/${id}`)).body['amountRefunded'] === '30.00' || undefined));
+  const report = () => ask('GET', '/reconciliation?provider=sandbox&from=2026-02-01T00:00:00Z&to=2026-04-01T00:00:00Z');
+  // 2.9 % of 80.00 and 0.30
+  expect((await report()).body).toMatchObject({ agree: true, lines: 2, differences: [], sums: [{ currency: 'USD', charged: '80.00', refunded: '-30.00', fees: '2.62', balance: '47.38' }] });
+  await process.service.database.transaction({ role: 'worker' }, (tx) => tx.query(`UPDATE sandbox_objects SET body = replace(body, '"amount":-3000', '"amount":-3100') WHERE tenant = $1 AND kind = 'balance_transaction'`, [acme.tenant]));
+  expect((await report()).body).toMatchObject({ agree: false, differences: [{ type: 'amount_differs', kind: 'refund', paymentId: id, here: '-30.00', there: '-31.00', next: expect.any(String) as string }] });
+  for (const model of paymentsShape.readModels) {
+    const { live, rebuilt } = await rebuildAndCompare(process.service.log.store, 'payments', model);
+    expect(rebuilt).toBe(live);
+  }
+}, TIMEOUT_MS);
