@@ -12,13 +12,14 @@ import { invoiceToApi, lineToApi } from './invoice-api';
 import { EXPLANATION, INVOICE, LINE, PROOF } from './invoice-schema';
 import { invoicesModel, type InvoiceRow } from './invoice.model';
 import { lateUsageOf, type LateByCharge } from './late-usage';
+import { overdueInvoices } from './overdue-invoices';
 
 class InvoicesQuery extends PageQuery {
   @Text({ optional: true, max: 64 }) accountId?: string;
   @Text({ optional: true, max: 64 }) subscriptionId?: string;
   @Text({ optional: true, max: 64 }) number?: string;
   @OneOf(['draft', 'finalized', 'void', 'dropped'], { optional: true }) status?: string;
-  @OneOf(['unpaid', 'partially_paid', 'paid'], { optional: true }) paymentStatus?: string;
+  @OneOf(['unpaid', 'partially_paid', 'paid', 'overdue'], { optional: true }) paymentStatus?: string;
 }
 
 /** Invoices, and why they say what they say. */
@@ -27,13 +28,15 @@ class InvoicesQuery extends PageQuery {
 export class InvoicesController {
   constructor(@Inject(BillingHost) private readonly host: BillingHost, @Inject(Cursors) private readonly cursors: Cursors) {}
 
+  /** By `paymentStatus`: `unpaid` and `partially_paid` are the overdue ones among them as well; `overdue` is these alone. */
   @Get()
   @Allow('billing:read')
   @AnswersPage(INVOICE)
   async list(@Query() query: InvoicesQuery, @CurrentCaller() { tenant }: Caller): Promise<Page<unknown>> {
     const filters = { account_id: query.accountId, subscription_id: query.subscriptionId, number: query.number, status: query.status, payment_status: query.paymentStatus };
     const { page, late, times } = await this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
-      const rows = await listRows<InvoiceRow, InvoiceRow>(tx, { model: invoicesModel, query, cursors: this.cursors, filters, toApi: (row) => row });
+      const rows = query.paymentStatus === 'overdue' ? await overdueInvoices(tx, tenant, query, this.cursors, this.host.service.clock.now())
+        : await listRows<InvoiceRow, InvoiceRow>(tx, { model: invoicesModel, query, cursors: this.cursors, filters, toApi: (row) => row });
       const clocks = new Map<string, string>();
       for (const accountId of new Set(rows.data.map((row) => row.accountId))) clocks.set(accountId, await this.timeOf(tx, accountId));
       return { page: rows, late: await lateUsageOf(tx, tenant, rows.data.map(({ invoiceId }) => invoiceId)), times: clocks };

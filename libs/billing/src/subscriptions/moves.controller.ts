@@ -1,18 +1,21 @@
 import { Body, Controller, HttpCode, Inject, Param, Post, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { instant, list, object, oneOf, text, whole } from '@valueverse/contracts';
-import type { IdSource } from '@valueverse/kernel';
+import { instant, list, object, oneOf, optional, text, whole } from '@valueverse/contracts';
+import { Refused, type IdSource } from '@valueverse/kernel';
+import type { Tx } from '@valueverse/event-log';
 import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
 import { accepted, answerOnce, Answers, IDS, ok, OneOf, rowOf, Whole } from '@valueverse/platform';
 import { accountsModel, type AccountRow } from '../accounts/account.model';
 import { BillingHost } from '../billing-host';
 import { clockTime } from '../clocks/clock-time';
-import { resolveChangeOf } from './change-subscription';
+import { resolveChangeOf, type Subject } from './change-subscription';
 import { yearlyPrice } from './domain/changes';
+import { subscription as decider } from './domain/subscription.decider';
 import { stretchAt, stretchesOf } from './domain/timeline';
 import { movable, moveJobs, type Movable } from './moves';
 import { wantedPlan } from './start-subscription';
+import type { ChangeSpec } from './subscription-shapes';
 
 class MoveDto {
   @Whole({ min: 1, description: 'The version that they come to be on' }) toVersion!: number;
@@ -24,7 +27,7 @@ const SHOWN_MAX = 100;
 const MOVE = object({ id: text(), planKey: text(), toVersion: whole(1), at: oneOf('now', 'period_end'), subscriptions: whole() });
 const PREVIEW = object({
   planKey: text(), toVersion: whole(1), at: oneOf('now', 'period_end'), subscriptions: whole(),
-  shown: list(object({ subscriptionId: text(), accountId: text(), effectiveAt: instant(), currency: text(3), yearlyBefore: text(), yearlyAfter: text() })),
+  shown: list(object({ subscriptionId: text(), accountId: text(), currency: text(3), effectiveAt: optional(instant()), yearlyBefore: optional(text()), yearlyAfter: optional(text()), refused: optional(object({ code: text(), detail: text() })) })),
 });
 
 /** All subscriptions of a plan to one of its versions. */
@@ -49,7 +52,7 @@ export class MovesController {
     });
   }
 
-  /** What a move would change, by the function that moves; nothing is stored. The first 100 are shown one by one. */
+  /** What a move would change, by the function that moves; nothing is stored. The first 100 are shown one by one; one that cannot be moved, as where the version has no price in its currency, says why. */
   @Post('preview')
   @HttpCode(200)
   @Allow('billing:read')
@@ -63,15 +66,28 @@ export class MovesController {
       for (const { row } of found.slice(0, SHOWN_MAX)) {
         const account = (await rowOf<AccountRow>(tx, accountsModel, row.started.accountId))!;
         const now = await clockTime(tx, service.clock, account.testClockId);
-        const { command, catalogue, effectiveAt } = await resolveChangeOf(tx, tenant, { row, now, changeId: 'chg_preview' }, { planKey, planVersion: toVersion, at });
-        const yearly = (subscription: Movable['row']): string => {
-          const stretch = stretchAt(stretchesOf(subscription, catalogue.courses), effectiveAt);
-          return stretch === undefined ? '0' : yearlyPrice(catalogue.chargesOf(stretch), stretch.terms.interval, stretch.terms.currency).toString();
-        };
-        const terms = command.type === 'ChangeSubscription' ? [{ changeId: '', at: effectiveAt, terms: command.terms }] : [];
-        shown.push({ subscriptionId: row.started.subscriptionId, accountId: row.started.accountId, effectiveAt, currency: row.started.currency, yearlyBefore: yearly(row), yearlyAfter: yearly({ ...row, changes: [...row.changes, ...terms] }) });
+        const { subscriptionId, accountId, currency } = row.started;
+        const moved = await this.movedTo(tx, tenant, { row, now, changeId: 'chg_preview' }, { planKey, planVersion: toVersion, at });
+        shown.push({ subscriptionId, accountId, currency, ...moved });
       }
       return ok({ planKey, toVersion, at, subscriptions: found.length, shown });
     });
+  }
+
+  private async movedTo(tx: Tx, tenant: string, subject: Subject, spec: ChangeSpec): Promise<object> {
+    try {
+      const { row } = subject;
+      const { command, catalogue, effectiveAt } = await resolveChangeOf(tx, tenant, subject, spec);
+      decider.decide(command, row);
+      const yearly = (subscription: Movable['row']): string => {
+        const stretch = stretchAt(stretchesOf(subscription, catalogue.courses), effectiveAt);
+        return stretch === undefined ? '0' : yearlyPrice(catalogue.chargesOf(stretch), stretch.terms.interval, stretch.terms.currency).toString();
+      };
+      const terms = command.type === 'ChangeSubscription' ? [{ changeId: '', at: effectiveAt, terms: command.terms }] : [];
+      return { effectiveAt, yearlyBefore: yearly(row), yearlyAfter: yearly({ ...row, changes: [...row.changes, ...terms] }) };
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      return { refused: { code: error.code, detail: error.message } };
+    }
   }
 }
