@@ -1,4 +1,6 @@
-import { Body, Controller, Get, Header, HttpCode, HttpException, Inject, Module, Param, Post, Query, Req, UseGuards } from '@nestjs/common';
+import { Agent, get, type IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+import { Body, Controller, Get, Header, HttpCode, HttpException, Inject, Module, Param, Post, Query, Req, StreamableFile, UseGuards } from '@nestjs/common';
 import { ApiOkResponse } from '@nestjs/swagger';
 import { type Clock, fixedClock, Refused } from '@valueverse/kernel';
 import { eventually } from '@valueverse/testing';
@@ -38,6 +40,9 @@ class Order {
 
 let release: () => void = () => undefined;
 const held = new Promise<void>((resolve) => { release = resolve; });
+let end: () => void = () => undefined;
+const ended = new Promise<void>((resolve) => { end = resolve; });
+async function* inTwoParts(): AsyncGenerator<string> { yield 'beginning '; await ended; yield 'end'; }
 
 @Controller('api/v1/orders')
 class OrdersController {
@@ -57,6 +62,7 @@ class OrdersController {
   @Get('refused/:code') refused(@Param('code') code: string) { throw new Refused(code, 'the rule says no', '/amount'); }
   @Get('broken') broken() { throw new Error('password=hunter2 at db.internal'); }
   @Get('slow') async slow() { await held; return { done: true }; }
+  @Get('long') long() { return new StreamableFile(Readable.from(inTwoParts(), { objectMode: false })); }
   @Get('gone') gone() { throw new HttpException('it was deleted', 404); }
   @Get('busy') busy() { throw new Problem(503, 'not_yet_known', 'wait', { retryAfterSeconds: 1.2 }); }
   @Get('limited') @UseGuards(RateLimitGuard) @RateLimit({ name: 'default', quota: 2, windowSeconds: 60 }) limited() { return {}; }
@@ -338,6 +344,22 @@ test('a taken port is told by its number, and a closed host gives it back', asyn
   await eventually('the port to be free', () => third.listen());
   await Promise.all([second.close(), third.close()]);
 });
+
+test('a host closes though a client keeps its connection, whose answer began before and ended after', async () => {
+  const closing = await open({});
+  closing.health.markStarted();
+  const address = await closing.listen();
+  const agent = new Agent({ keepAlive: true });
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => { get(`${address}/api/v1/orders/long`, { agent }, resolve).once('error', reject); });
+  expect(answer.headers.connection).toBe('keep-alive');
+  const closed = closing.close();
+  await eventually('the host to stop listening', async () => fetch(`${address}/health/live`).then(() => undefined, () => true));
+  end();
+  expect(Buffer.concat(await answer.toArray()).toString()).toBe('beginning end');
+  // Left open it would hold up the end until all connections are cut, which is longer than this test may take.
+  await closed;
+  agent.destroy();
+}, 10_000);
 
 test('a host that closes says so first and still answers what is on its way', async () => {
   const closing = await open({ drainMs: 300 });

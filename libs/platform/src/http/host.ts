@@ -79,6 +79,7 @@ const REQUEST_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
 const TOO_LARGE = 413;
 const CLOSE_TIMEOUT_MS = 20_000;
+const CLOSE_IDLE_EVERY_MS = 100;
 const JSON_TYPES = ['application/json', 'application/merge-patch+json', 'application/cloudevents+json', 'application/cloudevents-batch+json'];
 const QUIET_PATHS = /^\/(health|metrics)(\/|$)/;
 
@@ -197,11 +198,15 @@ async function listen(app: NestFastifyApplication, { port, address = '127.0.0.1'
 async function close(app: NestFastifyApplication, health: HealthRegistry, drainMs: number): Promise<void> {
   health.drain();
   if (drainMs > 0) await pause(drainMs);
-  const tooLong = setTimeout(() => app.getHttpServer().closeAllConnections(), CLOSE_TIMEOUT_MS);
+  const server = app.getHttpServer();
+  const tooLong = setTimeout(() => server.closeAllConnections(), CLOSE_TIMEOUT_MS);
+  // A connection whose answer went out just before would stay open for as long as it may be kept.
+  const idle = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_EVERY_MS);
   try {
     await app.close();
   } finally {
     clearTimeout(tooLong);
+    clearInterval(idle);
   }
 }
 
