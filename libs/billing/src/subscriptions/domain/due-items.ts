@@ -85,9 +85,17 @@ const slotsOf = (subscription: Subscription, catalogue: Catalogue, at: Instant):
     if (!stretch.isBilled || compareInstants(stretch.from, at) > 0) continue;
     const around: Around = { stretch, at, waiting, steady, steadyAfter: steadyAt(stretch, stretches[nth + 1], catalogue) };
     const charges = catalogue.chargesOf(stretch);
+    // Most charges have the periods of the plan.
+    const known = new Map<string, readonly Period[]>();
+    const periodsOf = (interval: Interval): readonly Period[] => {
+      const name = `${interval.count} ${interval.unit}`;
+      const periods = known.get(name) ?? alignedPeriods(stretch, interval, floor, billedTo ?? floor, at);
+      known.set(name, periods);
+      return periods;
+    };
     for (const one of [...charges, ...commitmentOf(catalogue.courses(stretch.terms), stretch, charges)]) {
       if (isOneOff(one)) { addOneOff(slots, one, stretch); continue; }
-      for (const aligned of alignedPeriods(stretch, one.interval ?? stretch.terms.interval, floor, billedTo ?? floor, at)) addTo(slots, one, aligned, around);
+      for (const aligned of periodsOf(one.interval ?? stretch.terms.interval)) addTo(slots, one, aligned, around);
     }
   }
   const splits = new Set(splitsOf(subscription).map((cut) => cut.at));
