@@ -168,7 +168,7 @@ test('by hand: another currency, an unknown invoice, one that is being collected
   const who = await customer('tok_requires_action');
   const [open, first, second] = [await invoice(who), await bed.finalize(acme.tenant, who.accountId, { total: '20.00', at: AT, clockId: who.clockId }), await bed.finalize(acme.tenant, who.accountId, { total: '30.00', at: AT, clockId: who.clockId })];
   for (const one of [open, first, second]) await payment(one, 'requires_action');
-  expect(await ask('POST', '', { invoiceId: open, currency: 'EUR' })).toMatchObject({ status: 400, body: { code: 'currency_mismatch', errors: [{ pointer: '/currency' }] } });
+  expect(await ask('POST', '', { invoiceId: open, currency: 'EUR' })).toMatchObject({ status: 409, body: { code: 'currency_mismatch', errors: [{ pointer: '/currency' }] } });
   expect(await ask('POST', '', { invoiceId: 'inv_none' })).toMatchObject({ status: 404, body: { code: 'invoice_not_found' } });
   expect(await ask('POST', '', { invoiceId: open })).toMatchObject({ status: 409, body: { code: 'payment_open' } });
   expect(await ask('POST', '', {})).toMatchObject({ status: 400, body: { code: 'allocations_or_invoice' } });
