@@ -92,3 +92,16 @@ describe('a line that is given back', () => {
     for (const line of lines) expect(Decimal.parse(sumOf(line)).equals(Decimal.parse(line.amount))).toBe(true);
   });
 });
+
+test('what an interim invoice has charged of usage that was taken back is given back, also where no line of that usage is left', () => {
+  const price = { model: 'matrix', dimensions: ['region'], cells: [{ match: { region: 'eu' }, price: { model: 'per_unit', unitAmount: '1' } }, { match: { region: 'us' }, price: { model: 'per_unit', unitAmount: '2' } }] };
+  const charge: Charge = { ...prompt, price };
+  const items = draft([charge]).items.filter(({ kind }) => kind === 'usage');
+  const of = (region: string, amount: string) => ({ itemId: items[0]!.itemId, invoiceId: 'inv_0', lineId: `line_${region}`, dimensions: { region }, amount });
+  const statements = new Map([['req_prompt', { ...statement(), quantities: [{ group: { region: 'eu' }, value: '3', events: 3 }] }]]);
+  const lines = priceItems(items, pricing('USD', { statements, interim: [of('eu', '2.00'), of('us', '8.00')] }));
+  expect(lines.map(({ description, quantity, amount, credits }) => [description, quantity, amount, credits?.lineId])).toEqual([['Prompt tokens (eu)', '3', '1.00', undefined], ['Prompt tokens (us)', '0', '-8.00', 'line_us']]);
+  expect(new Set(lines.map(({ lineId }) => lineId)).size).toBe(2);
+  // Before metering has answered nothing is known to be gone.
+  expect(priceItems(items, pricing('USD', { interim: [of('us', '8.00')] }))).toEqual([]);
+});

@@ -31,7 +31,7 @@ const PARTS_AS_THEY_ARE = new Set(['count', 'sum', 'time_weighted_sum']);
 /** The lines of an invoice, in the order of its items. The same function prices a preview, an invoice, and the proof of a line. */
 export const priceItems = (items: readonly InvoiceItem[], pricing: Pricing): PricedLine[] => {
   const priced = items.map((item) => ({ item, lines: PRICED[item.kind](item, pricing) }));
-  return withCommitments(withinLeft(priced, pricing), pricing).flatMap(({ item, lines }) => lines.map((line) => withoutInterim(item, pricing, line)));
+  return withCommitments(withinLeft(priced, pricing), pricing).flatMap(({ item, lines }) => [...lines, ...goneSinceInterim(item, pricing, lines)].map((line) => withoutInterim(item, pricing, line)));
 };
 
 const PRICED: { readonly [K in InvoiceItem['kind']]: (item: InvoiceItem, pricing: Pricing) => PricedLine[] } = {
@@ -107,10 +107,16 @@ export const groupsOfItem = ({ requests = [], aggregation = 'sum' }: InvoiceItem
   return [{ dimensions: {}, quantity: Decimal.zero, billed: Decimal.zero, ...(window === undefined ? {} : { window }) }];
 });
 
+const isStated = ({ requests = [] }: InvoiceItem, { statements }: Pricing): boolean => requests.length > 0 && requests.every(({ requestId }) => statements.has(requestId));
+const namedBy = (description: string, window: string | undefined, dimensions: PricedLine['dimensions']): string => {
+  const names = [...(window === undefined ? [] : [window]), ...Object.values(dimensions)];
+  return names.length === 0 ? description : `${description} (${names.join(', ')})`;
+};
+
 const usageLines = (item: InvoiceItem, pricing: Pricing): PricedLine[] => {
   const { charge, proration, requests = [], aggregation = 'sum' } = item;
   const { currency, rounding, statements } = pricing;
-  if (requests.length === 0 || requests.some(({ requestId }) => !statements.has(requestId))) return [];
+  if (!isStated(item, pricing)) return [];
   const rated = rateUsage({
     charge: { ...charge, proration } as unknown as ChargeTerms, groups: groupsOfItem(item, statements), slice: sliceOfItem(item), isAmountShared: !PARTS_AS_THEY_ARE.has(aggregation), currency, rounding,
   });
@@ -119,19 +125,33 @@ const usageLines = (item: InvoiceItem, pricing: Pricing): PricedLine[] => {
   return rated.filter(({ type }) => pricing.kind !== 'interim' || type === 'usage').map((line) => {
     const { type, window, dimensions, quantity, billedQuantity } = line;
     const request = requests.find((one) => one.window === window) ?? requests[0]!;
-    const names = [...(window === undefined ? [] : [window]), ...Object.values(dimensions)];
+    const description = namedBy(own.description, window, dimensions);
     return {
-      ...own, type, lineId: names.length === 0 && type === 'usage' ? own.lineId : lineIdOf(pricing.invoiceId, item.itemId, line.key),
-      description: names.length === 0 ? own.description : `${own.description} (${names.join(', ')})`, dimensions, ...(window === undefined ? {} : { window }),
+      ...own, type, lineId: description === own.description && type === 'usage' ? own.lineId : lineIdOf(pricing.invoiceId, item.itemId, line.key), description, dimensions, ...(window === undefined ? {} : { window }),
       quantity: quantity.toString(), billedQuantity: billedQuantity.toString(), amount: line.amount.toString(), steps: line.steps, ...(type === 'usage' ? { statement: statements.get(request.requestId)! } : {}),
     };
   });
 };
 
+const isOfLine = (item: InvoiceItem, line: Pick<PricedLine, 'window' | 'dimensions'>, of: InterimLine): boolean =>
+  of.itemId === item.itemId && of.window === line.window && canonicalJson(of.dimensions) === canonicalJson(line.dimensions);
+
+/** Lines over nothing, of what interim invoices have charged and of which no usage is left, as where it was taken back: that is to be given back too. */
+const goneSinceInterim = (item: InvoiceItem, pricing: Pricing, lines: readonly PricedLine[]): PricedLine[] => {
+  const { interim, invoiceId, currency } = pricing;
+  if (item.kind !== 'usage' || !isStated(item, pricing)) return [];
+  const gone = interim.filter((of) => of.itemId === item.itemId && !lines.some((line) => line.type === 'usage' && isOfLine(item, line, of)));
+  const own = base(item, pricing);
+  return [...Map.groupBy(gone, ({ window, dimensions }) => canonicalJson({ window: window ?? null, dimensions })).values()].map((all) => all[0]!).map(({ window, dimensions }) => ({
+    ...own, type: 'usage', lineId: lineIdOf(invoiceId, item.itemId, 'gone', window ?? '', canonicalJson(dimensions)), description: namedBy(own.description, window, dimensions), dimensions, ...(window === undefined ? {} : { window }), quantity: '0', billedQuantity: '0',
+    amount: Money.zero(currency).toString(), steps: [],
+  }));
+};
+
 /** What interim invoices have charged of a line is taken off it. */
-const withoutInterim = ({ itemId }: InvoiceItem, { currency, interim }: Pricing, line: PricedLine): PricedLine => {
+const withoutInterim = (item: InvoiceItem, { currency, interim }: Pricing, line: PricedLine): PricedLine => {
   if (line.type !== 'usage') return line;
-  const charged = interim.filter(({ window, dimensions, ...of }) => of.itemId === itemId && window === line.window && canonicalJson(dimensions) === canonicalJson(line.dimensions));
+  const charged = interim.filter((of) => isOfLine(item, line, of));
   if (charged.length === 0) return line;
   const amount = charged.reduce((left, one) => left.subtract(Money.parse(one.amount, currency)), Money.parse(line.amount, currency));
   const steps = [...line.steps, ...charged.map((one) => ({ kind: 'interim', invoiceId: one.invoiceId, amount: Money.parse(one.amount, currency).negate().toDecimal().toString() }))];
