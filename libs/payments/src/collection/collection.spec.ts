@@ -1,8 +1,10 @@
-import { rebuildAndCompare } from '@valueverse/event-log';
+import { type Fact, rebuildAndCompare } from '@valueverse/event-log';
+import { systemClock } from '@valueverse/platform';
 import { eventually } from '@valueverse/testing';
 import { paymentsShape } from '../index';
 import { PaymentsBed } from '../payments-bed.spec-kit';
 import type { ChargeOutcome, NoAnswer, PaymentProvider } from '../providers/provider';
+import { collector } from './collector';
 
 const AT = '2026-03-01T00:00:00Z';
 let bed: PaymentsBed;
@@ -57,6 +59,21 @@ test('an invoice waits for a method, and is collected when there is one; nothing
   expect(await bed.payment(process, tenant, waiting, 'succeeded')).toMatchObject({ amount: '12.34' });
   expect(await bed.facts(process, tenant, free)).toEqual([]);
   expect(await bed.book(process, tenant)).toHaveLength(1);
+}, 60_000);
+
+test('invoices that are announced together are collected together; one that is void by then is not', async () => {
+  const tenant = newTenant();
+  const process = await bed.process();
+  const [paying, other] = [await bed.openAccount(tenant, AT), await bed.openAccount(tenant, AT)];
+  await bed.attach(process, tenant, paying, 'tok_ok');
+  const fact = (type: string, invoiceId: string, accountId: string): Fact => ({ tenant, at: AT, event: { type, invoiceId, accountId, amountDue: '5.00', currency: 'USD', issuedAt: AT } }) as unknown as Fact;
+  const facts = [fact('InvoiceFinalized', 'inv_1', paying), fact('InvoiceFinalized', 'inv_2', paying), fact('InvoiceVoided', 'inv_2', paying), fact('InvoiceFinalized', 'inv_3', other)];
+  const waiting = await process.service.database.transaction({ role: 'worker' }, async (tx) => {
+    const reactions = await collector(systemClock).together!(facts, tx);
+    expect(reactions.map((reaction) => reaction?.commands?.map(({ command }) => (command as unknown as { invoiceId: string }).invoiceId))).toEqual([['inv_1'], undefined, undefined, undefined]);
+    return (await tx.query<{ invoice_id: string }>('SELECT invoice_id FROM waiting_invoices WHERE tenant = $1', [tenant])).rows;
+  });
+  expect(waiting).toEqual([{ invoice_id: 'inv_3' }]);
 }, 60_000);
 
 test('an answer that is lost is looked up: the money was taken once', async () => {

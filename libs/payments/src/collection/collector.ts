@@ -12,7 +12,7 @@ import { BEGIN_ATTEMPT, type BeginPayload } from './begin-attempt';
 import type { PaymentCommand } from './domain/payment';
 import { settingsOf } from '../settings/settings';
 import { paymentDecider, type PaymentRow, paymentView } from './payments';
-import { type Collectable, forget, lockAccount, remember, takeWaiting } from './waiting-invoices';
+import { type Collectable, forget, lockAccount, lockAccounts, remember, takeWaiting } from './waiting-invoices';
 
 /** The first payment of an invoice. Its id follows from the invoice, so that an invoice that is announced twice is collected once. */
 export const paymentIdOf = (tenant: string, invoiceId: string): string => derivedId('pay', tenant, invoiceId, '1');
@@ -28,17 +28,35 @@ const jobFor = <P extends object>(kind: string, { id, tenant, at, clockId }: Fac
 export const collector = (clock: Clock): Reactor => {
   const instantOf = ({ clockId, at }: Fact): string => (clockId === undefined ? clock.now() : at);
   const on = <E extends DomainEvent>(type: E['type'], reacting: Reacting<E>) => ({ [type]: reacting });
+  /** Begins payments, or remembers what there is no method for. The accounts of many invoices are locked, and asked for, at once. */
+  const collect = async (facts: readonly Fact<InvoiceFinalized>[], tx: Tx): Promise<ReadonlyMap<Fact, Reaction>> => {
+    const reactions = new Map<Fact, Reaction>();
+    for (const [tenant, own] of Map.groupBy(facts.filter(({ event: { amountDue, currency } }) => Money.parse(amountDue, currency).isPositive()), (fact) => fact.tenant)) {
+      const accountIds = [...new Set(own.map(({ event }) => event.accountId))];
+      await lockAccounts(tx, tenant, accountIds);
+      const methods = await defaultMethods(tx, tenant, accountIds);
+      const waiting: (Collectable & { issuedAt: string })[] = [];
+      for (const fact of own) {
+        const { invoiceId, accountId, amountDue: amount, currency, issuedAt } = fact.event;
+        const method = methods.get(accountId);
+        if (method === undefined) waiting.push({ invoiceId, accountId, amount, currency, issuedAt });
+        else reactions.set(fact, obey(requestFor(tenant, { invoiceId, accountId, amount, currency }, method, instantOf(fact))));
+      }
+      await remember(tx, tenant, waiting);
+    }
+    return reactions;
+  };
   return {
     kind: 'reactor', name: 'payments-collector', topics: ['billing.invoices', 'payments.methods', 'payments.payments'],
+    together: async (facts, tx) => {
+      const issued = facts.filter((fact): fact is Fact<InvoiceFinalized> => fact.event.type === 'InvoiceFinalized');
+      // What was paid in another way, or taken back, before we have heard of it is not collected.
+      const over = new Set(facts.flatMap(({ event }) => (event.type === 'InvoicePaid' || event.type === 'InvoiceVoided' ? [(event as InvoicePaid | InvoiceVoided).invoiceId] : [])));
+      const reactions = await collect(issued.filter(({ event }) => !over.has(event.invoiceId)), tx);
+      return facts.map((fact) => (fact.event.type === 'InvoiceFinalized' ? reactions.get(fact) ?? {} : undefined));
+    },
     on: {
-      ...on<InvoiceFinalized>('InvoiceFinalized', async ({ invoiceId, accountId, amountDue, currency, issuedAt }, fact, tx) => {
-        if (!Money.parse(amountDue, currency).isPositive()) return {};
-        const invoice = { invoiceId, accountId, amount: amountDue, currency };
-        const method = await lockedDefault(tx, fact.tenant, accountId);
-        if (method !== undefined) return obey(requestFor(fact.tenant, invoice, method, instantOf(fact)));
-        await remember(tx, fact.tenant, invoice, issuedAt);
-        return {};
-      }),
+      ...on<InvoiceFinalized>('InvoiceFinalized', async (_, fact, tx) => (await collect([fact], tx)).get(fact) ?? {}),
       ...on<InvoicePaid>('InvoicePaid', async ({ invoiceId }, fact, tx) => {
         await forget(tx, fact.tenant, invoiceId);
         return obey(...await cancelFor(tx, fact.tenant, invoiceId, 'the invoice is paid', instantOf(fact)));
@@ -70,11 +88,6 @@ export const collector = (clock: Clock): Reactor => {
       ...on<RefundRequested>('RefundRequested', ({ paymentId, refundId }, fact) => ({ jobs: [jobFor(RUN_REFUND, fact, { paymentId, refundId, look: 0 })] })),
     },
   };
-};
-
-const lockedDefault = async (tx: Tx, tenant: string, accountId: string): Promise<DefaultMethodRow | undefined> => {
-  await lockAccount(tx, tenant, accountId);
-  return (await defaultMethods(tx, tenant, [accountId])).get(accountId);
 };
 
 /** Payments of an invoice that have no attempt under way; an attempt that is, goes on, and what it takes is dealt with when it is there. */

@@ -17,14 +17,19 @@ ${grantSql(schema, 'waiting_invoices')}`,
  * Lets one transaction at a time decide about an account's invoices. An invoice and a method may arrive at the same moment: whoever comes second sees
  * what the first one did, so neither is overlooked. It is held to the end of the transaction.
  */
-export const lockAccount = async (tx: Tx, tenant: string, accountId: string): Promise<void> => {
-  await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [JSON.stringify(['collect', tenant, accountId])]);
+export const lockAccount = (tx: Tx, tenant: string, accountId: string): Promise<void> => lockAccounts(tx, tenant, [accountId]);
+/** Several, in one order for everybody. */
+export const lockAccounts = async (tx: Tx, tenant: string, accountIds: readonly string[]): Promise<void> => {
+  await tx.query('SELECT pg_advisory_xact_lock(k.key) FROM (SELECT DISTINCT hashtextextended(n, 0) AS key FROM unnest($1::text[]) n ORDER BY key) k', [accountIds.map((accountId) => JSON.stringify(['collect', tenant, accountId]))]);
 };
 
-/** Remembers an invoice for the day on which there is something to charge. */
-export const remember = async (tx: Tx, tenant: string, invoice: Collectable, issuedAt: string): Promise<void> => {
-  await tx.query('INSERT INTO waiting_invoices (tenant, invoice_id, account_id, amount, currency, issued_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING',
-    [tenant, invoice.invoiceId, invoice.accountId, invoice.amount, invoice.currency, issuedAt]);
+/** Remembers invoices for the day on which there is something to charge. */
+export const remember = async (tx: Tx, tenant: string, invoices: readonly (Collectable & { readonly issuedAt: string })[]): Promise<void> => {
+  if (invoices.length === 0) return;
+  await tx.query(
+    `INSERT INTO waiting_invoices (tenant, invoice_id, account_id, amount, currency, issued_at)
+     SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[]) ON CONFLICT DO NOTHING`,
+    [tenant, invoices.map(({ invoiceId }) => invoiceId), invoices.map(({ accountId }) => accountId), invoices.map(({ amount }) => amount), invoices.map(({ currency }) => currency), invoices.map(({ issuedAt }) => issuedAt)]);
 };
 
 /** An invoice that was paid in another way waits no longer. */
