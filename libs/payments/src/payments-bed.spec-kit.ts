@@ -13,7 +13,7 @@ import { Sandbox, sandboxProvider } from './providers/sandbox/sandbox';
 import type { Fault } from './providers/sandbox/sandbox-faults';
 import type { Intent } from './providers/sandbox/sandbox-objects';
 
-const MASTER_KEY = Buffer.alloc(32, 7);
+export const MASTER_KEY = Buffer.alloc(32, 7);
 const PROVIDER_TIMEOUT_MS = 5_000;
 const BOOK_MAX = 100_000;
 const NO_ANCHORS: AnchorStore = { append: async () => undefined, read: async () => [] };
@@ -84,6 +84,8 @@ export class PaymentsBed {
     return bed;
   }
 
+  get url(): string { return this.test.url; }
+
   async process(wrap?: (sandbox: PaymentProvider) => PaymentProvider): Promise<PaymentsProcess> {
     const { process } = PaymentsProcess.start(this.test.url, this.billing, wrap);
     this.stops.push(() => process.stop());
@@ -100,10 +102,11 @@ export class PaymentsBed {
     return { process, host };
   }
   /** A new organization with a secret key. */
-  async tenant(process: PaymentsProcess): Promise<{ tenant: string; key: string }> {
+  tenant(process: PaymentsProcess): Promise<{ tenant: string; key: string }> { return this.tenantIn(process.service.database); }
+  async tenantIn(database: Service['database']): Promise<{ tenant: string; key: string }> {
     const organization = systemIds.next('org');
     const { text, prefix } = newKeyText('test', 'secret');
-    await process.service.database.transaction({ role: 'worker' }, (tx) => tx.query(
+    await database.transaction({ role: 'worker' }, (tx) => tx.query(
       'INSERT INTO credentials (tenant, key_id, organization_id, environment, kind, prefix, digest, scopes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)',
       [`${organization}:test`, systemIds.next('key'), organization, 'test', 'secret', prefix, digestOf(digestKeyOf(MASTER_KEY), text), SECRET_SCOPES]));
     return { tenant: `${organization}:test`, key: text };
@@ -150,6 +153,14 @@ export class PaymentsBed {
       const row = await process.service.database.transaction({ role: 'api', tenant }, (tx) => rowOf<PaymentRow>(tx, paymentView, paymentIdOf(tenant, invoiceId)));
       saw(row);
       return row !== undefined && statuses.includes(row.status) ? row : undefined;
+    }, { timeoutMs: 20_000 });
+  }
+  /** A payment of an invoice, whichever, once one has come to a status. */
+  paymentsOf(process: PaymentsProcess, tenant: string, invoiceId: string, status: string): Promise<PaymentRow> {
+    return eventually(`a payment of ${invoiceId} that is ${status}`, async (saw) => {
+      const { rows } = await process.service.database.transaction({ role: 'api', tenant }, (tx) => tx.query<{ row: PaymentRow }>('SELECT row FROM payments WHERE tenant = $1 AND invoice_id = $2', [tenant, invoiceId]));
+      saw(rows);
+      return rows.find(({ row }) => row.status === status)?.row;
     }, { timeoutMs: 20_000 });
   }
   /** The names of the facts of a payment, in order. */

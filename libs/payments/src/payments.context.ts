@@ -1,7 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { ServiceAuth } from '@valueverse/auth';
 import { AccountChanged, AccountOpened, InvoiceFinalized, InvoicePaid, InvoicePaymentUnmatched, InvoiceVoided, PAYMENT_EVENTS } from '@valueverse/contracts';
-import { type ContextParts, type ContextShape, type FactMeasure, type RawRoutes, registerRefusals, SealedSecrets, type Service } from '@valueverse/platform';
+import { type ContextParts, type ContextShape, type FactMeasure, type RawRoutes, registerRefusals, SealedSecrets, type Service, systemIds } from '@valueverse/platform';
 import { KNOWN_ACCOUNTS, knownAccountsProjector } from './accounts/known-accounts';
 import { KNOWN_INVOICES, knownInvoicesProjector } from './accounts/known-invoices';
 import { ByHandController } from './collection/by-hand.controller';
@@ -26,6 +26,8 @@ import { Sandbox, SANDBOX, sandboxProvider } from './providers/sandbox/sandbox';
 import { SandboxBookController } from './providers/sandbox/sandbox-book.controller';
 import { SandboxController } from './providers/sandbox/sandbox.controller';
 import { SANDBOX_BOOK, SANDBOX_TABLES } from './providers/sandbox/sandbox-tables';
+import { LINK_KEY, LinksController } from './links/links.controller';
+import { linksRoutes } from './links/links.routes';
 import { ReconciliationController } from './reconciliation/reconciliation.controller';
 import { refundJob } from './refunds/refund-jobs';
 import { RefundsController } from './refunds/refunds.controller';
@@ -82,7 +84,7 @@ export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: 
   const meter = providerMeter(service.metrics);
   const providers = new Providers([...own, ...stripe, ...others].map((provider) => guarded(provider, { deadlineMs, meter })));
   return {
-    routes: [webhooksRoutes(service, book)],
+    routes: [webhooksRoutes(service, book), linksRoutes(service, systemIds, deps.secretsKey)],
     parts: {
       consumers: [knownAccountsProjector, knownInvoicesProjector, collector(service.clock)],
       jobs: [...new Attempts(service, providers).jobs, beginAttempt, refundJob(service, providers), disputeJob(providers), handleWebhook(service, book)],
@@ -93,8 +95,8 @@ export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: 
     module: {
       module: PaymentsModule,
       imports: [deps.auth.module],
-      controllers: [MethodsController, SettingsController, SandboxBookController, SandboxController, ProvidersController, WebhooksController, ReconciliationController, RefundsController, ByHandController, PaymentsController],
-      providers: [{ provide: PAYMENTS_SERVICE, useValue: service }, { provide: Providers, useValue: providers }, { provide: Sandbox, useValue: sandbox }, { provide: ProviderBook, useValue: book }],
+      controllers: [MethodsController, SettingsController, SandboxBookController, SandboxController, ProvidersController, WebhooksController, ReconciliationController, RefundsController, LinksController, ByHandController, PaymentsController],
+      providers: [{ provide: PAYMENTS_SERVICE, useValue: service }, { provide: Providers, useValue: providers }, { provide: Sandbox, useValue: sandbox }, { provide: ProviderBook, useValue: book }, { provide: LINK_KEY, useValue: deps.secretsKey }],
     },
   };
 };

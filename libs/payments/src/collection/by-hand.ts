@@ -1,7 +1,7 @@
 import { derivedId, type IdSource, Money, Refused } from '@valueverse/kernel';
 import type { Instruction, Tx } from '@valueverse/event-log';
-import { type Caller, contextOfCaller } from '@valueverse/auth';
-import { rowOf, type Service } from '@valueverse/platform';
+import type { Caller } from '@valueverse/auth';
+import { requestContext, rowOf, type Service } from '@valueverse/platform';
 import { clockOfAccount } from '../accounts/known-accounts';
 import { invoiceIn, type KnownInvoice } from '../accounts/known-invoices';
 import { defaultMethods, methodView, type MethodRow } from '../methods/methods';
@@ -17,10 +17,10 @@ export interface ByHand {
   readonly manual?: { readonly reference: string; readonly receivedAt: string };
 }
 
-interface Parts { readonly tx: Tx; readonly service: Service; readonly ids: IdSource; readonly caller: Caller }
+interface Parts { readonly tx: Tx; readonly service: Service; readonly ids: IdSource; readonly caller: Pick<Caller, 'tenant' | 'actor'> }
 
 /**
- * Pays invoices by hand: with a method, or with money that was seen elsewhere. Refuses with `invoice_not_found`, `currency_mismatch`, `invoice_not_payable` one that is paid or void,
+ * Pays invoices by hand: with a method, or with money that was seen elsewhere. Refuses with `invoice_not_found`, `currency_mismatch`, `invoice_not_payable` one that is paid or void, or more than is due of it,
  * `payment_open` one of which an attempt is under way, `no_payment_method`, and `payment_method_not_found`. Answers the ids of the payments.
  */
 export const payByHand = async (parts: Parts, { shares, currency, methodId, manual }: ByHand): Promise<string[]> => {
@@ -38,7 +38,7 @@ export const payByHand = async (parts: Parts, { shares, currency, methodId, manu
     const { now, clockId } = await clockOfAccount(tx, service, caller.tenant, invoice.accountId);
     const { paymentId, commands } = manual === undefined ? await charge(parts, invoice, amount, methodId, now) : received(parts, invoice, amount, manual, now);
     paymentIds.push(paymentId);
-    instructions.push(...commands.map((command) => ({ decider: paymentDecider, command, context: contextOfCaller(caller, now, clockId) })));
+    instructions.push(...commands.map((command) => ({ decider: paymentDecider, command, context: { tenant: caller.tenant, actor: caller.actor, at: now, clockId, traceparent: requestContext()?.traceparent } })));
   }
   await service.log.execute(tx, instructions);
   return paymentIds;
@@ -55,8 +55,12 @@ const received = ({ caller }: Parts, { invoiceId, accountId, currency }: KnownIn
   ] };
 };
 
-const charge = async ({ tx, caller: { tenant }, ids }: Parts, { invoiceId, accountId, currency, status }: KnownInvoice, amount: Money, methodId: string | undefined, at: string): Promise<{ paymentId: string; commands: PaymentCommand[] }> => {
+const charge = async ({ tx, caller: { tenant }, ids }: Parts, { invoiceId, accountId, currency, status, amountDue }: KnownInvoice, amount: Money, methodId: string | undefined, at: string): Promise<{ paymentId: string; commands: PaymentCommand[] }> => {
   if (status !== 'issued') throw new Refused('invoice_not_payable', `the invoice is ${status}`, '/invoiceId');
+  // Billing may not have heard of it yet: what came in already is not asked for again.
+  const { rows: came } = await tx.query<{ row: PaymentRow }>(`SELECT row FROM payments WHERE tenant = $1 AND invoice_id = $2 AND status = 'succeeded'`, [tenant, invoiceId]);
+  const kept = Money.sum(came.map(({ row }) => Money.parse(row.amount, currency).subtract(Money.parse(row.amountRefunded, currency))), currency);
+  if (kept.add(amount).compare(Money.parse(amountDue, currency)) > 0) throw new Refused('invoice_not_payable', `${kept.toString()} of ${amountDue} ${currency} has come in`, '/amount');
   const chosen = methodId ?? (await defaultMethods(tx, tenant, [accountId])).get(accountId)?.methodId;
   if (chosen === undefined) throw new Refused('no_payment_method', 'the account has no payment method');
   const method = await rowOf<MethodRow>(tx, methodView, chosen);

@@ -29,7 +29,9 @@ export const nextTry = (tries: readonly DeclinedTry[], methods: readonly Method[
   }
   const soft = tries.filter((one) => one.methodId === last.methodId && one.class !== 'hard' && one.class !== 'fraud');
   const first = anchorAt(soft[0]!.at, zone);
-  const due = days.map((day) => periodAt(first, { unit: 'day', count: 1 }, day).from).find((instant) => compareInstants(instant, last.at) > 0);
+  // Each day is tried once, also where a clock was put back.
+  const used = Math.max(0, soft.filter((one) => one.class === 'soft').length - 1);
+  const due = days.slice(used).map((day) => periodAt(first, { unit: 'day', count: 1 }, day).from).find((instant) => compareInstants(instant, last.at) > 0);
   return due === undefined ? undefined : { ...same, retryAt: due };
 };
 

@@ -1,0 +1,63 @@
+import type { Host } from '@valueverse/platform';
+import { PaymentsBed, type PaymentsProcess } from '../payments-bed.spec-kit';
+import { linkToken, readLink } from './link-token';
+import { escaped } from './pay-page';
+
+const AT = '2026-03-01T00:00:00Z';
+const KEY = Buffer.alloc(32, 3);
+const LINK = { tenant: 'org_1:test', invoiceId: 'inv_1', expiresAt: '2026-04-01T00:00:00Z' };
+const TIMEOUT_MS = 60_000;
+let bed: PaymentsBed;
+let process: PaymentsProcess;
+let host: Host;
+let acme: { tenant: string; key: string };
+beforeAll(async () => {
+  bed = await PaymentsBed.make();
+  ({ process, host } = await bed.hosted());
+  acme = await bed.tenant(process);
+}, TIMEOUT_MS);
+afterAll(() => bed.close(), TIMEOUT_MS);
+
+test('a link leads to what it was made for, until it is over; one that was changed leads nowhere', () => {
+  const token = linkToken(LINK, KEY);
+  expect(readLink(token, KEY, AT)).toEqual(LINK);
+  expect(readLink(token, KEY, LINK.expiresAt)).toBeUndefined();
+  expect(readLink(token, Buffer.alloc(32, 4), AT)).toBeUndefined();
+  const other = linkToken({ ...LINK, invoiceId: 'inv_2' }, KEY);
+  for (const forged of [`${other.split('.')[0]!}.${token.split('.')[1]!}`, token.slice(0, -2), `${token}.x`.slice(1), '', '.', 'x.y']) expect(readLink(forged, KEY, AT)).toBeUndefined();
+});
+test('whatever stands in a name is text on the page', () => expect(escaped('<b onclick="x">&\'')).toBe('&lt;b onclick=&quot;x&quot;&gt;&amp;&#39;'));
+
+test('a customer sees what is due and pays with the card on file; the page says how it stands, loads nothing and runs no script', async () => {
+  const accountId = await bed.openAccount(acme.tenant, AT);
+  await bed.attach(process, acme.tenant, accountId, 'tok_declined_expired_card');
+  const invoiceId = await bed.finalize(acme.tenant, accountId, { total: '49.00', at: AT });
+  await bed.payment(process, acme.tenant, invoiceId, 'failed');
+  const made = await host.app.inject({ method: 'POST', url: '/api/v1/payments/links', headers: { authorization: `Bearer ${acme.key}` }, payload: { invoiceId } });
+  expect(made.statusCode).toBe(201);
+  const { path } = made.json<{ path: string }>();
+  const show = async (): Promise<string> => {
+    const page = await host.app.inject({ method: 'GET', url: path });
+    expect(page.statusCode).toBe(200);
+    expect(page.headers['content-security-policy']).toMatch(/^default-src 'none'; style-src 'sha256-[\w+/=]+'; form-action 'self'/);
+    expect(page.body).not.toMatch(/<script|src=|http:|https:/);
+    expect(page.body).toMatch(/<html lang="en">.*<title>.*<main><h1>/s);
+    return page.body;
+  };
+  expect(await show()).toMatch(/<button>Pay 49.00 USD now<\/button>/);
+  await bed.attach(process, acme.tenant, accountId, 'tok_ok');
+  const paid = await host.app.inject({ method: 'POST', url: path, headers: { 'content-type': 'application/x-www-form-urlencoded' }, payload: '' });
+  expect([paid.statusCode, paid.headers.location]).toEqual([303, path]);
+  await bed.paymentsOf(process, acme.tenant, invoiceId, 'succeeded');
+  expect(await show()).toMatch(/This invoice is paid/);
+  // Pressed again, nothing is charged again.
+  await host.app.inject({ method: 'POST', url: path, headers: { 'content-type': 'application/x-www-form-urlencoded' }, payload: '' });
+  expect((await bed.book(process, acme.tenant)).filter(({ status }) => status === 'succeeded')).toHaveLength(1);
+}, TIMEOUT_MS);
+
+test('a link that is not ours, or of an invoice that is not there, is a page that says so', async () => {
+  const page = await host.app.inject({ method: 'GET', url: '/api/v1/payments/pay/x.y' });
+  expect([page.statusCode, page.body]).toEqual([404, expect.stringMatching(/not valid/)]);
+  const made = await host.app.inject({ method: 'POST', url: '/api/v1/payments/links', headers: { authorization: `Bearer ${acme.key}` }, payload: { invoiceId: 'inv_none' } });
+  expect(made.json()).toMatchObject({ code: 'invoice_not_found' });
+}, TIMEOUT_MS);
