@@ -10,7 +10,9 @@ import { nextStep, waitsFor } from './domain/quiet';
 const JOB = 'billing.advance-clock';
 /** One run of the job works for this long and is then offered again, so that its lease cannot end under it. */
 const RUN_MS_MAX = 20_000;
-const PAUSE_MS = 4;
+/** Between two looks: at least, and at most. A look asks every service; while there is work it takes a quarter of the time, so that the work gets the rest. */
+const [PAUSE_MS, PAUSE_MS_MAX] = [4, 100];
+const PAUSE_FOR_LOOK = 3;
 
 /** Begins to move a clock when that was asked for. The job runs by the wall clock: a clock cannot wait for itself. */
 export const clockReactor = (host: BillingHost): Reactor => ({
@@ -44,13 +46,16 @@ class ClockMove {
   /** One look; answers whether the clock has arrived. */
   private async advance(): Promise<boolean> {
     const { tenant, payload: { clockId } } = this.job;
+    const began = performance.now();
     const clock = await this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => rowOf<ClockRow>(tx, clocksModel, clockId));
     if (clock === undefined || clock.status === 'ready') return true;
     const reports = await Promise.all(this.host.reports().map((report) => report.clock(tenant, clockId)));
     const facts = canonicalJson(reports.map(({ appended }) => appended));
-    if (waitsFor(reports, clock.now).length > 0 || facts !== this.quietBefore) {
-      this.quietBefore = waitsFor(reports, clock.now).length > 0 ? undefined : facts;
-      await new Promise((resolve) => { setTimeout(resolve, PAUSE_MS); });
+    const isWaiting = waitsFor(reports, clock.now).length > 0;
+    if (isWaiting || facts !== this.quietBefore) {
+      this.quietBefore = isWaiting ? undefined : facts;
+      const pauseMs = isWaiting ? Math.min(Math.max(PAUSE_MS, (performance.now() - began) * PAUSE_FOR_LOOK), PAUSE_MS_MAX) : PAUSE_MS;
+      await new Promise((resolve) => { setTimeout(resolve, pauseMs); });
       return false;
     }
     this.quietBefore = undefined;
