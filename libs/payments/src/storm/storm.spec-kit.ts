@@ -1,0 +1,171 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Database } from '@valueverse/event-log';
+import { freePorts, systemClock } from '@valueverse/platform';
+import { eventually } from '@valueverse/testing';
+import { MASTER_KEY, PaymentsBed } from '../payments-bed.spec-kit';
+import { chanceOf, type Fault } from '../providers/sandbox/sandbox-faults';
+import { Sandbox } from '../providers/sandbox/sandbox';
+import { bookFaults, type Books } from './oracle.spec-kit';
+
+const ROOT = join(__dirname, '../../../..');
+const MAIN = 'apps/payment-service/dist/main.js';
+const WORKERS = 2;
+const CONNECTIONS = 4;
+const CONVERGE_MS = 180_000;
+const PLANTED_CONVERGE_MS = 20_000;
+const READY_MS = 60_000;
+const PAUSE_MS = { min: 300, spread: 900 };
+const REFUNDS_AT_ONCE = 20;
+const SECRET = 'whsec_of_the_storm_0123456789';
+const TOKENS = ['tok_ok', 'tok_ok', 'tok_ok', 'tok_lost_reply', 'tok_ok_after_2', 'tok_pending_3_days', 'tok_declined_expired_card', 'tok_declined_insufficient_funds'];
+const chance = (fault: Fault['fault'], part: number, more: Partial<Fault> = {}): Fault => ({ fault, chance: part, ...more });
+/** Everything at once. */
+const MIX: readonly Fault[] = [
+  chance('fail_before', 0.04, { operation: 'charge' }), chance('fail_after', 0.04, { operation: 'any' }), chance('lose_request', 0.04, { operation: 'any' }), chance('lose_reply', 0.06, { operation: 'charge' }), chance('rate_limit', 0.04, { operation: 'any' }),
+  chance('hang_after', 0.04, { operation: 'charge', milliseconds: 500 }), { fault: 'hang_before', operation: 'charge', times: 1 }, chance('decline', 0.04, { operation: 'charge', code: 'insufficient_funds' }), chance('processing', 0.04, { operation: 'charge', days: 2 }),
+  chance('fail_after', 0.2, { operation: 'refund' }), chance('refund_fails_later', 0.05, { operation: 'refund', days: 1 }),
+  chance('webhook_late', 0.1, { milliseconds: 400 }), chance('webhook_twice', 0.1), chance('webhook_permuted', 0.2), chance('webhook_dropped', 0.1), chance('webhook_other_account', 0.02), chance('webhook_other_version', 0.02), chance('webhook_unknown_type', 0.02),
+  chance('webhook_wrong_secret', 0.03), chance('webhook_changed', 0.05),
+];
+export interface StormOptions { readonly seed: number; readonly payments: number; readonly kills: number; readonly planted?: string }
+
+/** Two payment services that are killed with -9 again and again, a provider with every fault, and both books in the end. */
+export class PaymentStorm {
+  private readonly workers: (ChildProcess | undefined)[] = [];
+  private readonly folder = mkdtempSync(join(tmpdir(), 'vv-payment-storm-'));
+  private said = '';
+  private sandboxUrl = '';
+  private constructor(private readonly options: StormOptions, private readonly bed: PaymentsBed, private readonly database: Database, private readonly sandbox: Sandbox, private readonly ports: readonly number[], private readonly who: { tenant: string; key: string }) {}
+
+  /** Answers what is wrong in the end; nothing when all is well. */
+  static async run(options: StormOptions): Promise<string[]> {
+    const bed = await PaymentsBed.make();
+    const database = new Database({ url: bed.url, schema: 'payments', connectionsMax: CONNECTIONS });
+    const sandbox = new Sandbox(database, systemClock);
+    sandbox.start();
+    const storm = new PaymentStorm(options, bed, database, sandbox, await freePorts(WORKERS), await bed.tenantIn(database));
+    try {
+      return await storm.blow();
+    } finally {
+      await storm.end();
+    }
+  }
+
+  private async blow(): Promise<string[]> {
+    const { payments, kills, seed } = this.options;
+    const { tenant } = this.who;
+    this.sandboxUrl = await this.sandbox.url;
+    for (let nth = 0; nth < WORKERS; nth++) this.startWorker(nth);
+    await eventually('a worker to be ready', () => fetch(`http://127.0.0.1:${this.ports[0]!}/health/ready`).then(({ ok }) => ok || undefined, () => undefined), { timeoutMs: READY_MS });
+    const accounts = await this.accounts();
+    for (const fault of MIX) await this.sandbox.control(tenant, 'faults', { ...fault, seed });
+    const now = systemClock.now();
+    const amounts = Array.from({ length: payments }, (_, nth) => `${1 + Math.floor(chanceOf(seed, 'amount', nth) * 200)}.${String(nth % 100).padStart(2, '0')}`);
+    const killing = this.killWorkers(kills);
+    const invoices: string[] = [];
+    for (const [nth, total] of amounts.entries()) invoices.push(await this.bed.finalize(tenant, accounts[nth % accounts.length]!, { total, at: now, times: nth % 10 === 0 ? 2 : 1 }));
+    await killing;
+    await this.everyOrderIsSent(invoices.length);
+    await this.sandbox.control(tenant, 'faults/none', {});
+    const late = [...await this.converge(invoices.length)];
+    const asked = await this.refundAtOnce();
+    late.push(...await this.converge(invoices.length));
+    return [...late, ...bookFaults(await this.books(), asked)];
+  }
+
+  /** One account per token, each with its method. */
+  private async accounts(): Promise<string[]> {
+    const settings = await this.ask('PUT', '/api/v1/payments/providers/sandbox', { webhookSecrets: [SECRET] });
+    await this.ask('POST', '/api/v1/payments/sandbox/endpoints', { url: `http://127.0.0.1:${this.ports[0]!}${String(settings['webhookPath'])}`, secret: SECRET });
+    const ids: string[] = [];
+    for (const token of TOKENS) {
+      const accountId = await this.bed.openAccount(this.who.tenant, systemClock.now());
+      await eventually('the method to be attached', () => this.ask('POST', '/api/v1/payments/methods', { accountId, provider: 'sandbox', token }).then(() => true, () => undefined), { timeoutMs: READY_MS });
+      ids.push(accountId);
+    }
+    return ids;
+  }
+
+  private async killWorkers(kills: number): Promise<void> {
+    for (let nth = 0; nth < kills; nth++) {
+      await new Promise((resolve) => { setTimeout(resolve, PAUSE_MS.min + chanceOf(this.options.seed, 'pause', nth) * PAUSE_MS.spread); });
+      const at = Math.floor(chanceOf(this.options.seed, 'worker', nth) * WORKERS);
+      this.workers[at]?.kill('SIGKILL');
+      this.startWorker(at);
+    }
+  }
+
+  /** Faults go on until each payment has met them. */
+  private everyOrderIsSent(wanted: number): Promise<unknown> {
+    return eventually('every order to be sent once', async (saw) => {
+      const { rows: [row] } = await this.database.transaction({ role: 'worker' }, (tx) => tx.query<{ sent: bigint }>(
+        `SELECT count(*) AS sent FROM payments p WHERE tenant = $1 AND json_array_length(row->'attempts') > 0 AND NOT EXISTS (SELECT FROM jobs j WHERE j.tenant = p.tenant AND j.kind = 'payments.run-attempt' AND j.attempt = 0 AND j.payload LIKE '%' || p.key || '%')`, [this.who.tenant]));
+      saw(row);
+      return Number(row!.sent) >= wanted || undefined;
+    }, { timeoutMs: CONVERGE_MS });
+  }
+
+  /** Time goes by, until nothing is due any more; what is not over by then is a fault. */
+  private async converge(wanted: number): Promise<string[]> {
+    const { tenant } = this.who;
+    return eventually<string[]>('every payment to come to its end', async (saw) => {
+      const state = await this.database.transaction({ role: 'worker' }, async (tx) => {
+        // As when leases of the killed are over, and days have passed.
+        await tx.query(`UPDATE jobs SET due_at = clock_timestamp(), not_before = LEAST(not_before, clock_timestamp() + interval '1 second') WHERE tenant = $1 AND due_at > clock_timestamp()`, [tenant]);
+        await tx.query('UPDATE sandbox_objects SET settles_at = clock_timestamp() WHERE tenant = $1 AND settles_at > clock_timestamp()', [tenant]);
+        const { rows: statuses } = await tx.query<{ status: string; count: bigint }>('SELECT status, count(*) FROM payments WHERE tenant = $1 GROUP BY status ORDER BY 1', [tenant]);
+        const { rows: jobs } = await tx.query<{ kind: string; count: bigint; says: string }>('SELECT kind, count(*), min(waits_for) AS says FROM jobs WHERE tenant = $1 GROUP BY kind', [tenant]);
+        return { statuses, jobs };
+      });
+      saw({ ...state, said: this.said.slice(-2_000) });
+      const over = state.statuses.filter(({ status }) => ['succeeded', 'failed', 'cancelled'].includes(status)).reduce((sum, { count }) => sum + Number(count), 0);
+      return (over === wanted && state.statuses.every(({ status }) => ['succeeded', 'failed', 'cancelled'].includes(status)) && state.jobs.length === 0) ? [] : undefined;
+    }, { timeoutMs: this.options.planted === undefined ? CONVERGE_MS : PLANTED_CONVERGE_MS, everyMs: 200 }).catch((error: unknown) => [(error as Error).message]);
+  }
+
+  /** Twenty refunds of one payment at once: answers what was granted of what. */
+  private async refundAtOnce(): Promise<readonly { readonly paid: string; readonly granted: readonly string[] }[]> {
+    const { data } = await this.ask('GET', '/api/v1/payments?status=succeeded&limit=3') as { data: { id: string; amount: string }[] };
+    return Promise.all(data.map(async ({ id, amount }) => {
+      const part = (Number(amount) / 3).toFixed(2);
+      const answers = await Promise.all(Array.from({ length: REFUNDS_AT_ONCE }, (_, nth) => this.ask('POST', `/api/v1/payments/${id}/refunds`, { amount: part, reason: 'storm' }, `${id}-${nth}`).then((body) => [String(body['amount'])], () => [])));
+      return { paid: amount, granted: answers.flat() };
+    }));
+  }
+
+  private books(): Promise<Books> {
+    const { tenant } = this.who;
+    return this.database.transaction({ role: 'worker', readOnly: true }, async (tx) => ({
+      payments: (await tx.query<{ row: Books['payments'][number] }>('SELECT row FROM payments WHERE tenant = $1', [tenant])).rows.map(({ row }) => row),
+      objects: (await tx.query<{ body: string }>('SELECT body FROM sandbox_objects WHERE tenant = $1', [tenant])).rows.map(({ body }) => JSON.parse(body) as Books['objects'][number]),
+      webhooks: (await tx.query<{ body: string }>('SELECT body FROM webhook_inbox WHERE tenant = $1', [tenant])).rows.map(({ body }) => body),
+    }));
+  }
+
+  private async ask(method: 'GET' | 'POST' | 'PUT', path: string, body?: object, key = `${path}-${JSON.stringify(body)}`.replaceAll(/[^\w]/g, '-').slice(0, 200)): Promise<Record<string, unknown>> {
+    const answer = await fetch(`http://127.0.0.1:${this.ports[0]!}${path}`, { method, headers: { authorization: `Bearer ${this.who.key}`, 'idempotency-key': key, 'content-type': 'application/json' }, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${text}`);
+    return JSON.parse(text) as Record<string, unknown>;
+  }
+
+  private startWorker(nth: number): void {
+    const patch = this.options.planted === undefined ? [] : ['--require', join(__dirname, 'planted', `${this.options.planted}.cjs`)];
+    const child = spawn(process.execPath, ['--require', join(__dirname, 'end-with-parent.cjs'), ...patch, join(ROOT, MAIN)], { cwd: ROOT, stdio: ['pipe', 'pipe', 'pipe'], env: {
+      PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', PORT: String(this.ports[nth]), DATABASE_URL: this.bed.url, FEED: 'postgres', FEED_DATABASE_URL: this.bed.url, VV_MASTER_KEY: MASTER_KEY.toString('base64'),
+      VV_OPERATOR_TOKEN: 'operator-token-of-the-storm', VV_SERVICE_TOKEN: 'service-token-of-the-storm', VV_ANCHOR_FILE: join(this.folder, `anchors-${nth}.jsonl`), LOG_LEVEL: 'error', SANDBOX_URL: this.sandboxUrl, DRAIN_MS: '0',
+    } });
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => { this.said = (this.said + chunk.toString()).slice(-20_000); });
+    this.workers[nth] = child;
+  }
+  private async end(): Promise<void> {
+    for (const worker of this.workers) worker?.kill('SIGKILL');
+    await this.sandbox.stop();
+    await this.database.close();
+    await this.bed.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
