@@ -16,7 +16,7 @@ const notRunFile = join(folder, 'not-run.jsonl');
 const environment = { ...process.env, VV_NOT_RUN_FILE: notRunFile, ...(nightly ? { VV_NIGHTLY: '1', VV_SEED: process.env.VV_SEED ?? String(Math.floor(Date.now() / DAY_MS)) } : {}) };
 
 /** Brokers, databases and replicas of all services at once: beside them nothing else is run, or what they wait for would come too late. */
-const WHOLE_MACHINE = ['apps/scenarios/src/(up|replicas|storm|four-processes)\\.scenario', 'libs/platform/src/parts/.*\\.spec'];
+const WHOLE_MACHINE = ['apps/scenarios/src/(up|replicas|storm|four-processes)\\.scenario', 'libs/payments/src/storm/', 'libs/platform/src/parts/.*\\.spec'];
 
 const say = (text) => process.stdout.write(`${text}\n`);
 
