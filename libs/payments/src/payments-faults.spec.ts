@@ -46,6 +46,20 @@ test('F95, B31, B41, B42: a lost answer is looked up under the one key of its at
   expect(await taken()).toBe(3);
 }, TIMEOUT_MS);
 
+test('F96 with a card whose answers are lost: what failed is told when it is asked for again, and the next attempt takes the money once', async () => {
+  const who = await customer('tok_lost_reply');
+  await bed.fault(process, acme.tenant, { fault: 'fail_before', operation: 'charge', times: 1 });
+  const invoiceId = await invoice(who);
+  await eventually('the next attempt to be scheduled', async (saw) => {
+    const row = await payment(invoiceId, 'processing', 'unknown', 'pending');
+    saw(row);
+    return row.nextAttemptAt === null ? undefined : row;
+  });
+  await bed.step(acme.tenant, who.clockId, day(0, 1));
+  expect((await payment(invoiceId, 'succeeded')).attempts).toHaveLength(2);
+  expect(await taken()).toBe(1);
+}, TIMEOUT_MS);
+
 test('F96, B33: a failure that the provider keeps under the key ends the attempt; the next one has a key of its own', async () => {
   const who = await customer('tok_ok');
   await bed.fault(process, acme.tenant, { fault: 'fail_before', operation: 'charge', times: 1 });

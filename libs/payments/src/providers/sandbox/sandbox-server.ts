@@ -25,6 +25,9 @@ const KEY_HOURS = 24;
 const RACES_MAX = 5;
 const TOO_MANY = 429;
 const SERVER_FAULT = 500;
+const SUCCESS = 200;
+/** A fault of the token itself: it strikes where the charge was made. What failed is told, also when it is asked for again. */
+const OWN = 'own';
 const BEGUN: readonly RequestFault[] = ['fail_before', 'fail_after'];
 
 interface Answer { readonly status: number; readonly body: string; readonly replayed?: boolean }
@@ -113,20 +116,20 @@ export class SandboxServer {
     if (has('rate_limit')) return { status: TOO_MANY, body: wireBody(new WireError(TOO_MANY, { type: 'invalid_request_error', code: 'rate_limit', message: 'Too many requests' })), faults: [] };
     if (has('lose_request') || has('hang_before')) return { status: SERVER_FAULT, body: '', faults };
     const stored = key === undefined ? undefined : await storedUnder(tx, tenant, key, fingerprint, request.now);
-    if (stored !== undefined) return { ...stored, faults: faults.filter(({ fault }) => !BEGUN.includes(fault as RequestFault)) };
+    if (stored !== undefined) return { ...stored, faults: faults.filter(({ fault, id: one }) => !BEGUN.includes(fault as RequestFault) && (one !== OWN || stored.status === SUCCESS)) };
     const id = route.path.exec(path)![1] ?? '';
     const came = has('fail_before') ? apiError : await route.run({ book, money, fields, id, key, url: this.address, faults });
-    const answer: Answer = came instanceof WireError ? { status: came.status, body: wireBody(came) } : { status: 200, body: JSON.stringify(came) };
+    const answer: Answer = came instanceof WireError ? { status: came.status, body: wireBody(came) } : { status: SUCCESS, body: JSON.stringify(came) };
     const said = has('fail_after') ? { status: SERVER_FAULT, body: wireBody(apiError) } : answer;
     if (key !== undefined) await keep(tx, request, key, said);
     if (await announce(book, armed) > 0) tx.afterCommit(() => this.webhooks.wake());
-    return { ...said, faults };
+    return { ...said, faults: said.status === SUCCESS ? faults : faults.filter(({ id: fault }) => fault !== OWN) };
   }
 
   private async strike(book: SandboxBook, armed: readonly ArmedFault[], { key, path }: Request, operation: 'charge' | 'refund' | 'read' | 'any', token: string | undefined): Promise<readonly ArmedFault[]> {
     const own = token === undefined || operation !== 'charge' ? undefined : behaviourOf(token);
     const ofToken: ArmedFault[] = [
-      ...(own?.losesReply === true ? [{ id: 'own', fault: 'lose_reply' as const }] : []), ...(own?.answersAfterMs === undefined ? [] : [{ id: 'own', fault: 'hang_after' as const, milliseconds: own.answersAfterMs }]),
+      ...(own?.losesReply === true ? [{ id: OWN, fault: 'lose_reply' as const }] : []), ...(own?.answersAfterMs === undefined ? [] : [{ id: OWN, fault: 'hang_after' as const, milliseconds: own.answersAfterMs }]),
     ];
     if (armed.length === 0) return ofToken;
     const name = key ?? path;
