@@ -2,6 +2,7 @@ import { rebuildAndCompare } from '@valueverse/event-log';
 import type { Host } from '@valueverse/platform';
 import { eventually } from '@valueverse/testing';
 import { doubtfulPayments } from './collection/doubtful-payments';
+import { lockAccounts } from './collection/waiting-invoices';
 import { paymentsShape } from './index';
 import { PaymentsBed, type PaymentsProcess } from './payments-bed.spec-kit';
 
@@ -194,6 +195,57 @@ test('by hand: another currency, an unknown invoice, one that is being collected
   expect((await ask('POST', '', cash, 'cash')).body).toEqual(came.body);
   // Somebody else who sees the same line of the statement books nothing a second time.
   expect((await ask('POST', '', cash, 'another-key')).body.payments.map(({ id }) => id)).toEqual(came.body.payments.map(({ id }) => id));
+}, TIMEOUT_MS);
+
+test('a card that asks for its customer leads to the page of the bank, also where the answer is lost, and back to the invoice; the customer confirms one charge', async () => {
+  const who = await customer('tok_authentication_required');
+  expect(await ask('PUT', '/settings', { publicUrl: 'https://pay.example.com/' })).toMatchObject({ status: 200, body: { publicUrl: 'https://pay.example.com', surplus: 'refund' } });
+  for (const publicUrl of ['pay.example.com', 'ftp://pay.example.com', 'https://pay.example.com/x?y', 'https://a@b', 7]) expect(await ask('PUT', '/settings', { publicUrl })).toMatchObject({ status: 400, body: { errors: [{ pointer: '/publicUrl' }] } });
+  const first = await invoice(who);
+  await bed.fault(process, acme.tenant, { fault: 'lose_reply', operation: 'charge', times: 3 });
+  const second = await invoice(who, '7.00');
+  for (const invoiceId of [first, second]) {
+    const { id, attempts } = await payment(invoiceId, 'requires_action');
+    expect(attempts).toMatchObject([{ status: 'requires_action', url: expect.stringMatching(/\/pay\/pi_/) as string }]);
+    const done = await (await fetch(`${attempts[0]!.url!}/complete`, { method: 'POST' })).text();
+    expect(done).toMatch(/<a href="https:\/\/pay.example.com\/api\/v1\/payments\/pay\/[\w.-]+">Back to your invoice/);
+    expect((await ask('POST', `/sandbox/actions/${id}/complete`)).status).toBe(204);
+    expect((await payment(invoiceId, 'succeeded')).attempts).toHaveLength(1);
+  }
+  expect(await taken()).toBe(2);
+  const refuses = await invoice(who, '8.00');
+  const { id } = await payment(refuses, 'requires_action');
+  expect((await ask('POST', `/sandbox/actions/${id}/fail`)).status).toBe(204);
+  expect((await payment(refuses, 'failed')).attempts).toMatchObject([{ status: 'declined', declineCode: 'payment_intent_authentication_failure', declineClass: 'hard' }]);
+}, TIMEOUT_MS);
+
+test('F62, B58: who pays invoices of two accounts by hand takes the accounts in one order, whatever order the invoices are named in', async () => {
+  const [one, other] = [await customer('tok_requires_action'), await customer('tok_requires_action')];
+  const invoices = [await invoice(one), await invoice(other)];
+  for (const invoiceId of invoices) await payment(invoiceId, 'requires_action');
+  const pays = (order: readonly string[], reference: string) => ask('POST', '', { allocations: order.map((invoiceId) => ({ invoiceId, amount: '1.00' })), manual: { reference, receivedAt: AT } });
+  const { database } = process.service;
+  const accounts = [one.accountId, other.accountId];
+  const { rows } = await database.transaction({ role: 'worker' }, (tx) => tx.query<{ id: string }>('SELECT id FROM unnest($1::text[], $2::text[]) AS a(id, name) ORDER BY hashtextextended(name, 0)', [accounts, accounts.map((id) => JSON.stringify(['collect', acme.tenant, id]))]));
+  const [first, second] = rows.map(({ id }) => id) as [string, string];
+  for (const order of [invoices, [...invoices].reverse()]) {
+    // Somebody holds the account that is taken first: whoever waits for it holds nothing yet, so the other one is free.
+    const [held, release] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+    const holder = database.transaction({ role: 'api', tenant: acme.tenant }, async (tx) => {
+      await lockAccounts(tx, acme.tenant, [first]);
+      held.resolve(undefined);
+      await release.promise;
+    });
+    await held.promise;
+    const paying = pays(order, `by ${order[0]!}`);
+    await eventually('the payment to wait for the account', async () => ((await database.transaction({ role: 'worker' }, (tx) => tx.query(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`))).rowCount === 0 ? undefined : true));
+    await database.transaction({ role: 'api', tenant: acme.tenant }, (tx) => lockAccounts(tx, acme.tenant, [second]));
+    release.resolve(undefined);
+    await holder;
+    expect(await paying).toMatchObject({ status: 201 });
+  }
+  const both = await Promise.all(Array.from({ length: 10 }, (_, nth) => pays(nth % 2 === 0 ? invoices : [...invoices].reverse(), `line ${nth}`)));
+  expect(both.map(({ status }) => status)).toEqual(both.map(() => 201));
 }, TIMEOUT_MS);
 
 test('the book of the provider and ours agree; what was made by hand there is named, and every row can be made again', async () => {

@@ -87,7 +87,7 @@ export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: 
     routes: [webhooksRoutes(service, book), linksRoutes(service, systemIds, deps.secretsKey)],
     parts: {
       consumers: [knownAccountsProjector, knownInvoicesProjector, collector(service.clock)],
-      jobs: [...new Attempts(service, providers).jobs, beginAttempt, refundJob(service, providers), disputeJob(providers), handleWebhook(service, book)],
+      jobs: [...new Attempts(service, { providers, linkKey: deps.secretsKey }).jobs, beginAttempt, refundJob(service, providers), disputeJob(providers), handleWebhook(service, book)],
       workers: [sandbox],
       measures: [PAYMENTS],
       looks: { 'payments in doubt': () => doubtfulPayments(service) },

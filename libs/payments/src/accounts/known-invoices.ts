@@ -34,3 +34,9 @@ export const invoiceIn = async (tx: Tx, tenant: string, invoiceId: string): Prom
   const { rows: [row] } = await tx.query<{ account_id: string | null; currency: string; amount_due: string; status: KnownInvoice['status'] }>('SELECT account_id, currency, amount_due, status FROM known_invoices WHERE tenant = $1 AND invoice_id = $2', [tenant, invoiceId]);
   return row?.account_id == null ? undefined : { invoiceId, accountId: row.account_id, currency: row.currency, amountDue: row.amount_due, status: row.status };
 };
+
+/** The accounts of some invoices, without those that are not known. */
+export const accountsOf = async (tx: Tx, tenant: string, invoiceIds: readonly string[]): Promise<string[]> => {
+  const { rows } = await tx.query<{ account_id: string }>('SELECT DISTINCT account_id FROM known_invoices WHERE tenant = $1 AND invoice_id = ANY($2) AND account_id IS NOT NULL', [tenant, invoiceIds]);
+  return rows.map((row) => row.account_id);
+};

@@ -2,9 +2,9 @@ import { addDuration, derivedId, isBefore, Money, parseInstant } from '@valuever
 import type { NewJob } from '@valueverse/event-log';
 import type { Job, JobHandler, JobResult, Service } from '@valueverse/platform';
 import { customerOf } from '../providers/customers';
-import type { DeclineClass, Found, Providers } from '../providers/provider';
+import type { DeclineClass, Found, Settled } from '../providers/provider';
 import type { PaymentCommand } from './domain/payment';
-import { attemptOf, nextTryOf, openAttemptOf, type OpenAttempt } from './open-attempt';
+import { attemptOf, nextTryOf, openAttemptOf, type Means, type OpenAttempt } from './open-attempt';
 import { paymentDecider } from './payments';
 
 export const RUN_ATTEMPT = 'payments.run-attempt';
@@ -41,20 +41,20 @@ type Run<P> = (job: Job<P>, open: OpenAttempt, signal: AbortSignal) => Promise<J
  * recorded runs again, and then it looks before it sends.
  */
 export class Attempts {
-  constructor(private readonly service: Service, private readonly providers: Providers) {}
+  constructor(private readonly service: Service, private readonly means: Means) {}
 
   get jobs(): readonly JobHandler[] {
     return [
       { kind: RUN_ATTEMPT, run: this.ofOpen<AttemptPayload>((job, open, signal) => this.send(job, open, signal)) },
       // Runs until it knows.
       { kind: LOOK_UP_ATTEMPT, run: this.ofOpen<AttemptPayload>((job, open, signal) => this.lookUp(job, open, signal)) },
-      { kind: FOLLOW_ATTEMPT, run: async (job: Job<FollowPayload>) => this.follow(job, await attemptOf(this.service, this.providers, job), new AbortController().signal) },
+      { kind: FOLLOW_ATTEMPT, run: async (job: Job<FollowPayload>) => this.follow(job, await attemptOf(this.service, this.means, job), new AbortController().signal) },
     ];
   }
 
   private ofOpen<P extends AttemptPayload>(run: Run<P>): (job: Job<P>) => Promise<JobResult> {
     return async (job) => {
-      const open = await openAttemptOf(this.service, this.providers, job);
+      const open = await openAttemptOf(this.service, this.means, job);
       return open === undefined ? { outcome: 'done' } : run(job, open, new AbortController().signal);
     };
   }
@@ -64,9 +64,9 @@ export class Attempts {
     // Nothing was charged yet, whatever became of the customer.
     if (who.status !== 'made') return who.status === 'refused' ? this.declined(job, open, who.code, 'hard') : laterOn(who.reason);
     // An earlier run may have sent the order and died with the answer.
-    const earlier: Found = job.attempt === 1 ? { status: 'absent' } : await this.find(open, who.reference, signal);
+    const earlier: Settled = job.attempt === 1 ? { status: 'absent' } : await this.find(open, who.reference, signal);
     if (earlier.status === 'unknown' || earlier.status === 'unavailable' || earlier.status === 'refused') return laterOn(said(earlier));
-    return this.record(job, open, earlier.status === 'absent' ? await open.provider.charge({ ...open.order, customer: who.reference }, signal) : earlier);
+    return this.record(job, open, earlier.status === 'absent' ? await this.charge(open, who.reference, signal) : earlier);
   }
 
   private async lookUp(job: Job<AttemptPayload>, open: OpenAttempt, signal: AbortSignal): Promise<JobResult> {
@@ -77,11 +77,11 @@ export class Attempts {
     if (found.status === 'unknown' || found.status === 'unavailable' || found.status === 'refused') return stillUnknown(key, said(found));
     if (found.status !== 'absent') return this.record(job, open, found);
     if (isBefore(addDuration(open.attempt.startedAt, KEY_LIVES), job.now)) return this.declined(job, open, 'never_arrived', 'technical');
-    const sent = await open.provider.charge({ ...open.order, customer: who.reference }, signal);
-    if (sent.status !== 'unknown' && sent.status !== 'unavailable') return this.record(job, open, sent);
+    const sent = await this.charge(open, who.reference, signal);
+    if (sent.status !== 'unknown' && sent.status !== 'unavailable' && sent.status !== 'absent') return this.record(job, open, sent);
     // A key that will never be given another answer, with nothing done under it: it is over, and the next attempt has a key of its own.
     const isOver = sent.status === 'unknown' && sent.isReplay === true && (await this.find(open, who.reference, signal)).status === 'absent';
-    return isOver ? this.declined(job, open, 'provider_error', 'technical') : stillUnknown(key, sent.reason);
+    return isOver ? this.declined(job, open, 'provider_error', 'technical') : stillUnknown(key, said(sent));
   }
 
   /** Looks at an attempt that takes days, waits for its customer, or of which a webhook told; also at one that is over: money may have come after all. */
@@ -102,18 +102,18 @@ export class Attempts {
   }
 
   /** How the provider says that an attempt stands; one that is late is ended there. */
-  private async stands(job: Job, one: OpenAttempt, isLate: boolean, signal: AbortSignal): Promise<Found> {
+  private async stands(job: Job, one: OpenAttempt, isLate: boolean, signal: AbortSignal): Promise<Settled> {
     const { attempt, order, provider } = one;
     if (attempt.providerReference !== undefined) {
       const asked = { tenant: order.tenant, now: order.now, reference: attempt.providerReference };
-      return isLate ? provider.cancel(asked, signal) : provider.read(asked, signal);
+      return this.settled(one, await (isLate ? provider.cancel(asked, signal) : provider.read(asked, signal)), signal);
     }
     const who = await this.customer(job, one, signal);
     return who.status === 'made' ? this.find(one, who.reference, signal) : who;
   }
 
   /** What an answer comes to. */
-  private async record(job: Job<AttemptPayload>, open: OpenAttempt, answer: Exclude<Found, { status: 'absent' }>, look = 0): Promise<JobResult> {
+  private async record(job: Job<AttemptPayload>, open: OpenAttempt, answer: Settled, look = 0): Promise<JobResult> {
     const { paymentId, attempt } = job.payload;
     const at = parseInstant(job.now);
     switch (answer.status) {
@@ -125,6 +125,7 @@ export class Attempts {
       case 'processing': return done({ type: 'RecordPending', paymentId, attempt, providerReference: answer.reference, at }, [followJob(job, { paymentId, attempt, look })]);
       case 'requires_action': return done({ type: 'RecordAction', paymentId, attempt, providerReference: answer.reference, url: answer.url, at }, [followJob(job, { paymentId, attempt, look })]);
       case 'unavailable': return laterOn(answer.reason);
+      case 'absent': return laterOn('the provider does not find what it has just been asked for');
       case 'refused': return this.declined(job, open, answer.code, answer.code === 'key_reused' ? 'technical' : 'hard');
       case 'unknown': return done({ type: 'RecordLoss', paymentId, attempt, reason: answer.reason.slice(0, REASON_LENGTH_MAX), at });
     }
@@ -140,7 +141,19 @@ export class Attempts {
   private customer({ tenant, now }: Job, { provider, payment }: OpenAttempt, signal: AbortSignal): ReturnType<typeof customerOf> {
     return customerOf(this.service, provider, { tenant, accountId: payment.accountId, now }, signal);
   }
-  private find({ provider, order, attempt }: OpenAttempt, customer: string, signal: AbortSignal): Promise<Found> {
-    return provider.find({ tenant: order.tenant, now: order.now, key: order.key, customer, since: attempt.startedAt }, signal);
+  private async charge(open: OpenAttempt, customer: string, signal: AbortSignal): Promise<Settled> {
+    return this.settled(open, await open.provider.charge({ ...open.order, customer }, signal), signal);
+  }
+  private async find(open: OpenAttempt, customer: string, signal: AbortSignal): Promise<Settled> {
+    const { provider, order, attempt } = open;
+    return this.settled(open, await provider.find({ tenant: order.tenant, now: order.now, key: order.key, customer, since: attempt.startedAt }, signal), signal);
+  }
+  /** A bank that wants its customer there is given the customer: whoever hears of it first asks, under one key. Nobody is asked for an attempt that is over. */
+  private async settled({ provider, order, attempt }: OpenAttempt, answer: Found, signal: AbortSignal): Promise<Settled> {
+    if (answer.status !== 'needs_customer') return answer;
+    const { reference } = answer;
+    if (attempt.endedAt !== null) return { status: 'declined', code: 'authentication_required', class: 'hard', reference };
+    const { tenant, now, key, token, returnUrl } = order;
+    return provider.confirm({ tenant, now, key, token, returnUrl, reference }, signal);
   }
 }

@@ -3,12 +3,12 @@ import type { Instruction, Tx } from '@valueverse/event-log';
 import type { Caller } from '@valueverse/auth';
 import { requestContext, rowOf, type Service } from '@valueverse/platform';
 import { clockOfAccount } from '../accounts/known-accounts';
-import { invoiceIn, type KnownInvoice } from '../accounts/known-invoices';
+import { accountsOf, invoiceIn, type KnownInvoice } from '../accounts/known-invoices';
 import { defaultMethods, methodView, type MethodRow } from '../methods/methods';
 import { MANUAL } from '../providers/manual';
 import type { PaymentCommand } from './domain/payment';
 import { paymentDecider, type PaymentRow } from './payments';
-import { lockAccount } from './waiting-invoices';
+import { lockAccounts } from './waiting-invoices';
 
 export interface Share { readonly invoiceId: string; readonly amount?: string }
 export interface ByHand {
@@ -25,6 +25,7 @@ interface Parts { readonly tx: Tx; readonly service: Service; readonly ids: IdSo
  */
 export const payByHand = async (parts: Parts, { shares, currency, methodId, manual }: ByHand): Promise<string[]> => {
   const { tx, service, caller } = parts;
+  await lockAccounts(tx, caller.tenant, await accountsOf(tx, caller.tenant, shares.map(({ invoiceId }) => invoiceId)));
   const paymentIds: string[] = [];
   const instructions: Instruction[] = [];
   for (const [nth, share] of shares.entries()) {
@@ -32,7 +33,6 @@ export const payByHand = async (parts: Parts, { shares, currency, methodId, manu
     const invoice = await invoiceIn(tx, caller.tenant, share.invoiceId);
     if (invoice === undefined) throw new Refused('invoice_not_found', 'there is no issued invoice with this id', `${pointer}/invoiceId`);
     if (currency !== undefined && currency !== invoice.currency) throw new Refused('currency_mismatch', `the invoice is in ${invoice.currency}`, '/currency');
-    await lockAccount(tx, caller.tenant, invoice.accountId);
     const amount = Money.parse(share.amount ?? invoice.amountDue, invoice.currency);
     if (!amount.isPositive()) throw new Refused('amount_not_positive', 'an amount above zero is expected', `${pointer}/amount`);
     const { now, clockId } = await clockOfAccount(tx, service, caller.tenant, invoice.accountId);

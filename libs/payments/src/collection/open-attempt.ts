@@ -1,7 +1,8 @@
-import { Money } from '@valueverse/kernel';
+import { addDuration, Money } from '@valueverse/kernel';
 import { type Job, rowOf, type Service } from '@valueverse/platform';
 import { methodsOfAccount, methodView, type MethodRow } from '../methods/methods';
 import type { ChargeOrder, PaymentProvider, Providers } from '../providers/provider';
+import { linkToken, PAY_PATH } from '../links/link-token';
 import { settingsOf } from '../settings/settings';
 import { type DeclinedTry, nextTry } from './domain/retries';
 import type { NextTry } from './domain/payment-command';
@@ -10,24 +11,30 @@ import { type AttemptRow, type PaymentRow, paymentView } from './payments';
 /** An attempt with all that its provider has to be told. */
 export interface OpenAttempt { readonly provider: PaymentProvider; readonly payment: PaymentRow; readonly attempt: AttemptRow; readonly order: Omit<ChargeOrder, 'customer'> }
 
+/** What jobs about attempts need beside the service: those who are asked, and the key that links to pages are signed with. */
+export interface Means { readonly providers: Providers; readonly linkKey: Buffer }
+/** How long the page to which a bank leads its customer back is there. */
+const LINK_LIVES = 'PT720H';
+
 type OfAttempt = Job<{ readonly paymentId: string; readonly attempt: number }>;
 
 /** An attempt, also one that is over. Throws for one that was never started. */
-export const attemptOf = async (service: Service, providers: Providers, { tenant, payload, now }: OfAttempt): Promise<OpenAttempt> => {
-  const { payment, method, attempt } = await service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
+export const attemptOf = async (service: Service, { providers, linkKey }: Means, { tenant, payload, now }: OfAttempt): Promise<OpenAttempt> => {
+  const { payment, method, attempt, publicUrl } = await service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
     const found = await rowOf<PaymentRow>(tx, paymentView, payload.paymentId);
     const one = found?.attempts.find(({ number }) => number === payload.attempt);
-    return { payment: found, attempt: one, method: one === undefined ? undefined : await rowOf<MethodRow>(tx, methodView, one.methodId) };
+    return { payment: found, attempt: one, method: one === undefined ? undefined : await rowOf<MethodRow>(tx, methodView, one.methodId), publicUrl: (await settingsOf(tx, tenant)).publicUrl };
   });
   if (payment === undefined || attempt === undefined || method === undefined) throw new Error(`the attempt ${payload.attempt} of the payment ${payload.paymentId}, or its method, is not there`);
   const provider = providers.find(attempt.provider);
   if (provider === undefined) throw new Error(`the provider ${attempt.provider} is not set up here`);
   const { currency, invoiceId } = payment;
-  return { provider, payment, attempt, order: { tenant, now, key: attempt.providerKey, paymentId: payment.id, amountMinor: Money.parse(payment.amount, currency).minor, currency, token: method.token, description: invoiceId } };
+  const link = linkToken({ tenant, invoiceId, expiresAt: addDuration(attempt.startedAt, LINK_LIVES) }, linkKey);
+  return { provider, payment, attempt, order: { tenant, now, key: attempt.providerKey, paymentId: payment.id, amountMinor: Money.parse(payment.amount, currency).minor, currency, token: method.token, description: invoiceId, returnUrl: `${publicUrl}${PAY_PATH}/${link}` } };
 };
 /** `undefined` when the attempt is over. */
-export const openAttemptOf = async (service: Service, providers: Providers, job: OfAttempt): Promise<OpenAttempt | undefined> => {
-  const found = await attemptOf(service, providers, job);
+export const openAttemptOf = async (service: Service, means: Means, job: OfAttempt): Promise<OpenAttempt | undefined> => {
+  const found = await attemptOf(service, means, job);
   return found.attempt.endedAt === null ? found : undefined;
 };
 

@@ -1,5 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
+export const PAY_PATH = '/api/v1/payments/pay';
+
 /** What a link leads to. Whoever has it may see what is due of this invoice and pay it, and nothing else. */
 export interface PayLink { readonly tenant: string; readonly invoiceId: string; readonly expiresAt: string }
 

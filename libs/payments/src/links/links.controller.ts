@@ -6,8 +6,7 @@ import { Answers, Service, Text, Whole } from '@valueverse/platform';
 import { instant, object, text } from '@valueverse/contracts';
 import { invoiceIn } from '../accounts/known-invoices';
 import { PAYMENTS_SERVICE } from '../tokens';
-import { linkToken } from './link-token';
-import { PAY_PATH } from './links.routes';
+import { linkToken, PAY_PATH } from './link-token';
 
 /** The key that links are signed with. */
 export const LINK_KEY = Symbol('LinkKey');

@@ -5,10 +5,9 @@ import { invoiceIn } from '../accounts/known-invoices';
 import { payByHand } from '../collection/by-hand';
 import type { PaymentRow } from '../collection/payments';
 import { defaultMethods } from '../methods/methods';
-import { type PayLink, readLink } from './link-token';
+import { PAY_PATH, type PayLink, readLink } from './link-token';
 import { noSuchPage, PAGE_HEADERS, payPage, STYLE, type PayPage } from './pay-page';
 
-export const PAY_PATH = '/api/v1/payments/pay';
 const BODY_BYTES_MAX = 1_024;
 const NOT_FOUND = 404;
 const SEE_OTHER = 303;

@@ -7,7 +7,7 @@ export interface ProviderUnderTest {
   readonly provider: PaymentProvider;
   readonly tenant: string;
   readonly now: () => string;
-  readonly tokens: { readonly ok: string; readonly declinedSoft: string; readonly declinedHard: string; readonly unknown: string; readonly needsAction?: string; readonly takesDays?: string };
+  readonly tokens: { readonly ok: string; readonly declinedSoft: string; readonly declinedHard: string; readonly unknown: string; readonly needsAction?: string; readonly needsCustomer?: string; readonly takesDays?: string };
 }
 const { signal } = new AbortController();
 const CENTS = 4_900n;
@@ -23,7 +23,7 @@ export const describeProvider = (name: string, given: () => ProviderUnderTest): 
   });
   const order = async (token: string, more: Partial<ChargeOrder> = {}): Promise<ChargeOrder> => {
     const paymentId = `pay_${randomUUID()}`;
-    return { ...speaking(), key: `pay:${paymentId}:att:1`, paymentId, amountMinor: CENTS, currency: 'USD', customer: await customer(), token, description: 'inv_1', ...more };
+    return { ...speaking(), key: `pay:${paymentId}:att:1`, paymentId, amountMinor: CENTS, currency: 'USD', customer: await customer(), token, description: 'inv_1', returnUrl: 'https://pay.example.com/back', ...more };
   };
   const find = ({ key, customer: of }: ChargeOrder) => given().provider.find({ ...speaking(), key, customer: of, since: given().now() }, signal);
 
@@ -85,6 +85,21 @@ export const describeProvider = (name: string, given: () => ProviderUnderTest): 
       const { reference } = waits;
       expect(await given().provider.cancel({ ...speaking(), reference }, signal)).toMatchObject({ status: 'declined', code: 'cancelled' });
       expect(await find(one)).toMatchObject({ status: 'declined', code: 'cancelled' });
+    });
+    test('a bank that wants its customer there takes nothing; the customer is asked for once per key, and what is confirmed is the same charge', async () => {
+      const { needsCustomer } = given().tokens;
+      if (needsCustomer === undefined) return;
+      const one = await order(needsCustomer);
+      const away = await given().provider.charge(one, signal) as { reference: string };
+      expect(away).toMatchObject({ status: 'needs_customer' });
+      expect(await find(one)).toEqual(away);
+      const ask = { ...speaking(), key: one.key, reference: away.reference, token: one.token, returnUrl: one.returnUrl };
+      const asked = await given().provider.confirm(ask, signal);
+      expect(asked).toMatchObject({ status: 'requires_action', reference: away.reference, url: expect.stringMatching(/^http/) as string });
+      expect(await given().provider.confirm(ask, signal)).toEqual(asked);
+      expect(await given().provider.confirm({ ...ask, key: `${one.key}:other` }, signal)).toEqual(asked);
+      expect(await find(one)).toEqual(asked);
+      expect(await given().provider.confirm({ ...ask, reference: 'pi_ofnobody', key: `${one.key}:nobody` }, signal)).toEqual({ status: 'absent' });
     });
     test('money that takes days is on its way', async () => {
       const { takesDays } = given().tokens;

@@ -21,7 +21,11 @@ export interface ChargeOrder extends Speaking {
   readonly token: string;
   /** What the payer's statement and the provider's dashboard show: the id of the invoice. */
   readonly description: string;
+  /** Where the page of a bank leads the customer back to. */
+  readonly returnUrl: string;
 }
+/** A charge whose bank wants the customer there: it is asked for again, with the customer. `key` is the one of the attempt. */
+export interface ConfirmOrder extends ReferenceOrder { readonly key: string; readonly token: string; readonly returnUrl: string }
 /** Where to look for what became of a key: what the customer was charged from this instant on. */
 export interface FindOrder extends Speaking { readonly key: string; readonly customer: string; readonly since: string }
 export interface RefundOrder extends Speaking { readonly key: string; readonly refundId: string; readonly reference: string; readonly amountMinor: bigint }
@@ -40,12 +44,17 @@ export interface Taken { readonly status: 'succeeded'; readonly reference: strin
 export type ChargeOutcome =
   | Taken
   | { readonly status: 'declined'; readonly code: string; readonly class: DeclineClass; readonly reference?: string }
+  /** The bank takes it only with its customer there: nothing was done, and `confirm` asks for it. */
+  | { readonly status: 'needs_customer'; readonly reference: string }
   /** The money is on its way and arrives, or not, within days. */
   | { readonly status: 'processing'; readonly reference: string }
   /** The customer has to confirm it, at `url`. */
   | { readonly status: 'requires_action'; readonly reference: string; readonly url: string };
 /** What became of a key or a reference; `absent` is proof that nothing was done under it. */
 export type Found = ChargeOutcome | { readonly status: 'absent' } | NoAnswer;
+
+/** What is left of an answer when the customer was asked for where the bank wanted it. */
+export type Settled = Exclude<Found, { readonly status: 'needs_customer' }>;
 
 export type RefundOutcome =
   | { readonly status: 'succeeded'; readonly reference: string; readonly amountMinor: bigint; readonly currency: string }
@@ -81,6 +90,8 @@ export interface PaymentProvider {
   find(order: FindOrder, signal: AbortSignal): Promise<Found>;
   /** What a charge has come to by now. */
   read(order: ReferenceOrder, signal: AbortSignal): Promise<Found>;
+  /** Asks for a charge that `needs_customer` with the customer there: as a rule it `requires_action` then. Once per key, however often it is sent. */
+  confirm(order: ConfirmOrder, signal: AbortSignal): Promise<Settled>;
   /** Ends a charge that waits for its customer. One that has succeeded meanwhile says so. */
   cancel(order: ReferenceOrder, signal: AbortSignal): Promise<Found>;
   refund(order: RefundOrder, signal: AbortSignal): Promise<RefundOutcome | NoAnswer>;

@@ -8,8 +8,10 @@ export interface PaymentSettings {
   readonly retryDays: readonly number[];
   /** What becomes of money for an invoice of which nothing is due any more, where we took it by ourselves: given back, or kept for the account. */
   readonly surplus: 'refund' | 'keep';
+  /** Where customers reach this installation: the pages at which they pay, and to which the page of a bank leads back. */
+  readonly publicUrl: string;
 }
-const DEFAULTS: PaymentSettings = { retryDays: RETRY_DAYS, surplus: 'refund' };
+const DEFAULTS: PaymentSettings = { retryDays: RETRY_DAYS, surplus: 'refund', publicUrl: 'http://localhost:8000' };
 
 export const PAYMENT_SETTINGS: Migration = {
   number: 112, name: 'settings of payments', sql: (schema) => `

@@ -15,7 +15,7 @@ export interface Asked {
   readonly url: string;
   readonly faults: readonly ArmedFault[];
 }
-interface Route { readonly method: 'GET' | 'POST'; readonly path: RegExp; readonly operation: Operation; readonly run: (asked: Asked) => Promise<unknown> }
+export interface Route { readonly method: 'GET' | 'POST'; readonly path: RegExp; readonly operation: Operation; readonly run: (asked: Asked) => Promise<unknown> }
 
 const LIMIT_DEFAULT = 10;
 const LIMIT_MAX = 100;
@@ -66,9 +66,15 @@ const charge = async ({ book, money, fields, key, url, faults }: Asked): Promise
   const customer = textOf(fields, 'customer') ?? null;
   if (customer !== null && await book.get('customer', customer) === undefined) throw missing('customer', 'customer');
   const intent = await money.charge({
-    amount: amountOf(fields, 'amount'), currency, customer, token, description: textOf(fields, 'description') ?? null, metadata: textsOf(fields, 'metadata'), key, actionUrl: (id) => `${url}/pay/${id}`,
+    amount: amountOf(fields, 'amount'), currency, customer, token, description: textOf(fields, 'description') ?? null, metadata: textsOf(fields, 'metadata'), key,
+    offSession: textOf(fields, 'off_session') === 'true', returnUrl: textOf(fields, 'return_url') ?? null, actionUrl: (id) => `${url}/pay/${id}`,
   }, behaviourFor(token, faults));
   return intent instanceof WireError ? intent : expanded(book, intent, fields);
+};
+const confirm = async ({ money, fields, id, url }: Asked): Promise<unknown> => {
+  const token = textOf(fields, 'payment_method') ?? '';
+  behaviourFor(token, []);
+  return money.confirm(id, token, { returnUrl: textOf(fields, 'return_url') ?? null, actionUrl: (one) => `${url}/pay/${one}` });
 };
 const customer = async ({ book, fields, key }: Asked): Promise<Customer> => {
   const made: Customer = { id: book.id('cus'), object: 'customer', created: book.seconds, livemode: false, metadata: textsOf(fields, 'metadata') };
@@ -104,6 +110,7 @@ export const ROUTES: readonly Route[] = [
   { method: 'POST', path: /^\/v1\/payment_intents$/, operation: 'charge', run: charge },
   { method: 'GET', path: /^\/v1\/payment_intents$/, operation: 'read', run: (asked) => list(asked, 'payment_intent', textOf(asked.fields, 'customer')) },
   { method: 'GET', path: /^\/v1\/payment_intents\/(\w+)$/, operation: 'read', run: async (asked) => expanded(asked.book, await known(asked, 'payment_intent'), asked.fields) },
+  { method: 'POST', path: /^\/v1\/payment_intents\/(\w+)\/confirm$/, operation: 'charge', run: confirm },
   { method: 'POST', path: /^\/v1\/payment_intents\/(\w+)\/cancel$/, operation: 'any', run: ({ money, id }) => money.complete(id, 'cancel') },
   { method: 'POST', path: /^\/v1\/refunds$/, operation: 'refund', run: refund },
   { method: 'GET', path: /^\/v1\/refunds$/, operation: 'read', run: (asked) => list(asked, 'refund', textOf(asked.fields, 'payment_intent')) },

@@ -34,6 +34,16 @@ const FRACTION_BYTES = 6;
 export const chanceOf = (...parts: readonly (string | number)[]): number =>
   createHash('sha256').update(JSON.stringify(parts)).digest().readUIntBE(0, FRACTION_BYTES) / 2 ** (8 * FRACTION_BYTES);
 
+/** Which throw of the dice an order is: the nth that looks like it, in the order in which they came. Ids are made anew each time and say nothing. */
+export class Dice {
+  private readonly thrown = new Map<string, number>();
+  nth(name: string): number {
+    const nth = (this.thrown.get(name) ?? 0) + 1;
+    this.thrown.set(name, nth);
+    return nth;
+  }
+}
+
 /** The faults that hit a request, or a delivery: `name` and `nth` say which one it is, for the dice. */
 export const faultsOf = (armed: readonly ArmedFault[], { operation, token, name, nth }: { readonly operation: Operation; readonly token?: string | undefined; readonly name: string; readonly nth: number }): readonly ArmedFault[] =>
   armed.filter((one) => (one.operation === undefined || one.operation === 'any' || one.operation === operation) && (one.token === undefined || one.token === token)

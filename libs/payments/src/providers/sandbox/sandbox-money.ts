@@ -8,12 +8,16 @@ const EVIDENCE_DAYS = 7;
 /** What is counted as one customer's history for a token that declines a few times first. */
 const HISTORY_MAX = 100;
 const MESSAGES: Readonly<Record<string, string>> = {
-  insufficient_funds: 'Your card has insufficient funds.', expired_card: 'Your card has expired.', fraudulent: 'Your card was declined.',
+  authentication_required: 'Your card was declined. This transaction requires authentication.', insufficient_funds: 'Your card has insufficient funds.', expired_card: 'Your card has expired.', fraudulent: 'Your card was declined.',
 };
+/** Declines that are their own error; all others are `card_declined`, with the code of the bank beside it. */
+const OWN_CODES: readonly string[] = ['expired_card', 'authentication_required'];
 const later = (now: string, days: number): string => new Date(Date.parse(now) + days * DAY_SECONDS * 1_000).toISOString();
-const errorOf = (code: string): PaymentError => ({ type: 'card_error', code: code === 'expired_card' ? code : 'card_declined', decline_code: code, message: MESSAGES[code] ?? 'Your card was declined.' });
+const errorOf = (code: string): PaymentError => ({ type: 'card_error', code: OWN_CODES.includes(code) ? code : 'card_declined', decline_code: code, message: MESSAGES[code] ?? 'Your card was declined.' });
 
-export interface NewIntent { readonly amount: number; readonly currency: string; readonly customer: string | null; readonly token: string; readonly description: string | null; readonly metadata: Readonly<Record<string, string>>; readonly key: string | undefined; readonly actionUrl: (id: string) => string }
+const redirectTo = (url: string, returnUrl: string | null): Intent['next_action'] => ({ type: 'redirect_to_url', redirect_to_url: { url, return_url: returnUrl } });
+
+export interface NewIntent { readonly amount: number; readonly currency: string; readonly customer: string | null; readonly token: string; readonly description: string | null; readonly metadata: Readonly<Record<string, string>>; readonly key: string | undefined; readonly offSession: boolean; readonly returnUrl: string | null; readonly actionUrl: (id: string) => string }
 
 /** What moves money at the sandbox: every change of its book is one of these. */
 export class SandboxMoney {
@@ -26,15 +30,16 @@ export class SandboxMoney {
     const base = { id, object: 'payment_intent', created: this.book.seconds, livemode: false, amount, currency, customer, payment_method: token, description, metadata } as const;
     const blank = { ...base, amount_received: 0, latest_charge: null, next_action: null, last_payment_error: null } as const;
     const saved = { parent: customer, key };
-    const decline = behaviour.decline !== undefined && await this.declinesStill(order, behaviour) ? errorOf(behaviour.decline) : undefined;
+    const away = behaviour.needsCustomer === true && order.offSession ? errorOf('authentication_required') : undefined;
+    const decline = away ?? (behaviour.decline !== undefined && await this.declinesStill(order, behaviour) ? errorOf(behaviour.decline) : undefined);
     if (decline !== undefined) {
       const intent: Intent = { ...blank, status: 'requires_payment_method', last_payment_error: decline };
       await this.book.put({ ...saved, object: intent });
       this.book.happened('payment_intent.payment_failed', intent);
       return new WireError(402, { ...decline, payment_intent: intent });
     }
-    if (behaviour.needsAction === true) {
-      const intent: Intent = { ...blank, status: 'requires_action', next_action: { type: 'redirect_to_url', redirect_to_url: { url: order.actionUrl(id), return_url: null } } };
+    if (behaviour.needsAction === true || behaviour.needsCustomer === true) {
+      const intent: Intent = { ...blank, status: 'requires_action', next_action: redirectTo(order.actionUrl(id), order.returnUrl) };
       await this.book.put({ ...saved, object: intent });
       this.book.happened('payment_intent.requires_action', intent);
       return intent;
@@ -46,6 +51,17 @@ export class SandboxMoney {
       return intent;
     }
     return this.take({ ...blank, status: 'processing' }, saved, behaviour.disputedAfterDays);
+  }
+
+  /** Asks the customer of an intent that was declined while the customer was away. */
+  async confirm(id: string, token: string, { returnUrl, actionUrl }: Pick<NewIntent, 'returnUrl' | 'actionUrl'>): Promise<Intent> {
+    const intent = await this.book.get('payment_intent', id, true);
+    if (intent === undefined) throw missing('payment_intent', 'intent');
+    if (intent.status !== 'requires_payment_method') throw invalid(`You cannot confirm this PaymentIntent because it has a status of ${intent.status}.`, undefined, 'payment_intent_unexpected_state');
+    const asked: Intent = { ...intent, payment_method: token, status: 'requires_action', last_payment_error: null, next_action: redirectTo(actionUrl(id), returnUrl) };
+    await this.book.put({ object: asked, parent: intent.customer });
+    this.book.happened('payment_intent.requires_action', asked);
+    return asked;
   }
 
   /** Takes the money of an intent that waited, or ends it. One that is over stays as it is. */

@@ -5,7 +5,7 @@ export interface Intent extends Base {
   readonly object: 'payment_intent'; readonly amount: number; readonly amount_received: number; readonly currency: string; readonly customer: string | null; readonly payment_method: string; readonly description: string | null;
   readonly status: 'requires_payment_method' | 'requires_action' | 'processing' | 'succeeded' | 'canceled';
   readonly metadata: Readonly<Record<string, string>>; readonly latest_charge: string | null;
-  readonly next_action: { readonly type: 'redirect_to_url'; readonly redirect_to_url: { readonly url: string; readonly return_url: null } } | null; readonly last_payment_error: PaymentError | null;
+  readonly next_action: { readonly type: 'redirect_to_url'; readonly redirect_to_url: { readonly url: string; readonly return_url: string | null } } | null; readonly last_payment_error: PaymentError | null;
 }
 export interface Charge extends Base {
   readonly object: 'charge'; readonly amount: number; readonly amount_captured: number; readonly amount_refunded: number; readonly currency: string; readonly customer: string | null; readonly payment_intent: string; readonly payment_method: string;

@@ -9,20 +9,24 @@ import { announce } from './sandbox-webhooks';
 const PATH = /^\/pay\/(pi_[0-9a-f]{32})(?:\/(complete|fail))?$/;
 const HEADERS = { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store', 'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'" };
 
-const pageOf = (id: string, says: string, open: boolean): string => `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Your bank asks</title><meta name="viewport" content="width=device-width"></head>
-<body><main><h1>Your bank asks</h1><p>${says}</p>${open ? `<form method="post" action="/pay/${id}/complete"><button>Confirm the payment</button></form><form method="post" action="/pay/${id}/fail"><button>Refuse it</button></form>` : ''}</main></body></html>`;
+const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+const escaped = (text: string): string => text.replaceAll(/[&<>"]/g, (one) => ESCAPES[one]!);
+const pageOf = (id: string, says: string, open: boolean, back?: string): string => `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Your bank asks</title><meta name="viewport" content="width=device-width"></head>
+<body><main><h1>Your bank asks</h1><p>${says}</p>${open ? `<form method="post" action="/pay/${id}/complete"><button>Confirm the payment</button></form><form method="post" action="/pay/${id}/fail"><button>Refuse it</button></form>` : back === undefined ? '' : `<p><a href="${escaped(back)}">Back to your invoice</a></p>`}</main></body></html>`;
 
 export const payPage = async (database: Database, clock: Clock, message: IncomingMessage, response: ServerResponse): Promise<void> => {
   const [, id, act] = PATH.exec(message.url ?? '') ?? [];
   const owner = id === undefined ? undefined : await database.transaction({ role: 'worker' }, async (tx) => (await tx.query<{ tenant: string }>('SELECT tenant FROM sandbox_objects WHERE id = $1', [id])).rows[0]?.tenant);
   if (id === undefined || owner === undefined) { response.writeHead(404, HEADERS).end(pageOf('', 'There is no such payment.', false)); return; }
-  const intent = await database.transaction({ role: 'api', tenant: owner }, async (tx) => {
+  const { intent, back } = await database.transaction({ role: 'api', tenant: owner }, async (tx) => {
     const book = new SandboxBook(tx, owner, clock.now());
-    if (act === undefined || message.method !== 'POST') return book.get('payment_intent', id);
+    const before = await book.get('payment_intent', id);
+    const back = before?.next_action?.redirect_to_url.return_url ?? '';
+    if (act === undefined || message.method !== 'POST') return { intent: before, back };
     const done = await new SandboxMoney(book).complete(id, act as 'complete' | 'fail');
-    await announce(book, []);
-    return done;
+    await announce(book);
+    return { intent: done, back };
   });
   const isOpen = intent?.status === 'requires_action';
-  response.writeHead(200, HEADERS).end(pageOf(id, isOpen ? `Do you confirm a payment of ${intent.amount} (${intent.currency}, in its smallest unit)?` : 'Thank you. This payment needs nothing more of you.', isOpen));
+  response.writeHead(200, HEADERS).end(pageOf(id, isOpen ? `Do you confirm a payment of ${intent.amount} (${intent.currency}, in its smallest unit)?` : 'Thank you. This payment needs nothing more of you.', isOpen, /^https?:\/\//.test(back) ? back : undefined));
 };

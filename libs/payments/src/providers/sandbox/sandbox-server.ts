@@ -3,9 +3,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '@valueverse/kernel';
 import type { Database, Tx } from '@valueverse/event-log';
-import { CONTROLS, ROUTES } from './sandbox-api';
+import { CONTROLS, type Route, ROUTES } from './sandbox-api';
 import { SandboxBook } from './sandbox-book';
-import { type ArmedFault, faultsOf, type RequestFault } from './sandbox-faults';
+import { type ArmedFault, Dice, faultsOf, type RequestFault } from './sandbox-faults';
 import { type Fields, readForm, textOf } from './sandbox-form';
 import { SandboxMoney } from './sandbox-money';
 import { WireError } from './sandbox-objects';
@@ -42,7 +42,7 @@ const apiError = new WireError(SERVER_FAULT, { type: 'api_error', message: 'An u
 export class SandboxServer {
   private readonly server: Server;
   private readonly webhooks: SandboxWebhooks;
-  private readonly seen = new Map<string, number>();
+  private readonly dice = new Dice();
   private address = '';
 
   constructor(private readonly database: Database, private readonly clock: Clock) {
@@ -111,7 +111,7 @@ export class SandboxServer {
     const route = control ?? ROUTES.find((one) => one.path.test(path) && one.method === method);
     if (route === undefined) throw new WireError(404, { type: 'invalid_request_error', message: `Unrecognized request URL (${method}: ${path})` });
     const token = textOf(fields, 'payment_method');
-    const faults = control === undefined ? await this.strike(book, armed, request, route.operation, token) : [];
+    const faults = control === undefined ? await this.strike(book, armed, request, route, token) : [];
     const has = (name: RequestFault): boolean => faults.some(({ fault }) => fault === name);
     if (has('rate_limit')) return { status: TOO_MANY, body: wireBody(new WireError(TOO_MANY, { type: 'invalid_request_error', code: 'rate_limit', message: 'Too many requests' })), faults: [] };
     if (has('lose_request') || has('hang_before')) return { status: SERVER_FAULT, body: '', faults };
@@ -122,19 +122,19 @@ export class SandboxServer {
     const answer: Answer = came instanceof WireError ? { status: came.status, body: wireBody(came) } : { status: SUCCESS, body: JSON.stringify(came) };
     const said = has('fail_after') ? { status: SERVER_FAULT, body: wireBody(apiError) } : answer;
     if (key !== undefined) await keep(tx, request, key, said);
-    if (await announce(book, armed) > 0) tx.afterCommit(() => this.webhooks.wake());
+    if (await announce(book, armed, this.dice) > 0) tx.afterCommit(() => this.webhooks.wake());
     return { ...said, faults: said.status === SUCCESS ? faults : faults.filter(({ id: fault }) => fault !== OWN) };
   }
 
-  private async strike(book: SandboxBook, armed: readonly ArmedFault[], { key, path }: Request, operation: 'charge' | 'refund' | 'read' | 'any', token: string | undefined): Promise<readonly ArmedFault[]> {
+  private async strike(book: SandboxBook, armed: readonly ArmedFault[], { tenant, fields }: Request, { operation, path }: Route, token: string | undefined): Promise<readonly ArmedFault[]> {
     const own = token === undefined || operation !== 'charge' ? undefined : behaviourOf(token);
     const ofToken: ArmedFault[] = [
       ...(own?.losesReply === true ? [{ id: OWN, fault: 'lose_reply' as const }] : []), ...(own?.answersAfterMs === undefined ? [] : [{ id: OWN, fault: 'hang_after' as const, milliseconds: own.answersAfterMs }]),
     ];
     if (armed.length === 0) return ofToken;
-    const name = key ?? path;
-    const nth = (this.seen.get(name) ?? 0) + 1;
-    this.seen.set(name, nth);
+    // What an order is about, without any id: a seed makes the same faults again.
+    const name = [path.source, token, textOf(fields, 'amount'), textOf(fields, 'currency')].join(' ');
+    const nth = this.dice.nth(`${tenant} ${name}`);
     const hit: ArmedFault[] = [];
     for (const one of faultsOf(armed, { operation, token, name, nth })) if (!one.fault.startsWith('webhook') && await book.spend(one)) hit.push(one);
     return [...ofToken, ...hit];

@@ -4,6 +4,8 @@ export interface Behaviour {
   readonly decline?: string;
   /** Declined so often before it works. */
   readonly declineTimes?: number;
+  /** Declined with `authentication_required` while the customer is away; with the customer there it has to be confirmed. */
+  readonly needsCustomer?: boolean;
   /** The customer has to confirm it. */
   readonly needsAction?: boolean;
   /** The money arrives so many days later. */
@@ -23,6 +25,7 @@ const TOKENS: Readonly<Record<string, Behaviour>> = {
   tok_declined_expired_card: { decline: 'expired_card' },
   tok_declined_fraud: { decline: 'fraudulent' },
   tok_requires_action: { needsAction: true },
+  tok_authentication_required: { needsCustomer: true },
   tok_ok_after_2: { decline: 'insufficient_funds', declineTimes: 2 },
   tok_lost_reply: { losesReply: true },
   tok_slow: { answersAfterMs: SLOW_MS },

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { type Database, Loop } from '@valueverse/event-log';
 import type { Endpoint, SandboxBook } from './sandbox-book';
-import { chanceOf, faultsOf, WEBHOOK_FAULTS, type ArmedFault } from './sandbox-faults';
+import { chanceOf, type Dice, faultsOf, WEBHOOK_FAULTS, type ArmedFault } from './sandbox-faults';
 import { STRIPE_VERSION } from '../stripe/stripe-version';
 
 const AT_ONCE = 16;
@@ -24,12 +24,14 @@ export const signatureOf = (body: string, secrets: readonly string[], seconds: n
 interface Delivery { readonly id: string; readonly tenant: string; readonly body: string; readonly faults: string; readonly attempt: number; readonly url: string; readonly secrets: string }
 
 /** Writes what is to be delivered, in the transaction of what happened: late, twice or not at all where faults say so. */
-export const announce = async (book: SandboxBook, armed: readonly ArmedFault[]): Promise<number> => {
+export const announce = async (book: SandboxBook, armed: readonly ArmedFault[] = [], dice?: Dice): Promise<number> => {
   const endpoints = book.events.length === 0 ? [] : await book.endpoints();
   if (endpoints.length === 0) return 0;
-  const rows = book.events.flatMap(({ type, object }, nth) => {
+  const rows = book.events.flatMap(({ type, object }) => {
     const id = book.id('evt');
-    const faults = faultsOf(armed, { operation: 'any', name: `${type} ${object.id}`, nth }).filter(({ fault }) => (WEBHOOK_FAULTS as readonly string[]).includes(fault));
+    const name = `${type} ${'amount' in object ? object.amount : ''}`;
+    const nth = dice?.nth(`${book.tenant} ${name}`) ?? 1;
+    const faults = faultsOf(armed, { operation: 'any', name, nth }).filter(({ fault }) => (WEBHOOK_FAULTS as readonly string[]).includes(fault));
     const has = (name: ArmedFault['fault']): ArmedFault | undefined => faults.find(({ fault }) => fault === name);
     if (has('webhook_dropped') !== undefined) return [];
     const event = {
@@ -37,7 +39,7 @@ export const announce = async (book: SandboxBook, armed: readonly ArmedFault[]):
       type: has('webhook_unknown_type') === undefined ? type : OTHER.type, account: has('webhook_other_account') === undefined ? book.tenant : OTHER.account, data: { object },
     };
     const permuted = has('webhook_permuted');
-    const lateMs = (has('webhook_late') === undefined ? 0 : has('webhook_late')!.milliseconds ?? LATE_MS) + (permuted === undefined ? 0 : chanceOf(permuted.seed ?? 0, 'order', id) * (permuted.milliseconds ?? PERMUTED_MS));
+    const lateMs = (has('webhook_late') === undefined ? 0 : has('webhook_late')!.milliseconds ?? LATE_MS) + (permuted === undefined ? 0 : chanceOf(permuted.seed ?? 0, 'order', name, nth) * (permuted.milliseconds ?? PERMUTED_MS));
     const marks = faults.map(({ fault }) => fault).join(',');
     return endpoints.flatMap((endpoint) => Array.from({ length: has('webhook_twice') === undefined ? 1 : 2 }, (_, copy) => ({ id: `${id}:${endpoint.id}:${copy}`, endpoint: endpoint.id, body: JSON.stringify(event), marks, lateMs: Math.round(lateMs) })));
   });

@@ -6,6 +6,7 @@ import { describeOnStripeMock } from './stripe-mock.spec-kit';
 import { StripeProvider } from './stripe-provider';
 
 const { signal } = new AbortController();
+const RETURN_URL = 'https://pay.example.com/back';
 const TENANT = 'org_1:test';
 let bed: SandboxBed;
 let nth = 0;
@@ -17,13 +18,13 @@ afterAll(() => bed.close(), 30_000);
 const speaking = () => ({ tenant: TENANT, now: systemClock.now() });
 const order = async (token = 'tok_ok'): Promise<ChargeOrder> => {
   const made = await bed.provider.customer({ ...speaking(), accountId: `acc_${nth += 1}` }, signal) as { reference: string };
-  return { ...speaking(), key: `pay:${nth}:att:1`, paymentId: `pay_${nth}`, amountMinor: 1_000n, currency: 'USD', customer: made.reference, token, description: 'inv_1' };
+  return { ...speaking(), key: `pay:${nth}:att:1`, paymentId: `pay_${nth}`, amountMinor: 1_000n, currency: 'USD', customer: made.reference, token, description: 'inv_1', returnUrl: RETURN_URL };
 };
 const found = ({ key, customer, now }: ChargeOrder) => bed.provider.find({ ...speaking(), key, customer, since: now }, signal);
 
 describeProvider('the adapter of Stripe, on a socket, against the sandbox', () => ({
   provider: bed.provider, tenant: 'org_kit:test', now: () => systemClock.now(),
-  tokens: { ok: 'tok_ok', declinedSoft: 'tok_declined_insufficient_funds', declinedHard: 'tok_declined_expired_card', unknown: 'tok_ofnobody', needsAction: 'tok_requires_action', takesDays: 'tok_pending_3_days' },
+  tokens: { ok: 'tok_ok', declinedSoft: 'tok_declined_insufficient_funds', declinedHard: 'tok_declined_expired_card', unknown: 'tok_ofnobody', needsAction: 'tok_requires_action', needsCustomer: 'tok_authentication_required', takesDays: 'tok_pending_3_days' },
 }));
 
 describe('what goes wrong on the way', () => {
@@ -67,6 +68,22 @@ describe('what goes wrong on the way', () => {
     // Which is why it is looked for before it is sent again.
     expect(await bed.provider.charge({ ...one, now: later }, signal)).toMatchObject({ status: 'succeeded' });
   });
+  test('a seed makes the same faults of the same orders, whatever their ids are; another seed makes others', async () => {
+    const outcomes = async (tenant: string, seed: number): Promise<string[]> => {
+      const who = { tenant, now: systemClock.now() };
+      const made = await bed.provider.customer({ ...who, accountId: `acc_${nth += 1}` }, signal) as { reference: string };
+      for (const fault of ['fail_before', 'decline', 'rate_limit'] as const) await bed.fault(tenant, { fault, operation: 'charge', chance: 0.2, seed });
+      const said: string[] = [];
+      for (let cents = 1; cents <= 24; cents++) {
+        said.push((await bed.provider.charge({ ...who, key: `pay:${nth += 1}:att:1`, paymentId: `pay_${nth}`, amountMinor: BigInt(cents), currency: 'USD', customer: made.reference, token: 'tok_ok', description: 'inv_1', returnUrl: RETURN_URL }, signal)).status);
+      }
+      return said;
+    };
+    const first = await outcomes('org_dice_1:test', 7);
+    expect(new Set(first)).toEqual(new Set(['succeeded', 'declined', 'unknown', 'unavailable']));
+    expect(await outcomes('org_dice_2:test', 7)).toEqual(first);
+    expect(await outcomes('org_dice_3:test', 8)).not.toEqual(first);
+  });
   test('a token that fails twice and then works, and money that arrives on its day', async () => {
     const twice = await order('tok_ok_after_2');
     const tries = [];
@@ -85,11 +102,11 @@ describeOnStripeMock('every request against Stripe\'s own description of its int
   const at = { tenant: TENANT, now: '2026-01-01T00:00:00Z' };
   test('none is refused', async () => {
     const stripe = provider();
-    const charge: ChargeOrder = { ...at, key: 'pay:1:att:1', paymentId: 'pay_1', amountMinor: 4_900n, currency: 'USD', customer: 'cus_1', token: 'pm_1', description: 'inv_1' };
+    const charge: ChargeOrder = { ...at, key: 'pay:1:att:1', paymentId: 'pay_1', amountMinor: 4_900n, currency: 'USD', customer: 'cus_1', token: 'pm_1', description: 'inv_1', returnUrl: RETURN_URL };
     const refund: RefundOrder = { ...at, key: 'ref:1', refundId: 'ref_1', reference: 'pi_1', amountMinor: 100n };
     const answers = await Promise.all([
       stripe.customer({ ...at, accountId: 'acc_1' }), stripe.attach({ ...at, customer: 'cus_1', token: 'pm_1' }), stripe.charge(charge), stripe.find({ ...at, key: 'pay:1:att:1', customer: 'cus_1', since: at.now }), stripe.read({ ...at, reference: 'pi_1' }),
-      stripe.cancel({ ...at, reference: 'pi_1' }), stripe.refund(refund), stripe.findRefund(refund), stripe.dispute({ ...at, reference: 'dp_1' }), stripe.balance({ ...at, from: at.now, to: '2026-02-01T00:00:00Z' }),
+      stripe.confirm({ ...at, key: 'pay:1:att:1', reference: 'pi_1', token: 'pm_1', returnUrl: RETURN_URL }), stripe.cancel({ ...at, reference: 'pi_1' }), stripe.refund(refund), stripe.findRefund(refund), stripe.dispute({ ...at, reference: 'dp_1' }), stripe.balance({ ...at, from: at.now, to: '2026-02-01T00:00:00Z' }),
     ]);
     expect(answers.filter(({ status }) => status === 'refused' || status === 'unknown' || status === 'unavailable')).toEqual([]);
   });

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type Stripe from 'stripe';
 import { parseInstant } from '@valueverse/kernel';
 import type {
-  BalanceEntry, BalancePage, ChargeOrder, ChargeOutcome, CustomerOrder, FindOrder, Found, FoundRefund, MethodDetails, MethodOrder, NoAnswer, PaymentProvider, ProviderDispute, ReferenceOrder, RefundOrder, RefundOutcome, Speaking,
+  BalanceEntry, BalancePage, ChargeOrder, ChargeOutcome, ConfirmOrder, CustomerOrder, FindOrder, Found, FoundRefund, MethodDetails, MethodOrder, NoAnswer, PaymentProvider, ProviderDispute, ReferenceOrder, RefundOrder, RefundOutcome, Settled, Speaking,
 } from '../provider';
 import { declineClassOf } from './stripe-declines';
 import { noAnswerOf } from './stripe-errors';
@@ -28,6 +28,9 @@ const PAGES_MAX = 10;
 const SKEW_SECONDS = 3_600;
 const MILLISECONDS = 1_000;
 const NOT_FOUND = 'resource_missing';
+const UNEXPECTED_STATE = 'payment_intent_unexpected_state';
+/** The bank takes the card only with its customer there: https://docs.stripe.com/declines/codes. */
+const AUTHENTICATION_REQUIRED = 'authentication_required';
 const EXPANDED = ['latest_charge.balance_transaction'];
 const secondsOf = (instant: string): number => Math.floor(Date.parse(instant) / MILLISECONDS);
 const instantOf = (seconds: number): string => parseInstant(new Date(seconds * MILLISECONDS).toISOString());
@@ -57,10 +60,10 @@ export class StripeProvider implements PaymentProvider {
     return answer.status === 'refused' && answer.code === NOT_FOUND ? { ...answer, code: 'unknown_token' } : answer;
   }
 
-  charge({ key, paymentId, amountMinor, currency, customer, token, description, ...speaking }: ChargeOrder): Promise<ChargeOutcome | NoAnswer> {
+  charge({ key, paymentId, amountMinor, currency, customer, token, description, returnUrl, ...speaking }: ChargeOrder): Promise<ChargeOutcome | NoAnswer> {
     return this.ask<ChargeOutcome>(speaking, async (stripe, more) => stripe.paymentIntents.create({
       amount: Number(amountMinor), currency: currency.toLowerCase(), customer, payment_method: token, description, confirm: true, off_session: true, metadata: { attempt: key, payment: paymentId, tenant: speaking.tenant }, expand: EXPANDED,
-      automatic_payment_methods: { enabled: true, allow_redirects: 'never' },
+      automatic_payment_methods: { enabled: true }, return_url: returnUrl,
     }, { ...more, idempotencyKey: key }).then(outcomeOf, (error: unknown) => {
       const declined = declineOf(error);
       if (declined === undefined) throw error;
@@ -86,10 +89,21 @@ export class StripeProvider implements PaymentProvider {
     return absentIfMissing(await this.ask<Found>(speaking, (stripe, more) => this.readIntent(stripe, reference, more)));
   }
 
+  async confirm({ key, reference, token, returnUrl, ...speaking }: ConfirmOrder): Promise<Settled> {
+    const answer = await this.ask<Found>(speaking, async (stripe, more) => stripe.paymentIntents.confirm(reference, { payment_method: token, return_url: returnUrl, expand: EXPANDED }, { ...more, idempotencyKey: `${key}:confirm` }).then(outcomeOf, (error: unknown) => {
+      const declined = declineOf(error);
+      if (declined === undefined) throw error;
+      return declined;
+    }));
+    // Asked for already, or over.
+    const stands = answer.status === 'refused' && answer.code === UNEXPECTED_STATE ? await this.read({ reference, ...speaking }) : absentIfMissing(answer);
+    return stands.status === 'needs_customer' ? { status: 'declined', code: AUTHENTICATION_REQUIRED, class: declineClassOf(AUTHENTICATION_REQUIRED), reference } : stands;
+  }
+
   async cancel({ reference, ...speaking }: ReferenceOrder): Promise<Found> {
     const answer = await this.ask<Found>(speaking, async (stripe, more) => outcomeOf(await stripe.paymentIntents.cancel(reference, {}, more)));
     // It was over before it could be ended.
-    if (answer.status === 'refused' && answer.code === 'payment_intent_unexpected_state') return this.read({ reference, ...speaking });
+    if (answer.status === 'refused' && answer.code === UNEXPECTED_STATE) return this.read({ reference, ...speaking });
     return absentIfMissing(answer);
   }
 
@@ -158,6 +172,7 @@ const declineOf = (error: unknown): ChargeOutcome | undefined => {
   const { type, decline_code: bank, code, payment_intent: intent } = error as Stripe.errors.StripeError;
   if (type !== 'StripeCardError') return undefined;
   const name = bank ?? code ?? 'card_declined';
+  if (name === AUTHENTICATION_REQUIRED && intent !== undefined) return { status: 'needs_customer', reference: intent.id };
   return { status: 'declined', code: name, class: declineClassOf(name), ...(intent === undefined ? {} : { reference: intent.id }) };
 };
 
@@ -171,6 +186,7 @@ const outcomeOf = ({ id, status, amount_received: taken, currency, next_action: 
   if (status === 'requires_action') return { status: 'requires_action', reference: id, url: action?.redirect_to_url?.url ?? '' };
   if (status === 'processing' || status === 'requires_capture') return { status: 'processing', reference: id };
   const code = status === 'canceled' ? 'cancelled' : failure?.decline_code ?? failure?.code ?? 'card_declined';
+  if (code === AUTHENTICATION_REQUIRED) return { status: 'needs_customer', reference: id };
   return { status: 'declined', code, class: status === 'canceled' ? 'technical' : declineClassOf(code), reference: id };
 };
 
