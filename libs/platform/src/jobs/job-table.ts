@@ -31,7 +31,7 @@ const RFC3339 = {
   DUE_AT: `to_char(j.due_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
   NOW: `to_char(f.now, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
 };
-/** Of those that fall due by the wall clock so many are looked at as are taken, however many there are: all of an installation may fall due in one instant. */
+/** So many are looked at as are taken, and one of each test clock, however many there are: all of an installation may fall due in one instant. */
 const FREE_SQL = 'j.not_before <= clock_timestamp() AND (j.locked_until IS NULL OR j.locked_until < clock_timestamp()) AND (j.kind = ANY($7)) = $8';
 /** A runner that is silent for this long has lost its jobs to the others. */
 const LEASE_MS = 10_000;
@@ -70,10 +70,10 @@ export class JobTable implements JobSink {
     const { rows } = await tx.query<JobRow>(
       `WITH by_wall AS MATERIALIZED (SELECT j.tenant, j.id, j.due_at, $2::timestamptz AS now FROM jobs j
          WHERE j.clock IS NULL AND j.due_at <= $2 AND ${FREE_SQL} ORDER BY j.due_at, j.id LIMIT $3 FOR UPDATE SKIP LOCKED),
-       first AS (SELECT f.tenant, f.id, c.now FROM clocks c JOIN LATERAL
-         (SELECT * FROM jobs j WHERE j.tenant = c.tenant AND j.clock = c.clock AND j.due_at <= c.now ORDER BY j.due_at, j.id LIMIT 1) f ON true),
-       by_clock AS MATERIALIZED (SELECT j.tenant, j.id, j.due_at, f.now FROM first f JOIN jobs j ON j.tenant = f.tenant AND j.id = f.id
-         WHERE ${FREE_SQL} ORDER BY j.due_at, j.id LIMIT $3 FOR UPDATE OF j SKIP LOCKED),
+       first AS (SELECT f.tenant, f.id, f.due_at, c.now FROM clocks c CROSS JOIN LATERAL
+         (SELECT j.tenant, j.id, j.due_at FROM jobs j WHERE j.tenant = c.tenant AND j.clock = c.clock AND j.due_at <= c.now ORDER BY j.due_at, j.id LIMIT 1) f ORDER BY f.due_at, f.id OFFSET 0),
+       by_clock AS MATERIALIZED (SELECT f.tenant, f.id, f.due_at, f.now FROM first f CROSS JOIN LATERAL
+         (SELECT FROM jobs j WHERE j.tenant = f.tenant AND j.id = f.id AND ${FREE_SQL} OFFSET 0 FOR UPDATE SKIP LOCKED) j ORDER BY f.due_at, f.id LIMIT $3),
        free AS (SELECT * FROM by_wall UNION ALL SELECT * FROM by_clock ORDER BY due_at, id LIMIT $3)
        UPDATE jobs j SET attempt = j.attempt + 1, locked_by = $1, locked_until = clock_timestamp() + $4 * interval '1 ms',
          not_before = CASE WHEN j.attempt < $5 THEN j.not_before ELSE clock_timestamp() + least($6, $4 * power(2, least(j.attempt - $5, 10))) * interval '1 ms' END FROM free f

@@ -1,6 +1,6 @@
 import { eventually } from '@valueverse/testing';
 import type { Service } from '../service/service';
-import { remind, reminded, ServiceBed, TENANT, worker } from '../service/service-bed.spec-kit';
+import { KIND, remind, reminded, ServiceBed, TENANT, worker } from '../service/service-bed.spec-kit';
 import type { Job } from './job';
 import { JobTable } from './job-table';
 
@@ -193,6 +193,34 @@ describe('runners', () => {
     await timePasses(service);
     expect(await claim('ahead', '2026-01-01T00:01:30Z')).toHaveLength(1);
   });
+
+  test('taking jobs reads one of each test clock and those that are taken, however many wait', async () => {
+    const [clocks, ofEach, byWall, taken] = [300, 50, 5_000, 8];
+    const service = bed.open('payments');
+    await worker(service, `INSERT INTO clocks SELECT $1, 'clk_' || c, '2025-06-01' FROM generate_series(1, ${clocks}) c`, [TENANT]);
+    await worker(service, `INSERT INTO jobs (tenant, id, kind, due_at, clock, payload) SELECT $1, 'c' || c || '_' || n, $2, timestamptz '2025-01-01' + n * interval '1 hour' + c * interval '1 second', 'clk_' || c, '{}'
+      FROM generate_series(1, ${clocks}) c, generate_series(1, ${ofEach}) n`, [TENANT, KIND]);
+    await worker(service, `INSERT INTO jobs (tenant, id, kind, due_at, payload) SELECT $1, 'w' || n, $2, timestamptz '2025-03-01' + n * interval '1 second', '{}' FROM generate_series(1, ${byWall}) n`, [TENANT, KIND]);
+    // As autovacuum does: it is off in tests.
+    await service.database.transaction({ role: 'owner' }, (tx) => tx.query('ANALYZE jobs, clocks'));
+    const claim = (): Promise<{ ids: string[]; fetched: number; passed: number }> => service.database.transaction({ role: 'worker' }, async (tx) => {
+      const seen = async (): Promise<{ fetched: number; passed: number }> =>
+        (await tx.query<{ fetched: number; passed: number }>(`SELECT idx_tup_fetch::int AS fetched, seq_tup_read::int AS passed FROM pg_stat_xact_user_tables WHERE relid = 'jobs'::regclass`)).rows[0]!;
+      const before = await seen();
+      const jobs = await service.jobs.claim(tx, 'somebody', bed.clock.at, taken);
+      const after = await seen();
+      return { ids: jobs.map(({ id }) => id), fetched: after.fetched - before.fetched, passed: after.passed - before.passed };
+    });
+    const first = await claim();
+    expect(first.ids).toEqual(Array.from({ length: taken }, (_, nth) => `c${nth + 1}_1`));
+    const second = await claim();
+    expect(second.ids).toEqual(Array.from({ length: taken }, (_, nth) => `c${taken + nth + 1}_1`));
+    for (const { fetched, passed } of [first, second]) {
+      expect(passed).toBe(0);
+      // The first of each clock; what is taken by clocks, by the wall, and of both together; and what was taken before.
+      expect(fetched).toBeLessThanOrEqual(clocks + 4 * taken);
+    }
+  }, TIMEOUT_MS);
 
   test('commands of a job that is run again are found and not made again', async () => {
     const service = bed.jobs(async (job) => reminded(job));
