@@ -41,18 +41,21 @@ const prepare = async (url: string): Promise<void> => {
   await feed.close();
 };
 
+/** What stands in the place of the sandbox, and beside it. */
+export type Wrap = (provider: PaymentProvider, sandbox: Sandbox) => PaymentProvider | PaymentProvider[];
+
 /** One process with payments in it. */
 export class PaymentsProcess {
   private constructor(readonly service: Service, readonly clock: Clock, private readonly feed: PostgresFeed, private readonly sandbox: Sandbox) {}
 
-  static start(url: string, billing: Service, wrap?: (sandbox: PaymentProvider) => PaymentProvider): { process: PaymentsProcess; context: ReturnType<typeof paymentsContext> } {
+  static start(url: string, billing: Service, wrap?: Wrap): { process: PaymentsProcess; context: ReturnType<typeof paymentsContext> } {
     const feed = new PostgresFeed(url);
     const clock = systemClock;
     const service = serviceOf('payments', url, feed, clock, () => billing.reports.hasPublished());
     const auth = authFor(service, { digestKey: digestKeyOf(MASTER_KEY), operatorToken: 'operator', serviceToken: 'service' });
     const sandbox = new Sandbox(service.database, clock);
     if (wrap !== undefined) sandbox.start();
-    const context = paymentsContext(service, { auth, secretsKey: MASTER_KEY, ...(wrap === undefined ? {} : { providers: [wrap(sandboxProvider(sandbox, PROVIDER_TIMEOUT_MS))] }) });
+    const context = paymentsContext(service, { auth, secretsKey: MASTER_KEY, ...(wrap === undefined ? {} : { providers: [wrap(sandboxProvider(sandbox, PROVIDER_TIMEOUT_MS), sandbox)].flat() }) });
     service.use([{ consumers: auth.consumers, jobs: [] }, context.parts]);
     service.start();
     return { process: new PaymentsProcess(service, clock, feed, sandbox), context };
@@ -86,15 +89,15 @@ export class PaymentsBed {
 
   get url(): string { return this.test.url; }
 
-  async process(wrap?: (sandbox: PaymentProvider) => PaymentProvider): Promise<PaymentsProcess> {
+  async process(wrap?: Wrap): Promise<PaymentsProcess> {
     const { process } = PaymentsProcess.start(this.test.url, this.billing, wrap);
     this.stops.push(() => process.stop());
     return process;
   }
   /** A process that is also asked over HTTP. */
   private clockDatabase(): Service['database'] { return this.payments!.database; }
-  async hosted(): Promise<{ process: PaymentsProcess; host: Host }> {
-    const { process, context } = PaymentsProcess.start(this.test.url, this.billing);
+  async hosted(wrap?: Wrap): Promise<{ process: PaymentsProcess; host: Host }> {
+    const { process, context } = PaymentsProcess.start(this.test.url, this.billing, wrap);
     this.payments = process.service;
     this.stops.push(() => process.stop());
     const host = await createHost({ service: 'payments', module: context.module, port: 0, routes: context.routes, cursorSecret: 'of this spec', logger: createLogger({ service: 'payments', level: 'silent' }) });
@@ -141,10 +144,10 @@ export class PaymentsBed {
     for (let nth = 0; nth < times; nth++) await this.say(tenant, `invoice-${invoiceId}`, finalized, at, clockId);
     return invoiceId;
   }
-  async attach(process: PaymentsProcess, tenant: string, accountId: string, token: string): Promise<string> {
+  async attach(process: PaymentsProcess, tenant: string, accountId: string, token: string, provider = 'sandbox', makeDefault = true): Promise<string> {
     const methodId = systemIds.next('pm');
     const at = process.clock.now();
-    await process.service.log.executeOne(methodsDecider, { type: 'AttachMethod', methodId, accountId, provider: 'sandbox', token, makeDefault: true, at }, { tenant, at, actor: 'spec' });
+    await process.service.log.executeOne(methodsDecider, { type: 'AttachMethod', methodId, accountId, provider, token, makeDefault, at }, { tenant, at, actor: 'spec' });
     return methodId;
   }
   /** The payment of an invoice once it has come to one of these. */

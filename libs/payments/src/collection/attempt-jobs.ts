@@ -4,7 +4,7 @@ import type { Job, JobHandler, JobResult, Service } from '@valueverse/platform';
 import { customerOf } from '../providers/customers';
 import type { DeclineClass, Found, Settled } from '../providers/provider';
 import type { PaymentCommand } from './domain/payment';
-import { attemptOf, nextTryOf, openAttemptOf, type Means, type OpenAttempt } from './open-attempt';
+import { attemptOf, failoverOf, nextTryOf, openAttemptOf, type Means, type OpenAttempt } from './open-attempt';
 import { paymentDecider } from './payments';
 
 export const RUN_ATTEMPT = 'payments.run-attempt';
@@ -62,11 +62,14 @@ export class Attempts {
   private async send(job: Job<AttemptPayload>, open: OpenAttempt, signal: AbortSignal): Promise<JobResult> {
     const who = await this.customer(job, open, signal);
     // Nothing was charged yet, whatever became of the customer.
-    if (who.status !== 'made') return who.status === 'refused' ? this.declined(job, open, who.code, 'hard') : laterOn(who.reason);
+    if (who.status === 'refused') return this.declined(job, open, who.code, 'hard');
+    if (who.status !== 'made') return this.away(job, open, who.reason);
     // An earlier run may have sent the order and died with the answer.
     const earlier: Settled = job.attempt === 1 ? { status: 'absent' } : await this.find(open, who.reference, signal);
     if (earlier.status === 'unknown' || earlier.status === 'unavailable' || earlier.status === 'refused') return laterOn(said(earlier));
-    return this.record(job, open, earlier.status === 'absent' ? await this.charge(open, who.reference, signal) : earlier);
+    const answer = earlier.status === 'absent' ? await this.charge(open, who.reference, signal) : earlier;
+    if (answer.status === 'unavailable') return this.away(job, open, answer.reason);
+    return answer.status === 'declined' ? this.declined(job, open, answer.code, answer.class, job.attempt === 1) : this.record(job, open, answer);
   }
 
   private async lookUp(job: Job<AttemptPayload>, open: OpenAttempt, signal: AbortSignal): Promise<JobResult> {
@@ -131,10 +134,19 @@ export class Attempts {
     }
   }
 
-  private async declined(job: Job<AttemptPayload>, open: OpenAttempt, declineCode: string, declineClass: DeclineClass): Promise<JobResult> {
+  /**
+   * A provider that has done nothing is waited for, or replaced where the tenant wants that and the account has a method elsewhere. Only by the first run of this job: a run before this
+   * one may have sent what is still on its way, and another provider would not know its key.
+   */
+  private async away(job: Job<AttemptPayload>, open: OpenAttempt, reason: string): Promise<JobResult> {
+    const other = job.attempt === 1 ? await failoverOf(this.service, open, job.tenant) : undefined;
+    return other === undefined ? laterOn(reason) : this.declined(job, open, 'provider_unavailable', 'technical', true);
+  }
+
+  private async declined(job: Job<AttemptPayload>, open: OpenAttempt, declineCode: string, declineClass: DeclineClass, isSure = false): Promise<JobResult> {
     const at = parseInstant(job.now);
     const { paymentId, attempt } = job.payload;
-    const next = await nextTryOf(this.service, open, job.tenant, declineClass, at);
+    const next = await nextTryOf(this.service, open, { tenant: job.tenant, class: declineClass, at, isSure });
     return done({ type: 'RecordDecline', paymentId, attempt, declineCode, declineClass, ...(next === undefined ? {} : { next }), at });
   }
 

@@ -4,11 +4,12 @@ import type {
 } from '@valueverse/contracts';
 import type { DomainEvent, Fact, NewJob, Reacting, Reaction, Reactor, Tx } from '@valueverse/event-log';
 import { rowOf } from '@valueverse/platform';
-import { defaultMethods, type DefaultMethodRow } from '../methods/methods';
+import type { DefaultMethodRow } from '../methods/methods';
 import { MANUAL } from '../providers/manual';
 import { RUN_REFUND } from '../refunds/refund-jobs';
 import { LOOK_UP_ATTEMPT, RUN_ATTEMPT, type AttemptPayload } from './attempt-jobs';
 import { BEGIN_ATTEMPT, type BeginPayload } from './begin-attempt';
+import { chargedFirst } from './charged-first';
 import type { PaymentCommand } from './domain/payment';
 import { settingsOf } from '../settings/settings';
 import { paymentDecider, type PaymentRow, paymentView } from './payments';
@@ -34,11 +35,11 @@ export const collector = (clock: Clock): Reactor => {
     for (const [tenant, own] of Map.groupBy(facts.filter(({ event: { amountDue, currency } }) => Money.parse(amountDue, currency).isPositive()), (fact) => fact.tenant)) {
       const accountIds = [...new Set(own.map(({ event }) => event.accountId))];
       await lockAccounts(tx, tenant, accountIds);
-      const methods = await defaultMethods(tx, tenant, accountIds);
+      const methodOf = await chargedFirst(tx, tenant, accountIds);
       const waiting: (Collectable & { issuedAt: string })[] = [];
       for (const fact of own) {
         const { invoiceId, accountId, amountDue: amount, currency, issuedAt } = fact.event;
-        const method = methods.get(accountId);
+        const method = methodOf(accountId, { amount, currency });
         if (method === undefined) waiting.push({ invoiceId, accountId, amount, currency, issuedAt });
         else reactions.set(fact, obey(requestFor(tenant, { invoiceId, accountId, amount, currency }, method, instantOf(fact))));
       }

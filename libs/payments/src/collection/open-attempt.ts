@@ -1,10 +1,12 @@
 import { addDuration, Money } from '@valueverse/kernel';
 import { type Job, rowOf, type Service } from '@valueverse/platform';
-import { methodsOfAccount, methodView, type MethodRow } from '../methods/methods';
+import type { Tx } from '@valueverse/event-log';
+import { type AccountMethod, methodsOfAccount, methodView, type MethodRow } from '../methods/methods';
 import type { ChargeOrder, PaymentProvider, Providers } from '../providers/provider';
 import { linkToken, PAY_PATH } from '../links/link-token';
-import { settingsOf } from '../settings/settings';
+import { type PaymentSettings, settingsOf } from '../settings/settings';
 import { type DeclinedTry, nextTry } from './domain/retries';
+import { failover, routed } from './domain/routing';
 import type { NextTry } from './domain/payment-command';
 import { type AttemptRow, type PaymentRow, paymentView } from './payments';
 
@@ -38,11 +40,31 @@ export const openAttemptOf = async (service: Service, means: Means, job: OfAttem
   return found.attempt.endedAt === null ? found : undefined;
 };
 
+/** A decline that is about to be recorded. `isSure`: this very order was answered, so that it is certain that the provider did nothing. */
+export interface Declining { readonly tenant: string; readonly class: DeclinedTry['class']; readonly at: string; readonly isSure: boolean }
+
 /** When and by what a payment is tried again should this attempt be declined now. */
-export const nextTryOf = (service: Service, { payment, attempt }: OpenAttempt, tenant: string, declineClass: DeclinedTry['class'], at: string): Promise<NextTry | undefined> =>
-  service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
-    const { retryDays } = await settingsOf(tx, tenant);
-    const { rows: [account] } = await tx.query<{ timezone: string }>('SELECT timezone FROM known_accounts WHERE tenant = $1 AND account_id = $2', [tenant, payment.accountId]);
-    const declined = payment.attempts.filter((one) => one.status === 'declined' && one.number < attempt.number).map((one): DeclinedTry => ({ methodId: one.methodId, class: one.declineClass!, at: one.endedAt! }));
-    return nextTry([...declined, { methodId: attempt.methodId, class: declineClass, at }], await methodsOfAccount(tx, tenant, payment.accountId), { days: retryDays, zone: account?.timezone ?? 'UTC' });
+export const nextTryOf = (service: Service, open: OpenAttempt, declining: Declining): Promise<NextTry | undefined> =>
+  service.database.transaction({ role: 'api', tenant: declining.tenant, readOnly: true }, async (tx) => {
+    const { attempt, payment: { accountId } } = open;
+    const { tries, methods, settings } = await around(tx, open, declining.tenant);
+    const other = declining.isSure && declining.class === 'technical' ? otherProvider(open, { tries, methods, settings }) : undefined;
+    if (other !== undefined) return { ...other, retryAt: declining.at };
+    const { rows: [account] } = await tx.query<{ timezone: string }>('SELECT timezone FROM known_accounts WHERE tenant = $1 AND account_id = $2', [declining.tenant, accountId]);
+    return nextTry([...tries, { methodId: attempt.methodId, class: declining.class, at: declining.at }], methods, { days: settings.retryDays, zone: account?.timezone ?? 'UTC' });
   });
+
+/** Who is asked in the place of the provider of an attempt, which has surely done nothing. */
+export const failoverOf = (service: Service, open: OpenAttempt, tenant: string): Promise<Omit<NextTry, 'retryAt'> | undefined> =>
+  service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => otherProvider(open, await around(tx, open, tenant)));
+
+interface Around { readonly tries: readonly DeclinedTry[]; readonly methods: readonly AccountMethod[]; readonly settings: PaymentSettings }
+const around = async (tx: Tx, { payment, attempt }: OpenAttempt, tenant: string): Promise<Around> => {
+  const settings = await settingsOf(tx, tenant);
+  const tries = payment.attempts.filter((one) => one.status === 'declined' && one.number < attempt.number).map((one): DeclinedTry => ({ methodId: one.methodId, class: one.declineClass!, at: one.endedAt! }));
+  return { tries, methods: routed(await methodsOfAccount(tx, tenant, payment.accountId), settings.routing, payment), settings };
+};
+const otherProvider = ({ attempt }: OpenAttempt, { tries, methods, settings }: Around): Omit<NextTry, 'retryAt'> | undefined => {
+  const found = settings.failover === 'none' ? undefined : failover(tries, attempt, methods);
+  return found === undefined ? undefined : { methodId: found.methodId, provider: found.provider };
+};

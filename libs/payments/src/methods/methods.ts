@@ -4,6 +4,8 @@ import type { DeciderDefinition, ReadModel, Tx } from '@valueverse/event-log';
 import { type AttachMethod, paymentMethods } from './domain/payment-methods';
 
 export interface MethodRow { readonly id: string; readonly accountId: string; readonly provider: string; readonly token: string; readonly createdAt: string; readonly brand?: string; readonly last4?: string; readonly expires?: string }
+/** A way in which an account can be charged; `brand` is the network of a card. */
+export interface AccountMethod { readonly methodId: string; readonly provider: string; readonly brand?: string }
 export interface DefaultMethodRow { readonly methodId: string; readonly provider: string }
 
 /** Microseconds since 1970 have 16 digits until the year 2286, so as texts they sort as in time. */
@@ -38,9 +40,11 @@ export const defaultMethods = async (tx: Tx, tenant: string, accountIds: readonl
 };
 
 /** How an account can be charged: its default method first, then the others from the oldest on. */
-export const methodsOfAccount = async (tx: Tx, tenant: string, accountId: string): Promise<{ readonly methodId: string; readonly provider: string }[]> => {
-  const { rows } = await tx.query<{ id: string; provider: string }>(
-    `SELECT m.key AS id, m.row->>'provider' AS provider FROM payment_methods m LEFT JOIN default_methods d ON d.tenant = m.tenant AND d.key = m.account_id AND d.row->>'methodId' = m.key
-     WHERE m.tenant = $1 AND m.account_id = $2 ORDER BY d.key IS NULL, m.sort_by, m.key`, [tenant, accountId]);
-  return rows.map(({ id, provider }) => ({ methodId: id, provider }));
+export const methodsOfAccount = async (tx: Tx, tenant: string, accountId: string): Promise<AccountMethod[]> => (await methodsOfAccounts(tx, tenant, [accountId])).get(accountId) ?? [];
+/** The same of some accounts of a tenant, by account. */
+export const methodsOfAccounts = async (tx: Tx, tenant: string, accountIds: readonly string[]): Promise<ReadonlyMap<string, AccountMethod[]>> => {
+  const { rows } = await tx.query<{ id: string; account: string; provider: string; brand: string | null }>(
+    `SELECT m.key AS id, m.account_id AS account, m.row->>'provider' AS provider, m.row->>'brand' AS brand FROM payment_methods m LEFT JOIN default_methods d ON d.tenant = m.tenant AND d.key = m.account_id AND d.row->>'methodId' = m.key
+     WHERE m.tenant = $1 AND m.account_id = ANY($2) ORDER BY d.key IS NULL, m.sort_by, m.key`, [tenant, accountIds]);
+  return new Map([...Map.groupBy(rows, ({ account }) => account)].map(([account, own]) => [account, own.map(({ id, provider, brand }) => ({ methodId: id, provider, ...(brand === null ? {} : { brand }) }))]));
 };

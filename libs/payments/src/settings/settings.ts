@@ -1,6 +1,7 @@
 import { grantSql, ident, tenantPolicySql, type Tx } from '@valueverse/event-log';
 import type { Migration } from '@valueverse/platform';
 import { RETRY_DAYS } from '../collection/domain/retries';
+import type { RoutingRule } from '../collection/domain/routing';
 
 /** How a tenant collects. */
 export interface PaymentSettings {
@@ -10,8 +11,12 @@ export interface PaymentSettings {
   readonly surplus: 'refund' | 'keep';
   /** Where customers reach this installation: the pages at which they pay, and to which the page of a bank leads back. */
   readonly publicUrl: string;
+  /** Which provider a payment goes through, where an account has methods at several: the first rule that fits decides. */
+  readonly routing: readonly RoutingRule[];
+  /** Whether a provider that has surely done nothing is replaced by another one at which the account has a method, or waited for. */
+  readonly failover: 'none' | 'other_provider';
 }
-const DEFAULTS: PaymentSettings = { retryDays: RETRY_DAYS, surplus: 'refund', publicUrl: 'http://localhost:8000' };
+const DEFAULTS: PaymentSettings = { retryDays: RETRY_DAYS, surplus: 'refund', publicUrl: 'http://localhost:8000', routing: [], failover: 'none' };
 
 export const PAYMENT_SETTINGS: Migration = {
   number: 112, name: 'settings of payments', sql: (schema) => `

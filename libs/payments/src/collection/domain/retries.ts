@@ -22,17 +22,17 @@ export const RETRY_DAYS: readonly number[] = [1, 3, 5, 7];
 export const nextTry = (tries: readonly DeclinedTry[], methods: readonly Method[], { days, zone }: RetryRules): NextTry | undefined => {
   const last = tries.at(-1)!;
   const same = methods.find(({ methodId }) => methodId === last.methodId);
-  if (last.class === 'technical' && same !== undefined && trailing(tries) <= TECHNICAL_TRIES) return { ...same, retryAt: addDuration(last.at, TECHNICAL_AFTER) };
+  if (last.class === 'technical' && same !== undefined && trailing(tries) <= TECHNICAL_TRIES) return { methodId: same.methodId, provider: same.provider, retryAt: addDuration(last.at, TECHNICAL_AFTER) };
   if (last.class === 'hard' || last.class === 'fraud' || same === undefined) {
-    const fresh = methods.find(({ methodId }) => !tries.some((one) => one.methodId === methodId));
-    return fresh === undefined ? undefined : { ...fresh, retryAt: last.at };
+    const fresh = methods.find(({ methodId }) => !tries.some((one) => one.methodId === methodId && one.class !== 'technical'));
+    return fresh === undefined ? undefined : { methodId: fresh.methodId, provider: fresh.provider, retryAt: last.at };
   }
   const soft = tries.filter((one) => one.methodId === last.methodId && one.class !== 'hard' && one.class !== 'fraud');
   const first = anchorAt(soft[0]!.at, zone);
   // Each day is tried once, also where a clock was put back.
   const used = Math.max(0, soft.filter((one) => one.class === 'soft').length - 1);
   const due = days.slice(used).map((day) => periodAt(first, { unit: 'day', count: 1 }, day).from).find((instant) => compareInstants(instant, last.at) > 0);
-  return due === undefined ? undefined : { ...same, retryAt: due };
+  return due === undefined ? undefined : { methodId: same.methodId, provider: same.provider, retryAt: due };
 };
 
 /** How many technical declines came one after the other up to now. */

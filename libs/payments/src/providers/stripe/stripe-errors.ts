@@ -8,6 +8,8 @@ const RATE_LIMITED = 429;
 const IN_FLIGHT = 409;
 const SERVER_FAULT = 500;
 
+/** Of an error of the socket itself. */
+export const wasNeverConnected = (error: unknown): boolean => NEVER_CONNECTED.has((error as { code?: string }).code ?? '');
 const codeOf = (error: Stripe.errors.StripeError): string | undefined => (error.detail as { code?: string } | undefined)?.code ?? (error.detail as { cause?: { code?: string } } | undefined)?.cause?.code;
 
 /** What an error of the package says about the order: whether it was refused, surely not done, or nobody knows. Anything that is not sure is `unknown`. */

@@ -1,3 +1,5 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { systemClock } from '@valueverse/platform';
 import { describeProvider } from '../provider.spec-kit';
 import { SandboxBed } from '../sandbox/sandbox-bed.spec-kit';
@@ -59,6 +61,19 @@ describe('what goes wrong on the way', () => {
     expect(await nowhere.charge(one)).toMatchObject({ status: 'unavailable' });
     const stranger = new StripeProvider({ name: 'stranger', timeoutMs: 500, account: async () => ({ apiKey: 'sk_test_of_nobody', url: bed.url }) });
     expect(await stranger.charge(one)).toMatchObject({ status: 'unavailable', reason: expect.stringMatching(/does not take our key/) as string });
+  });
+  test('an order whose connection was cut may have arrived, also where the package finds nobody when it sends it again', async () => {
+    let orders = 0;
+    const server: Server = createServer((request) => {
+      orders += 1;
+      server.close();
+      request.socket.destroy();
+    });
+    await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+    const { port } = server.address() as AddressInfo;
+    const cut = new StripeProvider({ name: 'cut', timeoutMs: 500, account: async () => ({ apiKey: 'sk_test_x', url: `http://127.0.0.1:${port}` }) });
+    expect(await cut.charge(await order())).toMatchObject({ status: 'unknown', reason: expect.stringMatching(/ECONNREFUSED|connection/) as string });
+    expect(orders).toBe(1);
   });
   test('a key is forgotten after a day, as with Stripe: what was done is still found', async () => {
     const one = await order();

@@ -5,7 +5,7 @@ import type {
   BalanceEntry, BalancePage, ChargeOrder, ChargeOutcome, ConfirmOrder, CustomerOrder, FindOrder, Found, FoundRefund, MethodDetails, MethodOrder, NoAnswer, PaymentProvider, ProviderDispute, ReferenceOrder, RefundOrder, RefundOutcome, Settled, Speaking,
 } from '../provider';
 import { declineClassOf } from './stripe-declines';
-import { noAnswerOf } from './stripe-errors';
+import { noAnswerOf, wasNeverConnected } from './stripe-errors';
 import { STRIPE_VERSION } from './stripe-version';
 
 /** How a tenant speaks to Stripe, or to something that speaks its language. */
@@ -20,6 +20,7 @@ export interface StripeProviderOptions {
 }
 
 type Client = InstanceType<typeof Stripe>;
+interface Call { readonly headers: Readonly<Record<string, string>>; wasCut: boolean }
 
 const PAGE = 100;
 /** An order's pages of one customer; a customer is not charged a thousand times in a few days. */
@@ -38,8 +39,8 @@ const instantOf = (seconds: number): string => parseInstant(new Date(seconds * M
 /** Speaks Stripe's HTTP interface through the package `stripe`. The package itself sends again, once and under the same key, what a cut connection may have swallowed; anything more is decided by whoever asks. */
 export class StripeProvider implements PaymentProvider {
   private readonly clients = new Map<string, Client>();
-  /** The package takes no headers with a call: its HTTP client is told of them here. */
-  private readonly headers = new AsyncLocalStorage<Readonly<Record<string, string>>>();
+  /** The package takes no headers with a call: its HTTP client is told of them here, and says whether a connection was cut that may have carried the order. */
+  private readonly calls = new AsyncLocalStorage<Call>();
   readonly name: string;
   constructor(private readonly options: StripeProviderOptions) { this.name = options.name; }
 
@@ -142,11 +143,20 @@ export class StripeProvider implements PaymentProvider {
     } catch (error) {
       return { status: 'unavailable', reason: error instanceof Error ? error.message : String(error) };
     }
+    const call: Call = { headers: this.options.headersOf?.(speaking) ?? {}, wasCut: false };
     try {
-      return await this.headers.run(this.options.headersOf?.(speaking) ?? {}, () => work(client, { timeout: this.options.timeoutMs }));
+      return await this.calls.run(call, () => work(client, { timeout: this.options.timeoutMs }));
     } catch (error) {
-      return noAnswerOf(error);
+      const answer = noAnswerOf(error);
+      // The package has sent it twice: that nothing came of the second time says nothing of the first.
+      return answer.status === 'unavailable' && call.wasCut ? { status: 'unknown', reason: answer.reason } : answer;
     }
+  }
+
+  private cut(error: unknown): never {
+    const call = this.calls.getStore();
+    if (call !== undefined && !wasNeverConnected(error)) call.wasCut = true;
+    throw error;
   }
 
   private async client({ apiKey, url }: StripeAccount): Promise<Client> {
@@ -158,7 +168,7 @@ export class StripeProvider implements PaymentProvider {
     const at = url === undefined ? undefined : new URL(url);
     const http = StripeClient.createNodeHttpClient();
     const made = new StripeClient(apiKey, {
-      httpClient: { getClientName: () => http.getClientName(), makeRequest: (host, port, path, method, headers, ...rest) => http.makeRequest(host, port, path, method, { ...headers, ...this.headers.getStore() }, ...rest) },
+      httpClient: { getClientName: () => http.getClientName(), makeRequest: (host, port, path, method, headers, ...rest) => http.makeRequest(host, port, path, method, { ...headers, ...this.calls.getStore()?.headers }, ...rest).catch((error: unknown) => this.cut(error)) },
       apiVersion: STRIPE_VERSION, telemetry: false, maxNetworkRetries: 0, timeout: this.options.timeoutMs,
       ...(at === undefined ? {} : { host: at.hostname, port: at.port, protocol: at.protocol.replace(':', '') as 'http' | 'https' }),
     }) as unknown as Client;
