@@ -13,9 +13,13 @@ export interface Running {
   stop(): Promise<void>;
 }
 
+/** What a process of ours has of ours: where programs are, and what was compiled already. */
+const INHERITED = ['PATH', 'HOME', 'NODE_COMPILE_CACHE'];
+const inherited = (): Record<string, string> => Object.fromEntries(INHERITED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
+
 /** Starts a built main file with Node, its environment and nothing of ours beside. */
 export const run = (main: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Running => {
-  const child = spawn(process.execPath, [join(ROOT, main), ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env } });
+  const child = spawn(process.execPath, [join(ROOT, main), ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...inherited(), ...env } });
   let text = '';
   child.stdout.on('data', (chunk: Buffer) => { text += chunk.toString(); });
   child.stderr.on('data', (chunk: Buffer) => { text += chunk.toString(); });

@@ -11,6 +11,8 @@ import { until } from './until';
 
 const APPS = join(__dirname, '..', '..', '..');
 const MAINS: Readonly<Record<ServiceName, string>> = { usage: 'usage-service', billing: 'billing-engine', payments: 'payment-service', notifications: 'notification-service' };
+/** What a process of the storm has of this one: where programs are, and what was compiled already. */
+const INHERITED = ['PATH', 'HOME', 'NODE_COMPILE_CACHE'];
 const REPLICAS = 2;
 const BROKERS = 3;
 const MASTER_KEY_BYTES = 32;
@@ -145,7 +147,7 @@ export class World {
   private actor(name: string, main: string, env: Readonly<Record<string, string>>, patch?: string): Actor {
     return new Actor(name, {
       command: process.execPath, args: [...(patch === undefined ? [] : ['--require', patch]), main], logFile: join(this.folder, 'logs', `${name}.log`),
-      env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
+      env: { ...Object.fromEntries(INHERITED.flatMap((inherited) => (process.env[inherited] === undefined ? [] : [[inherited, process.env[inherited]]]))), ...env },
     });
   }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import Ajv, { type ValidateFunction } from 'ajv/dist/2020';
+import Ajv from 'ajv/dist/2020';
 import { canonicalJson, derivedId, partitionOf } from '@valueverse/kernel';
 import { TOPICS, type EventDefinition, type ServiceName, type Topic } from '@valueverse/contracts';
 import type { Tx } from '../database/database';
@@ -76,10 +76,12 @@ export class UnknownFact extends Error {}
 
 interface Compiled {
   readonly definition: EventDefinition;
-  readonly validate: ValidateFunction;
   readonly personal: readonly string[];
 }
 type Tree = Record<string, unknown>;
+
+/** Of all codecs: a schema is compiled once in a process, when the first fact of it is made, and not at every start. */
+const schemas = new Ajv({ allErrors: true, strict: false });
 
 const personalPaths = (schema: Tree, prefix = ''): string[] => {
   if (schema['x-personal'] === true) return [prefix];
@@ -99,10 +101,9 @@ export class Codec {
 
   /** `service` may encode the events of its own topics; it decodes all that it is given. */
   constructor(private readonly service: ServiceName, definitions: readonly EventDefinition[], private readonly personal?: PersonalFields) {
-    const ajv = new Ajv({ allErrors: true, strict: false });
     for (const definition of definitions) {
       if (this.byName.has(definition.name)) throw new Error(`two events named ${definition.name}`);
-      const compiled = { definition, validate: ajv.compile(definition.schema.json), personal: personalPaths(definition.schema.json) };
+      const compiled = { definition, personal: personalPaths(definition.schema.json) };
       if (compiled.personal.length > 0 && definition.personalKey === undefined) throw new Error(`${definition.name} has personal fields and names no key`);
       this.byName.set(definition.name, compiled);
       this.byFamily.set(EVENT_TYPE.exec(definition.type)![1]!, compiled);
@@ -121,7 +122,8 @@ export class Codec {
     if (compiled === undefined || TOPICS[compiled.definition.topic].owner !== this.service) throw new InvalidFact(`${name} is not a fact that this service can append`);
     const { definition } = compiled;
     const plain = JSON.parse(JSON.stringify(data)) as Tree;
-    if (!compiled.validate(plain)) throw new InvalidFact(`${name} breaks its schema: ${JSON.stringify(compiled.validate.errors)}`);
+    const validate = schemas.compile(definition.schema.json);
+    if (!validate(plain)) throw new InvalidFact(`${name} breaks its schema: ${JSON.stringify(validate.errors)}`);
     const id = derivedId('evt', context.tenant, stream, String(version));
     const body = JSON.stringify({
       specversion: '1.0', id, source: `/valueverse/${this.service}`, type: definition.type, subject: stream, time: context.at,

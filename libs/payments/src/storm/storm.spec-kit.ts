@@ -155,7 +155,7 @@ export class PaymentStorm {
   private startWorker(nth: number): void {
     const patch = this.options.planted === undefined ? [] : ['--require', join(__dirname, 'planted', `${this.options.planted}.cjs`)];
     const child = spawn(process.execPath, ['--require', join(__dirname, 'end-with-parent.cjs'), ...patch, join(ROOT, MAIN)], { cwd: ROOT, stdio: ['pipe', 'pipe', 'pipe'], env: {
-      PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', PORT: String(this.ports[nth]), DATABASE_URL: this.bed.url, FEED: 'postgres', FEED_DATABASE_URL: this.bed.url, VV_MASTER_KEY: MASTER_KEY.toString('base64'),
+      PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? '', PORT: String(this.ports[nth]), DATABASE_URL: this.bed.url, FEED: 'postgres', FEED_DATABASE_URL: this.bed.url, VV_MASTER_KEY: MASTER_KEY.toString('base64'),
       VV_OPERATOR_TOKEN: 'operator-token-of-the-storm', VV_SERVICE_TOKEN: 'service-token-of-the-storm', VV_ANCHOR_FILE: join(this.folder, `anchors-${nth}.jsonl`), LOG_LEVEL: 'error', SANDBOX_URL: this.sandboxUrl, DRAIN_MS: '0',
     } });
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => { this.said = (this.said + chunk.toString()).slice(-20_000); });

@@ -8,7 +8,7 @@ import { type Cache, MemoryCache } from '../cache/cache';
 import { HealthRegistry } from '../health/registry';
 import { createLogger, type Logger, NestLogger } from '../logging/logger';
 import { Metrics } from '../metrics/metrics';
-import { buildOpenApi, type OpenApiOptions, serveDocs } from '../openapi/openapi';
+import { type OpenApiOptions, serveDocs } from '../openapi/openapi';
 import { PlatformModule, type PlatformParts } from '../platform.module';
 import { pathOf, ProblemFilter } from '../problem/problem.filter';
 import { MemoryRateLimiter, type RateLimiter } from '../rate-limit/rate-limiter';
@@ -117,7 +117,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   app.useGlobalFilters(filter);
   app.useGlobalPipes(validationPipe());
   await options.configure?.(app);
-  if (options.docs) serveDocs(app, buildOpenApi(app, options.docs, pathsOf(routes)));
+  if (options.docs) serveDocs(app, options.docs, pathsOf(routes));
   await app.init();
   await instance.ready();
   let closing: Promise<void> | undefined;

@@ -73,7 +73,7 @@ function operationIdFactory(controller: string, method: string): string {
 const sorted = <T>(record: Readonly<Record<string, T>>): Record<string, T> =>
   Object.fromEntries(Object.entries(record).sort(([left], [right]) => (left < right ? -1 : 1)));
 
-/** Serves the document at `/docs/openapi.json` and a page to try it at `/docs`. */
-export function serveDocs(app: INestApplication, document: OpenAPIObject): void {
-  SwaggerModule.setup('docs', app, document, { jsonDocumentUrl: 'docs/openapi.json', customSiteTitle: document.info.title, raw: ['json'] });
+/** Serves the document at `/docs/openapi.json` and a page to try it at `/docs`. It is built for the first who asks: a start does not wait for it. */
+export function serveDocs(app: INestApplication, options: OpenApiOptions, more: OpenAPIObject['paths']): void {
+  SwaggerModule.setup('docs', app, () => buildOpenApi(app, options, more), { jsonDocumentUrl: 'docs/openapi.json', customSiteTitle: options.title, raw: ['json'] });
 }

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePorts } from './free-ports';
+import { kafkaClasses } from './kafka-classes';
 import { startPart, type PartProcess } from './part-process';
 
 export interface KafkaClusterOptions {
@@ -44,15 +45,21 @@ const LIGHT_JAVA = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
 
 /** Starts brokers on local Java and returns when all of them serve. */
 export async function startKafkaCluster(options: KafkaClusterOptions): Promise<KafkaCluster> {
+  return startNodes(options, await kafkaClasses(options.jars, startNodes));
+}
+
+async function startNodes(options: KafkaClusterOptions, java: readonly string[]): Promise<KafkaCluster> {
   const { folder, brokers, ports = [], advertised = [] } = options;
   const free = await freePorts(PORTS_PER_BROKER * brokers);
   const places = Array.from({ length: brokers }, (_, nth): Place => {
     const port = ports[nth] ?? free.pop()!;
     return { id: nth + 1, folder: join(folder, `broker-${nth + 1}`), port, controllerPort: free.pop()!, innerPort: free.pop()!, advertisedPort: advertised[nth] ?? port };
   });
-  const started = await Promise.allSettled(places.map((place) => startNode(place, places, options)));
+  const started = await Promise.allSettled(places.map((place) => startNode(place, places, options, java)));
   const nodes = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const stop = async (): Promise<void> => {
+    // What goes with its brokers need not be handed over to others, written out and closed.
+    if (options.disposable) for (const node of nodes) node.process.signal('SIGKILL');
     await Promise.all(nodes.map((node) => node.process.stop()));
     if (options.disposable) rmSync(folder, { recursive: true, force: true });
   };
@@ -64,14 +71,14 @@ export async function startKafkaCluster(options: KafkaClusterOptions): Promise<K
   return { brokers: places.map(({ advertisedPort }) => `127.0.0.1:${advertisedPort}`), nodes, stop };
 }
 
-async function startNode(place: Place, all: readonly Place[], options: KafkaClusterOptions): Promise<KafkaNode> {
+async function startNode(place: Place, all: readonly Place[], options: KafkaClusterOptions, flags: readonly string[]): Promise<KafkaNode> {
   const { folder, id, port } = place;
   mkdirSync(folder, { recursive: true });
   const properties = join(folder, 'server.properties');
   const logging = join(folder, 'log4j2.properties');
   writeFileSync(properties, serverProperties(place, all));
   writeFileSync(logging, LOGGING);
-  const java = [...LIGHT_JAVA, '-cp', join(options.jars, '*'), `-Dlog4j2.configurationFile=${logging}`];
+  const java = [...LIGHT_JAVA, ...flags, '-cp', join(options.jars, '*'), `-Dlog4j2.configurationFile=${logging}`];
   if (!existsSync(join(folder, 'data', 'meta.properties'))) await format([...java, 'kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', properties]);
   const start = (): Promise<PartProcess> => startPart({
     name: `Kafka broker ${id}`, command: 'java', args: ['-Xmx512m', ...java, 'kafka.Kafka', properties], logFile: join(folder, 'kafka.log'),

@@ -45,6 +45,8 @@ export class TestParts {
     process.env['VV_TEST_KAFKA'] = this.kafkaFound.how === 'none' ? this.kafkaFound.reason : '';
     process.env['VV_TEST_REDIS'] = this.redisFound.how === 'none' ? this.redisFound.reason : '';
     process.env['VV_NOT_RUN_FILE'] = this.notRunFile;
+    // Specs start our programs a hundred times: what was compiled for one of them is there for the next.
+    process.env['NODE_COMPILE_CACHE'] ??= join(this.folder, 'compiled');
   }
 
   async close(): Promise<void> {
