@@ -82,15 +82,24 @@ export const RefundFailed = defineEvent({
   data: object({ ...ofRefund, code: text(128), failedAt: instant() }),
 });
 const ofDispute = { paymentId: text(), disputeId: text(), amount: decimal(), currency: text(3) };
-/** The customer takes the money back through the bank; it is gone until the dispute is won. */
+/** The customer takes the money back through the bank; it is gone until the dispute is won, and so is the bank's fee, however it ends. */
 export const DisputeOpened = defineEvent({
   name: 'DisputeOpened', topic: 'payments.payments', fact: 'dispute.opened',
-  data: object({ ...ofDispute, invoiceId: text(), accountId: text(), reason: text(128), providerReference: text(256), evidenceDueBy: optional(instant()), openedAt: instant() }),
+  data: object({ ...ofDispute, invoiceId: text(), accountId: text(), reason: text(128), providerReference: text(256), evidenceDueBy: optional(instant()), openedAt: instant(), fee: optional(decimal()) }),
 });
 export const DisputeClosed = defineEvent({
   name: 'DisputeClosed', topic: 'payments.payments', fact: 'dispute.closed',
   data: object({ ...ofDispute, invoiceId: text(), accountId: text(), outcome: oneOf('won', 'lost'), closedAt: instant() }),
 });
+/** A payout to the tenant's bank as its provider says it now, and what it is made of: `charged + refunded + disputed + other - fees`. Said again when it changes. */
+export const PayoutRecorded = defineEvent({
+  name: 'PayoutRecorded', topic: 'payments.payments', fact: 'payout.recorded',
+  data: object({
+    payoutId: text(), provider: text(64), reference: text(256), amount: decimal(), currency: text(3), status: oneOf('pending', 'in_transit', 'paid', 'failed', 'cancelled'), arrivesAt: instant(), charged: decimal(), refunded: decimal(), disputed: decimal(),
+    fees: decimal(), other: decimal(), lines: whole(0), createdAt: instant(), recordedAt: instant(),
+  }),
+});
+export type PayoutRecorded = EventOf<typeof PayoutRecorded>;
 export type PaymentRequested = EventOf<typeof PaymentRequested>;
 export type PaymentAttemptStarted = EventOf<typeof PaymentAttemptStarted>;
 export type PaymentAttemptDeclined = EventOf<typeof PaymentAttemptDeclined>;
@@ -110,5 +119,5 @@ export type DisputeClosed = EventOf<typeof DisputeClosed>;
 
 export const PAYMENT_EVENTS = [
   PaymentMethodAttached, PaymentRequested, PaymentAttemptStarted, PaymentAttemptDeclined, PaymentAttemptLost, PaymentAttemptAccepted, PaymentActionRequired, PaymentRetryScheduled, PaymentSucceeded, PaymentFailed, PaymentCancelled,
-  PaymentDuplicated, RefundRequested, RefundSucceeded, RefundFailed, DisputeOpened, DisputeClosed,
+  PaymentDuplicated, RefundRequested, RefundSucceeded, RefundFailed, DisputeOpened, DisputeClosed, PayoutRecorded,
 ] as const;

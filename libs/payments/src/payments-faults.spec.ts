@@ -5,6 +5,7 @@ import { doubtfulPayments } from './collection/doubtful-payments';
 import { lockAccounts } from './collection/waiting-invoices';
 import { paymentsShape } from './index';
 import { PaymentsBed, type PaymentsProcess } from './payments-bed.spec-kit';
+import { Sandbox } from './providers/sandbox/sandbox';
 
 // What goes wrong between a payment provider and us, on a real socket, over days of a test clock.
 const AT = '2026-03-01T00:00:00Z';
@@ -256,6 +257,12 @@ test('the book of the provider and ours agree; what was made by hand there is na
   const report = () => ask('GET', '/reconciliation?provider=sandbox&from=2026-02-01T00:00:00Z&to=2026-04-01T00:00:00Z');
   // 2.9 % of 80.00 and 0.30
   expect((await report()).body).toMatchObject({ agree: true, lines: 2, differences: [], sums: [{ currency: 'USD', charged: '80.00', refunded: '-30.00', fees: '2.62', balance: '47.38' }] });
+  // A payout of which no webhook told is missing here until it is looked at.
+  await host.app.get(Sandbox).control(acme.tenant, 'payouts', {}, AT);
+  const missed = (await report()).body as { differences?: { reference: string }[] };
+  expect(missed).toMatchObject({ agree: false, differences: [{ type: 'missing_here', kind: 'payout', paymentId: null, here: null, there: '-47.38', next: expect.stringMatching(/payouts\/looks/) as string }] });
+  expect(await ask('POST', '/payouts/looks', { provider: 'sandbox', reference: missed.differences![0]!.reference })).toMatchObject({ status: 202 });
+  await eventually('the payout', async () => ((await report()).body['agree'] === true ? true : undefined));
   await process.service.database.transaction({ role: 'worker' }, (tx) => tx.query(`UPDATE sandbox_objects SET body = replace(body, '"amount":-3000', '"amount":-3100') WHERE tenant = $1 AND kind = 'balance_transaction'`, [acme.tenant]));
   expect((await report()).body).toMatchObject({ agree: false, differences: [{ type: 'amount_differs', kind: 'refund', paymentId: id, here: '-30.00', there: '-31.00', next: expect.any(String) as string }] });
   for (const model of paymentsShape.readModels) {

@@ -68,7 +68,7 @@ test('a payment is shown with its attempts to its own tenant, and to no other', 
     id: expect.stringMatching(/^pay_/) as string, invoiceId, accountId, status: 'succeeded', amount: '49.00', currency: 'USD', methodId: expect.stringMatching(/^pm_/) as string,
     attempts: [{ number: 1, status: 'succeeded', providerReference: expect.stringMatching(/^pi_/) as string, amount: '49.00', startedAt: expect.any(String) as string, endedAt: expect.any(String) as string }],
     // 2.9 % of 49.00 and 0.30
-    refunds: [], amountRefunded: '0.00', fee: '1.72', nextAttemptAt: null, createdAt: expect.any(String) as string,
+    refunds: [], amountRefunded: '0.00', amountDisputed: '0.00', fee: '1.72', nextAttemptAt: null, createdAt: expect.any(String) as string,
   });
   const own = `/api/v1/payments/${String(found['id'])}`;
   expect((await send(acme.key, 'GET', own)).body).toEqual(found);

@@ -15,6 +15,9 @@ import { defaultMethodView, methodView } from './methods/methods';
 import { MethodsController } from './methods/methods.controller';
 import { providerMeter } from './providers/provider-meter';
 import { type PaymentProvider, Providers } from './providers/provider';
+import { payoutJob } from './payouts/payout-jobs';
+import { payoutView } from './payouts/payouts';
+import { PayoutsController } from './payouts/payouts.controller';
 import { doubtfulPayments } from './collection/doubtful-payments';
 import { disputeJob } from './disputes/dispute-jobs';
 import { PROVIDER_CUSTOMERS } from './providers/customers';
@@ -40,14 +43,14 @@ import { webhooksRoutes } from './webhooks/webhooks.routes';
 import { PAYMENTS_SERVICE } from './tokens';
 
 registerRefusals({
-  account_not_found: 404, payment_not_found: 404, payment_method_not_found: 404, refund_not_found: 404, dispute_not_found: 404, unknown_provider: 400, unknown_token: 400, token_refused: 400, webhook_not_found: 404, too_many_lines: 400, invoice_not_found: 404, allocations_or_invoice: 400, amount_not_positive: 400, unknown_action: 404, days_not_rising: 400, amount_without_currency: 400, refund_not_positive: 400,
+  account_not_found: 404, payment_not_found: 404, payment_method_not_found: 404, refund_not_found: 404, dispute_not_found: 404, payout_not_found: 404, unknown_provider: 400, unknown_token: 400, token_refused: 400, webhook_not_found: 404, too_many_lines: 400, invoice_not_found: 404, allocations_or_invoice: 400, amount_not_positive: 400, unknown_action: 404, days_not_rising: 400, amount_without_currency: 400, refund_not_positive: 400,
 });
 
 /** What payments needs of the service that hosts it, before it can be made. */
 export const paymentsShape: ContextShape = {
   name: 'payments',
   definitions: [...PAYMENT_EVENTS, AccountOpened, AccountChanged, InvoiceFinalized, InvoicePaid, InvoicePaymentUnmatched, InvoiceVoided],
-  readModels: [methodView, defaultMethodView, paymentView, disputeView],
+  readModels: [methodView, defaultMethodView, paymentView, disputeView, payoutView],
   migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS, PROVIDER_SETTINGS, WEBHOOK_INBOX, KNOWN_INVOICES],
 };
 
@@ -87,7 +90,7 @@ export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: 
     routes: [webhooksRoutes(service, book), linksRoutes(service, systemIds, deps.secretsKey)],
     parts: {
       consumers: [knownAccountsProjector, knownInvoicesProjector, collector(service.clock)],
-      jobs: [...new Attempts(service, { providers, linkKey: deps.secretsKey }).jobs, beginAttempt, refundJob(service, providers), disputeJob(providers), handleWebhook(service, book)],
+      jobs: [...new Attempts(service, { providers, linkKey: deps.secretsKey }).jobs, beginAttempt, refundJob(service, providers), disputeJob(providers), payoutJob(providers), handleWebhook(service, book)],
       workers: [sandbox],
       measures: [PAYMENTS],
       looks: { 'payments in doubt': () => doubtfulPayments(service) },
@@ -95,7 +98,7 @@ export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: 
     module: {
       module: PaymentsModule,
       imports: [deps.auth.module],
-      controllers: [MethodsController, SettingsController, SandboxBookController, SandboxController, ProvidersController, WebhooksController, ReconciliationController, RefundsController, LinksController, ByHandController, PaymentsController],
+      controllers: [MethodsController, SettingsController, SandboxBookController, SandboxController, ProvidersController, WebhooksController, ReconciliationController, RefundsController, LinksController, PayoutsController, ByHandController, PaymentsController],
       providers: [{ provide: PAYMENTS_SERVICE, useValue: service }, { provide: Providers, useValue: providers }, { provide: Sandbox, useValue: sandbox }, { provide: ProviderBook, useValue: book }, { provide: LINK_KEY, useValue: deps.secretsKey }],
     },
   };

@@ -24,7 +24,7 @@ const ATTEMPT = object({
 });
 export const PAYMENT = object({
   id: text(), invoiceId: text(), accountId: text(), status: oneOf('pending', 'processing', 'requires_action', 'unknown', 'succeeded', 'failed', 'cancelled'), amount: decimal(), currency: text(3), methodId: text(), attempts: list(ATTEMPT),
-  refunds: list(REFUND), amountRefunded: decimal(), fee: optional(decimal()), nextAttemptAt: nullable(instant()), createdAt: instant(),
+  refunds: list(REFUND), amountRefunded: decimal(), amountDisputed: decimal(), fee: optional(decimal()), nextAttemptAt: nullable(instant()), createdAt: instant(),
 });
 
 export const toAnswer = ({ provider: _provider, attempts, refunds, ...row }: PaymentRow): PaymentAnswer =>

@@ -28,6 +28,10 @@ export interface RefundRow {
 export interface DisputeRow {
   readonly id: string; readonly paymentId: string; readonly invoiceId: string; readonly accountId: string; readonly amount: string; readonly currency: string; readonly reason: string; readonly status: 'open' | 'won' | 'lost';
   readonly evidenceDueBy: string | null; readonly providerReference: string; readonly openedAt: string; readonly closedAt: string | null;
+  /** What the bank takes for it; `null` where the provider does not say. */
+  readonly fee: string | null;
+  /** What is gone: the amount until it is won. */
+  readonly heldBack: string;
 }
 export interface PaymentRow {
   readonly id: string;
@@ -41,12 +45,14 @@ export interface PaymentRow {
   readonly attempts: readonly AttemptRow[];
   readonly refunds: readonly RefundRow[];
   readonly amountRefunded: string;
+  /** What customers have taken back through their banks, and not lost again. */
+  readonly amountDisputed: string;
   readonly nextAttemptAt: string | null;
   readonly fee?: string;
   readonly createdAt: string;
 }
 
-const NONE: PaymentRow = { id: '', invoiceId: '', accountId: '', status: 'pending', amount: '', currency: '', methodId: '', provider: '', attempts: [], refunds: [], amountRefunded: '', nextAttemptAt: null, createdAt: '' };
+const NONE: PaymentRow = { id: '', invoiceId: '', accountId: '', status: 'pending', amount: '', currency: '', methodId: '', provider: '', attempts: [], refunds: [], amountRefunded: '', amountDisputed: '', nextAttemptAt: null, createdAt: '' };
 const withAttempt = (row: PaymentRow, number: number, change: Partial<AttemptRow>): PaymentRow['attempts'] =>
   row.attempts.map((attempt) => (attempt.number === number ? { ...attempt, ...change } : attempt));
 const withRefund = (row: PaymentRow, refundId: string, change: Partial<RefundRow>): PaymentRow => {
@@ -56,10 +62,10 @@ const withRefund = (row: PaymentRow, refundId: string, change: Partial<RefundRow
 
 /** A row per payment. An invoice has one payment under way at most, and the database holds that too. */
 export const paymentView: ReadModel<PaymentEvent, PaymentRow> = {
-  table: 'payments', version: 3, key: ({ paymentId }) => paymentId, initial: NONE,
+  table: 'payments', version: 4, key: ({ paymentId }) => paymentId, initial: NONE,
   on: {
     PaymentRequested: ({ paymentId, invoiceId, accountId, amount, currency, methodId, provider, requestedAt }) =>
-      ({ ...NONE, id: paymentId, invoiceId, accountId, amount, currency, methodId, provider, amountRefunded: Money.zero(currency).toString(), createdAt: requestedAt }),
+      ({ ...NONE, id: paymentId, invoiceId, accountId, amount, currency, methodId, provider, amountRefunded: Money.zero(currency).toString(), amountDisputed: Money.zero(currency).toString(), createdAt: requestedAt }),
     PaymentAttemptStarted: ({ attempt, providerKey, methodId, provider, startedAt }, row) => ({
       ...row, status: 'processing', nextAttemptAt: null, methodId: methodId ?? row.methodId, provider: provider ?? row.provider,
       attempts: [...row.attempts, { number: attempt, status: 'started', methodId: methodId ?? row.methodId, provider: provider ?? row.provider, providerKey, startedAt, endedAt: null }],
@@ -79,6 +85,8 @@ export const paymentView: ReadModel<PaymentEvent, PaymentRow> = {
       ({ ...row, refunds: [...row.refunds, { id: refundId, attempt, amount, status: 'pending', reason, providerKey, chargeReference: providerReference, createdAt: requestedAt, endedAt: null }] }),
     RefundSucceeded: ({ refundId, providerReference, refundedAt }, row) => withRefund(row, refundId, { status: 'succeeded', providerReference, endedAt: refundedAt }),
     RefundFailed: ({ refundId, code, failedAt }, row) => withRefund(row, refundId, { status: 'failed', code, endedAt: failedAt }),
+    DisputeOpened: ({ amount, currency }, row) => ({ ...row, amountDisputed: Money.parse(row.amountDisputed, currency).add(Money.parse(amount, currency)).toString() }),
+    DisputeClosed: ({ amount, currency, outcome }, row) => (outcome === 'lost' ? row : { ...row, amountDisputed: Money.parse(row.amountDisputed, currency).subtract(Money.parse(amount, currency)).toString() }),
   },
   columns: {
     invoice_id: ({ invoiceId }) => invoiceId, account_id: ({ accountId }) => accountId, status: ({ status }) => status,
@@ -91,12 +99,12 @@ export const paymentView: ReadModel<PaymentEvent, PaymentRow> = {
 
 /** A row per dispute; those that are open first have to be answered before `evidenceDueBy`. */
 export const disputeView: ReadModel<PaymentEvent, DisputeRow> = {
-  table: 'payment_disputes', version: 1, key: (fact) => ('disputeId' in fact ? fact.disputeId : ''),
-  initial: { id: '', paymentId: '', invoiceId: '', accountId: '', amount: '', currency: '', reason: '', status: 'open', evidenceDueBy: null, providerReference: '', openedAt: '', closedAt: null },
+  table: 'payment_disputes', version: 2, key: (fact) => ('disputeId' in fact ? fact.disputeId : ''),
+  initial: { id: '', paymentId: '', invoiceId: '', accountId: '', amount: '', currency: '', reason: '', status: 'open', evidenceDueBy: null, providerReference: '', openedAt: '', closedAt: null, fee: null, heldBack: '' },
   on: {
-    DisputeOpened: ({ disputeId, paymentId, invoiceId, accountId, amount, currency, reason, providerReference, evidenceDueBy, openedAt }) =>
-      ({ id: disputeId, paymentId, invoiceId, accountId, amount, currency, reason, status: 'open', evidenceDueBy: evidenceDueBy ?? null, providerReference, openedAt, closedAt: null }),
-    DisputeClosed: ({ outcome, closedAt }, row) => ({ ...row, status: outcome, closedAt }),
+    DisputeOpened: ({ disputeId, paymentId, invoiceId, accountId, amount, currency, reason, providerReference, evidenceDueBy, fee, openedAt }) =>
+      ({ id: disputeId, paymentId, invoiceId, accountId, amount, currency, reason, status: 'open', evidenceDueBy: evidenceDueBy ?? null, providerReference, openedAt, closedAt: null, fee: fee ?? null, heldBack: amount }),
+    DisputeClosed: ({ outcome, currency, closedAt }, row) => ({ ...row, status: outcome, closedAt, ...(outcome === 'won' ? { heldBack: Money.zero(currency).toString() } : {}) }),
   },
   columns: { account_id: ({ accountId }) => accountId, status: ({ status }) => status, payment_id: ({ paymentId }) => paymentId }, sortBy: ({ openedAt }) => sortableInstant(openedAt),
 };

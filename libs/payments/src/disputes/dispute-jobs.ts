@@ -23,6 +23,7 @@ export const disputeJob = (providers: Providers): JobHandler => ({
     const disputeId = disputeIdOf(tenant, name, reference);
     const open: PaymentCommand = {
       type: 'OpenDispute', paymentId, disputeId, amount: Money.of(found.amountMinor, found.currency).toString(), currency: found.currency, reason: found.reason, providerReference: reference, at,
+      ...(found.feeMinor === undefined ? {} : { fee: Money.of(found.feeMinor, found.currency).toString() }),
       ...(found.evidenceDueBy === undefined ? {} : { evidenceDueBy: found.evidenceDueBy }),
     };
     const closed: PaymentCommand[] = found.status === 'won' || found.status === 'lost' ? [{ type: 'CloseDispute', paymentId, disputeId, outcome: found.status, at }] : [];

@@ -66,11 +66,19 @@ export type FoundRefund = RefundOutcome | { readonly status: 'absent' } | NoAnsw
 export interface ProviderDispute {
   readonly reference: string; readonly chargeReference: string; readonly amountMinor: bigint; readonly currency: string; readonly reason: string;
   readonly status: 'needs_response' | 'under_review' | 'won' | 'lost'; readonly evidenceDueBy?: string;
+  /** What the bank takes for it, however it ends. */
+  readonly feeMinor?: bigint;
+}
+/** Money that goes to the tenant's bank, in minor units. */
+export interface ProviderPayout {
+  readonly status: 'found'; readonly reference: string; readonly amountMinor: bigint; readonly currency: string; readonly state: 'pending' | 'in_transit' | 'paid' | 'failed' | 'cancelled'; readonly createdAt: string; readonly arrivesAt: string;
 }
 /** A line of the provider's balance: `net` = `amount` - `fee`, in minor units; `source` is the charge, refund, dispute or payout that it is of. */
 export interface BalanceEntry {
   readonly reference: string; readonly type: 'charge' | 'refund' | 'dispute' | 'payout' | 'fee' | 'other'; readonly amountMinor: bigint; readonly feeMinor: bigint; readonly currency: string; readonly source: string; readonly at: string;
 }
+/** Which lines of the balance: from one instant to another, or those that a payout is made of. */
+export interface BalanceOrder extends Speaking { readonly from?: string; readonly to?: string; readonly payout?: string; readonly after?: string }
 export interface BalancePage { readonly entries: readonly BalanceEntry[]; readonly next?: string }
 
 export interface MethodDetails { readonly status: 'attached'; readonly token: string; readonly brand?: string; readonly last4?: string; readonly expires?: string }
@@ -97,8 +105,9 @@ export interface PaymentProvider {
   refund(order: RefundOrder, signal: AbortSignal): Promise<RefundOutcome | NoAnswer>;
   findRefund(order: Pick<RefundOrder, 'tenant' | 'now' | 'key' | 'reference'>, signal: AbortSignal): Promise<FoundRefund>;
   dispute(order: ReferenceOrder, signal: AbortSignal): Promise<ProviderDispute | { readonly status: 'absent' } | NoAnswer>;
-  /** What moved on the balance from one instant to another, oldest last, page by page. */
-  balance(order: Speaking & { readonly from: string; readonly to: string; readonly after?: string }, signal: AbortSignal): Promise<({ readonly status: 'page' } & BalancePage) | NoAnswer>;
+  payout(order: ReferenceOrder, signal: AbortSignal): Promise<ProviderPayout | { readonly status: 'absent' } | NoAnswer>;
+  /** What moved on the balance, oldest last, page by page. */
+  balance(order: BalanceOrder, signal: AbortSignal): Promise<({ readonly status: 'page' } & BalancePage) | NoAnswer>;
 }
 
 /** The providers of this installation, by name. */

@@ -1,19 +1,18 @@
-import { Money, Refused } from '@valueverse/kernel';
-import { Problem, type Service } from '@valueverse/platform';
+import { Money } from '@valueverse/kernel';
+import type { Service } from '@valueverse/platform';
 import type { DisputeRow, PaymentRow } from '../collection/payments';
 import type { BalanceEntry, PaymentProvider } from '../providers/provider';
+import type { PayoutRow } from '../payouts/payouts';
+import { balanceSums, type BalanceSums, linesOf } from './balance-lines';
 import { compareBooks, type Difference, type Movement, type OwnMovement } from './domain/compare';
 
-/** More lines than this are asked for in shorter periods. */
-const LINES_MAX = 200_000;
-const RETRY_AFTER_SECONDS = 10;
-export interface CurrencySums { readonly currency: string; readonly charged: string; readonly refunded: string; readonly disputed: string; readonly fees: string; readonly paidOut: string; readonly other: string; readonly balance: string }
+export interface CurrencySums extends BalanceSums { readonly currency: string }
 export interface Reconciliation { readonly provider: string; readonly from: string; readonly to: string; readonly agree: boolean; readonly lines: number; readonly sums: readonly CurrencySums[]; readonly differences: readonly Difference[] }
 export interface Span { readonly tenant: string; readonly from: string; readonly to: string }
 
 /** Our book against the provider's, for what moved on its balance from one instant to another, and what we say moved then. Refuses with `too_many_lines` and 503 `provider_unavailable`. */
 export const reconcile = async (service: Service, provider: PaymentProvider, span: Span): Promise<Reconciliation> => {
-  const entries = await entriesOf(provider, span, service.clock.now());
+  const entries = await linesOf(provider, { ...span, now: service.clock.now() });
   const theirs = entries.flatMap(movementOf);
   const known = await ownByReference(service, span.tenant, theirs.map(({ reference }) => reference));
   const inSpan = await ownInSpan(service, provider.name, span);
@@ -26,19 +25,7 @@ export const reconcile = async (service: Service, provider: PaymentProvider, spa
   return { provider: provider.name, from: span.from, to: span.to, agree: differences.length === 0, lines: entries.length, sums: sumsOf(entries), differences };
 };
 
-const entriesOf = async (provider: PaymentProvider, { tenant, from, to }: Span, now: string): Promise<BalanceEntry[]> => {
-  const { signal } = new AbortController();
-  const entries: BalanceEntry[] = [];
-  for (let after: string | undefined; ;) {
-    const page = await provider.balance({ tenant, now, from, to, ...(after === undefined ? {} : { after }) }, signal);
-    if (page.status !== 'page') throw new Problem(503, 'provider_unavailable', `the provider does not answer: ${page.status === 'refused' ? page.detail : page.reason}`, { retryAfterSeconds: RETRY_AFTER_SECONDS });
-    entries.push(...page.entries);
-    if (entries.length > LINES_MAX) throw new Refused('too_many_lines', `the balance has more than ${LINES_MAX} lines in this time: ask for a shorter one`);
-    if (page.next === undefined) return entries;
-    after = page.next;
-  }
-};
-const movementOf = ({ type, source, amountMinor, currency }: BalanceEntry): Movement[] => (type === 'charge' || type === 'refund' || type === 'dispute' ? [{ kind: type, reference: source, amountMinor, currency }] : []);
+const movementOf = ({ type, source, amountMinor, currency }: BalanceEntry): Movement[] => (type === 'charge' || type === 'refund' || type === 'dispute' || type === 'payout' ? [{ kind: type, reference: source, amountMinor, currency }] : []);
 
 /** What a payment says was moved: what its attempts took, less what was given back. */
 const movementsOf = (row: PaymentRow): OwnMovement[] => {
@@ -52,13 +39,18 @@ const movementsOf = (row: PaymentRow): OwnMovement[] => {
 const ofDispute = ({ id, paymentId, currency, amount, status, providerReference }: DisputeRow): OwnMovement =>
   ({ kind: 'dispute', paymentId, currency, subject: id, reference: providerReference, amountMinor: status === 'won' ? 0n : -Money.parse(amount, currency).minor });
 
+/** A payout that failed came back. */
+const ofPayout = ({ id, reference, currency, amount, status }: PayoutRow): OwnMovement =>
+  ({ kind: 'payout', paymentId: null, currency, subject: id, reference, amountMinor: status === 'failed' || status === 'cancelled' ? 0n : -Money.parse(amount, currency).minor });
+
 const ownByReference = (service: Service, tenant: string, references: readonly string[]): Promise<OwnMovement[]> => service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
   const wanted = new Set(references);
   const { rows } = await tx.query<{ row: PaymentRow }>(
     `SELECT row FROM payments p WHERE tenant = $1 AND (provider_reference = ANY($2) OR EXISTS (SELECT FROM json_array_elements(row->'refunds') r WHERE r->>'providerReference' = ANY($2))
        OR (json_array_length(row->'attempts') > 1 AND EXISTS (SELECT FROM json_array_elements(row->'attempts') a WHERE a->>'providerReference' = ANY($2))))`, [tenant, references]);
   const disputes = await tx.query<{ row: DisputeRow }>(`SELECT row FROM payment_disputes WHERE tenant = $1 AND row->>'providerReference' = ANY($2)`, [tenant, references]);
-  return [...rows.flatMap(({ row }) => movementsOf(row)), ...disputes.rows.map(({ row }) => ofDispute(row))].filter(({ reference }) => wanted.has(reference));
+  const payouts = await tx.query<{ row: PayoutRow }>('SELECT row FROM payouts WHERE tenant = $1 AND reference = ANY($2)', [tenant, references]);
+  return [...payouts.rows.map(({ row }) => ofPayout(row)), ...rows.flatMap(({ row }) => movementsOf(row)), ...disputes.rows.map(({ row }) => ofDispute(row))].filter(({ reference }) => wanted.has(reference));
 });
 
 const ownInSpan = (service: Service, provider: string, { tenant, from, to }: Span): Promise<OwnMovement[]> => service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
@@ -73,9 +65,4 @@ const isThere = async (provider: PaymentProvider, tenant: string, { reference, a
   return found.status === 'succeeded' && found.amountMinor === amountMinor && found.currency === currency;
 };
 
-const sumsOf = (entries: readonly BalanceEntry[]): CurrencySums[] => [...Map.groupBy(entries, ({ currency }) => currency)].map(([currency, all]) => {
-  const of = (type: BalanceEntry['type']): string => Money.of(all.filter((one) => one.type === type).reduce((sum, { amountMinor }) => sum + amountMinor, 0n), currency).toString();
-  const fees = all.reduce((sum, { feeMinor }) => sum + feeMinor, 0n) - all.filter(({ type }) => type === 'fee').reduce((sum, { amountMinor }) => sum + amountMinor, 0n);
-  const balance = all.reduce((sum, { amountMinor, feeMinor }) => sum + amountMinor - feeMinor, 0n);
-  return { currency, charged: of('charge'), refunded: of('refund'), disputed: of('dispute'), fees: Money.of(fees, currency).toString(), paidOut: of('payout'), other: of('other'), balance: Money.of(balance, currency).toString() };
-});
+const sumsOf = (entries: readonly BalanceEntry[]): CurrencySums[] => [...Map.groupBy(entries, ({ currency }) => currency)].map(([currency, all]) => ({ currency, ...balanceSums(all, currency) }));

@@ -14,7 +14,7 @@ class ReconciliationQuery {
   @InstantField({ description: 'Up to here, which does not belong to it' }) to!: string;
 }
 const DIFFERENCE = object({
-  type: oneOf('missing_here', 'missing_there', 'amount_differs'), kind: oneOf('charge', 'refund', 'dispute'), reference: text(), paymentId: nullable(text()), currency: text(3), here: nullable(decimal()), there: nullable(decimal()), next: text(),
+  type: oneOf('missing_here', 'missing_there', 'amount_differs'), kind: oneOf('charge', 'refund', 'dispute', 'payout'), reference: text(), paymentId: nullable(text()), currency: text(3), here: nullable(decimal()), there: nullable(decimal()), next: text(),
 });
 const SUMS = object({ currency: text(3), charged: decimal(), refunded: decimal(), disputed: decimal(), fees: decimal(), paidOut: decimal(), other: decimal(), balance: decimal() });
 const REPORT = object({ provider: text(), from: instant(), to: instant(), agree: flag(), lines: whole(0), sums: list(SUMS), differences: list(DIFFERENCE) });

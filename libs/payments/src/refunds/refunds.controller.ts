@@ -3,11 +3,12 @@ import { ApiTags } from '@nestjs/swagger';
 import { Allow, type Caller, contextOfCaller, CurrentCaller } from '@valueverse/auth';
 import { type IdSource, Refused } from '@valueverse/kernel';
 import { answerOnce, Answers, AnswersPage, created, Cursors, IDS, listRows, MoneyString, OneOf, type Page, PageQuery, rowOf, Service, Text } from '@valueverse/platform';
-import { decimal, instant, nullable, object, oneOf, text } from '@valueverse/contracts';
+import { decimal, instant, list, nullable, object, oneOf, text } from '@valueverse/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { clockOfAccount } from '../accounts/known-accounts';
 import { type DisputeRow, disputeView, paymentDecider, type PaymentRow, paymentView } from '../collection/payments';
 import type { RequestRefund } from '../collection/domain/payment-command';
+import { type Booking, bookingsOf } from '../disputes/bookings';
 import { PAYMENTS_SERVICE } from '../tokens';
 import { REFUND, toRefund } from './refund-answer';
 
@@ -21,8 +22,10 @@ class DisputesQuery extends PageQuery {
   @OneOf(['open', 'won', 'lost'], { optional: true }) status?: DisputeRow['status'];
 }
 const DISPUTE = object({
-  id: text(), paymentId: text(), invoiceId: text(), accountId: text(), amount: decimal(), currency: text(3), reason: text(), status: oneOf('open', 'won', 'lost'), evidenceDueBy: nullable(instant()), providerReference: text(), openedAt: instant(), closedAt: nullable(instant()),
+  id: text(), paymentId: text(), invoiceId: text(), accountId: text(), amount: decimal(), currency: text(3), reason: text(), status: oneOf('open', 'won', 'lost'), evidenceDueBy: nullable(instant()), providerReference: text(), openedAt: instant(), closedAt: nullable(instant()), fee: nullable(decimal()), heldBack: decimal(),
+  bookings: list(object({ at: instant(), debit: oneOf('disputes', 'dispute_losses', 'provider_fees', 'provider_balance'), credit: oneOf('provider_balance', 'disputes'), amount: decimal(), currency: text(3) })),
 });
+type DisputeAnswer = DisputeRow & { readonly bookings: readonly Booking[] };
 
 /** Money that goes back: because we give it, or because the customer's bank takes it. */
 @ApiTags('payments')
@@ -50,12 +53,12 @@ export class RefundsController {
     });
   }
 
-  /** Newest first; evidence for an open one has to be at the provider before `evidenceDueBy`. */
+  /** Newest first; evidence for an open one has to be at the provider before `evidenceDueBy`. `heldBack` is what is gone until it is won; `bookings` are the lines of a journal. */
   @Get('disputes')
   @Allow('payments:read')
   @AnswersPage(DISPUTE)
-  disputes(@CurrentCaller() { tenant }: Caller, @Query() query: DisputesQuery): Promise<Page<DisputeRow>> {
+  disputes(@CurrentCaller() { tenant }: Caller, @Query() query: DisputesQuery): Promise<Page<DisputeAnswer>> {
     return this.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) =>
-      listRows<DisputeRow, DisputeRow>(tx, { model: disputeView, query, cursors: this.cursors, filters: { account_id: query.accountId, status: query.status }, toApi: (row) => row }));
+      listRows<DisputeRow, DisputeAnswer>(tx, { model: disputeView, query, cursors: this.cursors, filters: { account_id: query.accountId, status: query.status }, toApi: (row) => ({ ...row, bookings: bookingsOf(row) }) }));
   }
 }

@@ -3,6 +3,7 @@ import type { NewJob, Tx } from '@valueverse/event-log';
 import type { Job, JobHandler, JobResult, Service } from '@valueverse/platform';
 import { FOLLOW_ATTEMPT, type FollowPayload } from '../collection/attempt-jobs';
 import { LOOK_AT_DISPUTE, type DisputePayload } from '../disputes/dispute-jobs';
+import { LOOK_AT_PAYOUT, type PayoutPayload } from '../payouts/payout-jobs';
 import type { ProviderBook } from '../providers/provider-settings';
 import { STRIPE_VERSION } from '../providers/stripe/stripe-version';
 import { RUN_REFUND, type RefundPayload } from '../refunds/refund-jobs';
@@ -56,6 +57,7 @@ const comeOf = async (tx: Tx, tenant: string, provider: string, meaning: Meaning
   if (meaning.look === 'nothing') return { status: 'noted', reason: meaning.reason };
   if (meaning.look === 'failed') return { status: 'failed', reason: meaning.reason };
   if (meaning.look === 'method') return { status: 'noted', reason: 'the method is read again when it is charged' };
+  if (meaning.look === 'payout') return { status: 'handled', jobs: [{ id: derivedId('job', LOOK_AT_PAYOUT, jobId), kind: LOOK_AT_PAYOUT, tenant, dueAt: AT_ONCE, payload: { provider, reference: meaning.reference } satisfies PayoutPayload }] };
   const owner = await ownerOf(tx, tenant, meaning);
   if (owner === undefined) return { status: 'failed', reason: 'there is no such payment here' };
   const clockId = owner.clock ?? undefined;

@@ -92,7 +92,7 @@ test('F90, S-38: fifty copies at once are one event', async () => {
   const body = eventOf('evt_fifty', 'payout.paid', { id: 'po_1' });
   const signature = signatureOf(body, SECRETS, seconds());
   expect(new Set((await Promise.all(Array.from({ length: 50 }, () => post(body, signature)))).map(({ status }) => status))).toEqual(new Set([200]));
-  expect(await kept('evt_fifty', 'noted')).toMatchObject({ times: 50 });
+  expect(await kept('evt_fifty', 'handled')).toMatchObject({ times: 50 });
 }, TIMEOUT_MS);
 
 const pay = async (token: string, total = '49.00') => {
@@ -137,11 +137,49 @@ test('F100: a dispute is opened by webhook, with the day by which evidence is du
     saw(body);
     return body.data.find((one) => one['paymentId'] === id);
   });
-  expect(dispute).toMatchObject({ amount: '70.00', currency: 'USD', evidenceDueBy: expect.stringMatching(/Z$/) as string });
+  expect(dispute).toMatchObject({ amount: '70.00', currency: 'USD', evidenceDueBy: expect.stringMatching(/Z$/) as string, fee: '15.00', heldBack: '70.00' });
+  expect(dispute['bookings']).toMatchObject([{ debit: 'disputes', credit: 'provider_balance', amount: '70.00' }, { debit: 'provider_fees', credit: 'provider_balance', amount: '15.00' }]);
+  expect((await ask('GET', `/api/v1/payments/${id}`)).body).toMatchObject({ amountDisputed: '70.00', amountRefunded: '30.00' });
   const again = await host.app.inject({ method: 'POST', url: `/api/v1/payments/${id}/refunds`, headers: { authorization: `Bearer ${acme.key}`, 'idempotency-key': 'disputed' }, payload: { reason: 'late' } });
   expect(again.json()).toMatchObject({ code: 'nothing_to_refund' });
   await host.app.get(Sandbox).control(acme.tenant, `disputes/${String(dispute['providerReference'])}/won`, {});
-  await eventually('the dispute to be won', async () => ((await ask('GET', '/api/v1/payments/disputes?status=won')).body.data.some((one) => one['id'] === dispute['id']) || undefined));
+  const won = await eventually('the dispute to be won', async () => (await ask('GET', '/api/v1/payments/disputes?status=won')).body.data.find((one) => one['id'] === dispute['id']));
+  expect(won).toMatchObject({ heldBack: '0.00', fee: '15.00', bookings: [{}, {}, { debit: 'provider_balance', credit: 'disputes', amount: '70.00' }] });
+  expect((await ask('GET', `/api/v1/payments/${id}`)).body).toMatchObject({ amountDisputed: '0.00' });
+}, TIMEOUT_MS);
+
+test('M29: a dispute that is lost is a loss, and stays one', async () => {
+  const { id } = await bed.payment(process, acme.tenant, await pay('tok_ok', '20.00'), 'succeeded');
+  await ask('POST', `/api/v1/payments/sandbox/actions/${id}/dispute`);
+  const of = (status: string) => eventually(`the dispute to be ${status}`, async () => (await ask('GET', `/api/v1/payments/disputes?status=${status}`)).body.data.find((one) => one['paymentId'] === id));
+  await host.app.get(Sandbox).control(acme.tenant, `disputes/${String((await of('open'))['providerReference'])}/lost`, {});
+  expect(await of('lost')).toMatchObject({ heldBack: '20.00', bookings: [{}, {}, { debit: 'dispute_losses', credit: 'disputes', amount: '20.00' }] });
+  expect((await ask('GET', `/api/v1/payments/${id}`)).body).toMatchObject({ amountDisputed: '20.00' });
+}, TIMEOUT_MS);
+
+test('a payout is told by webhook, with what it is made of; the next one has what came after it', async () => {
+  const beta = await bed.tenant(process);
+  const settings = await ask('PUT', '/api/v1/payments/providers/sandbox', { webhookSecrets: SECRETS }, beta.key);
+  await ask('POST', '/api/v1/payments/sandbox/endpoints', { url: base + String(settings.body['webhookPath']), secret: SECRETS[0]! }, beta.key);
+  const payouts = (count: number) => eventually(`${count} payouts`, async (saw) => {
+    const { body } = await ask('GET', '/api/v1/payments/payouts?status=paid', undefined, beta.key);
+    saw(body);
+    return body.data.length === count ? body.data : undefined;
+  });
+  const accountId = await bed.openAccount(beta.tenant, AT);
+  await bed.attach(process, beta.tenant, accountId, 'tok_ok');
+  const collect = async (total: string) => bed.payment(process, beta.tenant, await bed.finalize(beta.tenant, accountId, { total, at: AT }), 'succeeded');
+  const { id } = await collect('100.00');
+  await ask('POST', `/api/v1/payments/sandbox/actions/${id}/dispute`, undefined, beta.key);
+  await collect('300.00');
+  await host.app.get(Sandbox).control(beta.tenant, 'payouts', {});
+  // Fees: 3.20 and 9.00 for the charges, 15.00 for the dispute.
+  expect((await payouts(1))[0]).toMatchObject({ provider: 'sandbox', amount: '272.80', currency: 'USD', charged: '400.00', disputed: '-100.00', refunded: '0.00', fees: '27.20', other: '0.00', lines: 3 });
+  await collect('50.00');
+  await host.app.get(Sandbox).control(beta.tenant, 'payouts', {});
+  expect((await payouts(2)).find(({ amount }) => amount === '48.25')).toMatchObject({ charged: '50.00', disputed: '0.00', fees: '1.75', lines: 1 });
+  expect((await ask('GET', '/api/v1/payments/payouts')).body.data).toEqual([]);
+  expect(await ask('GET', '/api/v1/payments/payouts/po_none')).toMatchObject({ status: 404, body: { code: 'payout_not_found' } });
 }, TIMEOUT_MS);
 
 test('M28: whatever order the same events come in, and however often, the payments end the same', async () => {

@@ -4,9 +4,9 @@ import type { CloseDispute, OpenDispute } from './payment-command';
 import type { PaymentEvent } from './payment-event';
 import type { PaymentState } from './payment';
 
-export const openDispute = ({ paymentId, disputeId, amount, currency, reason, providerReference, evidenceDueBy, at }: OpenDispute, { invoiceId, accountId }: PaymentRequested, { disputes }: PaymentState): readonly PaymentEvent[] =>
+export const openDispute = ({ paymentId, disputeId, amount, currency, reason, providerReference, evidenceDueBy, fee, at }: OpenDispute, { invoiceId, accountId }: PaymentRequested, { disputes }: PaymentState): readonly PaymentEvent[] =>
   (disputes.some((one) => one.disputeId === disputeId) ? [] : [{
-    type: 'DisputeOpened', paymentId, disputeId, invoiceId, accountId, amount, currency, reason, providerReference, openedAt: at, ...(evidenceDueBy === undefined ? {} : { evidenceDueBy }),
+    type: 'DisputeOpened', paymentId, disputeId, invoiceId, accountId, amount, currency, reason, providerReference, openedAt: at, ...(evidenceDueBy === undefined ? {} : { evidenceDueBy }), ...(fee === undefined ? {} : { fee }),
   }]);
 
 /** A dispute is closed once: the bank says so once. Refuses with `dispute_not_found`. */

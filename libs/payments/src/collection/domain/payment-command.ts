@@ -32,7 +32,7 @@ export interface RequestRefund { readonly type: 'RequestRefund'; readonly paymen
 export interface RecordRefund { readonly type: 'RecordRefund'; readonly paymentId: string; readonly refundId: string; readonly providerReference: string; readonly at: string }
 export interface RecordRefundFailure { readonly type: 'RecordRefundFailure'; readonly paymentId: string; readonly refundId: string; readonly code: string; readonly at: string }
 export interface OpenDispute {
-  readonly type: 'OpenDispute'; readonly paymentId: string; readonly disputeId: string; readonly amount: string; readonly currency: string; readonly reason: string; readonly providerReference: string; readonly evidenceDueBy?: string; readonly at: string;
+  readonly type: 'OpenDispute'; readonly paymentId: string; readonly disputeId: string; readonly amount: string; readonly currency: string; readonly reason: string; readonly providerReference: string; readonly evidenceDueBy?: string; readonly fee?: string; readonly at: string;
 }
 export interface CloseDispute { readonly type: 'CloseDispute'; readonly paymentId: string; readonly disputeId: string; readonly outcome: 'won' | 'lost'; readonly at: string }
 export type PaymentCommand = RequestPayment | StartAttempt | RecordSuccess | RecordDecline | RecordLoss | RecordPending | RecordAction | CancelPayment | RequestRefund | RecordRefund | RecordRefundFailure | OpenDispute | CloseDispute;

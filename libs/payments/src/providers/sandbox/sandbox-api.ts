@@ -21,6 +21,7 @@ const LIMIT_DEFAULT = 10;
 const LIMIT_MAX = 100;
 const AMOUNT_MAX = 99_999_999_999;
 const DAYS_DEFAULT = 3;
+const PAYOUT_LINES_MAX = 100_000;
 
 const known = async <K extends Kind>({ book, id }: Pick<Asked, 'book' | 'id'>, kind: K): Promise<OfKind<K>> => {
   const found = await book.get(kind, id);
@@ -92,9 +93,19 @@ const refund = async ({ money, fields, key, faults }: Asked): Promise<unknown> =
   });
 };
 
+/** The lines that a payout is made of: what came on the balance of its currency since the payout before it. */
+const linesOfPayout = async ({ book }: Asked, id: string): Promise<unknown> => {
+  const all = await book.list('balance_transaction', { limit: PAYOUT_LINES_MAX });
+  const own = all.findIndex(({ source }) => source === id);
+  if (own === -1) throw missing('payout', 'payout');
+  const older = all.slice(own + 1).filter(({ currency }) => currency === all[own]!.currency);
+  const before = older.findIndex(({ type }) => type === 'payout');
+  return { object: 'list', url: '/v1/balance_transactions', has_more: false, data: [all[own]!, ...(before === -1 ? older : older.slice(0, before))] };
+};
 /** Lines of the balance with what they are of inside, where that was asked for. */
 const balance = async (asked: Asked): Promise<unknown> => {
-  const page = await list(asked, 'balance_transaction') as { data: OfKind<'balance_transaction'>[] };
+  const payout = textOf(asked.fields, 'payout');
+  const page = await (payout === undefined ? list(asked, 'balance_transaction') : linesOfPayout(asked, payout)) as { data: OfKind<'balance_transaction'>[] };
   if (!Object.values(textsOf(asked.fields, 'expand')).includes('data.source')) return page;
   const data: unknown[] = [];
   for (const entry of page.data) data.push({ ...entry, source: entry.type === 'charge' ? await asked.book.get('charge', entry.source) ?? entry.source : entry.source });
@@ -119,6 +130,7 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: /^\/v1\/disputes\/(\w+)$/, operation: 'read', run: (asked) => known(asked, 'dispute') },
   { method: 'GET', path: /^\/v1\/balance_transactions$/, operation: 'read', run: balance },
   { method: 'GET', path: /^\/v1\/payouts$/, operation: 'read', run: (asked) => list(asked, 'payout') },
+  { method: 'GET', path: /^\/v1\/payouts\/(\w+)$/, operation: 'read', run: (asked) => known(asked, 'payout') },
   {
     method: 'POST', path: /^\/v1\/webhook_endpoints$/, operation: 'any', run: async ({ book, fields }) => {
       const [id, secret] = [book.id('we'), book.id('whsec')];
@@ -147,5 +159,5 @@ export const CONTROLS: readonly Route[] = [
   } },
   { method: 'POST', path: /^\/sandbox\/disputes\/(\w+)\/(?:won)$/, operation: 'any', run: ({ money, id }) => money.closeDispute(id, 'won') },
   { method: 'POST', path: /^\/sandbox\/disputes\/(\w+)\/(?:lost)$/, operation: 'any', run: ({ money, id }) => money.closeDispute(id, 'lost') },
-  { method: 'POST', path: /^\/sandbox\/payouts$/, operation: 'any', run: async ({ money, fields }) => { await money.payOut(textOf(fields, 'currency') ?? 'usd', Number(fields['amount'])); return {}; } },
+  { method: 'POST', path: /^\/sandbox\/payouts$/, operation: 'any', run: async ({ money, fields }) => { await money.payOut(textOf(fields, 'currency') ?? 'usd', fields['amount'] === undefined ? undefined : Number(fields['amount'])); return {}; } },
 ];

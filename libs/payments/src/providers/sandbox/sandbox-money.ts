@@ -1,12 +1,14 @@
 import type { SandboxBook } from './sandbox-book';
-import { type Dispute, feeOf, type BalanceTransaction, type Charge, type Intent, invalid, missing, type PaymentError, type Refund, WireError } from './sandbox-objects';
+import { type Dispute, DISPUTE_FEE, feeOf, type BalanceTransaction, type Charge, type Intent, invalid, missing, type PaymentError, type Payout, type Refund, WireError } from './sandbox-objects';
 import type { Behaviour } from './sandbox-tokens';
 
 const DAY_SECONDS = 86_400;
 /** Until when a customer who disputes can be answered. */
 const EVIDENCE_DAYS = 7;
 /** What is counted as one customer's history for a token that declines a few times first. */
-const HISTORY_MAX = 100;
+const TRIES_MAX = 100;
+/** As many lines of a balance are added up. */
+const HISTORY_MAX = 100_000;
 const MESSAGES: Readonly<Record<string, string>> = {
   authentication_required: 'Your card was declined. This transaction requires authentication.', insufficient_funds: 'Your card has insufficient funds.', expired_card: 'Your card has expired.', fraudulent: 'Your card was declined.',
 };
@@ -101,11 +103,12 @@ export class SandboxMoney {
     if (charge.disputed || charge.refunded) return;
     const amount = charge.amount - charge.amount_refunded;
     const id = this.book.id('dp');
+    const entry = this.entry({ amount: -amount, fee: DISPUTE_FEE, currency: charge.currency, type: 'adjustment', source: id });
     const dispute: Dispute = {
-      id, object: 'dispute', created: this.book.seconds, livemode: false, amount, currency: charge.currency, charge: charge.id, payment_intent: charge.payment_intent, reason: 'fraudulent', status: 'needs_response', metadata: charge.metadata,
+      id, object: 'dispute', created: this.book.seconds, livemode: false, amount, currency: charge.currency, charge: charge.id, payment_intent: charge.payment_intent, reason: 'fraudulent', status: 'needs_response', metadata: charge.metadata, balance_transactions: [entry],
       evidence_details: { due_by: this.book.seconds + EVIDENCE_DAYS * DAY_SECONDS, has_evidence: false },
     };
-    await this.book.put({ object: dispute, parent: charge.payment_intent }, { object: { ...charge, disputed: true }, parent: charge.payment_intent }, { object: this.entry({ amount: -amount, fee: 0, currency: charge.currency, type: 'adjustment', source: id }), parent: id });
+    await this.book.put({ object: dispute, parent: charge.payment_intent }, { object: { ...charge, disputed: true }, parent: charge.payment_intent }, { object: entry, parent: id });
     this.book.happened('charge.dispute.created', dispute);
   }
 
@@ -128,11 +131,15 @@ export class SandboxMoney {
     }
   }
 
-  /** Pays out all of the balance of a currency; nothing where there is nothing. */
-  async payOut(currency: string, amount: number): Promise<void> {
+  /** Pays out an amount, or all of the balance of a currency; nothing where there is nothing. */
+  async payOut(currency: string, wanted?: number): Promise<void> {
+    const amount = wanted ?? (await this.book.list('balance_transaction', { limit: HISTORY_MAX })).filter((one) => one.currency === currency).reduce((sum, { net }) => sum + net, 0);
+    if (amount <= 0) return;
     const id = this.book.id('po');
     const entry = this.entry({ amount: -amount, fee: 0, currency, type: 'payout', source: id });
-    await this.book.put({ object: { id, object: 'payout', created: this.book.seconds, livemode: false, amount, currency, status: 'paid', arrival_date: this.book.seconds, balance_transaction: entry.id } }, { object: entry, parent: id });
+    const payout: Payout = { id, object: 'payout', created: this.book.seconds, livemode: false, amount, currency, status: 'paid', arrival_date: this.book.seconds, balance_transaction: entry.id };
+    await this.book.put({ object: payout }, { object: entry, parent: id });
+    this.book.happened('payout.paid', payout);
   }
 
   private async failRefund(refund: Refund): Promise<void> {
@@ -162,7 +169,7 @@ export class SandboxMoney {
 
   private async declinesStill({ customer, token }: NewIntent, { declineTimes }: Behaviour): Promise<boolean> {
     if (declineTimes === undefined || customer === null) return true;
-    const before = await this.book.list('payment_intent', { parent: customer, limit: HISTORY_MAX });
+    const before = await this.book.list('payment_intent', { parent: customer, limit: TRIES_MAX });
     return before.filter((one) => one.payment_method === token && one.last_payment_error !== null).length < declineTimes;
   }
 }

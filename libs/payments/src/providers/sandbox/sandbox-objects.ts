@@ -17,7 +17,7 @@ export interface Refund extends Base {
 }
 export interface Dispute extends Base {
   readonly object: 'dispute'; readonly amount: number; readonly currency: string; readonly charge: string; readonly payment_intent: string; readonly reason: string; readonly status: 'needs_response' | 'under_review' | 'won' | 'lost';
-  readonly evidence_details: { readonly due_by: number; readonly has_evidence: boolean }; readonly metadata: Readonly<Record<string, string>>;
+  readonly balance_transactions: readonly BalanceTransaction[]; readonly evidence_details: { readonly due_by: number; readonly has_evidence: boolean }; readonly metadata: Readonly<Record<string, string>>;
 }
 export interface BalanceTransaction extends Base {
   readonly object: 'balance_transaction'; readonly amount: number; readonly fee: number; readonly net: number; readonly currency: string; readonly type: 'charge' | 'refund' | 'refund_failure' | 'adjustment' | 'payout'; readonly reporting_category: string; readonly source: string;
@@ -32,6 +32,9 @@ export type OfKind<K extends Kind> = Extract<SandboxObject, { object: K }>;
 const FEE_PER_MILLE = 29;
 const FEE_FIXED = 30;
 export const feeOf = (amount: number): number => Math.min(amount, Math.floor((amount * FEE_PER_MILLE) / 1000) + FEE_FIXED);
+
+/** What a bank takes for a dispute at the sandbox, in the minor unit, however it ends. */
+export const DISPUTE_FEE = 1_500;
 
 /** What Stripe's API calls an error. */
 export class WireError extends Error {

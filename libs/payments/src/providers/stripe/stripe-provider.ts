@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type Stripe from 'stripe';
 import { parseInstant } from '@valueverse/kernel';
 import type {
-  BalanceEntry, BalancePage, ChargeOrder, ChargeOutcome, ConfirmOrder, CustomerOrder, FindOrder, Found, FoundRefund, MethodDetails, MethodOrder, NoAnswer, PaymentProvider, ProviderDispute, ReferenceOrder, RefundOrder, RefundOutcome, Settled, Speaking,
+  BalanceEntry, BalanceOrder, BalancePage, ChargeOrder, ChargeOutcome, ConfirmOrder, CustomerOrder, FindOrder, Found, FoundRefund, MethodDetails, MethodOrder, NoAnswer, PaymentProvider, ProviderDispute, ProviderPayout, ReferenceOrder, RefundOrder, RefundOutcome, Settled, Speaking,
 } from '../provider';
 import { declineClassOf } from './stripe-declines';
 import { noAnswerOf, wasNeverConnected } from './stripe-errors';
@@ -125,9 +125,14 @@ export class StripeProvider implements PaymentProvider {
     return answer.status === 'refused' && answer.code === NOT_FOUND ? { status: 'absent' } : answer;
   }
 
-  balance({ from, to, after, ...speaking }: Speaking & { readonly from: string; readonly to: string; readonly after?: string }): Promise<({ readonly status: 'page' } & BalancePage) | NoAnswer> {
+  async payout({ reference, ...speaking }: ReferenceOrder): Promise<ProviderPayout | { status: 'absent' } | NoAnswer> {
+    const answer = await this.ask<ProviderPayout>(speaking, async (stripe, more) => payoutOf(await stripe.payouts.retrieve(reference, {}, more)));
+    return answer.status === 'refused' && answer.code === NOT_FOUND ? { status: 'absent' } : answer;
+  }
+
+  balance({ from, to, payout, after, ...speaking }: BalanceOrder): Promise<({ readonly status: 'page' } & BalancePage) | NoAnswer> {
     return this.ask<{ status: 'page' } & BalancePage>(speaking, async (stripe, more) => {
-      const { data, has_more: hasMore } = await stripe.balanceTransactions.list({ created: { gte: secondsOf(from), lt: secondsOf(to) }, limit: PAGE, expand: ['data.source'], ...(after === undefined ? {} : { starting_after: after }) }, more);
+      const { data, has_more: hasMore } = await stripe.balanceTransactions.list({ ...(from === undefined || to === undefined ? {} : { created: { gte: secondsOf(from), lt: secondsOf(to) } }), ...(payout === undefined ? {} : { payout }), limit: PAGE, expand: ['data.source'], ...(after === undefined ? {} : { starting_after: after }) }, more);
       return { status: 'page', entries: data.map(entryOf), ...(hasMore ? { next: data.at(-1)!.id } : {}) };
     });
   }
@@ -207,8 +212,12 @@ const refundOf = ({ id, status, amount, currency, failure_reason: failure }: Str
 
 const DISPUTE_STATUS: Readonly<Record<string, ProviderDispute['status']>> = { won: 'won', lost: 'lost', under_review: 'under_review', warning_under_review: 'under_review', warning_closed: 'won', prevented: 'won' };
 const idOf = (one: string | { id: string } | null | undefined): string => (typeof one === 'string' ? one : one?.id ?? '');
-const disputeOf = ({ id, payment_intent: intent, amount, currency, reason, status, evidence_details: evidence }: Stripe.Dispute): ProviderDispute => ({
+const PAYOUT_STATE: Readonly<Record<string, ProviderPayout['state']>> = { in_transit: 'in_transit', paid: 'paid', failed: 'failed', canceled: 'cancelled' };
+const payoutOf = ({ id, amount, currency, status, created, arrival_date: arrival }: Stripe.Payout): ProviderPayout =>
+  ({ status: 'found', reference: id, amountMinor: BigInt(amount), currency: currency.toUpperCase(), state: PAYOUT_STATE[status] ?? 'pending', createdAt: instantOf(created), arrivesAt: instantOf(arrival) });
+const disputeOf = ({ id, payment_intent: intent, amount, currency, reason, status, evidence_details: evidence, balance_transactions: lines }: Stripe.Dispute): ProviderDispute => ({
   reference: id, chargeReference: idOf(intent), amountMinor: BigInt(amount), currency: currency.toUpperCase(), reason, status: DISPUTE_STATUS[status] ?? 'needs_response',
+  ...(lines === undefined || lines.length === 0 ? {} : { feeMinor: lines.reduce((sum, { fee }) => sum + BigInt(fee), 0n) }),
   ...(evidence?.due_by == null ? {} : { evidenceDueBy: instantOf(evidence.due_by) }),
 });
 

@@ -1,9 +1,9 @@
 import { Money } from '@valueverse/kernel';
 
 /** Money that moved, as one side says it; amounts are in minor units, and what went back is negative. */
-export interface Movement { readonly kind: 'charge' | 'refund' | 'dispute'; readonly reference: string; readonly amountMinor: bigint; readonly currency: string }
+export interface Movement { readonly kind: 'charge' | 'refund' | 'dispute' | 'payout'; readonly reference: string; readonly amountMinor: bigint; readonly currency: string }
 /** The same of our book, with what it belongs to. */
-export interface OwnMovement extends Movement { readonly paymentId: string; readonly subject: string }
+export interface OwnMovement extends Movement { readonly paymentId: string | null; readonly subject: string }
 
 export type DifferenceType = 'missing_here' | 'missing_there' | 'amount_differs';
 /** A difference between our book and the provider's: never without a type, and a next step for whoever owns it. */
@@ -16,6 +16,7 @@ const NEXT: Readonly<Record<DifferenceType, string>> = {
   missing_there: 'the provider does not know of it: look at the payment and its attempt, and ask the provider by the reference',
   amount_differs: 'look at the movement at the provider: what was really taken is what counts',
 };
+const PAYOUT_NEXT = 'have the provider send payout webhooks, or ask for it by POST /api/v1/payments/payouts/looks';
 const text = (one: Movement | undefined): string | null => (one === undefined ? null : Money.of(one.amountMinor, one.currency).toString());
 const nameOf = ({ kind, reference }: Movement): string => `${kind} ${reference}`;
 
@@ -33,6 +34,6 @@ export const compareBooks = (ours: readonly OwnMovement[], theirs: readonly Move
     // Nothing in the end is nothing on the other side: a dispute that was won, a refund that came back.
     if ((own?.amountMinor ?? 0n) === (other?.amountMinor ?? 0n) && (own === undefined || other === undefined || own.currency === other.currency)) return [];
     const type: DifferenceType = own === undefined ? 'missing_here' : other === undefined ? 'missing_there' : 'amount_differs';
-    return [{ type, kind: of.kind, reference: of.reference, paymentId: own?.paymentId ?? null, currency: of.currency, here: text(own), there: text(other), next: NEXT[type] }];
+    return [{ type, kind: of.kind, reference: of.reference, paymentId: own?.paymentId ?? null, currency: of.currency, here: text(own), there: text(other), next: type === 'missing_here' && of.kind === 'payout' ? PAYOUT_NEXT : NEXT[type] }];
   });
 };

@@ -15,7 +15,11 @@ test('refunds and disputes lead to the payment by its reference at the provider'
   expect(event('charge.dispute.created', { id: 'dp_1', payment_intent: 'pi_1' })).toEqual({ look: 'dispute', disputeReference: 'dp_1', chargeReference: 'pi_1' });
   expect(event('charge.dispute.created', { id: 'dp_1', payment_intent: null })).toMatchObject({ look: 'failed' });
 });
-test.each(['customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted', 'invoice.paid', 'invoice.payment_failed', 'payout.paid', 'customer.updated'])('%s is known and asks nothing of us', (type) =>
+test('a payout leads to itself', () => {
+  for (const type of ['payout.paid', 'payout.failed']) expect(event(type, { id: 'po_1' })).toEqual({ look: 'payout', reference: 'po_1' });
+  expect(event('payout.paid', {})).toMatchObject({ look: 'failed' });
+});
+test.each(['customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted', 'invoice.paid', 'invoice.payment_failed', 'customer.updated'])('%s is known and asks nothing of us', (type) =>
   expect(event(type, { id: 'x' })).toMatchObject({ look: 'nothing' }));
 test('what is not known is not guessed', () => {
   for (const type of ['charge.captured', 'toString', '__proto__', '']) expect(event(type, {})).toBeUndefined();

@@ -3,6 +3,7 @@ export type Meaning =
   | { readonly look: 'attempt'; readonly paymentId: string; readonly attempt: number }
   | { readonly look: 'refunds'; readonly chargeReference: string }
   | { readonly look: 'dispute'; readonly disputeReference: string; readonly chargeReference: string }
+  | { readonly look: 'payout'; readonly reference: string }
   | { readonly look: 'method'; readonly token: string }
   | { readonly look: 'nothing'; readonly reason: string }
   | { readonly look: 'failed'; readonly reason: string };
@@ -27,6 +28,7 @@ const dispute: Read = ({ id, payment_intent: intent }) => {
   return disputeReference === undefined || chargeReference === undefined ? { look: 'failed', reason: 'a dispute without its id or its payment' } : { look: 'dispute', disputeReference, chargeReference };
 };
 const method: Read = ({ id }) => (text(id) === undefined ? { look: 'failed', reason: 'a method without its id' } : { look: 'method', token: text(id)! });
+const payout: Read = ({ id }) => (text(id) === undefined ? { look: 'failed', reason: 'a payout without its id' } : { look: 'payout', reference: text(id)! });
 const noted = (reason: string): Read => () => ({ look: 'nothing', reason });
 const OF_STRIPE_BILLING = noted('of the invoices and subscriptions that the provider makes by itself: here billing makes them');
 
@@ -36,7 +38,7 @@ const READS: Readonly<Record<string, Read>> = {
   'checkout.session.completed': attempt, 'checkout.session.async_payment_succeeded': attempt, 'checkout.session.async_payment_failed': attempt, 'checkout.session.expired': attempt,
   'charge.succeeded': attempt, 'charge.failed': attempt, 'charge.updated': noted('news of a charge that moves no money'), 'charge.refunded': refunds, 'charge.refund.updated': refunds, 'refund.created': refunds, 'refund.updated': refunds, 'refund.failed': refunds,
   'charge.dispute.created': dispute, 'charge.dispute.updated': dispute, 'charge.dispute.closed': dispute, 'charge.dispute.funds_withdrawn': dispute, 'charge.dispute.funds_reinstated': dispute,
-  'payout.created': noted('payouts are read with the balance'), 'payout.paid': noted('payouts are read with the balance'), 'payout.failed': noted('payouts are read with the balance'), 'payout.updated': noted('payouts are read with the balance'),
+  'payout.created': payout, 'payout.paid': payout, 'payout.failed': payout, 'payout.updated': payout, 'payout.canceled': payout, 'payout.reconciliation_completed': payout,
   'payment_method.attached': method, 'payment_method.updated': method, 'payment_method.automatically_updated': method, 'payment_method.detached': method,
   'customer.created': noted('customers are made by us'), 'customer.updated': noted('customers are made by us'), 'customer.deleted': noted('a customer was removed at the provider; its next payment says so'),
   'customer.subscription.created': OF_STRIPE_BILLING, 'customer.subscription.updated': OF_STRIPE_BILLING, 'customer.subscription.deleted': OF_STRIPE_BILLING, 'invoice.paid': OF_STRIPE_BILLING, 'invoice.payment_failed': OF_STRIPE_BILLING,
