@@ -39,21 +39,26 @@ function run(name, script, ...parameters) {
   });
 }
 
+/** Rows are run one after the other, what is in a row beside each other: lint takes as long as all the rest. */
 const CHECKS = [
-  ['build', 'tools/build.mjs', '--if-stale'],
-  ['typecheck', 'node_modules/typescript7/bin/tsc', '-p', 'tsconfig.json', '--noEmit'],
-  ['lint', 'tools/lint.mjs'],
-  ['tidy', 'tools/tidy/main.mjs'],
-  ['generated files', 'tools/generate.mjs', '--check'],
+  [['build', 'tools/build.mjs', '--if-stale']],
+  [['lint', 'tools/lint.mjs'], ['typecheck', 'node_modules/typescript7/bin/tsc', '-p', 'tsconfig.json', '--noEmit'], ['tidy', 'tools/tidy/main.mjs'], ['generated files', 'tools/generate.mjs', '--check']],
 ];
+const SLOWEST_SHOWN = 10;
+
+/** So that it is seen which files grow. */
+const slowestOf = (results) => results.flatMap(({ testResults }) => testResults).map(({ name, startTime, endTime }) => ({ name: name.slice(root.length), seconds: (endTime - startTime) / 1000 }))
+  .sort((left, right) => right.seconds - left.seconds).slice(0, SLOWEST_SHOWN).map(({ name, seconds }) => `\n  ${seconds.toFixed(1).padStart(6)} s  ${name}`).join('');
 
 async function main() {
   const failed = [];
   if (nightly) say(`nightly, VV_SEED=${environment.VV_SEED}`);
   let passed = 0;
-  for (const [name, ...command] of CHECKS) {
-    if (await run(name, ...command)) passed++;
-    else failed.push(name);
+  for (const row of CHECKS) {
+    await Promise.all(row.map(async ([name, ...command]) => {
+      if (await run(name, ...command)) passed++;
+      else failed.push(name);
+    }));
   }
   const results = [];
   const specs = async (name, ...options) => {
@@ -76,6 +81,7 @@ async function main() {
   }
   passed += results.reduce((sum, { numPassedTests }) => sum + numPassedTests, 0) - notRun.length;
 
+  say(`\nslowest files:${slowestOf(results)}`);
   if (failed.length > 0) say(`\nfailed:\n${failed.map((name) => `  ${name}`).join('\n')}`);
   say(`\nnot run on this machine: ${notRun.length}${notRun.map(({ name, reason }) => `\n  ${name}: ${reason}`).join('')}`);
   say(`${passed} passed, ${failed.length} failed`);
