@@ -74,11 +74,12 @@ export class UsageBed {
     }
   }
 
-  /** Takes batches of records in, as their reader does: some transactions at a time, each with the next records of a part of the partitions. */
+  /** Takes batches of records in, as their reader does: some transactions at a time, each with the next records of a part of the partitions. No transaction waits for one that has more to do. */
   async meter(...batches) {
+    const laneOf = lanesOf(batches.flat());
     await Promise.all(Array.from({ length: LANES }, async (_, lane) => {
       for (const records of batches) {
-        const own = records.filter(({ partition }) => partition % LANES === lane);
+        const own = records.filter(({ partition }) => laneOf.get(partition) === lane);
         if (own.length > 0) await this.database.transaction({ role: 'worker' }, (tx) => this.projector.project(tx, own));
       }
     }));
@@ -91,3 +92,15 @@ export class UsageBed {
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
+
+/** Gives each partition a lane, so that all of them have about as much to do: the partition with most first, to whoever has least. */
+const lanesOf = (records) => {
+  const weights = new Map();
+  for (const { partition, value } of records) weights.set(partition, (weights.get(partition) ?? 0) + value.length);
+  const taken = Array.from({ length: LANES }, () => 0);
+  return new Map([...weights].sort(([, a], [, b]) => b - a).map(([partition, weight]) => {
+    const lane = taken.indexOf(Math.min(...taken));
+    taken[lane] += weight;
+    return [partition, lane];
+  }));
+};

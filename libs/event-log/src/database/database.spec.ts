@@ -26,6 +26,30 @@ describe('a transaction', () => {
     expect(await bed.effects(log)).toEqual([]);
   });
 
+  test('takes statements that are given at once one after the other, and is not over before they are', async () => {
+    const seen: Promise<unknown>[] = [];
+    await log.database.transaction({ role: 'worker' }, async (tx) => {
+      for (let version = 1; version <= 3; version++) {
+        void tx.query(`INSERT INTO effects (consumer, stream, version) VALUES ('recorder', 's', $1)`, [version]);
+        seen.push(tx.query<{ count: bigint }>('SELECT count(*) FROM effects').then(({ rows: [row] }) => Number(row!.count)));
+      }
+    });
+    expect(await Promise.all(seen)).toEqual([1, 2, 3]);
+    expect(await bed.effects(log)).toHaveLength(3);
+  });
+
+  test('in which one of the statements given at once fails is told of that one by all after it, and nothing is left of it', async () => {
+    const failed: unknown[] = [];
+    await expect(log.database.transaction({ role: 'worker' }, async (tx) => {
+      const given = [effect, 'SELECT 1 / 0', effect, effect].map((text) => tx.query(text));
+      for (const { status, reason } of await Promise.allSettled(given) as PromiseRejectedResult[]) failed.push(status === 'rejected' && (reason as { code?: string }).code);
+      await Promise.all(given);
+    })).rejects.toMatchObject({ code: '22012' });
+    expect(failed).toEqual([false, '22012', '22012', '22012']);
+    await expect(log.database.transaction({ role: 'worker' }, async (tx) => { void tx.query('SELECT 1 / 0'); })).rejects.toThrow(/nothing was committed/);
+    expect(await bed.effects(log)).toEqual([]);
+  });
+
   test('copies rows in; where one is refused the connection goes on, and all of it can be rolled back', async () => {
     const rows = (...streams: readonly string[]): Buffer => binaryRows(streams.length, 2 + 4 + 1 + 4 + 4 + 4 + 4, (buffer, start, row) => {
       let at = buffer.writeInt16BE(3, start);

@@ -16,6 +16,7 @@ export interface TransactionOptions {
 
 /** What the work inside a transaction may do. */
 export interface Tx {
+  /** A statement that is given while another one is under way waits for it, and fails with it; so what it needs can be made ready meanwhile. */
   query<R extends QueryResultRow = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<QueryResult<R>>;
   /** Runs a COPY FROM STDIN with all of its bytes. Its table has to be one that row security does not guard. */
   copyIn(text: string, bytes: Buffer): Promise<void>;
@@ -113,27 +114,24 @@ export class Database {
     const wakes: (() => void)[] = [];
     const undoes: (() => void)[] = [];
     let ended = false;
+    const turns = new Turns((text) => {
+      // A branch of the work that outlives it would write outside any transaction, or into the next one of this connection.
+      if (ended) throw new Error('a statement after the end of its transaction');
+      this.options.beforeStatement?.(text);
+    });
     try {
       this.options.beforeStatement?.('BEGIN');
       await client.query(this.opening(client, options));
       const tx: Tx = {
-        query: async (text, values) => {
-          // A branch of the work that outlives it would write outside any transaction, or into the next one of this connection.
-          if (ended) throw new Error('a statement after the end of its transaction');
-          this.options.beforeStatement?.(text);
-          return client.query(text, values as unknown[]);
-        },
-        copyIn: async (text, bytes) => {
-          if (ended) throw new Error('a statement after the end of its transaction');
-          this.options.beforeStatement?.(text);
-          return copyIn(client, text, bytes);
-        },
+        query: (text, values) => turns.take(text, () => client.query(text, values as unknown[])),
+        copyIn: (text, bytes) => turns.take(text, () => copyIn(client, text, bytes)),
         afterCommit: (wake) => { wakes.push(wake); },
         afterRollback: (undo) => { undoes.push(undo); },
         role: options.role,
         tenant: options.tenant,
       };
       const result = await this.inside.run(this.schema, () => work(tx));
+      await turns.over();
       ended = true;
       this.options.beforeStatement?.('COMMIT');
       await this.commit(client);
@@ -141,6 +139,7 @@ export class Database {
       return result;
     } catch (error) {
       ended = true;
+      await turns.over();
       await client.query('ROLLBACK').catch((cause: Error) => { broken = cause; });
       for (const undo of undoes) undo();
       throw error;
@@ -205,6 +204,27 @@ export class Database {
       `SELECT set_config('valueverse.tenant', ${client.escapeLiteral(options.tenant ?? '')}, true)`,
     ].join('; ');
   }
+}
+
+/** One statement after the other: `before` sees each when its turn has come, and may refuse it. */
+class Turns {
+  private underWay: Promise<unknown> | undefined;
+  constructor(private readonly before: (text: string) => void) {}
+
+  take<T>(text: string, run: () => Promise<T>): Promise<T> {
+    const begin = async (): Promise<T> => {
+      this.before(text);
+      return run();
+    };
+    const own = this.underWay === undefined ? begin() : this.underWay.then(begin);
+    this.underWay = own;
+    const over = (): void => { if (this.underWay === own) this.underWay = undefined; };
+    own.then(over, over);
+    return own;
+  }
+
+  /** Resolves when none is under way. */
+  async over(): Promise<void> { while (this.underWay !== undefined) await this.underWay.catch(() => undefined); }
 }
 
 /** SQL states after which the same transaction can simply be tried again. */

@@ -49,14 +49,20 @@ const growValues = async (tx: Tx, cells: readonly Cell[]): Promise<void> => {
 
 /** Notes which envelopes hold counted events of a subject's quarter of an hour, whatever meters look at them. */
 export const indexEnvelopes = async (tx: Tx, counted: readonly Occurrence[]): Promise<void> => {
-  const rows = new Map<string, Occurrence>();
+  const list: Occurrence[] = [];
+  // A subject has one partition, so the position says which envelope; the events of one come one after the other.
+  let [partition, position] = [-1, -1];
+  let noted = new Set<string>();
   for (const occurrence of counted) {
-    const { tenant, event, micros, position } = occurrence;
-    // A subject has one partition, so the position says which envelope.
-    const key = `${tenant}\n${event.subject}\n${bucketOf(micros)}\n${position}`;
-    if (!rows.has(key)) rows.set(key, occurrence);
+    if (occurrence.position !== position || occurrence.partition !== partition) {
+      ({ partition, position } = occurrence);
+      noted = new Set();
+    }
+    const key = `${bucketOf(occurrence.micros)} ${occurrence.event.subject}`;
+    if (noted.has(key)) continue;
+    noted.add(key);
+    list.push(occurrence);
   }
-  const list = [...rows.values()];
   if (list.length === 0) return;
   await tx.query(
     `INSERT INTO usage_bucket_envelopes (tenant, subject, bucket, partition, position)

@@ -4,6 +4,7 @@ import type { Occurrence } from './dedupe';
 import { Deltas, type SeriesDelta, seriesText } from './domain/deltas';
 import { groupsOf, looksAt, type MeterRule } from './domain/measure';
 import { excluded, type UsageException } from './exceptions';
+import { Pace } from './pace';
 import type { SeriesIndex } from './series';
 
 /** Tenant -> the rules that count its events. */
@@ -18,15 +19,18 @@ export interface Countable { readonly partition: number; readonly occurrences: r
 export const countInto = async (tx: Tx, index: SeriesIndex, parts: readonly Countable[]): Promise<UsageException[]> => {
   const exceptions: UsageException[] = [];
   const all = new Map<string, SeriesDelta>();
-  const counted = parts.map((part) => {
+  const pace = new Pace();
+  const counted: (Countable & { readonly deltas: Deltas })[] = [];
+  for (const part of parts) {
     const deltas = new Deltas(part.partition);
     for (const occurrence of part.occurrences) {
+      if (pace.isOver(1)) await pace.giveWay();
       const invalid = deltas.add(occurrence.tenant, occurrence.event, occurrence.micros, part.rules.get(occurrence.tenant) ?? []);
       if (invalid.length > 0) exceptions.push(...excluded('invalid_value', occurrence, invalid));
     }
     for (const [text, delta] of deltas.all) all.set(text, delta);
-    return { ...part, deltas };
-  });
+    counted.push({ ...part, deltas });
+  }
   const numbers = await index.numbersOf(tx, all);
   const refused = new Set([...all.keys()].filter((text) => !numbers.has(text)));
   if (refused.size > 0) {

@@ -3,6 +3,7 @@ import { canonicalJson } from '@valueverse/kernel';
 import { bigintArray, binaryRows, ident, type Tx, uuidArray } from '@valueverse/event-log';
 import type { UsageEvent } from '../ingest/domain/usage-event';
 import { wordAt } from './domain/key-filter';
+import { Pace } from './pace';
 import { dayOf, type KeysOfBatch, slotOf } from './key-days';
 
 /** One event of an envelope, and where it is. */
@@ -39,25 +40,44 @@ export const keyOf = (tenant: string, { subject, source, id }: Pick<UsageEvent, 
 /** A key as the database writes it. */
 export const uuidOfKey = (key: string): string => Buffer.from(key, 'latin1').toString('hex');
 
-interface Candidate { readonly occurrence: Occurrence; readonly key: string; readonly content: string; first: Known | undefined; otherSubject: Place | undefined }
+interface Candidate {
+  readonly occurrence: Occurrence;
+  readonly key: string;
+  readonly content: string;
+  first: Known | undefined;
+  otherSubject: Place | undefined;
+  /** The next one in this list that has the same id under another subject. */
+  next: Candidate | undefined;
+}
+
+/** Which events were there before; `written` is when the keys of the new ones are. */
+export interface Found { readonly clashes: readonly Clash[]; readonly written: Promise<void> }
 
 /**
- * Says which events were there before, in the window of log time or earlier in this list, and remembers the new ones. The caller holds the locks of the partitions, so
+ * Says which events were there before, in the window of log time or earlier in this list, and begins to write down the new ones. The caller holds the locks of the partitions, so
  * one subject's events are decided one after the other. Ids that two partitions take in at the same moment may not be found to be reused: both count anyway.
  */
-export const findClashes = async (tx: Tx, keys: KeysOfBatch, occurrences: readonly Occurrence[]): Promise<Clash[]> => {
-  const candidates = new Map<string, Candidate>();
+export const findClashes = async (tx: Tx, keys: KeysOfBatch, occurrences: readonly Occurrence[]): Promise<Found> => {
+  const byHalf = new Map<string, Candidate>();
+  const all: Candidate[] = [];
   const repeats: { occurrence: Occurrence; candidate: Candidate }[] = [];
+  const pace = new Pace();
   for (const occurrence of occurrences) {
+    if (pace.isOver(1)) await pace.giveWay();
     const key = keyOf(occurrence.tenant, occurrence.event);
-    const candidate = candidates.get(key);
-    if (candidate === undefined) candidates.set(key, { occurrence, key, content: contentOf(occurrence.event), first: undefined, otherSubject: undefined });
-    else repeats.push({ occurrence, candidate });
+    const half = halfOf(key);
+    const earliest = byHalf.get(half);
+    let candidate = earliest;
+    while (candidate !== undefined && candidate.key !== key) candidate = candidate.next;
+    if (candidate !== undefined) { repeats.push({ occurrence, candidate }); continue; }
+    // Two subjects of one list that share an id: the later one reuses it.
+    const made: Candidate = { occurrence, key, content: contentOf(occurrence.event), first: undefined, otherSubject: earliest === undefined ? undefined : placeOf(earliest.occurrence), next: earliest?.next };
+    if (earliest === undefined) byHalf.set(half, made);
+    else earliest.next = made;
+    all.push(made);
   }
-  const all = [...candidates.values()];
-  findReusedAmong(all);
   await findKnown(tx, keys, all);
-  await remember(tx, keys, all.filter(({ first }) => first === undefined));
+  const written = remember(tx, keys, all.filter(({ first }) => first === undefined));
   const clashes: Clash[] = [];
   const verdict = (occurrence: Occurrence, content: string, first: Known): void => {
     clashes.push({ occurrence, code: content === first.content ? 'duplicate' : 'conflict', first });
@@ -67,31 +87,35 @@ export const findClashes = async (tx: Tx, keys: KeysOfBatch, occurrences: readon
     else if (otherSubject !== undefined) clashes.push({ occurrence, code: 'id_reused', first: otherSubject });
   }
   for (const { occurrence, candidate } of repeats) verdict(occurrence, contentOf(occurrence.event), candidate.first ?? { ...placeOf(candidate.occurrence), content: candidate.content });
-  return clashes;
+  return { clashes, written };
 };
 
 const placeOf = ({ partition, position, nth }: Place): Place => ({ partition, position, nth });
 const halfOf = (key: string): string => key.slice(0, HALF_BYTES);
 
-/** Two subjects of one list that share an id: the later one reuses it. */
-const findReusedAmong = (candidates: readonly Candidate[]): void => {
-  const byHalf = new Map<string, Candidate>();
+/** Candidates that come one after the other and are of one partition and one day of log time. */
+const runsOf = (candidates: readonly Candidate[]): Candidate[][] => {
+  const runs: Candidate[][] = [];
+  let [partition, day] = [-1, -1];
   for (const candidate of candidates) {
-    const half = halfOf(candidate.key);
-    const earlier = byHalf.get(half);
-    if (earlier === undefined) byHalf.set(half, candidate);
-    else candidate.otherSubject = placeOf(earlier.occurrence);
+    const { occurrence } = candidate;
+    if (occurrence.partition !== partition || dayOf(occurrence.logTime) !== day) {
+      runs.push([]);
+      [partition, day] = [occurrence.partition, dayOf(occurrence.logTime)];
+    }
+    runs.at(-1)!.push(candidate);
   }
+  return runs;
 };
 
 /** Which candidates may be known in which day, the latest day first. A filter may only say that a key is perhaps there; the index decides. */
 const perhapsKnown = async (tx: Tx, keys: KeysOfBatch, candidates: readonly Candidate[], looksAtFilters: boolean): Promise<[day: number, Candidate[]][]> => {
   const byDayKnown = new Map<number, Candidate[]>();
-  for (const own of Map.groupBy(candidates, ({ occurrence: { logTime, partition } }) => `${dayOf(logTime)} ${partition}`).values()) {
-    const [{ occurrence: { logTime, partition } }] = own as [Candidate];
-    const words = own.map(({ key }) => [wordAt(key, 0), wordAt(key, 4)] as const);
+  for (const own of runsOf(candidates)) {
+    const { logTime, partition } = own[0]!.occurrence;
+    const [first, second] = [own.map(({ key }) => wordAt(key, 0)), own.map(({ key }) => wordAt(key, 4))];
     for (const { day, filter } of await keys.windowOf(tx, dayOf(logTime), partition)) {
-      const perhaps = filter === undefined || !looksAtFilters ? own : own.filter((_, nth) => filter.mayHave(...words[nth]!));
+      const perhaps = filter === undefined || !looksAtFilters ? own : own.filter((_, nth) => filter.mayHave(first[nth]!, second[nth]!));
       const there = byDayKnown.get(day);
       if (there === undefined) byDayKnown.set(day, [...perhaps]);
       else for (const candidate of perhaps) there.push(candidate);
@@ -141,7 +165,7 @@ const lookUpInDays = async (tx: Tx, wanted: readonly { readonly slot: number; re
 /** Where the events of keys stand, by key: for what corrects them. */
 export const lookUpKeys = async (tx: Tx, keys: KeysOfBatch, occurrences: readonly Occurrence[]): Promise<Map<string, { place: Place; slot: number }>> => {
   const found = new Map<string, { place: Place; slot: number }>();
-  const candidates = occurrences.map((occurrence): Candidate => ({ occurrence, key: keyOf(occurrence.tenant, occurrence.event), content: NO_CONTENT, first: undefined, otherSubject: undefined }));
+  const candidates = occurrences.map((occurrence): Candidate => ({ occurrence, key: keyOf(occurrence.tenant, occurrence.event), content: NO_CONTENT, first: undefined, otherSubject: undefined, next: undefined }));
   for (const [day, own] of await perhapsKnown(tx, keys, candidates, false)) {
     await lookUp(tx, slotOf(day), own.filter(({ first }) => first === undefined));
     for (const { key, first } of own) if (first !== undefined && !found.has(key)) found.set(key, { place: placeOf(first), slot: slotOf(day) });
@@ -169,8 +193,7 @@ const WORD = 2 ** 32;
 const KEY_ROW_BYTES = 2 + 3 * (4 + 2) + (4 + 2 * HALF_BYTES) + (4 + CONTENT_BYTES) + (4 + POSITION_BYTES);
 
 const remember = async (tx: Tx, keys: KeysOfBatch, fresh: readonly Candidate[]): Promise<void> => {
-  for (const own of Map.groupBy(fresh, ({ occurrence }) => String(dayOf(occurrence.logTime))).values()) {
-    const day = dayOf(own[0]!.occurrence.logTime);
+  for (const [day, own] of Map.groupBy(fresh, ({ occurrence }) => dayOf(occurrence.logTime))) {
     const named = await keys.begin(tx, day);
     // In the order of the key: neighbours in the index are written together.
     own.sort((left, right) => (left.key < right.key ? -1 : 1));

@@ -21,7 +21,11 @@ describe('days of keys', () => {
   const occurrence = (day: number, partition: number, position: number, id: string): Occurrence => ({
     tenant: 'org_days:test', event: { id, source: 's', type: 'call', subject: `of ${partition}`, time: '2026-01-01T00:00:00Z' }, micros: 0, partition, position, nth: 0, logTime: day * DAY_MICROS,
   });
-  const codes = async (tx: Tx, keys: ReturnType<KeyDays['of']>, one: Occurrence): Promise<string[]> => (await findClashes(tx, keys, [one])).map(({ code }) => code);
+  const codes = async (tx: Tx, keys: ReturnType<KeyDays['of']>, one: Occurrence): Promise<string[]> => {
+    const { clashes, written } = await findClashes(tx, keys, [one]);
+    await written;
+    return clashes.map(({ code }) => code);
+  };
   /** One event in a transaction of its own; the copy itself stays where it is, so that filters are read again. */
   const alone = (days: KeyDays, one: Occurrence): Promise<string[]> => beside.transaction({ role: 'worker' }, (tx) => codes(tx, days.of(new Map([[one.partition, one.position - 1]])), one));
 

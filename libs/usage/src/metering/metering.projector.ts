@@ -1,5 +1,6 @@
 import { microsNumberOfText } from '@valueverse/kernel';
 import { consumerName, type FeedRecord, type RecordProjector, type Tx } from '@valueverse/event-log';
+import type { Envelope } from '../ingest/domain/usage-event';
 import { type Corrected, decideCorrections } from '../corrections/correct';
 import { LATE_MICROS, type UsageMeter } from '../usage-meter';
 import { indexEnvelopes } from './buckets';
@@ -9,6 +10,7 @@ import { findClashes, type Occurrence } from './dedupe';
 import { type Meter, type MeterRule, rulesOf } from './domain/measure';
 import { exceptionOf, listExceptions, refusedCorrection } from './exceptions';
 import { KeyDays, type KeysOfBatch } from './key-days';
+import { Pace } from './pace';
 import { rebuildMeteringBy } from '../rebuild/rebuild-metering';
 import { REBUILT_TABLES } from '../rebuild/shadow-tables';
 import { SeriesIndex } from './series';
@@ -16,6 +18,17 @@ import { takeBack } from './take-back';
 
 /** What is parsed and counted at a time, so that a long run of records needs no more memory than a short one. */
 const SLICE_CHARACTERS_MAX = 2_000_000;
+
+const envelopesOf = async (records: readonly FeedRecord[]): Promise<{ envelope: Envelope; body: string; partition: number }[]> => {
+  const given = [];
+  const pace = new Pace();
+  for (const record of records) {
+    const envelope = readEnvelope(record);
+    given.push({ envelope, body: record.value, partition: record.partition });
+    if (pace.isOver(envelope.events.length)) await pace.giveWay();
+  }
+  return given;
+};
 
 /** The events of envelopes one by one, in the order of the log. */
 export const occurrencesIn = (envelopes: readonly PlacedEnvelope[]): Occurrence[] => {
@@ -74,14 +87,30 @@ const decideAll = async (tx: Tx, keys: KeysOfBatch, corrections: readonly Occurr
   return decided;
 };
 
+/** Writes whose end is waited for later: while the database is at one of them the next one is made ready. */
+class Writes {
+  private readonly all: Promise<void>[] = [];
+  begun(write: Promise<void>): void {
+    // Whoever waits for the end of all of them is told.
+    write.catch(() => undefined);
+    this.all.push(write);
+  }
+  async ended(): Promise<void> { await Promise.all(this.all); }
+}
+
 const takeIn = async (tx: Tx, records: readonly FeedRecord[], { heads, rules, keys, memory, meter }: Ground): Promise<void> => {
-  const unknown = await unknownEnvelopes(tx, records.map((record) => ({ envelope: readEnvelope(record), body: record.value, partition: record.partition })));
+  const unknown = await unknownEnvelopes(tx, await envelopesOf(records));
   const fresh = [...byPartition(unknown)].flatMap(([partition, own]) => placed(heads.get(partition)!, own));
   if (fresh.length === 0) return;
   const all = occurrencesIn(fresh);
   const occurrences = all.filter(({ event }) => event.correction === undefined);
-  const clashes = await findClashes(tx, keys, occurrences);
-  const corrected = await decideAll(tx, keys, all.filter(({ event }) => event.correction !== undefined), fresh);
+  const writes = new Writes();
+  const { clashes, written } = await findClashes(tx, keys, occurrences);
+  writes.begun(written);
+  const corrections = all.filter(({ event }) => event.correction !== undefined);
+  // They may be of events of this list, which are found by their keys.
+  if (corrections.length > 0) await written;
+  const corrected = await decideAll(tx, keys, corrections, fresh);
   const dropped = new Set(clashes.filter(({ code }) => code !== 'id_reused').map(({ occurrence }) => occurrence));
   const idle = corrected.filter(({ occurrence, refused }) => refused !== undefined || occurrence.event.correction!.kind === 'void').map(({ occurrence }) => occurrence);
   const envelopes = new Map(fresh.map((envelope) => [placeName(envelope.partition, envelope.position), envelope]));
@@ -92,10 +121,11 @@ const takeIn = async (tx: Tx, records: readonly FeedRecord[], { heads, rules, ke
   // In the order of the log: which combinations of dimensions a subject has too many of goes by it.
   const counted = dropped.size === 0 && replacing.size === 0 ? occurrences : all.filter((occurrence) => (occurrence.event.correction === undefined ? !dropped.has(occurrence) : replacing.has(occurrence)));
   noteEarliest(envelopes, all, corrected);
-  await writeEnvelopes(tx, heads, fresh);
-  await indexEnvelopes(tx, counted);
+  writes.begun(writeEnvelopes(tx, heads, fresh));
+  writes.begun(indexEnvelopes(tx, counted));
   const exceptions = await countInto(tx, memory.series, [...byPartition(counted)].map(([partition, own]) => ({ partition, occurrences: own, rules: rules.get(partition)! })));
   await listExceptions(tx, [...corrected.flatMap(refusedCorrection), ...clashes.map(exceptionOf), ...exceptions]);
+  await writes.ended();
   for (const [partition, replaced] of byPartition(corrected.flatMap((one) => one.replaced ?? []))) await takeBack(tx, memory.series, partition, replaced);
   tx.afterCommit(() => meter?.metered({
     counted: counted.length, duplicate: clashes.filter(({ code }) => code === 'duplicate').length, conflict: clashes.filter(({ code }) => code === 'conflict').length,
