@@ -9,6 +9,18 @@ export const PaymentMethodAttached = defineEvent({
 });
 export type PaymentMethodAttached = EventOf<typeof PaymentMethodAttached>;
 
+const ofMethod = { methodId: text(), accountId: text(), brand: optional(text(64)), last4: optional(text(4)) };
+/** The bank has sent another card for the same account: what the provider says of it now. */
+export const PaymentMethodUpdated = defineEvent({
+  name: 'PaymentMethodUpdated', topic: 'payments.methods', fact: 'payment_method.updated', data: object({ ...ofMethod, expires: optional(text(7)), updatedAt: instant() }),
+});
+export type PaymentMethodUpdated = EventOf<typeof PaymentMethodUpdated>;
+/** A card works until the end of its last month, `expires`: told 30 days before, by the customer's calendar. */
+export const PaymentMethodExpiring = defineEvent({
+  name: 'PaymentMethodExpiring', topic: 'payments.methods', fact: 'payment_method.expiring', data: object({ ...ofMethod, expires: text(7), toldAt: instant() }),
+});
+export type PaymentMethodExpiring = EventOf<typeof PaymentMethodExpiring>;
+
 const ofPayment = { paymentId: text(), attempt: whole(1) };
 const ofInvoice = { paymentId: text(), invoiceId: text(), accountId: text(), amount: decimal(), currency: text(3) };
 const declineClass = oneOf('hard', 'soft', 'fraud', 'technical');
@@ -118,6 +130,6 @@ export type DisputeOpened = EventOf<typeof DisputeOpened>;
 export type DisputeClosed = EventOf<typeof DisputeClosed>;
 
 export const PAYMENT_EVENTS = [
-  PaymentMethodAttached, PaymentRequested, PaymentAttemptStarted, PaymentAttemptDeclined, PaymentAttemptLost, PaymentAttemptAccepted, PaymentActionRequired, PaymentRetryScheduled, PaymentSucceeded, PaymentFailed, PaymentCancelled,
+  PaymentMethodAttached, PaymentMethodUpdated, PaymentMethodExpiring, PaymentRequested, PaymentAttemptStarted, PaymentAttemptDeclined, PaymentAttemptLost, PaymentAttemptAccepted, PaymentActionRequired, PaymentRetryScheduled, PaymentSucceeded, PaymentFailed, PaymentCancelled,
   PaymentDuplicated, RefundRequested, RefundSucceeded, RefundFailed, DisputeOpened, DisputeClosed, PayoutRecorded,
 ] as const;

@@ -12,6 +12,7 @@ import { disputeView, paymentView } from './collection/payments';
 import { PaymentsController } from './collection/payments.controller';
 import { WAITING_INVOICES } from './collection/waiting-invoices';
 import { defaultMethodView, methodView } from './methods/methods';
+import { expiryJob, expiryReactor, methodJob } from './methods/method-jobs';
 import { MethodsController } from './methods/methods.controller';
 import { providerMeter } from './providers/provider-meter';
 import { type PaymentProvider, Providers } from './providers/provider';
@@ -89,8 +90,8 @@ export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: 
   return {
     routes: [webhooksRoutes(service, book), linksRoutes(service, systemIds, deps.secretsKey)],
     parts: {
-      consumers: [knownAccountsProjector, knownInvoicesProjector, collector(service.clock)],
-      jobs: [...new Attempts(service, { providers, linkKey: deps.secretsKey }).jobs, beginAttempt, refundJob(service, providers), disputeJob(providers), payoutJob(providers), handleWebhook(service, book)],
+      consumers: [knownAccountsProjector, knownInvoicesProjector, collector(service.clock), expiryReactor(service)],
+      jobs: [...new Attempts(service, { providers, linkKey: deps.secretsKey }).jobs, beginAttempt, refundJob(service, providers), disputeJob(providers), payoutJob(providers), expiryJob, methodJob(providers), handleWebhook(service, book)],
       workers: [sandbox],
       measures: [PAYMENTS],
       looks: { 'payments in doubt': () => doubtfulPayments(service) },

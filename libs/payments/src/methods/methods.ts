@@ -1,7 +1,6 @@
 import { microsOf } from '@valueverse/kernel';
-import type { PaymentMethodAttached } from '@valueverse/contracts';
 import type { DeciderDefinition, ReadModel, Tx } from '@valueverse/event-log';
-import { type AttachMethod, paymentMethods } from './domain/payment-methods';
+import { type MethodCommand, type MethodEvent, type Methods, paymentMethods } from './domain/payment-methods';
 
 export interface MethodRow { readonly id: string; readonly accountId: string; readonly provider: string; readonly token: string; readonly createdAt: string; readonly brand?: string; readonly last4?: string; readonly expires?: string }
 /** A way in which an account can be charged; `brand` is the network of a card. */
@@ -12,24 +11,25 @@ export interface DefaultMethodRow { readonly methodId: string; readonly provider
 const MICROS_DIGITS = 16;
 export const sortableInstant = (instant: string): string => (instant === '' ? '' : String(microsOf(instant)).padStart(MICROS_DIGITS, '0'));
 
-export const methodView: ReadModel<PaymentMethodAttached, MethodRow> = {
-  table: 'payment_methods', version: 2, key: ({ methodId }) => methodId, initial: { id: '', accountId: '', provider: '', token: '', createdAt: '' },
+export const methodView: ReadModel<MethodEvent, MethodRow> = {
+  table: 'payment_methods', version: 3, key: ({ methodId }) => methodId, initial: { id: '', accountId: '', provider: '', token: '', createdAt: '' },
   on: {
     PaymentMethodAttached: ({ methodId, accountId, provider, token, attachedAt, brand, last4, expires }) =>
       ({ id: methodId, accountId, provider, token, createdAt: attachedAt, ...(brand === undefined ? {} : { brand }), ...(last4 === undefined ? {} : { last4 }), ...(expires === undefined ? {} : { expires }) }),
+    PaymentMethodUpdated: ({ type: _type, methodId: _id, accountId: _account, updatedAt: _at, ...card }, row) => ({ ...row, ...card }),
   },
-  columns: { account_id: ({ accountId }) => accountId }, sortBy: ({ createdAt }) => sortableInstant(createdAt),
+  columns: { account_id: ({ accountId }) => accountId, token: ({ token }) => token }, sortBy: ({ createdAt }) => sortableInstant(createdAt),
 };
 
 /** A row per account: which of its methods is charged. */
-export const defaultMethodView: ReadModel<PaymentMethodAttached, DefaultMethodRow> = {
+export const defaultMethodView: ReadModel<MethodEvent, DefaultMethodRow> = {
   table: 'default_methods', version: 1, key: ({ accountId }) => accountId, initial: { methodId: '', provider: '' },
   on: { PaymentMethodAttached: ({ methodId, provider, default: isDefault }, row) => (isDefault ? { methodId, provider } : row) },
   sortBy: ({ methodId }) => methodId,
 };
 
 /** The methods of an account are one stream, so that two requests at once cannot make two defaults. */
-export const methodsDecider: DeciderDefinition<AttachMethod, PaymentMethodAttached, { readonly methodIds: readonly string[] }> = {
+export const methodsDecider: DeciderDefinition<MethodCommand, MethodEvent, Methods> = {
   name: 'payment-methods', decider: paymentMethods, stream: ({ accountId }) => `methods-${accountId}`, views: [methodView, defaultMethodView],
 };
 

@@ -36,6 +36,8 @@ export const describeProvider = (name: string, given: () => ProviderUnderTest): 
     test('a token is made ready to be charged, and one that is not there is refused', async () => {
       const who = await customer();
       expect(await given().provider.attach({ ...speaking(), customer: who, token: given().tokens.ok }, signal)).toMatchObject({ status: 'attached', last4: expect.stringMatching(/^\d{4}$/) as string });
+      expect(await given().provider.method({ ...speaking(), reference: given().tokens.ok }, signal)).toMatchObject({ status: 'attached', last4: expect.stringMatching(/^\d{4}$/) as string, expires: expect.stringMatching(/^\d{4}-\d\d$/) as string });
+      expect(await given().provider.method({ ...speaking(), reference: given().tokens.unknown }, signal)).toEqual({ status: 'absent' });
       expect(await given().provider.attach({ ...speaking(), customer: who, token: given().tokens.unknown }, signal)).toMatchObject({ status: 'refused', code: 'unknown_token' });
     });
     test('a charge takes its amount once under one key, says so again, and is found by it', async () => {

@@ -94,6 +94,8 @@ export interface PaymentProvider {
   customer(order: CustomerOrder, signal: AbortSignal): Promise<{ readonly status: 'made'; readonly reference: string } | NoAnswer>;
   /** Makes a token ready to be charged while the customer is away. `refused` with `unknown_token` where there is no such token. */
   attach(order: MethodOrder, signal: AbortSignal): Promise<MethodDetails | NoAnswer>;
+  /** What a token that was attached looks like now: banks replace cards. */
+  method(order: ReferenceOrder, signal: AbortSignal): Promise<MethodDetails | { readonly status: 'absent' } | NoAnswer>;
   charge(order: ChargeOrder, signal: AbortSignal): Promise<ChargeOutcome | NoAnswer>;
   find(order: FindOrder, signal: AbortSignal): Promise<Found>;
   /** What a charge has come to by now. */

@@ -4,6 +4,7 @@ import type { Job, JobHandler, JobResult, Service } from '@valueverse/platform';
 import { FOLLOW_ATTEMPT, type FollowPayload } from '../collection/attempt-jobs';
 import { LOOK_AT_DISPUTE, type DisputePayload } from '../disputes/dispute-jobs';
 import { LOOK_AT_PAYOUT, type PayoutPayload } from '../payouts/payout-jobs';
+import { LOOK_AT_METHOD, type MethodPayload } from '../methods/method-jobs';
 import type { ProviderBook } from '../providers/provider-settings';
 import { STRIPE_VERSION } from '../providers/stripe/stripe-version';
 import { RUN_REFUND, type RefundPayload } from '../refunds/refund-jobs';
@@ -56,7 +57,7 @@ const readEvent = (body: string, account: string | null): Meaning | Come => {
 const comeOf = async (tx: Tx, tenant: string, provider: string, meaning: Meaning, jobId: string): Promise<Come> => {
   if (meaning.look === 'nothing') return { status: 'noted', reason: meaning.reason };
   if (meaning.look === 'failed') return { status: 'failed', reason: meaning.reason };
-  if (meaning.look === 'method') return { status: 'noted', reason: 'the method is read again when it is charged' };
+  if (meaning.look === 'method') return methodsCome(tx, tenant, provider, meaning.token, jobId);
   if (meaning.look === 'payout') return { status: 'handled', jobs: [{ id: derivedId('job', LOOK_AT_PAYOUT, jobId), kind: LOOK_AT_PAYOUT, tenant, dueAt: AT_ONCE, payload: { provider, reference: meaning.reference } satisfies PayoutPayload }] };
   const owner = await ownerOf(tx, tenant, meaning);
   if (owner === undefined) return { status: 'failed', reason: 'there is no such payment here' };
@@ -67,6 +68,16 @@ const comeOf = async (tx: Tx, tenant: string, provider: string, meaning: Meaning
     case 'refunds': return { status: 'handled', jobs: owner.row.refunds.filter(({ status }) => status !== 'failed').map(({ id }) => job(RUN_REFUND, { paymentId: owner.key, refundId: id, look: null } satisfies RefundPayload, id)) };
     case 'dispute': return { status: 'handled', jobs: [job(LOOK_AT_DISPUTE, { paymentId: owner.key, provider, reference: meaning.disputeReference } satisfies DisputePayload)] };
   }
+};
+
+/** A token may be a method of several accounts, where somebody attached it to each. */
+const methodsCome = async (tx: Tx, tenant: string, provider: string, token: string, jobId: string): Promise<Come> => {
+  const { rows } = await tx.query<{ key: string; account_id: string; clock: string | null }>(
+    `SELECT m.key, m.account_id, a.clock FROM payment_methods m LEFT JOIN known_accounts a ON a.tenant = m.tenant AND a.account_id = m.account_id WHERE m.tenant = $1 AND m.token = $2 AND m.row->>'provider' = $3 ORDER BY m.key`, [tenant, token, provider]);
+  if (rows.length === 0) return { status: 'noted', reason: 'no account here pays with this method' };
+  return { status: 'handled', jobs: rows.map(({ key, account_id: accountId, clock }) => ({
+    id: derivedId('job', LOOK_AT_METHOD, jobId, key), kind: LOOK_AT_METHOD, tenant, clockId: clock ?? undefined, dueAt: AT_ONCE, payload: { methodId: key, accountId, provider, token } satisfies MethodPayload,
+  })) };
 };
 
 const ownerOf = async (tx: Tx, tenant: string, meaning: Extract<Meaning, { look: 'attempt' | 'refunds' | 'dispute' }>): Promise<Owner | undefined> => (meaning.look === 'attempt'

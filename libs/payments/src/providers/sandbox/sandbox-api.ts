@@ -1,6 +1,6 @@
 import type { SandboxBook } from './sandbox-book';
 import { type Fields, textOf, textsOf } from './sandbox-form';
-import { type Charge, type Customer, type Intent, invalid, type Kind, missing, type OfKind, WireError } from './sandbox-objects';
+import { type Card, type Charge, type Customer, type Intent, invalid, type Kind, missing, type OfKind, WireError } from './sandbox-objects';
 import type { SandboxMoney } from './sandbox-money';
 import { type Behaviour, behaviourOf } from './sandbox-tokens';
 import type { ArmedFault, Operation } from './sandbox-faults';
@@ -82,9 +82,19 @@ const customer = async ({ book, fields, key }: Asked): Promise<Customer> => {
   await book.put({ object: made, key });
   return made;
 };
-const method = (id: string, customerId: string | null, created: number): unknown => {
+const method = async ({ id, book }: Asked, customerId: string | null): Promise<Card> => {
   if (behaviourOf(id) === undefined) throw missing('PaymentMethod', 'payment_method');
-  return { id, object: 'payment_method', type: 'card', customer: customerId, created, livemode: false, metadata: {}, card: { brand: 'visa', last4: '4242', exp_month: 12, exp_year: 2034 } };
+  return await book.get('payment_method', id) ?? { id, object: 'payment_method', type: 'card', customer: customerId, created: book.seconds, livemode: false, metadata: {}, card: { brand: 'visa', last4: '4242', exp_month: 12, exp_year: 2034 } };
+};
+/** A bank sends a new card in the place of an old one, and providers are told. */
+const replaceCard = async (asked: Asked): Promise<Card> => {
+  const before = await method(asked, null);
+  const { last4, expires } = asked.fields as { last4?: string; expires?: string };
+  const [year, month] = (expires ?? '').split('-').map(Number);
+  const replaced: Card = { ...before, card: { ...before.card, last4: last4 ?? before.card.last4, ...(year === undefined || month === undefined ? {} : { exp_year: year, exp_month: month }) } };
+  await asked.book.put({ object: replaced });
+  asked.book.happened('payment_method.automatically_updated', replaced);
+  return replaced;
 };
 const refund = async ({ money, fields, key, faults }: Asked): Promise<unknown> => {
   const failsLater = faults.find(({ fault }) => fault === 'refund_fails_later');
@@ -116,8 +126,8 @@ const balance = async (asked: Asked): Promise<unknown> => {
 export const ROUTES: readonly Route[] = [
   { method: 'POST', path: /^\/v1\/customers$/, operation: 'any', run: customer },
   { method: 'GET', path: /^\/v1\/customers\/(\w+)$/, operation: 'read', run: (asked) => known(asked, 'customer') },
-  { method: 'POST', path: /^\/v1\/payment_methods\/(\w+)\/attach$/, operation: 'any', run: async ({ id, fields, book }) => method(id, textOf(fields, 'customer') ?? null, book.seconds) },
-  { method: 'GET', path: /^\/v1\/payment_methods\/(\w+)$/, operation: 'read', run: async ({ id, book }) => method(id, null, book.seconds) },
+  { method: 'POST', path: /^\/v1\/payment_methods\/(\w+)\/attach$/, operation: 'any', run: (asked) => method(asked, textOf(asked.fields, 'customer') ?? null) },
+  { method: 'GET', path: /^\/v1\/payment_methods\/(\w+)$/, operation: 'read', run: (asked) => method(asked, null) },
   { method: 'POST', path: /^\/v1\/payment_intents$/, operation: 'charge', run: charge },
   { method: 'GET', path: /^\/v1\/payment_intents$/, operation: 'read', run: (asked) => list(asked, 'payment_intent', textOf(asked.fields, 'customer')) },
   { method: 'GET', path: /^\/v1\/payment_intents\/(\w+)$/, operation: 'read', run: async (asked) => expanded(asked.book, await known(asked, 'payment_intent'), asked.fields) },
@@ -159,5 +169,6 @@ export const CONTROLS: readonly Route[] = [
   } },
   { method: 'POST', path: /^\/sandbox\/disputes\/(\w+)\/(?:won)$/, operation: 'any', run: ({ money, id }) => money.closeDispute(id, 'won') },
   { method: 'POST', path: /^\/sandbox\/disputes\/(\w+)\/(?:lost)$/, operation: 'any', run: ({ money, id }) => money.closeDispute(id, 'lost') },
+  { method: 'POST', path: /^\/sandbox\/cards\/(\w+)$/, operation: 'any', run: replaceCard },
   { method: 'POST', path: /^\/sandbox\/payouts$/, operation: 'any', run: async ({ money, fields }) => { await money.payOut(textOf(fields, 'currency') ?? 'usd', fields['amount'] === undefined ? undefined : Number(fields['amount'])); return {}; } },
 ];

@@ -24,7 +24,9 @@ export interface BalanceTransaction extends Base {
 }
 export interface Customer extends Base { readonly object: 'customer'; readonly metadata: Readonly<Record<string, string>> }
 export interface Payout extends Base { readonly object: 'payout'; readonly amount: number; readonly currency: string; readonly status: 'paid'; readonly arrival_date: number; readonly balance_transaction: string }
-export type SandboxObject = Intent | Charge | Refund | Dispute | BalanceTransaction | Customer | Payout;
+/** What a bank says of a card that it has sent in the place of another one; until then every token is the same card. */
+export interface Card extends Base { readonly object: 'payment_method'; readonly type: 'card'; readonly customer: string | null; readonly metadata: Readonly<Record<string, string>>; readonly card: { readonly brand: string; readonly last4: string; readonly exp_month: number; readonly exp_year: number } }
+export type SandboxObject = Intent | Charge | Refund | Dispute | BalanceTransaction | Customer | Payout | Card;
 export type Kind = SandboxObject['object'];
 export type OfKind<K extends Kind> = Extract<SandboxObject, { object: K }>;
 

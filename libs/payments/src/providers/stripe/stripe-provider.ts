@@ -55,10 +55,14 @@ export class StripeProvider implements PaymentProvider {
 
   async attach(order: MethodOrder): Promise<MethodDetails | NoAnswer> {
     const answer = await this.ask<MethodDetails>(order, async (stripe, more) => {
-      const { id, card } = await stripe.paymentMethods.attach(order.token, { customer: order.customer }, more);
-      return { status: 'attached', token: id, ...(card == null ? {} : { brand: card.brand, last4: card.last4, expires: `${card.exp_year}-${String(card.exp_month).padStart(2, '0')}` }) };
+      return detailsOf(await stripe.paymentMethods.attach(order.token, { customer: order.customer }, more));
     });
     return answer.status === 'refused' && answer.code === NOT_FOUND ? { ...answer, code: 'unknown_token' } : answer;
+  }
+
+  async method({ reference, ...speaking }: ReferenceOrder): Promise<MethodDetails | { status: 'absent' } | NoAnswer> {
+    const answer = await this.ask<MethodDetails>(speaking, async (stripe, more) => detailsOf(await stripe.paymentMethods.retrieve(reference, {}, more)));
+    return answer.status === 'refused' && answer.code === NOT_FOUND ? { status: 'absent' } : answer;
   }
 
   charge({ key, paymentId, amountMinor, currency, customer, token, description, returnUrl, ...speaking }: ChargeOrder): Promise<ChargeOutcome | NoAnswer> {
@@ -181,6 +185,9 @@ export class StripeProvider implements PaymentProvider {
     return made;
   }
 }
+
+const detailsOf = ({ id, card }: Stripe.PaymentMethod): MethodDetails =>
+  ({ status: 'attached', token: id, ...(card == null ? {} : { brand: card.brand, last4: card.last4, expires: `${card.exp_year}-${String(card.exp_month).padStart(2, '0')}` }) });
 
 /** A decline is an answer, though the package throws it. */
 const declineOf = (error: unknown): ChargeOutcome | undefined => {
