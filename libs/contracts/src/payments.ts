@@ -16,10 +16,10 @@ export const PaymentMethodUpdated = defineEvent({
 });
 export type PaymentMethodUpdated = EventOf<typeof PaymentMethodUpdated>;
 /** A card works until the end of its last month, `expires`: told 30 days before, by the customer's calendar. */
-export const PaymentMethodExpiring = defineEvent({
-  name: 'PaymentMethodExpiring', topic: 'payments.methods', fact: 'payment_method.expiring', data: object({ ...ofMethod, expires: text(7), toldAt: instant() }),
+export const PaymentMethodExpiryAnnounced = defineEvent({
+  name: 'PaymentMethodExpiryAnnounced', topic: 'payments.methods', fact: 'payment_method.expiry_announced', data: object({ ...ofMethod, expires: text(7), toldAt: instant() }),
 });
-export type PaymentMethodExpiring = EventOf<typeof PaymentMethodExpiring>;
+export type PaymentMethodExpiryAnnounced = EventOf<typeof PaymentMethodExpiryAnnounced>;
 
 const ofPayment = { paymentId: text(), attempt: whole(1) };
 const ofInvoice = { paymentId: text(), invoiceId: text(), accountId: text(), amount: decimal(), currency: text(3) };
@@ -130,6 +130,6 @@ export type DisputeOpened = EventOf<typeof DisputeOpened>;
 export type DisputeClosed = EventOf<typeof DisputeClosed>;
 
 export const PAYMENT_EVENTS = [
-  PaymentMethodAttached, PaymentMethodUpdated, PaymentMethodExpiring, PaymentRequested, PaymentAttemptStarted, PaymentAttemptDeclined, PaymentAttemptLost, PaymentAttemptAccepted, PaymentActionRequired, PaymentRetryScheduled, PaymentSucceeded, PaymentFailed, PaymentCancelled,
+  PaymentMethodAttached, PaymentMethodUpdated, PaymentMethodExpiryAnnounced, PaymentRequested, PaymentAttemptStarted, PaymentAttemptDeclined, PaymentAttemptLost, PaymentAttemptAccepted, PaymentActionRequired, PaymentRetryScheduled, PaymentSucceeded, PaymentFailed, PaymentCancelled,
   PaymentDuplicated, RefundRequested, RefundSucceeded, RefundFailed, DisputeOpened, DisputeClosed, PayoutRecorded,
 ] as const;

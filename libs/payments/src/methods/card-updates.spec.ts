@@ -42,14 +42,14 @@ test('a card that a bank replaced is taken over by webhook; its end is told 30 d
   await bed.step(acme.tenant, clockId, '2026-03-31T12:00:00Z');
   expect((await factsOf(accountId)).map(({ type }) => type)).toEqual(['PaymentMethodAttached', 'PaymentMethodUpdated']);
   await bed.step(acme.tenant, clockId, '2026-04-01T00:00:00Z');
-  expect((await factsOf(accountId)).at(-1)).toMatchObject({ type: 'PaymentMethodExpiring', last4: '1881', expires: '2026-04', toldAt: '2026-04-01T00:00:00Z' });
+  expect((await factsOf(accountId)).at(-1)).toMatchObject({ type: 'PaymentMethodExpiryAnnounced', last4: '1881', expires: '2026-04', toldAt: '2026-04-01T00:00:00Z' });
   await bank.control(acme.tenant, 'cards/tok_ok', { last4: '1999', expires: '2026-05' });
   await replaced('1999', '2026-05');
   await bank.control(acme.tenant, 'cards/tok_ok', { last4: '2000', expires: '2030-05' });
   await replaced('2000', '2030-05');
   // The card that would have ended in May is gone.
   await bed.step(acme.tenant, clockId, '2026-06-01T12:00:00Z');
-  expect((await factsOf(accountId)).map(({ type }) => type)).toEqual(['PaymentMethodAttached', 'PaymentMethodUpdated', 'PaymentMethodExpiring', 'PaymentMethodUpdated', 'PaymentMethodUpdated']);
+  expect((await factsOf(accountId)).map(({ type }) => type)).toEqual(['PaymentMethodAttached', 'PaymentMethodUpdated', 'PaymentMethodExpiryAnnounced', 'PaymentMethodUpdated', 'PaymentMethodUpdated']);
 }, TIMEOUT_MS);
 
 test('news of a method that nobody here pays with is noted', async () => {

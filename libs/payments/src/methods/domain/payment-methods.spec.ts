@@ -23,7 +23,7 @@ test('a new card in the place of an old one is a fact once, and keeps what nothi
   given(paymentMethods).when(update).thenRefused('payment_method_not_found');
 });
 const tell: TellExpiry = { type: 'TellExpiry', methodId: 'pm_1', accountId: 'acc_1', expires: '2026-03', at: AT };
-const told: MethodEvent = { type: 'PaymentMethodExpiring', methodId: 'pm_1', accountId: 'acc_1', brand: 'visa', last4: '4242', expires: '2026-03', toldAt: AT };
+const told: MethodEvent = { type: 'PaymentMethodExpiryAnnounced', methodId: 'pm_1', accountId: 'acc_1', brand: 'visa', last4: '4242', expires: '2026-03', toldAt: AT };
 test('the end of a card is told once, and not of one that was replaced', () => {
   given(paymentMethods, card).when(tell).then(told);
   given(paymentMethods, card, told).when(tell).then();

@@ -1,5 +1,5 @@
 import { dispatch, type Decider, Refused } from '@valueverse/kernel';
-import type { PaymentMethodAttached, PaymentMethodExpiring, PaymentMethodUpdated } from '@valueverse/contracts';
+import type { PaymentMethodAttached, PaymentMethodExpiryAnnounced, PaymentMethodUpdated } from '@valueverse/contracts';
 
 /** What the provider says of a card; enough for its owner to tell it from another. `expires` is its last month, `2034-12`. */
 export interface CardDetails { readonly brand?: string; readonly last4?: string; readonly expires?: string }
@@ -18,7 +18,7 @@ export interface UpdateMethod extends CardDetails { readonly type: 'UpdateMethod
 /** A card is about to expire: said once for each last month that it has had. */
 export interface TellExpiry { readonly type: 'TellExpiry'; readonly methodId: string; readonly accountId: string; readonly expires: string; readonly at: string }
 export type MethodCommand = AttachMethod | UpdateMethod | TellExpiry;
-export type MethodEvent = PaymentMethodAttached | PaymentMethodUpdated | PaymentMethodExpiring;
+export type MethodEvent = PaymentMethodAttached | PaymentMethodUpdated | PaymentMethodExpiryAnnounced;
 
 interface Known extends CardDetails { readonly toldOf?: string }
 export interface Methods { readonly methods: Readonly<Record<string, Known>> }
@@ -46,12 +46,12 @@ export const paymentMethods: Decider<MethodCommand, MethodEvent, Methods> = {
     // Of a card that was replaced meanwhile nothing is said.
     TellExpiry: ({ methodId, accountId, expires, at }, state) => {
       const known = knownOf(state, methodId);
-      return known.expires !== expires || known.toldOf === expires ? [] : [{ type: 'PaymentMethodExpiring', methodId, accountId, ...detailsOf(known), expires, toldAt: at }];
+      return known.expires !== expires || known.toldOf === expires ? [] : [{ type: 'PaymentMethodExpiryAnnounced', methodId, accountId, ...detailsOf(known), expires, toldAt: at }];
     },
   }),
   evolve: dispatch<MethodEvent, Methods, Methods>({
     PaymentMethodAttached: ({ methodId, ...card }, state) => changed(state, methodId, detailsOf(card)),
     PaymentMethodUpdated: ({ methodId, ...card }, state) => changed(state, methodId, detailsOf(card)),
-    PaymentMethodExpiring: ({ methodId, expires }, state) => changed(state, methodId, { toldOf: expires }),
+    PaymentMethodExpiryAnnounced: ({ methodId, expires }, state) => changed(state, methodId, { toldOf: expires }),
   }),
 };
