@@ -16,7 +16,7 @@ export interface TransactionOptions {
 
 /** What the work inside a transaction may do. */
 export interface Tx {
-  /** A statement that is given while another one is under way waits for it, and fails with it; so what it needs can be made ready meanwhile. */
+  /** A statement that is given while another one is under way waits for it, so that what it needs can be made ready meanwhile. One after a statement that failed fails with the same error. */
   query<R extends QueryResultRow = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<QueryResult<R>>;
   /** Runs a COPY FROM STDIN with all of its bytes. Its table has to be one that row security does not guard. */
   copyIn(text: string, bytes: Buffer): Promise<void>;
@@ -206,15 +206,24 @@ export class Database {
   }
 }
 
+const ABORTED = '25P02';
+
 /** One statement after the other: `before` sees each when its turn has come, and may refuse it. */
 class Turns {
   private underWay: Promise<unknown> | undefined;
+  private failure: unknown;
   constructor(private readonly before: (text: string) => void) {}
 
   take<T>(text: string, run: () => Promise<T>): Promise<T> {
     const begin = async (): Promise<T> => {
       this.before(text);
-      return run();
+      try {
+        return await run();
+      } catch (error) {
+        // That the transaction is over already says nothing of why.
+        if ((error as { code?: string }).code === ABORTED && this.failure !== undefined) throw this.failure;
+        throw this.failure = error;
+      }
     };
     const own = this.underWay === undefined ? begin() : this.underWay.then(begin);
     this.underWay = own;
