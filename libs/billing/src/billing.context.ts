@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { BILLING_EVENTS, CLOCK_EVENTS, MeterArchived, MeterCreated, MeterRestored, MeterVersionAdded, PaymentSucceeded, StatementIssued, StatementsRequested, LateUsageFound, type BillingReader, type ServiceReports, type UsageReader } from '@valueverse/contracts';
+import { BILLING_EVENTS, CLOCK_EVENTS, MeterArchived, MeterCreated, MeterRestored, MeterVersionAdded, MoneyCredited, PaymentSucceeded, StatementIssued, StatementsRequested, LateUsageFound, type BillingReader, type ServiceReports, type UsageReader } from '@valueverse/contracts';
 import type { ServiceAuth } from '@valueverse/auth';
 import { registerRefusals, type ContextParts, type ContextShape, type FactMeasure, type Service } from '@valueverse/platform';
 import { accountsModel } from './accounts/account.model';
@@ -51,7 +51,7 @@ import { TaxRatesController } from './taxes/tax-rates.controller';
 
 export const billingShape: ContextShape = {
   name: 'billing',
-  definitions: [...BILLING_EVENTS, ...CLOCK_EVENTS, MeterCreated, MeterVersionAdded, MeterArchived, MeterRestored, StatementIssued, LateUsageFound, StatementsRequested, PaymentSucceeded],
+  definitions: [...BILLING_EVENTS, ...CLOCK_EVENTS, MeterCreated, MeterVersionAdded, MeterArchived, MeterRestored, StatementIssued, LateUsageFound, StatementsRequested, PaymentSucceeded, MoneyCredited],
   readModels: [accountsModel, plansModel, itemsModel, redemptionsModel, settingsModel, subscriptionsModel, invoicesModel, receivedPaymentsModel, creditNotesModel, balancesModel, entitiesModel, clocksModel],
   migrations: [BILLING_SCHEMA, KNOWN_METERS_ARCHIVED, ACCOUNT_SUBJECTS, LATE_USAGE, KNOWN_METERS_AGGREGATION, BILLING_CYCLES, COUPONS],
 };

@@ -103,6 +103,12 @@ export const DisputeClosed = defineEvent({
   name: 'DisputeClosed', topic: 'payments.payments', fact: 'dispute.closed',
   data: object({ ...ofDispute, invoiceId: text(), accountId: text(), outcome: oneOf('won', 'lost'), closedAt: instant() }),
 });
+/** Money that is the account's now: what of a payment no invoice took (`paymentId`), or what came for no invoice (`reference`, `receivedAt`). Its next invoices take it. */
+export const MoneyCredited = defineEvent({
+  name: 'MoneyCredited', topic: 'payments.payments', fact: 'money.credited',
+  data: object({ creditId: text(), accountId: text(), amount: decimal(), currency: text(3), paymentId: optional(text()), reference: optional(text(128)), receivedAt: optional(instant()), creditedAt: instant() }),
+});
+export type MoneyCredited = EventOf<typeof MoneyCredited>;
 /** A payout to the tenant's bank as its provider says it now, and what it is made of: `charged + refunded + disputed + other - fees`. Said again when it changes. */
 export const PayoutRecorded = defineEvent({
   name: 'PayoutRecorded', topic: 'payments.payments', fact: 'payout.recorded',
@@ -131,5 +137,5 @@ export type DisputeClosed = EventOf<typeof DisputeClosed>;
 
 export const PAYMENT_EVENTS = [
   PaymentMethodAttached, PaymentMethodUpdated, PaymentMethodExpiryAnnounced, PaymentRequested, PaymentAttemptStarted, PaymentAttemptDeclined, PaymentAttemptLost, PaymentAttemptAccepted, PaymentActionRequired, PaymentRetryScheduled, PaymentSucceeded, PaymentFailed, PaymentCancelled,
-  PaymentDuplicated, RefundRequested, RefundSucceeded, RefundFailed, DisputeOpened, DisputeClosed, PayoutRecorded,
+  PaymentDuplicated, RefundRequested, RefundSucceeded, RefundFailed, DisputeOpened, DisputeClosed, MoneyCredited, PayoutRecorded,
 ] as const;

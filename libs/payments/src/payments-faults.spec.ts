@@ -198,6 +198,37 @@ test('by hand: another currency, an unknown invoice, one that is being collected
   expect((await ask('POST', '', cash, 'another-key')).body.payments.map(({ id }) => id)).toEqual(came.body.payments.map(({ id }) => id));
 }, TIMEOUT_MS);
 
+test('money that no invoice took is the account\'s: by hand, and where the tenant keeps it; it cannot be given back any more', async () => {
+  const who = await customer('tok_ok');
+  const over = (invoiceId: string, paymentId: string) => bed.say(acme.tenant, `invoice-${invoiceId}`, { type: 'InvoicePaymentUnmatched', invoiceId, paymentId, amount: '9.00', currency: 'USD', reason: 'over_paid', unmatchedAt: AT } as never, AT, who.clockId);
+  const credits = (count: number) => eventually(`${count} credits`, async (saw) => {
+    const { body } = await ask('GET', `/credits?accountId=${who.accountId}`);
+    saw(body);
+    return body.data.length === count ? body.data : undefined;
+  });
+  const byCard = await invoice(who);
+  const { id: card } = await payment(byCard, 'succeeded');
+  await ask('PUT', '/settings', { surplus: 'keep' });
+  await over(byCard, card);
+  expect(await credits(1)).toMatchObject([{ accountId: who.accountId, amount: '9.00', currency: 'USD', paymentId: card, reference: null }]);
+  expect(await ask('POST', `/${card}/refunds`, { reason: 'all of it' })).toMatchObject({ status: 201, body: { amount: '40.00' } });
+  await ask('PUT', '/settings', { surplus: 'refund' });
+  const byHand = await invoice(who);
+  await payment(byHand, 'succeeded');
+  const cash = (await ask('POST', '', { invoiceId: byHand, manual: { reference: 'line 9', receivedAt: AT } })).body.payments[0]!['id'] as string;
+  await over(byHand, cash);
+  await credits(2);
+  const prepaid = { accountId: who.accountId, amount: '250.00', currency: 'USD', reference: 'line 10', receivedAt: AT };
+  const came = await ask('POST', '/credits', prepaid);
+  expect(came).toMatchObject({ status: 201, body: { amount: '250.00', paymentId: null, reference: 'line 10', receivedAt: AT } });
+  // Somebody else who sees the same line books nothing a second time.
+  expect((await ask('POST', '/credits', prepaid)).body).toEqual(came.body);
+  expect(await credits(3)).toHaveLength(3);
+  expect(await ask('POST', '/credits', { ...prepaid, currency: 'EUR' })).toMatchObject({ status: 409, body: { code: 'currency_mismatch', errors: [{ pointer: '/currency' }] } });
+  expect(await ask('POST', '/credits', { ...prepaid, amount: '0.00' })).toMatchObject({ status: 400, body: { code: 'amount_not_positive' } });
+  expect(await ask('POST', '/credits', { ...prepaid, accountId: 'acc_none' })).toMatchObject({ status: 404, body: { code: 'account_not_found' } });
+}, TIMEOUT_MS);
+
 test('a card that asks for its customer leads to the page of the bank, also where the answer is lost, and back to the invoice; the customer confirms one charge', async () => {
   const who = await customer('tok_authentication_required');
   expect(await ask('PUT', '/settings', { publicUrl: 'https://pay.example.com/' })).toMatchObject({ status: 200, body: { publicUrl: 'https://pay.example.com', surplus: 'refund' } });

@@ -16,6 +16,8 @@ import { expiryJob, expiryReactor, methodJob } from './methods/method-jobs';
 import { MethodsController } from './methods/methods.controller';
 import { providerMeter } from './providers/provider-meter';
 import { type PaymentProvider, Providers } from './providers/provider';
+import { creditView } from './credits/credits';
+import { CreditsController } from './credits/credits.controller';
 import { payoutJob } from './payouts/payout-jobs';
 import { payoutView } from './payouts/payouts';
 import { PayoutsController } from './payouts/payouts.controller';
@@ -51,7 +53,7 @@ registerRefusals({
 export const paymentsShape: ContextShape = {
   name: 'payments',
   definitions: [...PAYMENT_EVENTS, AccountOpened, AccountChanged, InvoiceFinalized, InvoicePaid, InvoicePaymentUnmatched, InvoiceVoided],
-  readModels: [methodView, defaultMethodView, paymentView, disputeView, payoutView],
+  readModels: [methodView, defaultMethodView, paymentView, disputeView, creditView, payoutView],
   migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS, PROVIDER_SETTINGS, WEBHOOK_INBOX, KNOWN_INVOICES],
 };
 
@@ -99,7 +101,7 @@ export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: 
     module: {
       module: PaymentsModule,
       imports: [deps.auth.module],
-      controllers: [MethodsController, SettingsController, SandboxBookController, SandboxController, ProvidersController, WebhooksController, ReconciliationController, RefundsController, LinksController, PayoutsController, ByHandController, PaymentsController],
+      controllers: [MethodsController, SettingsController, SandboxBookController, SandboxController, ProvidersController, WebhooksController, ReconciliationController, RefundsController, LinksController, PayoutsController, CreditsController, ByHandController, PaymentsController],
       providers: [{ provide: PAYMENTS_SERVICE, useValue: service }, { provide: Providers, useValue: providers }, { provide: Sandbox, useValue: sandbox }, { provide: ProviderBook, useValue: book }, { provide: LINK_KEY, useValue: deps.secretsKey }],
     },
   };

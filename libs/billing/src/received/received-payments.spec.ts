@@ -1,4 +1,4 @@
-import type { PaymentSucceeded } from '@valueverse/contracts';
+import type { MoneyCredited, PaymentSucceeded } from '@valueverse/contracts';
 import { rebuildAndCompare } from '@valueverse/event-log';
 import { eventually } from '@valueverse/testing';
 import { BillingBed, faultsOf, type Tenant } from '../billing-bed.spec-kit';
@@ -48,4 +48,21 @@ test('money is applied, over, or both, with the reason; of an invoice, of an acc
   expect((await stranger.get('payments')).body.data).toEqual([]);
   const { live, rebuilt } = await rebuildAndCompare(bed.service.log.store, 'billing', receivedPaymentsModel);
   expect(rebuilt).toBe(live);
+}, TIMEOUT_MS);
+
+test('M1: prepaid money is the balance of its account, once however often it is told, and the next invoices take it to the cent', async () => {
+  const tenant = await bed.tenant();
+  const { id: account } = await tenant.account();
+  const prepaid: MoneyCredited = { type: 'MoneyCredited', creditId: 'crd_1', accountId: account, amount: '130.00', currency: 'USD', reference: 'line 1', receivedAt: '2026-03-01T00:00:00Z', creditedAt: '2026-03-01T00:00:00Z' };
+  for (let times = 0; times < 2; times++) await tenant.hear('payments', 'credit-crd_1', prepaid);
+  const balance = (amount: string) => eventually(`a balance of ${amount}`, async (saw) => {
+    const { body } = await tenant.get(`accounts/${account}/balances`);
+    saw(body);
+    return JSON.stringify(body).includes(`"${amount}"`) || undefined;
+  });
+  await balance('130.00');
+  const [first, second] = [await issued(tenant, account, '100.00'), await issued(tenant, account, '50.00')];
+  expect((await tenant.get(`invoices/${first}`)).body).toMatchObject({ total: '100.00', creditApplied: '100.00', amountRemaining: '0.00', paymentStatus: 'paid' });
+  expect((await tenant.get(`invoices/${second}`)).body).toMatchObject({ total: '50.00', creditApplied: '30.00', amountRemaining: '20.00' });
+  await balance('0.00');
 }, TIMEOUT_MS);

@@ -70,7 +70,8 @@ export const collector = (clock: Clock): Reactor => {
       ...on<InvoicePaymentUnmatched>('InvoicePaymentUnmatched', async ({ paymentId, amount, reason }, fact, tx) => {
         if (reason !== 'nothing_due' && reason !== 'over_paid') return {};
         const payment = await rowOf<PaymentRow>({ ...tx, tenant: fact.tenant }, paymentView, paymentId);
-        if (payment === undefined || payment.provider === MANUAL || (await settingsOf(tx, fact.tenant)).surplus === 'keep') return {};
+        if (payment === undefined) return {};
+        if (payment.provider === MANUAL || (await settingsOf(tx, fact.tenant)).surplus === 'keep') return obey({ type: 'CreditAccount', paymentId, creditId: derivedId('crd', fact.id), amount, at: instantOf(fact) });
         return obey({ type: 'RequestRefund', paymentId, refundId: derivedId('ref', fact.id), amount, reason: 'the invoice was paid in another way', at: instantOf(fact) });
       }),
       ...on<PaymentMethodAttached>('PaymentMethodAttached', async (method, fact, tx) => {

@@ -1,6 +1,7 @@
 import { Money } from '@valueverse/kernel';
 import type { PaymentAttemptDeclined } from '@valueverse/contracts';
 import type { DeciderDefinition, ReadModel } from '@valueverse/event-log';
+import { creditView } from '../credits/credits';
 import { sortableInstant } from '../methods/methods';
 import { payment, type PaymentCommand, type PaymentEvent, type PaymentState } from './domain/payment';
 import { isOver, type PaymentStatus } from './domain/states';
@@ -62,7 +63,7 @@ const withRefund = (row: PaymentRow, refundId: string, change: Partial<RefundRow
 
 /** A row per payment. An invoice has one payment under way at most, and the database holds that too. */
 export const paymentView: ReadModel<PaymentEvent, PaymentRow> = {
-  table: 'payments', version: 4, key: ({ paymentId }) => paymentId, initial: NONE,
+  table: 'payments', version: 4, key: ({ paymentId = '' }) => paymentId, initial: NONE,
   on: {
     PaymentRequested: ({ paymentId, invoiceId, accountId, amount, currency, methodId, provider, requestedAt }) =>
       ({ ...NONE, id: paymentId, invoiceId, accountId, amount, currency, methodId, provider, amountRefunded: Money.zero(currency).toString(), amountDisputed: Money.zero(currency).toString(), createdAt: requestedAt }),
@@ -110,5 +111,5 @@ export const disputeView: ReadModel<PaymentEvent, DisputeRow> = {
 };
 
 export const paymentDecider: DeciderDefinition<PaymentCommand, PaymentEvent, PaymentState> = {
-  name: 'payment', decider: payment, stream: ({ paymentId }) => `payment-${paymentId}`, views: [paymentView, disputeView],
+  name: 'payment', decider: payment, stream: ({ paymentId }) => `payment-${paymentId}`, views: [paymentView, disputeView, creditView],
 };

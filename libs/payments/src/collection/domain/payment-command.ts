@@ -35,4 +35,6 @@ export interface OpenDispute {
   readonly type: 'OpenDispute'; readonly paymentId: string; readonly disputeId: string; readonly amount: string; readonly currency: string; readonly reason: string; readonly providerReference: string; readonly evidenceDueBy?: string; readonly fee?: string; readonly at: string;
 }
 export interface CloseDispute { readonly type: 'CloseDispute'; readonly paymentId: string; readonly disputeId: string; readonly outcome: 'won' | 'lost'; readonly at: string }
-export type PaymentCommand = RequestPayment | StartAttempt | RecordSuccess | RecordDecline | RecordLoss | RecordPending | RecordAction | CancelPayment | RequestRefund | RecordRefund | RecordRefundFailure | OpenDispute | CloseDispute;
+/** What no invoice took is left to the account; never more than what is still there of the payment. */
+export interface CreditAccount { readonly type: 'CreditAccount'; readonly paymentId: string; readonly creditId: string; readonly amount: string; readonly at: string }
+export type PaymentCommand = RequestPayment | StartAttempt | RecordSuccess | RecordDecline | RecordLoss | RecordPending | RecordAction | CancelPayment | RequestRefund | RecordRefund | RecordRefundFailure | OpenDispute | CloseDispute | CreditAccount;

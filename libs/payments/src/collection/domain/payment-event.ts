@@ -1,7 +1,7 @@
 import type {
-  PaymentActionRequired, PaymentAttemptDeclined, PaymentAttemptLost, PaymentAttemptAccepted, PaymentAttemptStarted, PaymentCancelled, DisputeClosed, DisputeOpened, PaymentDuplicated, PaymentFailed,
+  PaymentActionRequired, PaymentAttemptDeclined, PaymentAttemptLost, PaymentAttemptAccepted, PaymentAttemptStarted, PaymentCancelled, DisputeClosed, DisputeOpened, MoneyCredited, PaymentDuplicated, PaymentFailed,
   RefundSucceeded, RefundFailed, RefundRequested, PaymentRequested, PaymentRetryScheduled, PaymentSucceeded,
 } from '@valueverse/contracts';
 
 export type PaymentEvent = PaymentRequested | PaymentAttemptStarted | PaymentAttemptDeclined | PaymentAttemptLost | PaymentAttemptAccepted | PaymentActionRequired | PaymentRetryScheduled | PaymentSucceeded | PaymentFailed
-  | PaymentCancelled | PaymentDuplicated | RefundRequested | RefundSucceeded | RefundFailed | DisputeOpened | DisputeClosed;
+  | PaymentCancelled | PaymentDuplicated | RefundRequested | RefundSucceeded | RefundFailed | DisputeOpened | DisputeClosed | MoneyCredited;

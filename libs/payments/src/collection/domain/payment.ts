@@ -4,7 +4,7 @@ import { afterDecline } from './after-decline';
 import type { PaymentCommand } from './payment-command';
 import type { PaymentEvent } from './payment-event';
 import { closeDispute, openDispute } from './disputes';
-import { recordRefund, recordRefundFailure, requestRefund } from './refunds';
+import { creditAccount, recordRefund, recordRefundFailure, requestRefund } from './refunds';
 import { isOver, isUnderWay, type Mover, nextStatus, type PaymentStatus } from './states';
 
 export type { PaymentCommand } from './payment-command';
@@ -23,6 +23,8 @@ export interface PaymentState {
   readonly captures: readonly Capture[];
   readonly refunds: readonly RefundState[];
   readonly disputes: readonly DisputeState[];
+  /** What was left to the account. */
+  readonly credits: readonly { readonly creditId: string; readonly amount: string }[];
 }
 
 /** One key per attempt: however often the attempt is sent, the provider charges once. */
@@ -47,7 +49,7 @@ const canBe = (state: PaymentState, attempt: number, by: Mover): boolean => stat
  * Refuses with `payment_not_found`, `unknown_attempt`, and `attempt_out_of_order` for an attempt before its turn.
  */
 export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
-  initial: { status: 'none', attempt: 0, captures: [], refunds: [], disputes: [] },
+  initial: { status: 'none', attempt: 0, captures: [], refunds: [], disputes: [], credits: [] },
   decide: dispatch<PaymentCommand, PaymentState, readonly PaymentEvent[]>({
     RequestPayment: ({ at, ...command }, { request }) => (request === undefined ? [{ ...command, type: 'PaymentRequested', requestedAt: at }] : []),
     StartAttempt: ({ paymentId, attempt, methodId, provider, at }, state) => {
@@ -87,6 +89,7 @@ export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
     RequestRefund: (command, state) => requestRefund(command, requested(state), state),
     RecordRefund: (command, state) => recordRefund(command, requested(state), state),
     RecordRefundFailure: (command, state) => recordRefundFailure(command, requested(state), state),
+    CreditAccount: (command, state) => creditAccount(command, requested(state), state),
     OpenDispute: (command, state) => openDispute(command, requested(state), state),
     CloseDispute: (command, state) => closeDispute(command, requested(state), state),
   }),
@@ -105,6 +108,7 @@ export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
     RefundRequested: ({ refundId, attempt, amount }, state) => ({ ...state, refunds: [...state.refunds, { refundId, attempt, amount, status: 'requested' }] }),
     RefundSucceeded: ({ refundId }, state) => withRefund(state, refundId, 'succeeded'),
     RefundFailed: ({ refundId }, state) => withRefund(state, refundId, 'failed'),
+    MoneyCredited: ({ creditId, amount }, state) => ({ ...state, credits: [...state.credits, { creditId, amount }] }),
     DisputeOpened: ({ disputeId, amount }, state) => ({ ...state, disputes: [...state.disputes, { disputeId, amount, status: 'open' }] }),
     DisputeClosed: ({ disputeId, outcome }, state) => ({ ...state, disputes: state.disputes.map((one) => (one.disputeId === disputeId ? { ...one, status: outcome } : one)) }),
   }),
