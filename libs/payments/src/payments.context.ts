@@ -13,6 +13,8 @@ import { PaymentsController } from './collection/payments.controller';
 import { WAITING_INVOICES } from './collection/waiting-invoices';
 import { defaultMethodView, methodView } from './methods/methods';
 import { expiryJob, expiryReactor, methodJob } from './methods/method-jobs';
+import { setupJob } from './methods/setup-jobs';
+import { SetupsController } from './methods/setups.controller';
 import { MethodsController } from './methods/methods.controller';
 import { providerMeter } from './providers/provider-meter';
 import { type PaymentProvider, Providers } from './providers/provider';
@@ -93,7 +95,7 @@ export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: 
     routes: [webhooksRoutes(service, book), linksRoutes(service, systemIds, deps.secretsKey)],
     parts: {
       consumers: [knownAccountsProjector, knownInvoicesProjector, collector(service.clock), expiryReactor(service)],
-      jobs: [...new Attempts(service, { providers, linkKey: deps.secretsKey }).jobs, beginAttempt, refundJob(service, providers), disputeJob(providers), payoutJob(providers), expiryJob, methodJob(providers), handleWebhook(service, book)],
+      jobs: [...new Attempts(service, { providers, linkKey: deps.secretsKey }).jobs, beginAttempt, refundJob(service, providers), disputeJob(providers), payoutJob(providers), expiryJob, methodJob(providers), setupJob(providers), handleWebhook(service, book)],
       workers: [sandbox],
       measures: [PAYMENTS],
       looks: { 'payments in doubt': () => doubtfulPayments(service) },
@@ -101,7 +103,7 @@ export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: 
     module: {
       module: PaymentsModule,
       imports: [deps.auth.module],
-      controllers: [MethodsController, SettingsController, SandboxBookController, SandboxController, ProvidersController, WebhooksController, ReconciliationController, RefundsController, LinksController, PayoutsController, CreditsController, ByHandController, PaymentsController],
+      controllers: [SetupsController, MethodsController, SettingsController, SandboxBookController, SandboxController, ProvidersController, WebhooksController, ReconciliationController, RefundsController, LinksController, PayoutsController, CreditsController, ByHandController, PaymentsController],
       providers: [{ provide: PAYMENTS_SERVICE, useValue: service }, { provide: Providers, useValue: providers }, { provide: Sandbox, useValue: sandbox }, { provide: ProviderBook, useValue: book }, { provide: LINK_KEY, useValue: deps.secretsKey }],
     },
   };

@@ -60,3 +60,30 @@ test('news of a method that nobody here pays with is noted', async () => {
     return (body['data'] as { reason: string }[]).some(({ reason }) => reason === 'no account here pays with this method') || undefined;
   });
 }, TIMEOUT_MS);
+
+test('a customer enters a card at the page of the provider, and may be charged later: the bank asks no more; without a webhook the page is looked at', async () => {
+  const clockId = await bed.openClock(acme.tenant, AT);
+  const accountId = await bed.openAccount(acme.tenant, AT, clockId);
+  const invoiceId = await bed.finalize(acme.tenant, accountId, { total: '12.00', at: AT, clockId });
+  const setUp = async () => (await ask('POST', '/methods/setups', { accountId, provider: 'sandbox', default: true, returnUrl: 'https://shop.example.com/account?a=1&b=2' })).body as { id: string; url: string };
+  const methods = (count: number) => eventually(`${count} methods`, async (saw) => {
+    const { body } = await ask('GET', `/methods?accountId=${accountId}`);
+    saw(body);
+    return (body['data'] as unknown[]).length === count ? body['data'] as { default: boolean; last4: string }[] : undefined;
+  });
+  const { id, url } = await setUp();
+  expect([id, url]).toEqual([expect.stringMatching(/^set_/), expect.stringMatching(/^http:\/\/127.*\/setup\/cs_/)]);
+  expect(await (await fetch(url)).text()).toMatch(/<button>tok_authentication_required<\/button>/);
+  const enter = async (at: string, token: string): Promise<string> => (await fetch(`${at}/${token}`, { method: 'POST' })).text();
+  for (let times = 0; times < 2; times++) expect(await enter(url, 'tok_authentication_required')).toMatch(/Your card is saved.*href="https:\/\/shop.example.com\/account\?a=1&amp;b=2"/);
+  expect(await methods(1)).toMatchObject([{ default: true, last4: '4242' }]);
+  expect((await bed.payment(process, acme.tenant, invoiceId, 'succeeded')).attempts).toHaveLength(1);
+  await ask('POST', '/sandbox/faults', { fault: 'webhook_dropped' });
+  await enter((await setUp()).url, 'tok_ok');
+  await bed.step(acme.tenant, clockId, '2026-03-01T00:10:00Z');
+  expect((await methods(2)).filter((one) => one.default)).toHaveLength(1);
+  expect((await fetch(`${url.slice(0, -2)}00`)).status).toBe(404);
+  expect(await ask('POST', '/methods/setups', { accountId, provider: 'sandbox', returnUrl: 'javascript:alert(1)' })).toMatchObject({ status: 400, body: { errors: [{ pointer: '/returnUrl' }] } });
+  expect(await ask('POST', '/portal', { accountId, provider: 'nobody' })).toMatchObject({ status: 400, body: { code: 'unknown_provider' } });
+  expect(await ask('POST', '/portal', { accountId, provider: 'sandbox' })).toMatchObject({ status: 201, body: { url: expect.stringMatching(/\/portal$/) as string } });
+}, TIMEOUT_MS);

@@ -83,6 +83,12 @@ export interface BalancePage { readonly entries: readonly BalanceEntry[]; readon
 
 export interface MethodDetails { readonly status: 'attached'; readonly token: string; readonly brand?: string; readonly last4?: string; readonly expires?: string }
 
+/** A page of the provider at which a customer enters a card that may be charged later, in a currency. */
+export interface SetupOrder extends Speaking { readonly key: string; readonly setupId: string; readonly accountId: string; readonly customer: string; readonly currency: string; readonly isDefault: boolean; readonly returnUrl: string }
+export interface OpenPage { readonly status: 'open'; readonly reference: string; readonly url: string }
+/** How such a page stands: `complete` with the card that was entered. */
+export type SetupState = { readonly status: 'open' | 'expired' | 'absent' } | { readonly status: 'complete'; readonly accountId: string; readonly isDefault: boolean; readonly method: Omit<MethodDetails, 'status'> };
+
 /**
  * A party outside that moves money. What it says is data: also that nobody knows (`unknown`), which is never taken for a decline, and that nothing was done
  * (`unavailable`). Nothing here throws but a bug. Never called inside a transaction of ours. Every adapter passes `describeProvider` of `provider.spec-kit.ts`.
@@ -94,6 +100,10 @@ export interface PaymentProvider {
   customer(order: CustomerOrder, signal: AbortSignal): Promise<{ readonly status: 'made'; readonly reference: string } | NoAnswer>;
   /** Makes a token ready to be charged while the customer is away. `refused` with `unknown_token` where there is no such token. */
   attach(order: MethodOrder, signal: AbortSignal): Promise<MethodDetails | NoAnswer>;
+  setup(order: SetupOrder, signal: AbortSignal): Promise<OpenPage | NoAnswer>;
+  readSetup(order: ReferenceOrder, signal: AbortSignal): Promise<SetupState | NoAnswer>;
+  /** A page at which a customer sees and changes what the provider has. */
+  portal(order: Speaking & { readonly customer: string; readonly returnUrl: string }, signal: AbortSignal): Promise<OpenPage | NoAnswer>;
   /** What a token that was attached looks like now: banks replace cards. */
   method(order: ReferenceOrder, signal: AbortSignal): Promise<MethodDetails | { readonly status: 'absent' } | NoAnswer>;
   charge(order: ChargeOrder, signal: AbortSignal): Promise<ChargeOutcome | NoAnswer>;

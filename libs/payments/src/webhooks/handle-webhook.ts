@@ -5,6 +5,7 @@ import { FOLLOW_ATTEMPT, type FollowPayload } from '../collection/attempt-jobs';
 import { LOOK_AT_DISPUTE, type DisputePayload } from '../disputes/dispute-jobs';
 import { LOOK_AT_PAYOUT, type PayoutPayload } from '../payouts/payout-jobs';
 import { LOOK_AT_METHOD, type MethodPayload } from '../methods/method-jobs';
+import { LOOK_AT_SETUP, type SetupPayload } from '../methods/setup-jobs';
 import type { ProviderBook } from '../providers/provider-settings';
 import { STRIPE_VERSION } from '../providers/stripe/stripe-version';
 import { RUN_REFUND, type RefundPayload } from '../refunds/refund-jobs';
@@ -59,6 +60,7 @@ const comeOf = async (tx: Tx, tenant: string, provider: string, meaning: Meaning
   if (meaning.look === 'failed') return { status: 'failed', reason: meaning.reason };
   if (meaning.look === 'method') return methodsCome(tx, tenant, provider, meaning.token, jobId);
   if (meaning.look === 'payout') return { status: 'handled', jobs: [{ id: derivedId('job', LOOK_AT_PAYOUT, jobId), kind: LOOK_AT_PAYOUT, tenant, dueAt: AT_ONCE, payload: { provider, reference: meaning.reference } satisfies PayoutPayload }] };
+  if (meaning.look === 'setup') return setupCome(tx, tenant, provider, meaning, jobId);
   const owner = await ownerOf(tx, tenant, meaning);
   if (owner === undefined) return { status: 'failed', reason: 'there is no such payment here' };
   const clockId = owner.clock ?? undefined;
@@ -68,6 +70,12 @@ const comeOf = async (tx: Tx, tenant: string, provider: string, meaning: Meaning
     case 'refunds': return { status: 'handled', jobs: owner.row.refunds.filter(({ status }) => status !== 'failed').map(({ id }) => job(RUN_REFUND, { paymentId: owner.key, refundId: id, look: null } satisfies RefundPayload, id)) };
     case 'dispute': return { status: 'handled', jobs: [job(LOOK_AT_DISPUTE, { paymentId: owner.key, provider, reference: meaning.disputeReference } satisfies DisputePayload)] };
   }
+};
+
+const setupCome = async (tx: Tx, tenant: string, provider: string, { accountId, reference }: { readonly accountId: string; readonly reference: string }, jobId: string): Promise<Come> => {
+  const { rows: [account] } = await tx.query<{ clock: string | null }>('SELECT clock FROM known_accounts WHERE tenant = $1 AND account_id = $2', [tenant, accountId]);
+  if (account === undefined) return { status: 'failed', reason: 'there is no such account here' };
+  return { status: 'handled', jobs: [{ id: derivedId('job', LOOK_AT_SETUP, jobId), kind: LOOK_AT_SETUP, tenant, clockId: account.clock ?? undefined, dueAt: AT_ONCE, payload: { provider, reference, look: null } satisfies SetupPayload }] };
 };
 
 /** A token may be a method of several accounts, where somebody attached it to each. */

@@ -1,6 +1,6 @@
 import type { SandboxBook } from './sandbox-book';
 import { type Fields, textOf, textsOf } from './sandbox-form';
-import { type Card, type Charge, type Customer, type Intent, invalid, type Kind, missing, type OfKind, WireError } from './sandbox-objects';
+import { type Card, type Charge, type CheckoutSession, type Customer, type Intent, invalid, type Kind, missing, type OfKind, WireError } from './sandbox-objects';
 import type { SandboxMoney } from './sandbox-money';
 import { type Behaviour, behaviourOf } from './sandbox-tokens';
 import type { ArmedFault, Operation } from './sandbox-faults';
@@ -96,6 +96,20 @@ const replaceCard = async (asked: Asked): Promise<Card> => {
   asked.book.happened('payment_method.automatically_updated', replaced);
   return replaced;
 };
+const checkout = async ({ book, fields, url, key }: Asked): Promise<CheckoutSession> => {
+  const customerId = textOf(fields, 'customer') ?? '';
+  if (textOf(fields, 'mode') !== 'setup') throw invalid('The sandbox has pages for cards only', 'mode');
+  if (await book.get('customer', customerId) === undefined) throw missing('customer', 'customer');
+  const id = book.id('cs');
+  const session: CheckoutSession = { id, object: 'checkout.session', created: book.seconds, livemode: false, mode: 'setup', status: 'open', url: `${url}/setup/${id}`, customer: customerId, success_url: textOf(fields, 'success_url') ?? '', metadata: textsOf(fields, 'metadata'), setup_intent: null };
+  await book.put({ object: session, parent: customerId, key });
+  return session;
+};
+const readCheckout = async (asked: Asked): Promise<unknown> => {
+  const session = await known(asked, 'checkout.session');
+  if (session.setup_intent === null) return session;
+  return { ...session, setup_intent: { ...session.setup_intent, payment_method: await method({ ...asked, id: session.setup_intent.payment_method }, session.customer) } };
+};
 const refund = async ({ money, fields, key, faults }: Asked): Promise<unknown> => {
   const failsLater = faults.find(({ fault }) => fault === 'refund_fails_later');
   return money.refund(textOf(fields, 'payment_intent') ?? '', fields['amount'] === undefined ? undefined : amountOf(fields, 'amount'), {
@@ -133,6 +147,9 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: /^\/v1\/payment_intents\/(\w+)$/, operation: 'read', run: async (asked) => expanded(asked.book, await known(asked, 'payment_intent'), asked.fields) },
   { method: 'POST', path: /^\/v1\/payment_intents\/(\w+)\/confirm$/, operation: 'charge', run: confirm },
   { method: 'POST', path: /^\/v1\/payment_intents\/(\w+)\/cancel$/, operation: 'any', run: ({ money, id }) => money.complete(id, 'cancel') },
+  { method: 'POST', path: /^\/v1\/checkout\/sessions$/, operation: 'any', run: checkout },
+  { method: 'GET', path: /^\/v1\/checkout\/sessions\/(\w+)$/, operation: 'read', run: readCheckout },
+  { method: 'POST', path: /^\/v1\/billing_portal\/sessions$/, operation: 'any', run: async ({ book, fields, url }) => ({ id: book.id('bps'), object: 'billing_portal.session', created: book.seconds, livemode: false, customer: textOf(fields, 'customer'), return_url: textOf(fields, 'return_url'), url: `${url}/portal` }) },
   { method: 'POST', path: /^\/v1\/refunds$/, operation: 'refund', run: refund },
   { method: 'GET', path: /^\/v1\/refunds$/, operation: 'read', run: (asked) => list(asked, 'refund', textOf(asked.fields, 'payment_intent')) },
   { method: 'GET', path: /^\/v1\/refunds\/(\w+)$/, operation: 'read', run: (asked) => known(asked, 'refund') },

@@ -32,7 +32,7 @@ export class SandboxMoney {
     const base = { id, object: 'payment_intent', created: this.book.seconds, livemode: false, amount, currency, customer, payment_method: token, description, metadata } as const;
     const blank = { ...base, amount_received: 0, latest_charge: null, next_action: null, last_payment_error: null } as const;
     const saved = { parent: customer, key };
-    const away = behaviour.needsCustomer === true && order.offSession ? errorOf('authentication_required') : undefined;
+    const away = behaviour.needsCustomer === true && order.offSession && !(await this.isSetUp(order)) ? errorOf('authentication_required') : undefined;
     const decline = away ?? (behaviour.decline !== undefined && await this.declinesStill(order, behaviour) ? errorOf(behaviour.decline) : undefined);
     if (decline !== undefined) {
       const intent: Intent = { ...blank, status: 'requires_payment_method', last_payment_error: decline };
@@ -40,7 +40,7 @@ export class SandboxMoney {
       this.book.happened('payment_intent.payment_failed', intent);
       return new WireError(402, { ...decline, payment_intent: intent });
     }
-    if (behaviour.needsAction === true || behaviour.needsCustomer === true) {
+    if (behaviour.needsAction === true || (behaviour.needsCustomer === true && !order.offSession)) {
       const intent: Intent = { ...blank, status: 'requires_action', next_action: redirectTo(order.actionUrl(id), order.returnUrl) };
       await this.book.put({ ...saved, object: intent });
       this.book.happened('payment_intent.requires_action', intent);
@@ -165,6 +165,12 @@ export class SandboxMoney {
 
   private entry({ amount, fee, currency, type, source }: Pick<BalanceTransaction, 'amount' | 'fee' | 'currency' | 'type' | 'source'>): BalanceTransaction {
     return { id: this.book.id('txn'), object: 'balance_transaction', created: this.book.seconds, livemode: false, amount, fee, net: amount - fee, currency, type, reporting_category: type === 'adjustment' ? 'dispute' : type, source };
+  }
+
+  /** A card that its customer entered to be charged later is not asked for again. */
+  private async isSetUp({ customer, token }: NewIntent): Promise<boolean> {
+    if (customer === null) return false;
+    return (await this.book.list('checkout.session', { parent: customer, limit: TRIES_MAX })).some(({ setup_intent: done }) => done?.payment_method === token);
   }
 
   private async declinesStill({ customer, token }: NewIntent, { declineTimes }: Behaviour): Promise<boolean> {

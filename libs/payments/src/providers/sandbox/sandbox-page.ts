@@ -7,12 +7,13 @@ import { announce } from './sandbox-webhooks';
 
 /** Who has the id of an intent is its customer: the page at which a bank would ask for a confirmation. */
 const PATH = /^\/pay\/(pi_[0-9a-f]{32})(?:\/(complete|fail))?$/;
-const HEADERS = { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store', 'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'" };
+export const HEADERS = { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store', 'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'" };
 
 const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-const escaped = (text: string): string => text.replaceAll(/[&<>"]/g, (one) => ESCAPES[one]!);
-const pageOf = (id: string, says: string, open: boolean, back?: string): string => `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Your bank asks</title><meta name="viewport" content="width=device-width"></head>
-<body><main><h1>Your bank asks</h1><p>${says}</p>${open ? `<form method="post" action="/pay/${id}/complete"><button>Confirm the payment</button></form><form method="post" action="/pay/${id}/fail"><button>Refuse it</button></form>` : back === undefined ? '' : `<p><a href="${escaped(back)}">Back to your invoice</a></p>`}</main></body></html>`;
+export const escaped = (text: string): string => text.replaceAll(/[&<>"]/g, (one) => ESCAPES[one]!);
+export const htmlOf = (title: string, main: string): string =>
+  `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${title}</title><meta name="viewport" content="width=device-width, initial-scale=1"></head>\n<body><main><h1>${title}</h1>${main}</main></body></html>`;
+const pageOf = (id: string, says: string, open: boolean, back?: string): string => htmlOf('Your bank asks', `<p>${says}</p>${open ? `<form method="post" action="/pay/${id}/complete"><button>Confirm the payment</button></form><form method="post" action="/pay/${id}/fail"><button>Refuse it</button></form>` : back === undefined ? '' : `<p><a href="${escaped(back)}">Back to your invoice</a></p>`}`);
 
 export const payPage = async (database: Database, clock: Clock, message: IncomingMessage, response: ServerResponse): Promise<void> => {
   const [, id, act] = PATH.exec(message.url ?? '') ?? [];

@@ -9,7 +9,8 @@ import { type ArmedFault, Dice, faultsOf, type RequestFault } from './sandbox-fa
 import { type Fields, readForm, textOf } from './sandbox-form';
 import { SandboxMoney } from './sandbox-money';
 import { WireError } from './sandbox-objects';
-import { payPage } from './sandbox-page';
+import { HEADERS, htmlOf, payPage } from './sandbox-page';
+import { setupPage } from './sandbox-setup-page';
 import { behaviourOf } from './sandbox-tokens';
 import { announce, SandboxWebhooks } from './sandbox-webhooks';
 
@@ -67,6 +68,8 @@ export class SandboxServer {
   private async serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname, searchParams } = new URL(message.url ?? '/', 'http://sandbox');
     if (pathname.startsWith('/pay/')) { await payPage(this.database, this.clock, message, response); return; }
+    if (pathname.startsWith('/setup/')) { await setupPage(this.database, this.clock, message, response); return; }
+    if (pathname === '/portal') { response.writeHead(SUCCESS, HEADERS).end(htmlOf('Your account', '<p>At the sandbox there is nothing to be changed.</p>')); return; }
     const body = await bodyOf(message);
     const authorization = message.headers.authorization ?? '';
     if (!authorization.startsWith(`Bearer ${KEY_PREFIX}`)) { send(response, { status: 401, body: wireBody(new WireError(401, { type: 'invalid_request_error', message: 'Invalid API Key provided' })) }); return; }

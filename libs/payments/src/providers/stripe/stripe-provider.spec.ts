@@ -120,7 +120,8 @@ describeOnStripeMock('every request against Stripe\'s own description of its int
     const charge: ChargeOrder = { ...at, key: 'pay:1:att:1', paymentId: 'pay_1', amountMinor: 4_900n, currency: 'USD', customer: 'cus_1', token: 'pm_1', description: 'inv_1', returnUrl: RETURN_URL };
     const refund: RefundOrder = { ...at, key: 'ref:1', refundId: 'ref_1', reference: 'pi_1', amountMinor: 100n };
     const answers = await Promise.all([
-      stripe.customer({ ...at, accountId: 'acc_1' }), stripe.attach({ ...at, customer: 'cus_1', token: 'pm_1' }), stripe.method({ ...at, reference: 'pm_1' }), stripe.charge(charge), stripe.find({ ...at, key: 'pay:1:att:1', customer: 'cus_1', since: at.now }), stripe.read({ ...at, reference: 'pi_1' }),
+      stripe.customer({ ...at, accountId: 'acc_1' }), stripe.attach({ ...at, customer: 'cus_1', token: 'pm_1' }), stripe.setup({ ...at, key: 'set:1', setupId: 'set_1', accountId: 'acc_1', customer: 'cus_1', currency: 'USD', isDefault: true, returnUrl: RETURN_URL }), stripe.readSetup({ ...at, reference: 'cs_1' }), stripe.portal({ ...at, customer: 'cus_1', returnUrl: RETURN_URL }),
+      stripe.method({ ...at, reference: 'pm_1' }), stripe.charge(charge), stripe.find({ ...at, key: 'pay:1:att:1', customer: 'cus_1', since: at.now }), stripe.read({ ...at, reference: 'pi_1' }),
       stripe.confirm({ ...at, key: 'pay:1:att:1', reference: 'pi_1', token: 'pm_1', returnUrl: RETURN_URL }), stripe.cancel({ ...at, reference: 'pi_1' }), stripe.refund(refund), stripe.findRefund(refund), stripe.dispute({ ...at, reference: 'dp_1' }), stripe.payout({ ...at, reference: 'po_1' }), stripe.balance({ ...at, payout: 'po_1' }), stripe.balance({ ...at, from: at.now, to: '2026-02-01T00:00:00Z' }),
     ]);
     expect(answers.filter(({ status }) => status === 'refused' || status === 'unknown' || status === 'unavailable')).toEqual([]);

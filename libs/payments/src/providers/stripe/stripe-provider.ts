@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type Stripe from 'stripe';
 import { parseInstant } from '@valueverse/kernel';
 import type {
-  BalanceEntry, BalanceOrder, BalancePage, ChargeOrder, ChargeOutcome, ConfirmOrder, CustomerOrder, FindOrder, Found, FoundRefund, MethodDetails, MethodOrder, NoAnswer, PaymentProvider, ProviderDispute, ProviderPayout, ReferenceOrder, RefundOrder, RefundOutcome, Settled, Speaking,
+  BalanceEntry, BalanceOrder, BalancePage, ChargeOrder, ChargeOutcome, ConfirmOrder, CustomerOrder, FindOrder, Found, FoundRefund, MethodDetails, MethodOrder, NoAnswer, OpenPage, PaymentProvider, ProviderDispute, ProviderPayout, ReferenceOrder, RefundOrder, RefundOutcome, Settled, SetupOrder, SetupState, Speaking,
 } from '../provider';
 import { declineClassOf } from './stripe-declines';
 import { noAnswerOf, wasNeverConnected } from './stripe-errors';
@@ -58,6 +58,26 @@ export class StripeProvider implements PaymentProvider {
       return detailsOf(await stripe.paymentMethods.attach(order.token, { customer: order.customer }, more));
     });
     return answer.status === 'refused' && answer.code === NOT_FOUND ? { ...answer, code: 'unknown_token' } : answer;
+  }
+
+  setup({ key, setupId, accountId, customer, currency, isDefault, returnUrl, ...speaking }: SetupOrder): Promise<OpenPage | NoAnswer> {
+    return this.ask<OpenPage>(speaking, async (stripe, more) => {
+      const metadata = { setup: setupId, account: accountId, default: String(isDefault) };
+      const { id, url } = await stripe.checkout.sessions.create({ mode: 'setup', customer, currency: currency.toLowerCase(), success_url: returnUrl, cancel_url: returnUrl, metadata, setup_intent_data: { metadata } }, { ...more, idempotencyKey: key });
+      return { status: 'open', reference: id, url: url ?? '' };
+    });
+  }
+
+  async readSetup({ reference, ...speaking }: ReferenceOrder): Promise<SetupState | NoAnswer> {
+    const answer = await this.ask<SetupState>(speaking, async (stripe, more) => setupOf(await stripe.checkout.sessions.retrieve(reference, { expand: ['setup_intent.payment_method'] }, more)));
+    return answer.status === 'refused' && answer.code === NOT_FOUND ? { status: 'absent' } : answer;
+  }
+
+  portal({ customer, returnUrl, ...speaking }: Speaking & { readonly customer: string; readonly returnUrl: string }): Promise<OpenPage | NoAnswer> {
+    return this.ask<OpenPage>(speaking, async (stripe, more) => {
+      const { id, url } = await stripe.billingPortal.sessions.create({ customer, return_url: returnUrl }, more);
+      return { status: 'open', reference: id, url };
+    });
   }
 
   async method({ reference, ...speaking }: ReferenceOrder): Promise<MethodDetails | { status: 'absent' } | NoAnswer> {
@@ -186,6 +206,16 @@ export class StripeProvider implements PaymentProvider {
   }
 }
 
+/** A page that is complete has a card, and the account that we named when we made it. */
+const setupOf = ({ status, metadata, setup_intent: intent }: Stripe.Checkout.Session): SetupState => {
+  const method = typeof intent === 'object' ? intent?.payment_method : undefined;
+  const accountId = metadata?.['account'];
+  if (status === 'complete' && typeof method === 'object' && method !== null && accountId !== undefined) {
+    const { status: _attached, ...card } = detailsOf(method);
+    return { status: 'complete', accountId, isDefault: metadata?.['default'] === 'true', method: card };
+  }
+  return { status: status === 'expired' ? 'expired' : 'open' };
+};
 const detailsOf = ({ id, card }: Stripe.PaymentMethod): MethodDetails =>
   ({ status: 'attached', token: id, ...(card == null ? {} : { brand: card.brand, last4: card.last4, expires: `${card.exp_year}-${String(card.exp_month).padStart(2, '0')}` }) });
 

@@ -15,6 +15,8 @@ test('refunds and disputes lead to the payment by its reference at the provider'
   expect(event('charge.dispute.created', { id: 'dp_1', payment_intent: 'pi_1' })).toEqual({ look: 'dispute', disputeReference: 'dp_1', chargeReference: 'pi_1' });
   expect(event('charge.dispute.created', { id: 'dp_1', payment_intent: null })).toMatchObject({ look: 'failed' });
 });
+test('a page at which a card was entered leads to itself and its account', () =>
+  expect(event('checkout.session.completed', { id: 'cs_1', metadata: { setup: 'set_1', account: 'acc_1' } })).toEqual({ look: 'setup', reference: 'cs_1', accountId: 'acc_1' }));
 test('a payout leads to itself', () => {
   for (const type of ['payout.paid', 'payout.failed']) expect(event(type, { id: 'po_1' })).toEqual({ look: 'payout', reference: 'po_1' });
   expect(event('payout.paid', {})).toMatchObject({ look: 'failed' });

@@ -3,6 +3,7 @@ export type Meaning =
   | { readonly look: 'attempt'; readonly paymentId: string; readonly attempt: number }
   | { readonly look: 'refunds'; readonly chargeReference: string }
   | { readonly look: 'dispute'; readonly disputeReference: string; readonly chargeReference: string }
+  | { readonly look: 'setup'; readonly reference: string; readonly accountId: string }
   | { readonly look: 'payout'; readonly reference: string }
   | { readonly look: 'method'; readonly token: string }
   | { readonly look: 'nothing'; readonly reason: string }
@@ -18,6 +19,12 @@ type Read = (object: Readonly<Record<string, unknown>>) => Meaning;
 const attempt: Read = ({ metadata }) => {
   const [, paymentId, number] = ATTEMPT_KEY.exec(text((metadata as Record<string, unknown> | undefined)?.['attempt']) ?? '') ?? [];
   return paymentId === undefined ? { look: 'nothing', reason: 'a payment that was not made here' } : { look: 'attempt', paymentId, attempt: Number(number) };
+};
+/** A page at which a card was entered names the account; any other page is of an attempt, or of somebody else. */
+const page: Read = (object) => {
+  const { id, metadata } = object;
+  const accountId = text((metadata as Record<string, unknown> | undefined)?.['account']);
+  return text(id) === undefined || accountId === undefined ? attempt(object) : { look: 'setup', reference: text(id)!, accountId };
 };
 const refunds: Read = ({ payment_intent: intent }) => {
   const reference = idOf(intent);
@@ -35,7 +42,7 @@ const OF_STRIPE_BILLING = noted('of the invoices and subscriptions that the prov
 /** Every type that is known, and how it is read. */
 const READS: Readonly<Record<string, Read>> = {
   'payment_intent.succeeded': attempt, 'payment_intent.payment_failed': attempt, 'payment_intent.processing': attempt, 'payment_intent.requires_action': attempt, 'payment_intent.canceled': attempt, 'payment_intent.created': attempt,
-  'checkout.session.completed': attempt, 'checkout.session.async_payment_succeeded': attempt, 'checkout.session.async_payment_failed': attempt, 'checkout.session.expired': attempt,
+  'checkout.session.completed': page, 'checkout.session.async_payment_succeeded': attempt, 'checkout.session.async_payment_failed': attempt, 'checkout.session.expired': noted('a page that nobody used'),
   'charge.succeeded': attempt, 'charge.failed': attempt, 'charge.updated': noted('news of a charge that moves no money'), 'charge.refunded': refunds, 'charge.refund.updated': refunds, 'refund.created': refunds, 'refund.updated': refunds, 'refund.failed': refunds,
   'charge.dispute.created': dispute, 'charge.dispute.updated': dispute, 'charge.dispute.closed': dispute, 'charge.dispute.funds_withdrawn': dispute, 'charge.dispute.funds_reinstated': dispute,
   'payout.created': payout, 'payout.paid': payout, 'payout.failed': payout, 'payout.updated': payout, 'payout.canceled': payout, 'payout.reconciliation_completed': payout,
