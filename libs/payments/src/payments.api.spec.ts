@@ -73,6 +73,9 @@ test('a payment is shown with its attempts to its own tenant, and to no other', 
   const own = `/api/v1/payments/${String(found['id'])}`;
   expect((await send(acme.key, 'GET', own)).body).toEqual(found);
   expect((await send(acme.key, 'GET', `/api/v1/payments?accountId=${accountId}`)).body.data).toHaveLength(1);
+  const receipt = await host.app.inject({ method: 'GET', url: `${own}/receipt`, headers: { authorization: `Bearer ${acme.key}` } });
+  expect([receipt.statusCode, receipt.headers.location]).toEqual([307, `/api/v1/billing/payments/${String(found['id'])}/receipt`]);
+  expect((await host.app.inject({ method: 'GET', url: `${own}/receipt`, headers: { authorization: `Bearer ${other.key}` } })).statusCode).toBe(404);
   expect(await send(other.key, 'GET', own)).toMatchObject({ status: 404, body: { code: 'payment_not_found' } });
   for (const list of ['/api/v1/payments', '/api/v1/payments/methods', '/api/v1/payments/sandbox/book']) {
     expect((await send(other.key, 'GET', list)).body.data).toEqual([]);

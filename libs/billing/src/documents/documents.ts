@@ -1,12 +1,15 @@
-import type { CreditNoteIssued, InvoiceDocuments, InvoiceFinalized, IssuedDocument } from '@valueverse/contracts';
+import type { CreditNoteIssued, InvoiceDocuments, InvoiceFinalized, InvoicePaymentApplied, InvoicePaymentUnmatched, IssuedDocument } from '@valueverse/contracts';
 import type { DomainEvent } from '@valueverse/event-log';
-import { Problem, type Service } from '@valueverse/platform';
+import { Money } from '@valueverse/kernel';
+import { Problem, rowOf, type Service } from '@valueverse/platform';
+import { receivedPaymentsModel, type ReceivedPaymentRow } from '../received/received-payment.model';
 import { creditNoteStream } from '../credit-notes/credit-note.model';
 import { invoiceStream } from '../invoicing/invoice.model';
 import type { InvoiceEvent } from '../invoicing/domain/invoice.decider';
 import type { InvoiceToPrint } from './domain/invoice-pages';
 import { linesCsv } from './domain/lines-csv';
-import { creditNotePdf, invoicePdf } from './pdfs';
+import { creditNotePdf, invoicePdf, receiptPdf } from './pdfs';
+import type { ReceiptToPrint } from './domain/receipt-pages';
 
 /** The documents of what was issued, made when they are asked for, from the facts alone. */
 export class Documents implements InvoiceDocuments {
@@ -33,6 +36,14 @@ export class Documents implements InvoiceDocuments {
     return kind === 'pdf' ? pdfOf(issued) : { fileName: `${issued.invoice.number}-lines.csv`, content: Buffer.from(linesCsv(issued.invoice)) };
   }
 
+  /** The receipt for money that came in for an invoice. Refuses with `payment_not_found`, also while it is still being collected. */
+  async receiptPdf(tenant: string, paymentId: string): Promise<IssuedDocument> {
+    const row = await this.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => rowOf<ReceivedPaymentRow>(tx, receivedPaymentsModel, paymentId));
+    const receipt = row === undefined ? undefined : receiptOf(await this.facts<InvoiceEvent>(tenant, invoiceStream(row.invoiceId)), paymentId);
+    if (receipt === undefined) throw new Problem(404, 'payment_not_found', `no payment ${paymentId} of an issued invoice has come in`);
+    return { fileName: `${receipt.invoice.number}-${paymentId}.pdf`, content: receiptPdf(receipt) };
+  }
+
   private facts<E extends DomainEvent>(tenant: string, stream: string): Promise<readonly E[]> {
     return this.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => (await this.service.log.store.read<E>(tx, tenant, stream)).map(({ event }) => event));
   }
@@ -44,4 +55,23 @@ const pdfOf = (issued: InvoiceToPrint): IssuedDocument => ({ fileName: `${issued
 const issuedOf = (facts: readonly InvoiceEvent[]): InvoiceToPrint | undefined => {
   const invoice = facts.find((event): event is InvoiceFinalized => event.type === 'InvoiceFinalized');
   return invoice === undefined ? undefined : { invoice, voidedAt: facts.find((event) => event.type === 'InvoiceVoided')?.voidedAt };
+};
+
+/** What came in under a payment, from the facts of its invoice alone: what is due afterwards is what was due then. `undefined` where the invoice was never issued. */
+const receiptOf = (facts: readonly InvoiceEvent[], paymentId: string): ReceiptToPrint | undefined => {
+  const invoice = issuedOf(facts)?.invoice;
+  const own = facts.filter((event): event is InvoicePaymentApplied | InvoicePaymentUnmatched => (event.type === 'InvoicePaymentApplied' || event.type === 'InvoicePaymentUnmatched') && event.paymentId === paymentId);
+  if (invoice === undefined || own.length === 0) return undefined;
+  const { currency } = invoice;
+  const applied = own.find((event) => event.type === 'InvoicePaymentApplied');
+  const over = own.find((event) => event.type === 'InvoicePaymentUnmatched');
+  const nothing = Money.zero(currency);
+  const remaining = facts.slice(0, facts.indexOf(own.at(-1)!) + 1).reduce((due, event) => {
+    if (event.type !== 'InvoicePaymentApplied' && event.type !== 'InvoiceCredited') return due;
+    const left = due.subtract(Money.parse(event.amount, currency));
+    return left.isNegative() ? nothing : left;
+  }, Money.parse(invoice.amountDue, currency));
+  return {
+    invoice, paymentId, receivedAt: applied?.appliedAt ?? over!.unmatchedAt, applied: applied?.amount ?? nothing.toString(), unapplied: over?.amount ?? nothing.toString(), unappliedCurrency: over?.currency ?? currency, remaining: remaining.toString(),
+  };
 };

@@ -33,6 +33,14 @@ export class DownloadsController {
     await send(reply, 'text/csv; charset=utf-8', await this.documents.ofInvoice(tenant, id, 'lines'));
   }
 
+  /** A receipt for money that came in, by the id of its payment: in the language of the account and the look of the invoice. Refuses with `payment_not_found`. */
+  @Get('payments/:id/receipt')
+  @ApiProduces('application/pdf')
+  @Allow('billing:read')
+  async receipt(@Param('id') id: string, @CurrentCaller() { tenant }: Caller, @Res() reply: FastifyReply): Promise<void> {
+    await send(reply, 'application/pdf', await this.documents.receiptPdf(tenant, id));
+  }
+
   /** The credit note as it was issued, in the look of its invoice. Refuses with `credit_note_not_found`. */
   @Get('credit-notes/:id/pdf')
   @ApiProduces('application/pdf')

@@ -1,6 +1,7 @@
 import { ERASED } from '@valueverse/event-log';
 import { creditNotePages, type NoteToPrint } from './domain/credit-note-pages';
 import { invoicePages, lookOf, type InvoiceToPrint } from './domain/invoice-pages';
+import { receiptPages, type ReceiptToPrint } from './domain/receipt-pages';
 import { measure } from './pdf/embedded-fonts';
 import { pdfFile } from './pdf/pdf-file';
 
@@ -20,4 +21,11 @@ export const creditNotePdf = ({ note, invoice }: NoteToPrint): Buffer => {
   const { words, pageSize } = lookOf(invoice);
   const { number, issuedAt } = note;
   return pdfFile({ pages: creditNotePages({ note: known(note), invoice }, measure), pageSize, title: `${words.creditNote} ${number}`, author: authorOf(invoice), language: words.language, createdAt: issuedAt });
+};
+
+/** A receipt as a PDF, in the look of its invoice. */
+export const receiptPdf = (print: ReceiptToPrint): Buffer => {
+  const invoice = known(print.invoice);
+  const { words, pageSize } = lookOf(invoice);
+  return pdfFile({ pages: receiptPages({ ...print, invoice }, measure), pageSize, title: `${words.receipt} ${print.paymentId}`, author: authorOf(invoice), language: words.language, createdAt: print.receivedAt });
 };

@@ -2,6 +2,7 @@ import type { MoneyCredited, PaymentSucceeded } from '@valueverse/contracts';
 import { rebuildAndCompare } from '@valueverse/event-log';
 import { eventually } from '@valueverse/testing';
 import { BillingBed, faultsOf, type Tenant } from '../billing-bed.spec-kit';
+import { readPdf, rowsOf } from '../documents/pdf/pdf-text.spec-kit';
 import { receivedPaymentsModel } from './received-payment.model';
 
 const TIMEOUT_MS = 60_000;
@@ -36,6 +37,13 @@ test('money is applied, over, or both, with the reason; of an invoice, of an acc
   expect(await received(tenant, 'pay_2')).toEqual({ id: 'pay_2', invoiceId: over, ...at, currency: 'USD', amount: '50.00', applied: '40.00', unapplied: '10.00', reason: 'over_paid', status: 'partially_applied' });
   expect(await received(tenant, 'pay_3')).toEqual({ id: 'pay_3', invoiceId: 'inv_none', ...at, currency: 'USD', amount: '7.50', applied: '0.00', unapplied: '7.50', reason: 'no_invoice', status: 'unapplied' });
   expect(await received(tenant, 'pay_4')).toMatchObject({ currency: 'EUR', applied: '0.00', unapplied: '5.00', reason: 'wrong_currency' });
+  const receipt = await tenant.file('payments/pay_2/receipt');
+  expect([receipt.status, receipt.headers.get('content-type'), receipt.headers.get('content-disposition')]).toEqual([200, 'application/pdf', expect.stringMatching(/^inline; filename="INV-000002-pay_2.pdf"$/)]);
+  const { number } = (await tenant.get(`invoices/${over}`)).body as { number: string };
+  expect(rowsOf(readPdf(receipt.content).pages[0]!)).toEqual(expect.arrayContaining(['USD 50.00 paid on 1 Mar 2026', `Invoice ${number} | 40.00`, 'Amount paid | USD 50.00', 'Not taken by this invoice | USD 10.00', 'Still due on this invoice | USD 0.00']));
+  expect(rowsOf(readPdf((await tenant.file('payments/pay_4/receipt')).content).pages[0]!)).toEqual(expect.arrayContaining(['EUR 5.00 paid on 1 Mar 2026', 'Still due on this invoice | USD 5.00']));
+  // Money for an invoice that nobody issued has no receipt.
+  expect(faultsOf(await tenant.get('payments/pay_3/receipt'))).toBe('404 | payment_not_found');
   const idsOf = async (query: string): Promise<string[]> => ((await tenant.get(`payments?${query}`)).body.data as { id: string }[]).map(({ id }) => id).sort();
   expect(await idsOf(`accountId=${account}`)).toEqual(['pay_1', 'pay_2', 'pay_3', 'pay_4']);
   expect(await idsOf(`invoiceId=${over}`)).toEqual(['pay_2']);
@@ -45,6 +53,7 @@ test('money is applied, over, or both, with the reason; of an invoice, of an acc
   expect(faultsOf(await tenant.get('payments/pay_none'))).toBe('404 | payment_not_found');
   const stranger = await bed.tenant();
   expect(faultsOf(await stranger.get('payments/pay_1'))).toBe('404 | payment_not_found');
+  expect(faultsOf(await stranger.get('payments/pay_1/receipt'))).toBe('404 | payment_not_found');
   expect((await stranger.get('payments')).body.data).toEqual([]);
   const { live, rebuilt } = await rebuildAndCompare(bed.service.log.store, 'billing', receivedPaymentsModel);
   expect(rebuilt).toBe(live);

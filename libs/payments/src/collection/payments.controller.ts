@@ -1,4 +1,4 @@
-import { Controller, Get, Inject, Param, Query } from '@nestjs/common';
+import { Controller, Get, Inject, Param, Query, Redirect } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Allow, type Caller, CurrentCaller } from '@valueverse/auth';
 import { Refused } from '@valueverse/kernel';
@@ -8,6 +8,7 @@ import { PAYMENTS_SERVICE } from '../tokens';
 import { REFUND, type RefundAnswer, toRefund } from '../refunds/refund-answer';
 import { type AttemptRow, type PaymentRow, paymentView } from './payments';
 
+const TEMPORARY_REDIRECT = 307;
 class PaymentsQuery extends PageQuery {
   @Text({ optional: true }) invoiceId?: string;
   @Text({ optional: true }) accountId?: string;
@@ -54,5 +55,13 @@ export class PaymentsController {
     const row = await this.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => rowOf<PaymentRow>(tx, paymentView, id));
     if (row === undefined) throw new Refused('payment_not_found', 'there is no payment with this id');
     return toAnswer(row);
+  }
+
+  /** The receipt as PDF: billing has it, with the name of the customer and the look of the invoice. Refuses with `payment_not_found`. */
+  @Get(':id/receipt')
+  @Redirect()
+  async receipt(@CurrentCaller() caller: Caller, @Param('id') id: string): Promise<{ url: string; statusCode: number }> {
+    await this.one(caller, id);
+    return { url: `/api/v1/billing/payments/${id}/receipt`, statusCode: TEMPORARY_REDIRECT };
   }
 }

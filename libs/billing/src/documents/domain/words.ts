@@ -9,6 +9,7 @@ export interface Words {
   readonly reverseCharge: string; readonly exempt: string;
   readonly void: string; readonly voidSince: (date: string) => string;
   readonly settledOn: (number: string) => string; readonly settledBalance: string; readonly settledRefund: string;
+  readonly receipt: string; readonly paid: string; readonly payment: string; readonly paidOn: (amount: string, date: string) => string; readonly amountPaid: string; readonly leftOver: string; readonly stillDue: string;
   readonly page: (nth: number, count: number) => string;
   readonly until: (from: string, last: string) => string;
 }
@@ -22,6 +23,7 @@ const en: Words = {
   reverseCharge: 'Reverse charge: the recipient accounts for the tax.', exempt: 'Exempt from tax',
   void: 'VOID', voidSince: (date) => `Void since ${date}: nothing is owed on it`,
   settledOn: (number) => `Taken off what is due on ${number}`, settledBalance: 'Added to your credit', settledRefund: 'To be refunded',
+  receipt: 'Receipt', paid: 'Paid', payment: 'Payment', paidOn: (amount, date) => `${amount} paid on ${date}`, amountPaid: 'Amount paid', leftOver: 'Not taken by this invoice', stillDue: 'Still due on this invoice',
   page: (nth, count) => `Page ${nth} of ${count}`, until: (from, last) => `${from} – ${last}`,
 };
 
@@ -34,6 +36,7 @@ const de: Words = {
   reverseCharge: 'Steuerschuldnerschaft des Leistungsempfängers (Reverse Charge).', exempt: 'Steuerbefreit',
   void: 'STORNIERT', voidSince: (date) => `Storniert am ${date}: es ist nichts geschuldet`,
   settledOn: (number) => `Vom offenen Betrag auf ${number} abgezogen`, settledBalance: 'Ihrem Guthaben zugefügt', settledRefund: 'Wird erstattet',
+  receipt: 'Zahlungsbeleg', paid: 'Bezahlt', payment: 'Zahlung', paidOn: (amount, date) => `${amount} bezahlt am ${date}`, amountPaid: 'Gezahlter Betrag', leftOver: 'Nicht auf diese Rechnung angerechnet', stillDue: 'Noch offen auf dieser Rechnung',
   page: (nth, count) => `Seite ${nth} von ${count}`, until: (from, last) => `${from} – ${last}`,
 };
 
