@@ -16,7 +16,9 @@ const notRunFile = join(folder, 'not-run.jsonl');
 const environment = { ...process.env, VV_NOT_RUN_FILE: notRunFile, ...(nightly ? { VV_NIGHTLY: '1', VV_SEED: process.env.VV_SEED ?? String(Math.floor(Date.now() / DAY_MS)) } : {}) };
 
 /** Brokers, databases and replicas of all services at once: beside them nothing else is run, or what they wait for would come too late. */
-const WHOLE_MACHINE = ['apps/scenarios/src/(up|replicas|storm|four-processes)\\.scenario', 'libs/payments/src/storm/', 'libs/platform/src/parts/.*\\.spec'];
+const WHOLE_MACHINE = ['apps/scenarios/src/(up|replicas|storm|four-processes)\\.scenario', 'libs/payments/src/storm/'];
+/** Brokers that are killed and come again: they mostly wait, so the checks are made meanwhile. */
+const BESIDE_CHECKS = ['libs/platform/src/parts/.*\\.spec'];
 
 const say = (text) => process.stdout.write(`${text}\n`);
 
@@ -39,10 +41,13 @@ function run(name, script, ...parameters) {
   });
 }
 
-/** Rows are run one after the other, what is in a row beside each other: lint takes as long as all the rest. */
+const BUILD = ['build', 'tools/build.mjs', '--if-stale'];
+/** Made beside each other: lint takes longer than all the rest. */
 const CHECKS = [
-  [['build', 'tools/build.mjs', '--if-stale']],
-  [['lint', 'tools/lint.mjs'], ['typecheck', 'node_modules/typescript7/bin/tsc', '-p', 'tsconfig.json', '--noEmit'], ['tidy', 'tools/tidy/main.mjs'], ['generated files', 'tools/generate.mjs', '--check']],
+  ['lint', 'tools/lint.mjs'],
+  ['typecheck', 'node_modules/typescript7/bin/tsc', '-p', 'tsconfig.json', '--noEmit'],
+  ['tidy', 'tools/tidy/main.mjs'],
+  ['generated files', 'tools/generate.mjs', '--check'],
 ];
 const SLOWEST_SHOWN = 10;
 
@@ -54,12 +59,6 @@ async function main() {
   const failed = [];
   if (nightly) say(`nightly, VV_SEED=${environment.VV_SEED}`);
   let passed = 0;
-  for (const row of CHECKS) {
-    await Promise.all(row.map(async ([name, ...command]) => {
-      if (await run(name, ...command)) passed++;
-      else failed.push(name);
-    }));
-  }
   const results = [];
   const specs = async (name, ...options) => {
     const resultFile = join(folder, `${results.length}.json`);
@@ -68,9 +67,17 @@ async function main() {
     results.push(result ?? { testResults: [], numPassedTests: 0 });
     if (!isWhole && (result?.numFailedTests ?? 0) + (result?.numFailedTestSuites ?? 0) === 0) failed.push(name);
   };
-  if (paths.length > 0) await specs('specs', ...paths);
-  else {
-    await specs('specs', '--testPathIgnorePatterns', '/node_modules/', ...WHOLE_MACHINE);
+  const check = async ([name, ...command]) => {
+    if (await run(name, ...command)) passed++;
+    else failed.push(name);
+  };
+  await check(BUILD);
+  if (paths.length > 0) {
+    await Promise.all(CHECKS.map(check));
+    await specs('specs', ...paths);
+  } else {
+    await Promise.all([specs('specs of brokers', '--testPathPatterns', ...BESIDE_CHECKS), ...CHECKS.map(check)]);
+    await specs('specs', '--testPathIgnorePatterns', '/node_modules/', ...BESIDE_CHECKS, ...WHOLE_MACHINE);
     await specs('specs that take the whole machine', '--runInBand', '--testPathPatterns', ...WHOLE_MACHINE);
   }
   const notRun = existsSync(notRunFile) ? readFileSync(notRunFile, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line)) : [];

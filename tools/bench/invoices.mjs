@@ -1,107 +1,96 @@
-// An invoice run of a whole edition: every subscription closes at one instant; five lines each, tax, lineage, facts out. From the closing until the last one is numbered: of usage, three lines have statements of metering; of
-// fees alone nothing has to be asked for.
+// `npm run bench -- invoices [part ...]`: what an invoice run costs, from the closing of all periods until the last invoice is numbered: five lines each, tax, lineage, facts out. Of usage, three lines have statements of metering;
+// of fees alone nothing has to be asked for. Without parts all of them.
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { startEmbedded } from './usage/end-to-end.mjs';
-import { family } from './cpu.mjs';
-import { readFileSync } from 'node:fs';
-import { pssMbOf } from './edition.mjs';
+import { root } from './edition.mjs';
+import { runOf, withEdition } from './invoices-edition.mjs';
+import { ormRate } from './invoices-orm.mjs';
+import { readInvoices } from './invoices-read.mjs';
 
-const FLOORS = { usage: 300, fees: 500 };
-const CREATED_PER_SECOND_AT_LEAST = 90;
-const CONNECTIONS = 24;
-const SUBSCRIPTIONS_PER_ACCOUNT = 10;
-const TICKS_PER_SECOND = 100;
-const sleep = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
+const FLOORS = { usage: 300, fees: 500, ofOrm: 20, megabytesPerThousand: 5, explanation: 0.1, besideGiant: 1.25, readP95: 20 };
+const [ORM_SECONDS, READ_RATE, EXPLAINED_ROUNDS] = [10, 833, 2];
+const UNEXPLAINED = join(root, 'tools/bench/invoices-unexplained.cjs');
+const round = (value, digits = 2) => Number(value.toFixed(digits));
+const say = (line) => process.stdout.write(`${line}\n`);
+const progress = (line) => process.stderr.write(`      ${line}\n`);
+const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-const CHARGES = {
-  usage: [
-    { key: 'base', name: 'Base', type: 'recurring', timing: 'in_advance', price: { model: 'flat', amount: '9.00' } },
-    { key: 'seats', name: 'Seats', type: 'recurring', timing: 'in_advance', price: { model: 'per_unit', unitAmount: '4.99' }, quantity: '3' },
-    { key: 'calls', name: 'Calls', type: 'usage', meterKey: 'calls', price: { model: 'graduated', tiers: [{ upTo: '100', unitAmount: '0.01' }, { unitAmount: '0.005' }] } },
-    { key: 'bytes', name: 'Bytes', type: 'usage', meterKey: 'bytes', price: { model: 'volume', tiers: [{ upTo: '1000', unitAmount: '0.001' }, { unitAmount: '0.0005' }] } },
-    { key: 'jobs', name: 'Jobs', type: 'usage', meterKey: 'jobs', price: { model: 'package', packageSize: '10', packageAmount: '0.50' } },
-  ],
-  fees: ['base', 'seats', 'support', 'storage', 'line'].map((key, nth) => ({ key, name: key, type: 'recurring', timing: 'in_arrears', price: { model: 'per_unit', unitAmount: `${nth + 1}.99` }, quantity: String(nth + 1) })),
+const floor = (name, value, bound, isMost = false) => {
+  const holds = isMost ? value <= bound : value >= bound;
+  say(`    ${holds ? 'holds' : 'BELOW'} the floor: ${name} ${round(value)} (at ${isMost ? 'most' : 'least'} ${bound})`);
+  if (!holds) process.exitCode = 1;
 };
 
-const cpuOf = (pid) => family(pid).reduce((sum, one) => {
-  try { const stat = readFileSync(`/proc/${one}/stat`, 'utf8').split(') ')[1].split(' '); return sum + (Number(stat[11]) + Number(stat[12])) / TICKS_PER_SECOND; } catch { return sum; }
-}, 0);
+const speed = (of) => ({ count }) => withEdition(async (bed) => {
+  const { perSecond, seconds, cpuMs, samples } = await runOf(bed, { count, of });
+  say(`invoices of five lines of ${of}, from the closing: ${round(perSecond, 0)}/s; ${count} in ${round(seconds, 1)} s, ${round(cpuMs)} ms of CPU each, memory ${round(samples.at(-1).megabytes, 0)} MB`);
+  floor('invoices a second', perSecond, FLOORS[of]);
+});
 
-class Client {
-  constructor({ url, secretKey }) { this.url = url; this.key = secretKey; }
-  async ask(path, body, method = body === undefined ? 'GET' : 'POST') {
-    const response = await fetch(this.url + path, { method, headers: { authorization: `Bearer ${this.key}`, 'content-type': 'application/json' }, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
-    const answer = await response.json();
-    if (response.status === 503 || response.status === 429) { await sleep(200); return this.ask(path, body, method); }
-    if (response.status > 299) throw new Error(`${path}: ${response.status} ${JSON.stringify(answer)}`);
-    return answer;
-  }
-  async finalized() {
-    const text = await (await fetch(`${this.url}/metrics`)).text();
-    return Number(/billing_invoices_total\{[^}]*status="finalized"[^}]*\} (\d+)/.exec(text)?.[1] ?? 0);
-  }
-}
-
-/** Calls `work` for 0 to count - 1, so many at a time. */
-const each = async (count, work) => {
-  let next = 0;
-  await Promise.all(Array.from({ length: CONNECTIONS }, async () => { while (next < count) await work(next++); }));
+/** How much `y` grows with `x`, by least squares. */
+const slopeOf = (points) => {
+  const [x, y] = [0, 1].map((of) => points.reduce((sum, point) => sum + point[of], 0) / points.length);
+  return points.reduce((sum, [a, b]) => sum + (a - x) * (b - y), 0) / points.reduce((sum, [a]) => sum + (a - x) ** 2, 0);
 };
 
-const prepare = async (client, count, charges) => {
-  await client.ask('/api/v1/billing/settings', { gracePeriod: 'PT0S' }, 'PUT');
-  await client.ask('/api/v1/billing/tax-rates', { key: 'vat', name: 'VAT', rate: '19', jurisdiction: { country: 'DE' } });
-  for (const key of ['calls', 'bytes', 'jobs']) await client.ask('/api/v1/usage/meters', { key, eventType: key, aggregation: 'count' });
-  await client.ask('/api/v1/billing/plans', { key: 'bench', name: 'Bench', currency: 'EUR', interval: { unit: 'day', count: 1 }, charges });
-  const closesAt = new Date(Math.ceil((Date.now() + (count / CREATED_PER_SECOND_AT_LEAST) * 1_000 + 15_000) / 1_000) * 1_000);
-  const startsAt = new Date(closesAt.getTime() - 86_400_000).toISOString();
-  const accounts = [];
-  await each(Math.ceil(count / SUBSCRIPTIONS_PER_ACCOUNT), async (nth) => {
-    accounts[nth] = (await client.ask('/api/v1/billing/accounts', { name: `Customer ${nth}`, currency: 'EUR', timezone: 'UTC', address: { country: 'DE' }, openedAt: startsAt })).id;
-  });
-  const began = performance.now();
-  await each(count, (nth) => client.ask('/api/v1/billing/subscriptions', { accountId: accounts[nth % accounts.length], planKey: 'bench', startsAt, subjects: [`s-${nth}`] }));
-  process.stdout.write(`  ${count} subscriptions made, ${Math.round(count / ((performance.now() - began) / 1_000))}/s\n`);
-  return closesAt;
+/** When the invoices of all accounts but one were recorded, in seconds after the closing: the median and the last. */
+const timesOfOthers = async ({ database }, { closesAt, largest }) => {
+  const { rows: [times] } = await database.query(
+    `SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS median, max(seconds) AS last FROM (
+       SELECT extract(epoch FROM (body::json->>'recordedtime')::timestamptz - $1::timestamptz)::float AS seconds FROM billing.events
+       WHERE type LIKE '%.invoice.finalized.v%' AND stream NOT IN (SELECT 'invoice-' || key FROM billing.invoices_v2 WHERE account_id = $2)) t WHERE seconds > 0`, [closesAt.toISOString(), largest]);
+  return times;
 };
 
-const until = async (client, wanted, onLook = () => undefined) => {
-  for (let last = -1, still = 0; ;) {
-    const now = await client.finalized();
-    if (now >= wanted) return;
-    still = now === last ? still + 1 : 0;
-    if (still > 120) throw new Error(`${now} of ${wanted} invoices are finalized and no further one for a minute`);
-    last = now;
-    onLook(now);
-    await sleep(500);
-  }
+const parts = {
+  usage: speed('usage'),
+  fees: speed('fees'),
+  orm: ({ count }) => withEdition(async (bed) => {
+    const before = await ormRate(bed.edition.databaseUrl, ORM_SECONDS, bed.cpu);
+    const ours = await runOf(bed, { count, of: 'fees' });
+    const after = await ormRate(bed.edition.databaseUrl, ORM_SECONDS, bed.cpu);
+    const [perSecond, cpuMs] = ['perSecond', 'cpuMs'].map((name) => (before[name] + after[name]) / 2);
+    say(`TypeORM, one transaction an invoice, save(): ${round(perSecond, 0)}/s (${round(before.perSecond, 0)} before, ${round(after.perSecond, 0)} after), ${round(cpuMs)} ms of CPU each; ours ${round(ours.perSecond, 0)}/s, ${round(ours.cpuMs)} ms`);
+    say(`    ${round(cpuMs / ours.cpuMs)} by CPU`);
+    floor('of TypeORM', ours.perSecond / perSecond, FLOORS.ofOrm);
+  }),
+  flat: ({ many }) => withEdition(async (bed) => {
+    const { samples, perSecond } = await runOf(bed, { count: many, of: 'fees' });
+    const later = samples.filter(({ invoices }) => invoices >= many / 3);
+    const slope = slopeOf(later.map(({ invoices, megabytes }) => [invoices / 1_000, megabytes]));
+    say(`memory in a run of ${many} invoices of fees, ${round(perSecond, 0)}/s: ${round(samples[0].megabytes, 0)} MB at its beginning, ${round(later[0].megabytes, 0)} after a third, ${round(later.at(-1).megabytes, 0)} at its end`);
+    floor('MB more for each thousand invoices, after the first third', slope, FLOORS.megabytesPerThousand, true);
+  }),
+  explained: async ({ count }) => {
+    const costs = { with: [], without: [] };
+    for (let nth = 0; nth < EXPLAINED_ROUNDS; nth++) {
+      for (const how of nth % 2 === 0 ? ['with', 'without'] : ['without', 'with']) costs[how].push((await withEdition((bed) => runOf(bed, { count, of: 'usage' }), how === 'with' ? undefined : UNEXPLAINED)).cpuMs);
+      progress(`ms of CPU an invoice: with explanation ${costs.with.map((one) => round(one)).join(', ')}; without ${costs.without.map((one) => round(one)).join(', ')}`);
+    }
+    const [explained, plain] = [mean(costs.with), mean(costs.without)];
+    say(`the steps of lines and totals, kept, told and read: ${round(explained)} ms of CPU an invoice with them, ${round(plain)} without`);
+    floor('share of an invoice run', (explained - plain) / explained, FLOORS.explanation, true);
+  },
+  giant: async ({ count }) => {
+    const runs = [];
+    for (const giant of [0, Math.floor(count / 2)]) runs.push(await withEdition(async (bed) => timesOfOthers(bed, await runOf(bed, { count, of: 'fees', giant }))));
+    const [without, beside] = runs;
+    say(`invoices of the others beside an account with half of ${count} subscriptions: median ${round(beside.median, 1)} s after the closing, the last ${round(beside.last, 1)} s; where nobody is a giant ${round(without.median, 1)} and ${round(without.last, 1)} s`);
+    floor('times as long for the last of the others', beside.last / without.last, FLOORS.besideGiant, true);
+  },
+  read: ({ stored }) => withEdition(async (bed) => {
+    const found = await readInvoices(bed, { invoices: stored, rate: READ_RATE, say: progress });
+    for (const [name, { perSecond, p50, p95, p99, most }] of Object.entries(found)) {
+      say(`${name}, ${round(perSecond, 0)} requests/s, ${stored} invoices stored: p50 ${round(p50, 1)} ms, p95 ${round(p95, 1)} ms, p99 ${round(p99, 1)} ms, most ${round(most, 1)} ms`);
+      floor('p95 in ms', p95, FLOORS.readP95, true);
+    }
+  }),
 };
 
-/** Invoices a second from the closing of their periods; has to be at least the floor. */
+/** What invoice runs cost, against the floors. */
 export async function benchInvoices(options) {
-  const { values } = parseArgs({ args: options, options: { subscriptions: { type: 'string', default: '2000' }, of: { type: 'string', default: 'usage' } } });
-  const count = Number(values.subscriptions);
-  const [charges, floor] = [CHARGES[values.of], FLOORS[values.of]];
-  if (charges === undefined) throw new Error(`--of is one of ${Object.keys(CHARGES).join(', ')}`);
-  const edition = await startEmbedded();
-  const client = new Client(edition);
-  try {
-    const closesAt = await prepare(client, count, charges);
-    // Fees in advance are billed at the start.
-    const before = values.of === 'usage' ? count : 0;
-    await until(client, before);
-    if (Date.now() > closesAt.getTime()) throw new Error('the first invoices took longer than was thought: the run would not be of the closing alone');
-    await sleep(closesAt.getTime() - Date.now());
-    const [pid] = edition.pids();
-    const [cpu, began] = [cpuOf(pid), performance.now()];
-    await until(client, before + count);
-    const seconds = (performance.now() - began) / 1_000;
-    const { data: [invoice] } = await client.ask('/api/v1/billing/invoices?status=finalized&limit=1');
-    const rate = count / seconds;
-    process.stdout.write(`invoices of five lines of ${values.of}, from the closing: ${Math.round(rate)}/s (has to be at least ${floor}); ${count} in ${seconds.toFixed(1)} s, ${((cpuOf(pid) - cpu) * 1_000 / count).toFixed(2)} ms of CPU each, memory ${Math.round(pssMbOf(pid))} MB; lines ${invoice.lines.length}, taxed ${invoice.taxTotal}\n`);
-    if (rate < floor) process.exitCode = 1;
-  } finally {
-    await edition.stop();
-  }
+  const { values, positionals } = parseArgs({ args: options, allowPositionals: true, options: { subscriptions: { type: 'string', default: '2000' }, many: { type: 'string', default: '10000' }, stored: { type: 'string', default: '1000000' } } });
+  const unknown = positionals.find((name) => !(name in parts));
+  if (unknown !== undefined) throw new Error(`there is no part ${unknown}; there are ${Object.keys(parts).join(', ')}`);
+  for (const name of positionals.length === 0 ? Object.keys(parts) : positionals) await parts[name]({ count: Number(values.subscriptions), many: Number(values.many), stored: Number(values.stored) });
 }

@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { scratchFolder } from '@valueverse/platform';
 import { Edition } from './edition.spec-kit';
-import { run } from './process.spec-kit';
+import { runVv } from './process.spec-kit';
 
 const TIMEOUT_MS = 120_000;
 const BILLING = '/api/v1/billing';
@@ -50,7 +50,7 @@ plans:
 let folder: string;
 let edition: Edition;
 const vv = async (...args: string[]): Promise<{ code: number | null; output: string }> => {
-  const process_ = run('apps/valueverse/bin/vv.mjs', ['catalog', ...args], { VV_URL: edition.url, VV_KEY: edition.secretKey });
+  const process_ = runVv(['catalog', ...args], { VV_URL: edition.url, VV_KEY: edition.secretKey });
   return { code: await process_.ended, output: process_.output() };
 };
 const fileOf = (name: string, text: string): string => {

@@ -3,7 +3,7 @@ import { partitionOf } from '@valueverse/kernel';
 import { partitionsOf } from '@valueverse/contracts';
 import { Client } from 'pg';
 import { Edition, type Json } from './edition.spec-kit';
-import { run } from './process.spec-kit';
+import { runVv } from './process.spec-kit';
 
 // What an operator does when something went wrong: it is found, looked at, mended, and written down who did it.
 const TIMEOUT_MS = 120_000;
@@ -25,7 +25,7 @@ afterAll(async () => {
 }, TIMEOUT_MS);
 
 const vv = async (...args: string[]): Promise<{ code: number | null; output: string }> => {
-  const process_ = run('apps/valueverse/bin/vv.mjs', args, { VV_URL: edition.url, VV_OPERATOR_TOKEN: edition.operatorToken });
+  const process_ = runVv(args, { VV_URL: edition.url, VV_OPERATOR_TOKEN: edition.operatorToken });
   const code = await process_.ended;
   return { code, output: process_.output() };
 };

@@ -18,8 +18,14 @@ const INHERITED = ['PATH', 'HOME', 'NODE_COMPILE_CACHE'];
 const inherited = (): Record<string, string> => Object.fromEntries(INHERITED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
 
 /** Starts a built main file with Node, its environment and nothing of ours beside. */
-export const run = (main: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Running => {
-  const child = spawn(process.execPath, [join(ROOT, main), ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...inherited(), ...env } });
+export const run = (main: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Running => start([join(ROOT, main), ...args], env);
+
+const VV = join(ROOT, 'apps/valueverse/dist/vv/main.js');
+/** Starts `vv` as it is built: without the look for newer sources that `npx vv` begins with, which takes longer than most commands. */
+export const runVv = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Running => start(['-e', `require(${JSON.stringify(VV)}).main(process.argv)`, '--', 'vv', ...args], env);
+
+const start = (args: readonly string[], env: Readonly<Record<string, string>>): Running => {
+  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...inherited(), ...env } });
   let text = '';
   child.stdout.on('data', (chunk: Buffer) => { text += chunk.toString(); });
   child.stderr.on('data', (chunk: Buffer) => { text += chunk.toString(); });

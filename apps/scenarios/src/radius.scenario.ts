@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { scratchFolder } from '@valueverse/platform';
 import { eventually } from '@valueverse/testing';
 import { Edition, type Json } from './edition.spec-kit';
-import { run } from './process.spec-kit';
+import { runVv } from './process.spec-kit';
 
 const TIMEOUT_MS = 120_000;
 const SECRET = 'a secret of the scenario';
@@ -56,7 +56,7 @@ const report = (datagram: Buffer): Promise<Buffer> => new Promise((resolve) => {
   });
   nas.send(datagram, port, '127.0.0.1');
 });
-const start = (...args: string[]) => run('apps/valueverse/bin/vv.mjs', [...args, '--url', edition.url, '--key', edition.secretKey]);
+const start = (...args: string[]) => runVv([...args, '--url', edition.url, '--key', edition.secretKey]);
 const vv = async (...args: string[]): Promise<string> => {
   const process_ = start(...args);
   const code = await process_.ended;

@@ -1,0 +1,123 @@
+// An edition whose subscriptions all close at one instant, made through its interface, with a database of its own that can be looked into.
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { rmSync } from 'node:fs';
+import { cpuSecondsOf } from './cpu.mjs';
+import { pssMbOf } from './edition.mjs';
+import { scratchFolder } from './scratch-folder.mjs';
+import { startEmbedded } from './usage/end-to-end.mjs';
+
+const require = createRequire(import.meta.url);
+const pg = require('pg');
+const { startEmbeddedPostgres } = require('@valueverse/platform');
+
+const CREATED_PER_SECOND_AT_LEAST = 90;
+const CONNECTIONS = 24;
+const SUBSCRIPTIONS_PER_ACCOUNT = 10;
+const LOOK_EVERY_MS = 500;
+const LOOKS_WITHOUT_MAX = 120;
+export const sleep = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
+
+export const CHARGES = {
+  usage: [
+    { key: 'base', name: 'Base', type: 'recurring', timing: 'in_advance', price: { model: 'flat', amount: '9.00' } },
+    { key: 'seats', name: 'Seats', type: 'recurring', timing: 'in_advance', price: { model: 'per_unit', unitAmount: '4.99' }, quantity: '3' },
+    { key: 'calls', name: 'Calls', type: 'usage', meterKey: 'calls', price: { model: 'graduated', tiers: [{ upTo: '100', unitAmount: '0.01' }, { unitAmount: '0.005' }] } },
+    { key: 'bytes', name: 'Bytes', type: 'usage', meterKey: 'bytes', price: { model: 'volume', tiers: [{ upTo: '1000', unitAmount: '0.001' }, { unitAmount: '0.0005' }] } },
+    { key: 'jobs', name: 'Jobs', type: 'usage', meterKey: 'jobs', price: { model: 'package', packageSize: '10', packageAmount: '0.50' } },
+  ],
+  fees: ['base', 'seats', 'support', 'storage', 'line'].map((key, nth) => ({ key, name: key, type: 'recurring', timing: 'in_arrears', price: { model: 'per_unit', unitAmount: `${nth + 1}.99` }, quantity: String(nth + 1) })),
+};
+
+class Client {
+  constructor({ url, secretKey }) { this.url = url; this.key = secretKey; }
+  async ask(path, body, method = body === undefined ? 'GET' : 'POST') {
+    const response = await fetch(this.url + path, { method, headers: { authorization: `Bearer ${this.key}`, 'content-type': 'application/json' }, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    const answer = await response.json();
+    if (response.status === 503 || response.status === 429) { await sleep(200); return this.ask(path, body, method); }
+    if (response.status > 299) throw new Error(`${path}: ${response.status} ${JSON.stringify(answer)}`);
+    return answer;
+  }
+  async finalized() {
+    const text = await (await fetch(`${this.url}/metrics`)).text();
+    return Number(/billing_invoices_total\{[^}]*status="finalized"[^}]*\} (\d+)/.exec(text)?.[1] ?? 0);
+  }
+}
+
+/** Calls `work` for 0 to count - 1, so many at a time. */
+export const each = async (count, work) => {
+  let next = 0;
+  await Promise.all(Array.from({ length: CONNECTIONS }, async () => { while (next < count) await work(next++); }));
+};
+
+/** A meter for each kind of usage, a plan of a day, tax, and subscriptions of accounts: so many as `giant` says belong to the same one. Answers when they close. */
+const prepare = async (client, { count, charges, giant = 0 }) => {
+  await client.ask('/api/v1/billing/settings', { gracePeriod: 'PT0S' }, 'PUT');
+  await client.ask('/api/v1/billing/tax-rates', { key: 'vat', name: 'VAT', rate: '19', jurisdiction: { country: 'DE' } });
+  for (const key of ['calls', 'bytes', 'jobs']) await client.ask('/api/v1/usage/meters', { key, eventType: key, aggregation: 'count' });
+  await client.ask('/api/v1/billing/plans', { key: 'bench', name: 'Bench', currency: 'EUR', interval: { unit: 'day', count: 1 }, charges });
+  const closesAt = new Date(Math.ceil((Date.now() + (count / CREATED_PER_SECOND_AT_LEAST) * 1_000 + 15_000) / 1_000) * 1_000);
+  const startsAt = new Date(closesAt.getTime() - 86_400_000).toISOString();
+  const accounts = [];
+  await each(Math.ceil((count - giant) / SUBSCRIPTIONS_PER_ACCOUNT) + 1, async (nth) => {
+    accounts[nth] = (await client.ask('/api/v1/billing/accounts', { name: `Customer ${nth}`, currency: 'EUR', timezone: 'UTC', address: { country: 'DE' }, openedAt: startsAt })).id;
+  });
+  const [largest, ...others] = accounts;
+  // In turns, so that neither is in front.
+  const began = performance.now();
+  await each(count, async (nth) => {
+    const accountId = nth < giant * 2 && nth % 2 === 0 ? largest : others[nth % others.length];
+    await client.ask('/api/v1/billing/subscriptions', { accountId, planKey: 'bench', startsAt, subjects: [`s-${nth}`] });
+  });
+  process.stderr.write(`      ${count} subscriptions made, ${Math.round(count / ((performance.now() - began) / 1_000))}/s\n`);
+  return { closesAt, largest };
+};
+
+const until = async (client, wanted, onLook = () => undefined) => {
+  for (let last = -1, still = 0; ;) {
+    const now = await client.finalized();
+    onLook(now);
+    if (now >= wanted) return;
+    still = now === last ? still + 1 : 0;
+    if (still > LOOKS_WITHOUT_MAX) throw new Error(`${now} of ${wanted} invoices are finalized and no further one for a minute`);
+    last = now;
+    await sleep(LOOK_EVERY_MS);
+  }
+};
+
+/** A whole edition on a PostgreSQL of its own, for as long as `work` takes. `preload` is a module that its process loads first. */
+export async function withEdition(work, preload) {
+  const folder = scratchFolder('bench');
+  const server = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') });
+  // The edition has the environment of this process.
+  Object.assign(process.env, { DATABASE_URL: server.url, ...(preload === undefined ? {} : { NODE_OPTIONS: `--require ${preload}` }) });
+  const edition = await startEmbedded().finally(() => { delete process.env.DATABASE_URL; delete process.env.NODE_OPTIONS; });
+  const database = new pg.Client({ connectionString: server.url });
+  await database.connect();
+  const pids = [...edition.pids(), server.pid];
+  const megabytes = () => pids.reduce((sum, pid) => sum + pssMbOf(pid), 0);
+  try {
+    return await work({ edition: { ...edition, databaseUrl: server.url }, database, client: new Client(edition), cpu: () => cpuSecondsOf(pids), megabytes });
+  } finally {
+    await database.end();
+    await edition.stop();
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** One run from the closing until the last invoice is numbered; `samples` are how many there were, and how much memory was had. */
+export async function runOf({ client, cpu, megabytes }, { count, of, giant }) {
+  const { closesAt, largest } = await prepare(client, { count, giant, charges: CHARGES[of] });
+  // Fees in advance are billed at the start.
+  const before = of === 'usage' ? count : 0;
+  await until(client, before);
+  if (Date.now() > closesAt.getTime()) throw new Error('the first invoices took longer than was thought: the run would not be of the closing alone');
+  await sleep(closesAt.getTime() - Date.now());
+  const [cpuBefore, began, samples] = [cpu(), performance.now(), []];
+  await until(client, before + count, (now) => samples.push({ invoices: now - before, megabytes: megabytes() }));
+  const seconds = (performance.now() - began) / 1_000;
+  const { data: [invoice] } = await client.ask('/api/v1/billing/invoices?status=finalized&limit=1');
+  if (invoice.lines.length !== 5 || Number(invoice.taxTotal) <= 0) throw new Error(`an invoice of five lines with tax was expected, not of ${invoice.lines.length} with ${invoice.taxTotal}`);
+  return { seconds, perSecond: count / seconds, cpuMs: ((cpu() - cpuBefore) * 1_000) / count, samples, closesAt, largest };
+}
