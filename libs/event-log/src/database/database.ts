@@ -80,6 +80,8 @@ export class Database {
   readonly schema: string;
   private readonly pool: Pool;
   private readonly searchPath: string;
+  /** How transactions of a kind begin. */
+  private readonly openings = new Map<string, string>();
   private closing: Promise<void> | undefined;
   private readonly inside = new AsyncLocalStorage<string>();
 
@@ -189,22 +191,26 @@ export class Database {
     if (answer !== 'COMMIT') throw new Error('nothing was committed: a statement of the transaction had failed');
   }
 
-  private opening(client: PoolClient, options: TransactionOptions): string {
-    // One round trip: what a transaction may see is set before its first statement, and ends with it.
-    return [
-      `BEGIN ISOLATION LEVEL ${(options.isolation ?? 'read committed').toUpperCase()} ${options.readOnly ? 'READ ONLY' : 'READ WRITE'}`,
-      `SET LOCAL ROLE ${ident(roleName(this.schema, options.role))}`,
-      `SET LOCAL search_path TO ${this.searchPath}`,
-      `SET LOCAL lock_timeout TO ${LOCK_TIMEOUT_MS}`,
-      `SET LOCAL statement_timeout TO ${STATEMENT_TIMEOUT_MS}`,
-      `SET LOCAL idle_in_transaction_session_timeout TO ${IDLE_IN_TRANSACTION_TIMEOUT_MS}`,
-      `SET LOCAL timezone TO 'UTC'`,
-      // Nothing here runs for so long that compiling it would pay, and a poor estimate would have it compiled.
-      'SET LOCAL jit TO off',
-      `SELECT set_config('valueverse.tenant', ${client.escapeLiteral(options.tenant ?? '')}, true)`,
-    ].join('; ');
+  private opening(client: PoolClient, { role, isolation = 'read committed', readOnly = false, tenant = '' }: TransactionOptions): string {
+    const kind = `${role} ${isolation} ${String(readOnly)}`;
+    let known = this.openings.get(kind);
+    if (known === undefined) this.openings.set(kind, known = openingSql(roleName(this.schema, role), this.searchPath, isolation, readOnly));
+    return `${known}set_config('valueverse.tenant', ${client.escapeLiteral(tenant)}, true)`;
   }
 }
+
+/**
+ * Begins a transaction, up to the setting of its tenant: what it may see is set before its first statement, and ends with it. All in one round trip, and all settings in one statement: one for
+ * each would cost as much as the rest of a small transaction.
+ */
+const openingSql = (role: string, searchPath: string, isolation: string, readOnly: boolean): string => {
+  const settings: Readonly<Record<string, string>> = {
+    role, search_path: searchPath, lock_timeout: String(LOCK_TIMEOUT_MS), statement_timeout: String(STATEMENT_TIMEOUT_MS), idle_in_transaction_session_timeout: String(IDLE_IN_TRANSACTION_TIMEOUT_MS), timezone: 'UTC',
+    // Nothing here runs for so long that compiling it would pay, and a poor estimate would have it compiled.
+    jit: 'off',
+  };
+  return `BEGIN ISOLATION LEVEL ${isolation.toUpperCase()} ${readOnly ? 'READ ONLY' : 'READ WRITE'}; SELECT ${Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', true), `).join('')}`;
+};
 
 const ABORTED = '25P02';
 
