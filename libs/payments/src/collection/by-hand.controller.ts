@@ -22,7 +22,7 @@ class ManualMoney {
 class NewPayment {
   @Text({ optional: true, description: 'The invoice; or several, as `allocations`' }) invoiceId?: string;
   @ListOf(() => Allocation, { optional: true, min: 1, max: ALLOCATIONS_MAX, description: 'One sum over several invoices' }) allocations?: Allocation[];
-  @MoneyString({ optional: true, description: 'What was due of the invoice when it was issued, where it is not given; less is a part of it' }) amount?: string;
+  @MoneyString({ optional: true, description: 'Where it is not given: what was due of the invoice when it was issued, less what came in where it is charged. Less is a part of it' }) amount?: string;
   @Text({ optional: true, max: 3, description: 'Refused where it is not that of the invoice' }) currency?: string;
   @Text({ optional: true, description: 'What is charged; the default method of the account where it is not given' }) methodId?: string;
   @Nested(() => ManualMoney, { optional: true, description: 'Money that came in already' }) manual?: ManualMoney;

@@ -34,15 +34,24 @@ export const payByHand = async (parts: Parts, { shares, currency, methodId, manu
     const invoice = await invoiceIn(tx, caller.tenant, share.invoiceId);
     if (invoice === undefined) throw new Refused('invoice_not_found', 'there is no issued invoice with this id', `${pointer}/invoiceId`);
     if (currency !== undefined && currency !== invoice.currency) throw new Refused('currency_mismatch', `the invoice is in ${invoice.currency}`, '/currency');
-    const amount = Money.parse(share.amount ?? invoice.amountDue, invoice.currency);
+    const kept = manual === undefined ? await keptOf(tx, caller.tenant, invoice) : Money.zero(invoice.currency);
+    // Billing may not have heard of it yet: what came in already is not asked for again.
+    const left = Money.parse(invoice.amountDue, invoice.currency).subtract(kept);
+    const amount = share.amount === undefined && left.isPositive() ? left : Money.parse(share.amount ?? invoice.amountDue, invoice.currency);
     if (!amount.isPositive()) throw new Refused('amount_not_positive', 'an amount above zero is expected', `${pointer}/amount`);
     const { now, clockId } = await clockOfAccount(tx, service, caller.tenant, invoice.accountId);
-    const { paymentId, commands } = manual === undefined ? await charge(parts, invoice, amount, methodId, now) : received(parts, invoice, amount, manual, now);
+    const { paymentId, commands } = manual === undefined ? await charge(parts, invoice, { amount, kept }, methodId, now) : received(parts, invoice, amount, manual, now);
     paymentIds.push(paymentId);
     instructions.push(...commands.map((command) => ({ decider: paymentDecider, command, context: { tenant: caller.tenant, actor: caller.actor, at: now, clockId, traceparent: requestContext()?.traceparent } })));
   }
   await service.log.execute(tx, instructions);
   return paymentIds;
+};
+
+/** What came in for an invoice, and was not given back. */
+export const keptOf = async (tx: Tx, tenant: string, { invoiceId, currency }: Pick<KnownInvoice, 'invoiceId' | 'currency'>): Promise<Money> => {
+  const { rows } = await tx.query<{ row: PaymentRow }>(`SELECT row FROM payments WHERE tenant = $1 AND invoice_id = $2 AND status = 'succeeded'`, [tenant, invoiceId]);
+  return Money.sum(rows.filter(({ row }) => row.currency === currency).map(({ row }) => Money.parse(row.amount, currency).subtract(Money.parse(row.amountRefunded, currency))), currency);
 };
 
 /** Recorded as what it is: it came in, whatever is still due. What is over is unapplied money of the account, as billing says. */
@@ -56,11 +65,8 @@ const received = ({ caller }: Parts, { invoiceId, accountId, currency }: KnownIn
   ] };
 };
 
-const charge = async ({ tx, caller: { tenant }, ids }: Parts, { invoiceId, accountId, currency, status, amountDue }: KnownInvoice, amount: Money, methodId: string | undefined, at: string): Promise<{ paymentId: string; commands: PaymentCommand[] }> => {
+const charge = async ({ tx, caller: { tenant }, ids }: Parts, { invoiceId, accountId, currency, status, amountDue }: KnownInvoice, { amount, kept }: { readonly amount: Money; readonly kept: Money }, methodId: string | undefined, at: string): Promise<{ paymentId: string; commands: PaymentCommand[] }> => {
   if (status !== 'issued') throw new Refused('invoice_not_payable', `the invoice is ${status}`, '/invoiceId');
-  // Billing may not have heard of it yet: what came in already is not asked for again.
-  const { rows: came } = await tx.query<{ row: PaymentRow }>(`SELECT row FROM payments WHERE tenant = $1 AND invoice_id = $2 AND status = 'succeeded'`, [tenant, invoiceId]);
-  const kept = Money.sum(came.map(({ row }) => Money.parse(row.amount, currency).subtract(Money.parse(row.amountRefunded, currency))), currency);
   if (kept.add(amount).compare(Money.parse(amountDue, currency)) > 0) throw new Refused('invoice_not_payable', `${kept.toString()} of ${amountDue} ${currency} has come in`, '/amount');
   const chosen = methodId ?? (await chargedFirst(tx, tenant, [accountId]))(accountId, { amount: amount.toString(), currency })?.methodId;
   if (chosen === undefined) throw new Refused('no_payment_method', 'the account has no payment method');

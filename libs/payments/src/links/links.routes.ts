@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { type IdSource, Refused } from '@valueverse/kernel';
+import { type IdSource, Money, Refused } from '@valueverse/kernel';
 import type { RawRoutes, Service } from '@valueverse/platform';
 import { invoiceIn } from '../accounts/known-invoices';
-import { payByHand } from '../collection/by-hand';
+import { keptOf, payByHand } from '../collection/by-hand';
 import type { PaymentRow } from '../collection/payments';
 import { defaultMethods } from '../methods/methods';
 import { PAY_PATH, type PayLink, readLink } from './link-token';
@@ -23,11 +23,13 @@ const PATHS: RawRoutes['paths'] = {
 const standing = (service: Service, { tenant, invoiceId }: PayLink): Promise<PayPage | undefined> => service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
   const invoice = await invoiceIn(tx, tenant, invoiceId);
   if (invoice === undefined) return undefined;
-  const page = { invoiceId, amount: invoice.amountDue, currency: invoice.currency };
+  const { currency, number } = invoice;
+  const left = Money.parse(invoice.amountDue, currency).subtract(await keptOf(tx, tenant, invoice));
+  const page = { number, amount: (left.isPositive() ? left : Money.parse(invoice.amountDue, currency)).toString(), currency };
   if (invoice.status !== 'issued') return { ...page, state: invoice.status };
   const { rows } = await tx.query<{ row: PaymentRow }>('SELECT row FROM payments WHERE tenant = $1 AND invoice_id = $2 ORDER BY sort_by DESC, key DESC LIMIT 1', [tenant, invoiceId]);
   const payment = rows[0]?.row;
-  if (payment?.status === 'succeeded') return { ...page, state: 'paid' };
+  if (!left.isPositive()) return { ...page, state: 'paid' };
   if (payment?.status === 'requires_action') return { ...page, state: 'confirm', ...(payment.attempts.at(-1)?.url === undefined ? {} : { confirmUrl: payment.attempts.at(-1)!.url! }) };
   if (payment?.status === 'processing' || payment?.status === 'unknown' || (payment?.status === 'pending' && payment.attempts.length === 0)) return { ...page, state: 'under_way' };
   return { ...page, state: (await defaultMethods(tx, tenant, [invoice.accountId])).has(invoice.accountId) ? 'due' : 'no_method' };

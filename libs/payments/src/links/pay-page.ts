@@ -1,12 +1,12 @@
 /** What the page says of an invoice and of the payment that there is. */
-export interface PayPage { readonly invoiceId: string; readonly amount: string; readonly currency: string; readonly state: 'due' | 'no_method' | 'under_way' | 'confirm' | 'paid' | 'void'; readonly confirmUrl?: string }
+export interface PayPage { readonly number: string; readonly amount: string; readonly currency: string; readonly state: 'due' | 'no_method' | 'under_way' | 'confirm' | 'paid' | 'void'; readonly confirmUrl?: string }
 
 /** Nothing is loaded from anywhere, no script runs, nobody frames it; forms lead here, and to the page of the provider. */
 export const PAGE_HEADERS: Readonly<Record<string, string>> = {
   'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store', 'referrer-policy': 'no-referrer',
   'content-security-policy': "default-src 'none'; style-src 'sha256-STYLE'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 };
-export const STYLE = 'body{font:1.1rem/1.5 sans-serif;margin:0 auto;max-width:32rem;padding:1.5rem;color:#111;background:#fff}button,a.button{font:inherit;display:inline-block;padding:.7rem 1.2rem;border:2px solid #0b4f9e;border-radius:.3rem;background:#0b4f9e;color:#fff;text-decoration:none}:focus-visible{outline:3px solid #b45309;outline-offset:2px}dt{color:#444}dd{margin:0 0 .8rem;font-size:1.4rem}';
+export const STYLE = 'body{font:1.1rem/1.5 sans-serif;margin:0 auto;max-width:32rem;padding:1.5rem;color:#111;background:#fff}button,a.button{font:inherit;display:inline-block;padding:.7rem 1.2rem;border:2px solid #0b4f9e;border-radius:.3rem;background:#0b4f9e;color:#fff;text-decoration:none}:focus-visible{outline:3px solid #b45309;outline-offset:2px}dt{color:#444}dd{margin:0 0 .8rem;font-size:1.4rem;overflow-wrap:anywhere}';
 
 const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 export const escaped = (text: string): string => text.replaceAll(/[&<>"']/g, (one) => ESCAPES[one]!);
@@ -19,9 +19,9 @@ const around = (title: string, main: string): string =>
   `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${title}</title><style>${STYLE}</style></head><body><main><h1>${title}</h1>${main}</main></body></html>`;
 
 /** The page that a customer pays at, without any script. */
-export const payPage = ({ invoiceId, amount, currency, state, confirmUrl }: PayPage): string => {
+export const payPage = ({ number, amount, currency, state, confirmUrl }: PayPage): string => {
   const act = state === 'due' ? `<form method="post"><button>Pay ${escaped(amount)} ${escaped(currency)} now</button></form>`
     : state === 'confirm' && confirmUrl !== undefined ? `<p><a class="button" href="${escaped(confirmUrl)}">Go to your bank</a></p>` : '';
-  return around('Your invoice', `<dl><dt>Invoice</dt><dd>${escaped(invoiceId)}</dd><dt>Amount</dt><dd>${escaped(amount)} ${escaped(currency)}</dd></dl><p role="status">${SAYS[state]}</p>${act}`);
+  return around('Your invoice', `<dl><dt>Invoice</dt><dd>${escaped(number)}</dd><dt>Amount</dt><dd>${escaped(amount)} ${escaped(currency)}</dd></dl><p role="status">${SAYS[state]}</p>${act}`);
 };
 export const noSuchPage = (): string => around('No such invoice', '<p>This link is not valid, or not any more. Please ask whoever sent it to you for a new one.</p>');
