@@ -1,7 +1,7 @@
 import { Body, Controller, Get, Inject, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Allow, type Caller, contextOfCaller, CurrentCaller } from '@valueverse/auth';
-import { derivedId, Refused } from '@valueverse/kernel';
+import { derivedId, Money, Refused } from '@valueverse/kernel';
 import { answerOnce, Answers, AnswersPage, created, Cursors, InstantField, listRows, MoneyString, type Page, PageQuery, rowOf, Service, Text } from '@valueverse/platform';
 import { decimal, instant, nullable, object, text } from '@valueverse/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -41,7 +41,7 @@ export class CreditsController {
     const { accountId, currency, now, clockId } = await accountOf(this.service, tenant, body.accountId);
     if (currency !== body.currency) throw new Refused('currency_mismatch', `the account is in ${currency}`, '/currency');
     return answerOnce(this.service, { tenant, route: 'POST /api/v1/payments/credits', request, reply, keyRequired: true }, async (tx) => {
-      const command: ReceiveCredit = { type: 'ReceiveCredit', creditId: derivedId('crd', tenant, accountId, body.reference, body.amount), ...body, at: now };
+      const command: ReceiveCredit = { type: 'ReceiveCredit', creditId: derivedId('crd', tenant, accountId, body.reference, Money.parse(body.amount, currency).toString()), ...body, at: now };
       await this.service.log.execute(tx, [{ decider: creditDecider, command, context: contextOfCaller(caller, now, clockId) }]);
       return created(`/api/v1/payments/credits?accountId=${accountId}`, await rowOf<CreditRow>(tx, creditView, command.creditId));
     });
