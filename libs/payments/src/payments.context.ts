@@ -95,7 +95,7 @@ export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: 
     routes: [webhooksRoutes(service, book), linksRoutes(service, systemIds, deps.secretsKey)],
     parts: {
       consumers: [knownAccountsProjector, knownInvoicesProjector, collector(service.clock), expiryReactor(service)],
-      jobs: [...new Attempts(service, { providers, linkKey: deps.secretsKey }).jobs, beginAttempt, refundJob(service, providers), disputeJob(providers), payoutJob(providers), expiryJob, methodJob(providers), setupJob(providers), handleWebhook(service, book)],
+      jobs: [...new Attempts(service, { providers, linkKey: deps.secretsKey }).jobs, beginAttempt, refundJob(service, providers), disputeJob(providers), payoutJob(providers), expiryJob, methodJob(providers), setupJob(providers), handleWebhook(service)],
       workers: [sandbox],
       measures: [PAYMENTS],
       looks: { 'payments in doubt': () => doubtfulPayments(service) },

@@ -1,18 +1,17 @@
 import { derivedId } from '@valueverse/kernel';
-import type { NewJob, Tx } from '@valueverse/event-log';
-import type { Job, JobHandler, JobResult, Service } from '@valueverse/platform';
+import type { NewJob, Reaction, Tx } from '@valueverse/event-log';
+import type { Job, JobHandler, Service } from '@valueverse/platform';
 import { FOLLOW_ATTEMPT, type FollowPayload } from '../collection/attempt-jobs';
 import { LOOK_AT_DISPUTE, type DisputePayload } from '../disputes/dispute-jobs';
 import { LOOK_AT_PAYOUT, type PayoutPayload } from '../payouts/payout-jobs';
 import { LOOK_AT_METHOD, type MethodPayload } from '../methods/method-jobs';
 import { LOOK_AT_SETUP, type SetupPayload } from '../methods/setup-jobs';
-import type { ProviderBook } from '../providers/provider-settings';
 import { STRIPE_VERSION } from '../providers/stripe/stripe-version';
 import { RUN_REFUND, type RefundPayload } from '../refunds/refund-jobs';
 import { meaningOf, type Meaning } from './domain/meaning';
 import { HANDLE_WEBHOOK, type WebhookPayload, type WebhookStatus } from './inbox';
 
-interface Kept { readonly provider: string; readonly endpoint_id: string; readonly body: string; readonly status: WebhookStatus }
+interface Kept { readonly id: string; readonly provider: string; readonly body: string; readonly account: string | null }
 interface Come { readonly status: WebhookStatus; readonly reason?: string; readonly jobs?: readonly NewJob[] }
 interface Owner { readonly key: string; readonly clock: string | null; readonly row: { readonly refunds: readonly { readonly id: string; readonly status: string }[] } }
 /** Looks at whatever an event is about are due at once. */
@@ -20,29 +19,32 @@ const AT_ONCE = '1970-01-01T00:00:00Z';
 const ALARMING: readonly WebhookStatus[] = ['unknown_type', 'unknown_version', 'refused', 'failed'];
 
 /** Turns what is in the inbox into looks at the provider. What can never be handled is kept with its reason, and an alarm says so. */
-export const handleWebhook = (service: Service, book: ProviderBook): JobHandler => {
+export const handleWebhook = (service: Service): JobHandler => {
   const handled = service.metrics.counter({ subsystem: 'payments', what: 'webhooks_handled', help: 'Webhooks by what has come of them', labels: ['provider', 'status'] });
-  return {
-    kind: HANDLE_WEBHOOK,
-    run: async ({ tenant, id: jobId, payload: { webhookId } }: Job<WebhookPayload>): Promise<JobResult> => {
-      const kept = await service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => (await tx.query<Kept>('SELECT provider, endpoint_id, body, status FROM webhook_inbox WHERE tenant = $1 AND id = $2', [tenant, webhookId])).rows[0]);
-      if (kept === undefined) return { outcome: 'done' };
-      const endpoint = await book.endpoint(kept.endpoint_id);
-      const meaning = readEvent(kept.body, endpoint?.account ?? null);
-      return {
-        outcome: 'done',
-        write: async (tx) => {
-          const { status, reason, jobs = [] } = 'status' in meaning ? meaning : await comeOf(tx, tenant, kept.provider, meaning, jobId);
-          await tx.query('UPDATE webhook_inbox SET status = $3, reason = $4 WHERE tenant = $1 AND id = $2', [tenant, webhookId, status, reason ?? null]);
-          tx.afterCommit(() => {
-            handled.inc({ provider: kept.provider, status });
-            if (ALARMING.includes(status)) service.logger.error({ alarm: true, webhookId, status, reason }, 'a webhook was kept that could not be handled');
-          });
-          return { jobs };
-        },
-      };
-    },
+  const handleAll = async (tx: Tx, jobs: readonly Job<WebhookPayload>[]): Promise<ReadonlyMap<string, Reaction>> => {
+    const { tenant } = jobs[0]!;
+    const { rows } = await tx.query<Kept>(
+      `SELECT w.id, w.provider, w.body, s.account FROM webhook_inbox w LEFT JOIN provider_settings s ON s.tenant = w.tenant AND s.endpoint_id = w.endpoint_id WHERE w.tenant = $1 AND w.id = ANY($2)`, [tenant, jobs.map(({ payload }) => payload.webhookId)]);
+    const kept = new Map(rows.map((row) => [row.id, row]));
+    const come: (Come & Pick<Kept, 'id' | 'provider'>)[] = [];
+    const reactions = new Map<string, Reaction>();
+    for (const { id: jobId, payload: { webhookId } } of jobs) {
+      const one = kept.get(webhookId);
+      const what = one === undefined ? undefined : await comeOf(tx, tenant, one, jobId);
+      if (what !== undefined) come.push({ ...what, id: webhookId, provider: one!.provider });
+      reactions.set(jobId, { jobs: what?.jobs ?? [] });
+    }
+    await tx.query('UPDATE webhook_inbox w SET status = g.status, reason = g.reason FROM unnest($2::text[], $3::text[], $4::text[]) g(id, status, reason) WHERE w.tenant = $1 AND w.id = g.id',
+      [tenant, come.map(({ id }) => id), come.map(({ status }) => status), come.map(({ reason }) => reason ?? null)]);
+    tx.afterCommit(() => {
+      for (const { id: webhookId, provider, status, reason } of come) {
+        handled.inc({ provider, status });
+        if (ALARMING.includes(status)) service.logger.error({ alarm: true, webhookId, status, reason }, 'a webhook was kept that could not be handled');
+      }
+    });
+    return reactions;
   };
+  return { kind: HANDLE_WEBHOOK, run: (job: Job<WebhookPayload>) => Promise.resolve({ outcome: 'done', write: async (tx) => (await handleAll(tx, [job])).get(job.id)! }), together: handleAll };
 };
 
 /** What the event means, or why it means nothing to us. */
@@ -55,7 +57,9 @@ const readEvent = (body: string, account: string | null): Meaning | Come => {
   return meaning;
 };
 
-const comeOf = async (tx: Tx, tenant: string, provider: string, meaning: Meaning, jobId: string): Promise<Come> => {
+const comeOf = async (tx: Tx, tenant: string, { provider, body, account }: Kept, jobId: string): Promise<Come> => {
+  const meaning = readEvent(body, account);
+  if ('status' in meaning) return meaning;
   if (meaning.look === 'nothing') return { status: 'noted', reason: meaning.reason };
   if (meaning.look === 'failed') return { status: 'failed', reason: meaning.reason };
   if (meaning.look === 'method') return methodsCome(tx, tenant, provider, meaning.token, jobId);

@@ -199,3 +199,12 @@ test('M28: whatever order the same events come in, and however often, the paymen
   for (const facts of ends) expect(facts).toEqual(['PaymentRequested', 'PaymentAttemptStarted', 'PaymentSucceeded']);
   expect(await process.service.database.transaction({ role: 'api', tenant: acme.tenant }, (tx) => new SandboxBook(tx, acme.tenant, systemClock.now()).lines(1))).toHaveLength(1);
 }, TIMEOUT_MS);
+
+test('what comes together is handled together, each as it would be alone', async () => {
+  const bodies = Array.from({ length: 30 }, (_, nth) => (nth % 3 === 0 ? eventOf(`evt_together_${nth}`, 'moon.risen', { id: `mn_${nth}` }) : eventOf(`evt_together_${nth}`, 'charge.refunded', { id: `ch_${nth}`, payment_intent: `pi_none_${nth}` })));
+  expect(new Set((await Promise.all(bodies.map((body) => send(body)))).map(({ status }) => status))).toEqual(new Set([200]));
+  for (let nth = 0; nth < bodies.length; nth++) {
+    const { status, reason } = await kept(`evt_together_${nth}`, 'unknown_type', 'failed');
+    expect({ status, reason }).toEqual(nth % 3 === 0 ? { status: 'unknown_type', reason: 'nothing here knows what moon.risen means' } : { status: 'failed', reason: 'there is no such payment here' });
+  }
+}, TIMEOUT_MS);
