@@ -48,7 +48,7 @@ import { webhooksRoutes } from './webhooks/webhooks.routes';
 import { PAYMENTS_SERVICE } from './tokens';
 
 registerRefusals({
-  account_not_found: 404, payment_not_found: 404, payment_method_not_found: 404, refund_not_found: 404, dispute_not_found: 404, payout_not_found: 404, unknown_provider: 400, unknown_token: 400, token_refused: 400, webhook_not_found: 404, too_many_lines: 400, invoice_not_found: 404, allocations_or_invoice: 400, amount_not_positive: 400, unknown_action: 404, days_not_rising: 400, amount_without_currency: 400, refund_not_positive: 400,
+  account_not_found: 404, payment_not_found: 404, payment_method_not_found: 404, refund_not_found: 404, dispute_not_found: 404, payout_not_found: 404, unknown_provider: 400, unknown_token: 400, token_refused: 400, webhook_not_found: 404, too_many_lines: 400, invoice_not_found: 404, allocations_or_invoice: 400, amount_not_positive: 400, unknown_action: 404, not_an_endpoint: 400, days_not_rising: 400, amount_without_currency: 400, refund_not_positive: 400,
 });
 
 /** What payments needs of the service that hosts it, before it can be made. */

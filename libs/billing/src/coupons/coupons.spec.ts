@@ -13,7 +13,7 @@ const redeem = (tenant: Tenant, accountId: string, couponKey: string): Promise<{
 const namesOf = (tenant: Tenant, accountId: string, currency = 'USD', at = LATER): Promise<string[]> =>
   tenant.transact(async (tx) => (await discountsOf(tx, tenant.name, { accountId, currency, at })).map(({ couponKey }) => couponKey));
 
-test('of 20 that are redeemed at once exactly as many succeed as there are', async () => {
+test('B37, M26: of 20 that are redeemed at once exactly as many succeed as there are', async () => {
   const tenant = await bed.tenant();
   await tenant.made('coupons', { key: 'few', discount: TENTH, maxRedemptions: 7 });
   const accounts = await Promise.all(Array.from({ length: 20 }, () => tenant.account()));

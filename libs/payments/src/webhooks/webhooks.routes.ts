@@ -6,7 +6,8 @@ import { signatureFault, TOLERANCE_SECONDS, type SignatureFault } from './signat
 
 const PATH = '/api/v1/payments/webhooks/:provider/:endpointId';
 const BODY_BYTES_MAX = 262_144;
-const NAME_LENGTH_MAX = 256;
+/** Of events and their types. What the database could not keep must not get as far as the transaction that it shares with the events of others. */
+const NAME = /^[\x21-\x7e]{1,256}$/;
 const MILLISECONDS = 1_000;
 const RETRY_AFTER_SECONDS = 5;
 const DETAILS: Readonly<Record<SignatureFault, string>> = {
@@ -27,7 +28,7 @@ const PATHS: RawRoutes['paths'] = {
 const headOf = (body: Buffer): { readonly eventId: string; readonly type: string } => {
   try {
     const { id, type } = JSON.parse(body.toString('utf8')) as { id?: unknown; type?: unknown };
-    if (typeof id === 'string' && typeof type === 'string' && id.length > 0 && id.length <= NAME_LENGTH_MAX && type.length <= NAME_LENGTH_MAX) return { eventId: id, type };
+    if (typeof id === 'string' && typeof type === 'string' && NAME.test(id) && NAME.test(type)) return { eventId: id, type };
   } catch { /* Signed, and not what its provider sends. */ }
   throw new Problem(400, 'malformed_event', 'the body is signed, and is not an event with an id and a type');
 };

@@ -47,20 +47,24 @@ beforeAll(async () => {
 }, TIMEOUT_MS);
 afterAll(() => bed.close(), TIMEOUT_MS);
 
-test('F104: what is not signed for this endpoint is refused with its code, and nothing of it is kept', async () => {
+test('F104, M40: what is not signed for this endpoint is refused with its code, and nothing of it is kept', async () => {
   const body = eventOf('evt_refused', 'payout.paid', { id: 'po_1' });
   expect(await post(body, undefined)).toEqual({ status: 400, code: 'missing_signature' });
   expect(await post(body, signatureOf(body, ['whsec_of_another_tenant'], seconds()))).toEqual({ status: 400, code: 'invalid_signature' });
   expect(await post(`${body} `, signatureOf(body, SECRETS, seconds()))).toEqual({ status: 400, code: 'invalid_signature' });
   expect(await post(body, signatureOf(body, SECRETS, seconds() - 301))).toEqual({ status: 400, code: 'signature_too_old' });
   expect(await post('[]', signatureOf('[]', SECRETS, seconds()))).toEqual({ status: 400, code: 'malformed_event' });
+  // One that no database could keep takes no others with it.
+  const bad = ['evt_\u0000', 'evt \ud800', 'x'.repeat(257), ''].map((id) => eventOf(id, 'payout.paid', { id: 'po_1' }));
+  const mixed = await Promise.all([...bad, eventOf('evt_x', 'a\u0000b', {}), eventOf('evt_beside', 'customer.updated', { id: 'cus_1' })].map((one) => send(one)));
+  expect(mixed).toEqual([...Array.from({ length: 5 }, () => ({ status: 400, code: 'malformed_event' })), { status: 200, code: undefined }]);
   const large = JSON.stringify({ id: 'evt_large', type: 'payout.paid', filler: 'x'.repeat(300_000) });
   expect((await send(large)).status).toBe(413);
   expect(await send(body, '/api/v1/payments/webhooks/sandbox/whe_none')).toEqual({ status: 404, code: 'webhook_endpoint_not_found' });
   expect(await send(body, path.replace('/sandbox/', '/stripe/'))).toEqual({ status: 404, code: 'webhook_endpoint_not_found' });
   const bare = String((await ask('PUT', '/api/v1/payments/providers/stripe', { apiKey: 'sk_test_secret' })).body['webhookPath']);
   expect(await send(body, bare)).toEqual({ status: 401, code: 'webhook_not_set_up' });
-  expect((await ask('GET', '/api/v1/payments/webhook-events')).body.data).toEqual([]);
+  expect((await ask('GET', '/api/v1/payments/webhook-events')).body.data.map(({ eventId }) => eventId)).toEqual(['evt_beside']);
 }, TIMEOUT_MS);
 
 test('secrets and keys are never answered, and nobody else sees a tenant\'s providers', async () => {
@@ -86,6 +90,13 @@ test('F101, F103, B57: of another account, of an unknown type, of another versio
   expect(body).toMatchObject({ body: expect.stringMatching(/moon.landed/) as string, signature: expect.stringMatching(/^t=\d+,v1=/) as string });
   expect(await ask('POST', `/api/v1/payments/webhook-events/${String(id)}/replay`)).toMatchObject({ status: 202 });
   expect(await ask('GET', '/api/v1/payments/webhook-events/whk_none')).toMatchObject({ status: 404, body: { code: 'webhook_not_found' } });
+}, TIMEOUT_MS);
+
+test('B64, S-47: the sandbox sends to endpoints of ours and nowhere else', async () => {
+  const to = (url: string) => ask('POST', '/api/v1/payments/sandbox/endpoints', { url, secret: SECRETS[0]! });
+  for (const url of ['http://169.254.169.254/latest/meta-data', `${base}/api/v1/operator/organizations`, `${base}${path}/../../../../operator`, `${base}${path}?x=1`, `${base}${path}#x`, (base + path).replace('http://', 'http://a:b@'), `file://${path}`, 'x', `${base}${path}/more`]) {
+    expect(await to(url)).toMatchObject({ status: 400, body: { code: 'not_an_endpoint', errors: [{ pointer: '/url' }] } });
+  }
 }, TIMEOUT_MS);
 
 test('F90, S-38: fifty copies at once are one event', async () => {

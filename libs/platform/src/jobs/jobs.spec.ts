@@ -22,7 +22,7 @@ const waiting = (service: Service): Promise<{ id: string; attempt: number; waits
 const timePasses = (service: Service): Promise<unknown> => worker(service, `UPDATE jobs SET locked_until = '-infinity', not_before = '-infinity'`);
 
 describe('a job', () => {
-  test('F14: never begins before the transaction that made it is committed, and never at all when that is rolled back', async () => {
+  test('F14, B59: never begins before the transaction that made it is committed, and never at all when that is rolled back', async () => {
     const service = bed.jobs(async (job) => reminded(job));
     let release: () => void = () => undefined;
     const held = new Promise<void>((resolve) => { release = resolve; });

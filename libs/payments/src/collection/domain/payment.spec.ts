@@ -84,3 +84,24 @@ test('any order and repetition of what a provider says ends in one outcome, and 
     expect(count(facts, 'PaymentAttemptStarted')).toBe(1);
   }), runs(20231201, 500));
 });
+
+test('B56: nothing is cancelled while nobody knows what became of an attempt; what it took is recorded then', () => {
+  const cancel: PaymentCommand = { type: 'CancelPayment', paymentId, reason: 'the invoice is void', at: AT };
+  given(payment, requested, started).when(cancel).then();
+  given(payment, requested, started, lost).when(cancel).then();
+  given(payment, requested, started, lost).when(success).then(succeeded);
+});
+
+test('B40, M23: what is given back and left to the account never comes to more than what came in, and can come to all of it, to the cent', () => {
+  const cents = fc.integer({ min: 1, max: 2_000 });
+  const part = fc.record({ kind: fc.constantFrom('refund', 'credit'), cents });
+  const money = (minor: number): string => `${Math.floor(minor / 100)}.${String(minor % 100).padStart(2, '0')}`;
+  fc.assert(fc.property(fc.array(part, { maxLength: 12 }), (parts) => {
+    const facts = run([request, start(), success, ...parts.map((one, nth): PaymentCommand => {
+      if (one.kind === 'refund') return { type: 'RequestRefund', paymentId, refundId: `ref_${nth}`, amount: money(one.cents), reason: 'x', at: AT };
+      return { type: 'CreditAccount', paymentId, creditId: `crd_${nth}`, amount: money(one.cents), at: AT };
+    }), { type: 'RequestRefund', paymentId, refundId: 'ref_rest', reason: 'the rest', at: AT }]);
+    const gone = facts.flatMap((fact) => (fact.type === 'RefundRequested' || fact.type === 'MoneyCredited' ? [Math.round(Number(fact.amount) * 100)] : []));
+    expect(gone.reduce((sum, one) => sum + one, 0)).toBe(4_900);
+  }), runs(20260301, 300));
+});

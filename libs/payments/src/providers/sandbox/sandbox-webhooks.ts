@@ -21,6 +21,14 @@ const OTHER = { version: '2020-08-27', account: 'acct_of_somebody_else', type: '
 export const signatureOf = (body: string, secrets: readonly string[], seconds: number): string =>
   [`t=${seconds}`, ...secrets.map((secret) => `v1=${createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex')}`)].join(',');
 
+/** Nothing but an endpoint for webhooks of ours is sent to: whoever may name an address here could else have any server that we reach asked for anything. */
+const ENDPOINT = /^\/api\/v1\/payments\/webhooks\/[\w-]{1,64}\/whe_[0-9a-z]{26}$/;
+export const isEndpoint = (url: string): boolean => {
+  if (!URL.canParse(url)) return false;
+  const { protocol, pathname, username, password, search, hash } = new URL(url);
+  return (protocol === 'http:' || protocol === 'https:') && ENDPOINT.test(pathname) && username + password + search + hash === '';
+};
+
 interface Delivery { readonly id: string; readonly tenant: string; readonly body: string; readonly faults: string; readonly attempt: number; readonly url: string; readonly secrets: string }
 
 /** Writes what is to be delivered, in the transaction of what happened: late, twice or not at all where faults say so. */
@@ -73,7 +81,7 @@ export class SandboxWebhooks {
     const secrets = faults.includes('webhook_wrong_secret') ? [OTHER.secret] : JSON.parse(delivery.secrets) as Endpoint['secrets'];
     const headers = { 'content-type': 'application/json', 'stripe-signature': signatureOf(body, secrets, Math.floor(Date.parse(this.wallClock()) / 1_000)) };
     const sent = faults.includes('webhook_changed') ? `${body} ` : body;
-    const status = await fetch(url, { method: 'POST', headers, body: sent, signal: AbortSignal.timeout(ANSWER_MS) }).then((answer) => answer.arrayBuffer().then(() => answer.status), () => 0);
+    const status = await fetch(url, { method: 'POST', redirect: 'manual', headers, body: sent, signal: AbortSignal.timeout(ANSWER_MS) }).then((answer) => answer.arrayBuffer().then(() => answer.status), () => 0);
     const isOver = (status >= 200 && status < 300) || attempt >= ATTEMPTS_MAX;
     await this.database.transaction({ role: 'worker' }, (tx) => isOver
       ? tx.query('DELETE FROM sandbox_deliveries WHERE tenant = $1 AND id = $2', [tenant, id])

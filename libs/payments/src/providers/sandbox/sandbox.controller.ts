@@ -11,6 +11,7 @@ import { PAYMENTS_SERVICE } from '../../tokens';
 import { Sandbox, SandboxRefusal } from './sandbox';
 import { OPERATIONS, REQUEST_FAULTS, WEBHOOK_FAULTS } from './sandbox-faults';
 import { SANDBOX_TOKENS } from './sandbox-tokens';
+import { isEndpoint } from './sandbox-webhooks';
 
 const TIMES_MAX = 1_000_000;
 const DAYS_MAX = 365;
@@ -53,10 +54,11 @@ export class SandboxController {
   @HttpCode(204)
   async none(@CurrentCaller() { tenant }: Caller): Promise<void> { await this.sandbox.control(tenant, 'faults/none', {}); }
 
-  /** Has webhooks sent to an endpoint. */
+  /** Has webhooks sent to an endpoint: the `webhookPath` of a provider behind the address of an installation. Refuses anything else with `not_an_endpoint`. */
   @Post('endpoints')
   @Answers(DONE, 201)
   async endpoint(@CurrentCaller() { tenant }: Caller, @Body() { url, secret, secondSecret }: NewEndpoint): Promise<unknown> {
+    if (!isEndpoint(url)) throw new Refused('not_an_endpoint', 'the address of an installation and the webhookPath of a provider are expected', '/url');
     return this.sandbox.control(tenant, 'endpoints', { url, secrets: [secret, ...(secondSecret === undefined ? [] : [secondSecret])] });
   }
 
