@@ -1,0 +1,82 @@
+import { eventually } from '@valueverse/testing';
+import { Edition, type Json } from './edition.spec-kit';
+
+// A year of one customer who pays 49.00 a month, through the public interface: prepaid, declined, confirmed, disputed, given back; in the end both books agree to the cent.
+const TIMEOUT_MS = 120_000;
+const PAYMENTS = '/api/v1/payments';
+const SECRET = 'whsec_of_the_year_0123456789';
+let edition: Edition;
+let clockId: string;
+let accountId: string;
+beforeAll(async () => { edition = await Edition.start(); }, TIMEOUT_MS);
+afterAll(() => edition.stop(), TIMEOUT_MS);
+
+const keyed = async (path: string, body: unknown): Promise<Json> => {
+  const answer = await edition.ask(PAYMENTS + path, { body, headers: { 'idempotency-key': `${path} ${JSON.stringify(body)}`.replaceAll(/[^\w]/g, '-').slice(0, 200) } });
+  expect([200, 201]).toContain(answer.status);
+  return answer.body;
+};
+const until = (to: string): Promise<void> => edition.advance(clockId, to);
+const balance = async (): Promise<string | undefined> => (await edition.get(`/api/v1/billing/accounts/${accountId}/balances`)).data[0]?.amount as string | undefined;
+/** The payment of the last invoice. */
+const paid = (status = 'succeeded'): Promise<Json> => eventually(`the last payment to be ${status}`, async (saw) => {
+  const [invoice] = (await edition.get(`/api/v1/billing/invoices?accountId=${accountId}&limit=1`)).data;
+  const [payment] = (await edition.get(`${PAYMENTS}?invoiceId=${invoice.id}`)).data;
+  saw([invoice, payment]);
+  return payment?.status === status ? payment : undefined;
+});
+
+test('a year of payments', async () => {
+  // 2024-01-01: the customer pays 60.00 ahead, by bank transfer.
+  clockId = (await edition.post('/api/v1/billing/clocks', { name: 'year', now: '2024-01-01T00:00:00Z' })).id;
+  accountId = (await edition.post('/api/v1/billing/accounts', { name: 'Acme', email: 'billing@acme.example', currency: 'USD', timezone: 'UTC', testClockId: clockId })).id;
+  await edition.post('/api/v1/billing/plans', { key: 'team', name: 'Team', currency: 'USD', interval: { unit: 'month', count: 1 }, charges: [{ key: 'seat', name: 'Seat', type: 'recurring', timing: 'in_advance', price: { model: 'flat', amount: '49.00' } }] });
+  const { webhookPath } = (await edition.ask(`${PAYMENTS}/providers/sandbox`, { method: 'PUT', body: { webhookSecrets: [SECRET] } })).body;
+  await edition.post(`${PAYMENTS}/sandbox/endpoints`, { url: edition.url + String(webhookPath), secret: SECRET });
+  await keyed('/credits', { accountId, amount: '60.00', currency: 'USD', reference: 'statement 1, line 1', receivedAt: '2024-01-01T00:00:00Z' });
+  await eventually('the balance', async () => ((await balance()) === '60.00' || undefined));
+
+  // 2024-01-01: the first invoice takes 49.00 of it; 11.00 are left.
+  await edition.post('/api/v1/billing/subscriptions', { accountId, planKey: 'team', startsAt: '2024-01-01T00:00:00Z' });
+  await until('2024-01-15T00:00:00Z');
+  expect((await edition.get(`/api/v1/billing/invoices?accountId=${accountId}`)).data).toMatchObject([{ total: '49.00', creditApplied: '49.00', amountRemaining: '0.00', paymentStatus: 'paid' }]);
+  expect(await balance()).toBe('11.00');
+
+  // 2024-02-01: 49.00 - 11.00 = 38.00 by a card that has no funds on the 1st and the 2nd, and has some on the 4th.
+  await edition.post(`${PAYMENTS}/methods`, { accountId, provider: 'sandbox', token: 'tok_ok_after_2' });
+  await until('2024-02-10T00:00:00Z');
+  const february = await paid();
+  expect(february).toMatchObject({ amount: '38.00', fee: '1.40', attempts: [{ status: 'declined', declineClass: 'soft' }, { status: 'declined' }, { status: 'succeeded' }] });
+  expect(february.attempts.map(({ startedAt }: Json) => String(startedAt).slice(0, 10))).toEqual(['2024-02-01', '2024-02-02', '2024-02-04']);
+
+  // 2024-02-10: another card, entered at the page of the provider and confirmed there: the bank asks no more.
+  const { url } = await edition.post(`${PAYMENTS}/methods/setups`, { accountId, provider: 'sandbox', default: true });
+  await fetch(`${String(url)}/tok_authentication_required`, { method: 'POST' });
+  await eventually('the new card', async () => ((await edition.get(`${PAYMENTS}/methods?accountId=${accountId}`)).data.length === 2 || undefined));
+
+  // 2024-03-01: 49.00, at once.
+  await until('2024-03-01T12:00:00Z');
+  expect(await paid()).toMatchObject({ amount: '49.00', fee: '1.72', attempts: [{ status: 'succeeded' }] });
+
+  // 2024-04-01: the customer disputes it: 49.00 are gone, and 15.00 for the bank.
+  await until('2024-04-01T12:00:00Z');
+  const april = await paid();
+  expect((await edition.ask(`${PAYMENTS}/sandbox/actions/${String(april.id)}/dispute`, { method: 'POST' })).status).toBe(204);
+  const dispute = await eventually('the dispute', async () => (await edition.get(`${PAYMENTS}/disputes?status=open`)).data[0] as Json);
+  expect(dispute).toMatchObject({ paymentId: april.id, heldBack: '49.00', fee: '15.00', evidenceDueBy: '2024-04-08T12:00:00Z' });
+
+  // 2024-05-01: 9.00 of 49.00 are given back.
+  await until('2024-05-01T12:00:00Z');
+  const may = await paid();
+  await keyed(`/${String(may.id)}/refunds`, { amount: '9.00', reason: 'an outage' });
+  await eventually('the refund', async () => ((await edition.get(`${PAYMENTS}/${String(may.id)}`)).amountRefunded === '9.00' || undefined));
+  const receipt = await edition.ask(`${PAYMENTS}/${String(may.id)}/receipt`);
+  expect([receipt.status, receipt.headers.get('content-type')]).toEqual([200, 'application/pdf']);
+
+  // 2024-12-31: charged 38.00 + 10 x 49.00 = 528.00; fees 1.40 + 10 x 1.72 + 15.00 = 33.60; left 528.00 - 9.00 - 49.00 - 33.60 = 436.40.
+  await until('2024-12-31T00:00:00Z');
+  await paid();
+  expect((await edition.get(`/api/v1/billing/invoices?accountId=${accountId}&limit=100`)).data.map(({ paymentStatus }: Json) => paymentStatus as string)).toEqual(Array.from({ length: 12 }, () => 'paid'));
+  const report = await edition.get(`${PAYMENTS}/reconciliation?provider=sandbox&from=2024-01-01T00:00:00Z&to=2025-01-01T00:00:00Z`);
+  expect(report).toMatchObject({ agree: true, differences: [], sums: [{ currency: 'USD', charged: '528.00', refunded: '-9.00', disputed: '-49.00', fees: '33.60', paidOut: '0.00', balance: '436.40' }] });
+}, TIMEOUT_MS);
