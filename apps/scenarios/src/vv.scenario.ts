@@ -124,3 +124,10 @@ test('where nothing answers it says so, and what to do', async () => {
   expect(code).toBe(1);
   expect(output).toMatch(/nothing answers at [^]*next: npm start/);
 }, TIMEOUT_MS);
+
+test('payments: the book of the provider agrees with ours, and nothing was paid out yet', async () => {
+  // The two invoices of the demo: 49.00 + 134.84 = 183.84; 2.9 % and 0.30 of each: 1.72 + 4.21 = 5.93.
+  expect(await json('reconcile', 'payments', '--from', '2023-01-01T00:00:00Z', '--to', '2024-06-01T00:00:00Z')).toMatchObject({ agree: true, lines: 2, sums: [{ currency: 'USD', charged: '183.84', fees: '5.93', balance: '177.91' }] });
+  expect(await json('payouts', 'list', '--provider', 'sandbox')).toEqual([]);
+  expect((await vv('reconcile', 'payments', '--provider', 'nobody', '--from', '2023-01-01T00:00:00Z', '--to', '2024-06-01T00:00:00Z')).output).toMatch(/unknown_provider/);
+}, TIMEOUT_MS);

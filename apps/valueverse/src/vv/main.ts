@@ -6,7 +6,7 @@ import { addAudit, addDeadLetters, addOutbox, addProjections, addReaders } from 
 import { addEvents } from './events-commands';
 import { addInvoices } from './invoice-commands';
 import { migrateServices } from './migrate';
-import { addReconcile, addWebhooks } from './payments-commands';
+import { addPayouts, addReconcile, addWebhooks } from './payments-commands';
 import { addRadius } from './radius-commands';
 import { addUsage } from './usage-commands';
 import { doctor, doctorOfUsage, status, type Finding } from './operations';
@@ -117,7 +117,7 @@ export const main = async (argv: readonly string[]): Promise<void> => {
   const program = new Command('vv').description('Runs and inspects a ValueVerse installation')
     .option('--url <url>', 'the installation').option('--data <folder>', 'the data folder of an embedded edition').option('--key <key>', 'a secret key')
     .option('--operator-token <token>').option('--json', 'print JSON');
-  for (const add of [addOperations, addMigrate, addLog, addDeadLetters, addProjections, addOutbox, addReaders, addAudit, addOrganizations, addKeys, addClocks, addInvoices, addEvents, addRadius, addUsage, addCatalog, addWebhooks, addReconcile]) add(program);
+  for (const add of [addOperations, addMigrate, addLog, addDeadLetters, addProjections, addOutbox, addReaders, addAudit, addOrganizations, addKeys, addClocks, addInvoices, addEvents, addRadius, addUsage, addCatalog, addWebhooks, addPayouts, addReconcile]) add(program);
   try {
     await program.parseAsync([...argv]);
   } catch (error) {

@@ -26,6 +26,18 @@ export const addWebhooks = (program: Command): void => {
   });
 };
 
+export interface Payout { readonly id: string; readonly provider: string; readonly reference: string; readonly amount: string; readonly currency: string; readonly status: string; readonly arrivesAt: string; readonly charged: string; readonly refunded: string; readonly disputed: string; readonly fees: string; readonly lines: number }
+export const payoutLine = ({ provider, reference, amount, currency, status, arrivesAt, charged, refunded, disputed, fees, lines }: Payout): string =>
+  `${provider} ${reference}  ${arrivesAt}  ${amount} ${currency}  ${status}  (${lines} lines: charged ${charged}  refunded ${refunded}  disputed ${disputed}  fees ${fees})`;
+
+export const addPayouts = (program: Command): void => {
+  program.command('payouts').description('What payment providers have paid out, and what it is made of').command('list').description('The latest first').option('--provider <name>', 'only of this one').action(async ({ provider }: { provider?: string }, command: Command) => {
+    const query = new URLSearchParams({ limit: String(PAGE), ...(provider === undefined ? {} : { provider }) });
+    const { data, hasMore } = await sessionOf(command).tenant().get<Page<Payout>>(`/api/v1/payments/payouts?${query.toString()}`);
+    print(command, data, () => [...data.map(payoutLine), ...(hasMore ? ['…there are more'] : [])]);
+  });
+};
+
 interface Difference { readonly type: string; readonly kind: string; readonly reference: string; readonly paymentId: string | null; readonly currency: string; readonly here: string | null; readonly there: string | null; readonly next: string }
 interface Sums { readonly currency: string; readonly charged: string; readonly refunded: string; readonly disputed: string; readonly fees: string; readonly paidOut: string; readonly balance: string }
 interface Report { readonly provider: string; readonly agree: boolean; readonly lines: number; readonly sums: readonly Sums[]; readonly differences: readonly Difference[] }
