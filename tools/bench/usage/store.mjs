@@ -9,9 +9,10 @@ import { Traffic } from './traffic.mjs';
 
 const require = createRequire(import.meta.url);
 const { DataSource, EntitySchema } = require('typeorm');
-const EVENTS = 16_000;
-/** Of ours, in a round: a reader does not rest between two of them. */
-const BATCHES = 4;
+/** Rows of a COPY, and events that the ORM is given at once. */
+const ROWS = 16_000;
+/** Of ours, about as many in each of the transactions that are at work at once, as after a pause; a reader does not rest between two batches. */
+const [EVENTS, BATCHES] = [3 * ROWS, 3];
 const ORM_CHUNK = 1_000;
 
 const keyOf = ({ subject, source, id }) => createHash('sha256').update(`${TENANT}\n${subject}\n${source}\n${id}`).digest('hex').slice(0, 32);
@@ -48,15 +49,15 @@ export async function compareStore({ seconds, rounds, seed }) {
     ours: { prepare: async () => Array.from({ length: BATCHES }, () => bed.records(traffic.ours, EVENTS)), round: async (batches) => { await bed.meter(...batches); return BATCHES * EVENTS; } },
     others: {
       'COPY, same key': {
-        prepare: async () => { const rows = unique(eventsOf(bed.records(traffic.copy, EVENTS))).map(rowOf); return { bytes: copyText(rows), rows: rows.length }; },
+        prepare: async () => { const rows = unique(eventsOf(bed.records(traffic.copy, ROWS))).map(rowOf); return { bytes: copyText(rows), rows: rows.length }; },
         round: async ({ bytes, rows }) => { await copyIn(bed.client, 'COPY copied FROM STDIN', bytes); return rows; },
       },
       'TypeORM, insert().orIgnore()': {
-        prepare: async () => bed.records(traffic.orm, EVENTS).map(({ value }) => value),
+        prepare: async () => bed.records(traffic.orm, ROWS).map(({ value }) => value),
         round: async (values) => {
           const rows = values.flatMap((value) => JSON.parse(value).events.map(({ subject, source, id, type, time, data }) => ({ tenant: TENANT, subject, source, id, type, time, data })));
           for (let at = 0; at < rows.length; at += ORM_CHUNK) await orm.createQueryBuilder().insert().into(UsageRow).values(rows.slice(at, at + ORM_CHUNK)).orIgnore().updateEntity(false).execute();
-          return EVENTS;
+          return ROWS;
         },
       },
     },

@@ -17,7 +17,7 @@ import { SeriesIndex } from './series';
 import { takeBack } from './take-back';
 
 /** What is parsed and counted at a time, so that a long run of records needs no more memory than a short one. */
-const SLICE_CHARACTERS_MAX = 2_000_000;
+const SLICE_CHARACTERS_MAX = 4_000_000;
 
 const envelopesOf = async (records: readonly FeedRecord[]): Promise<{ envelope: Envelope; body: string; partition: number }[]> => {
   const given = [];
