@@ -46,12 +46,28 @@ const collections = async (edition, ask, count) => {
   return count / ((performance.now() - began) / 1_000);
 };
 
+/** The events that Stripe sends of each payment by card that succeeds at once. */
+const EVENTS = [['payment_intent.created', 'pi'], ['charge.succeeded', 'ch'], ['payment_intent.succeeded', 'pi'], ['charge.updated', 'ch']];
+
+const paymentsOf = async (ask) => {
+  const all = [];
+  for (let cursor; ;) {
+    const { data, nextCursor } = await ask(`/api/v1/payments?limit=100${cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`}`);
+    all.push(...data.map(({ id }) => id));
+    if (nextCursor == null) return all;
+    cursor = nextCursor;
+  }
+};
+
 const webhooks = async (edition, ask, count) => {
   const { webhookPath } = await ask('/api/v1/payments/providers/sandbox', { webhookSecrets: [SECRET] }, 'PUT');
+  const payments = await paymentsOf(ask);
   const times = [];
   const began = performance.now();
   await each(count, WEBHOOK_CONNECTIONS, async (nth) => {
-    const body = JSON.stringify({ id: `evt_bench_${nth}`, object: 'event', type: 'payout.paid', api_version: null, data: { object: { id: `po_${nth}`, object: 'payout', amount: 1_000, currency: 'eur' } } });
+    const [type, prefix] = EVENTS[nth % EVENTS.length];
+    const payment = payments[Math.floor(nth / EVENTS.length) % payments.length];
+    const body = JSON.stringify({ id: `evt_bench_${nth}`, object: 'event', type, api_version: null, data: { object: { id: `${prefix}_${nth}`, amount: 1_000, currency: 'eur', metadata: { attempt: `pay:${payment}:att:1` } } } });
     const seconds = Math.floor(Date.now() / 1_000);
     const signature = createHmac('sha256', SECRET).update(`${seconds}.${body}`).digest('hex');
     const sent = performance.now();
@@ -70,10 +86,10 @@ export async function benchPayments(options) {
   const edition = await startEmbedded();
   const ask = askerOf(edition);
   try {
-    const { rate, p95 } = await webhooks(edition, ask, Number(values.webhooks));
-    process.stdout.write(`webhooks kept: ${Math.round(rate)}/s (has to be at least ${FLOORS.webhooksPerSecond}), p95 ${p95.toFixed(1)} ms (at most ${FLOORS.webhookP95Ms})\n`);
     const collected = await collections(edition, ask, Number(values.payments));
     process.stdout.write(`collections, invoice paid and mail queued in the same process: ${Math.round(collected)}/s (has to be at least ${FLOORS.collectionsPerSecond})\n`);
+    const { rate, p95 } = await webhooks(edition, ask, Number(values.webhooks));
+    process.stdout.write(`webhooks kept, four of each payment: ${Math.round(rate)}/s (has to be at least ${FLOORS.webhooksPerSecond}), p95 ${p95.toFixed(1)} ms (at most ${FLOORS.webhookP95Ms})\n`);
     if (collected < FLOORS.collectionsPerSecond || rate < FLOORS.webhooksPerSecond || p95 > FLOORS.webhookP95Ms) process.exitCode = 1;
   } finally {
     await edition.stop();

@@ -13,7 +13,7 @@ import { HANDLE_WEBHOOK, type WebhookPayload, type WebhookStatus } from './inbox
 
 interface Kept { readonly id: string; readonly provider: string; readonly body: string; readonly account: string | null }
 interface Come { readonly status: WebhookStatus; readonly reason?: string; readonly jobs?: readonly NewJob[] }
-interface Owner { readonly key: string; readonly clock: string | null; readonly row: { readonly refunds: readonly { readonly id: string; readonly status: string }[] } }
+interface Owner { readonly key: string; readonly clock: string | null; readonly row: { readonly attempts: readonly { readonly number: number; readonly status: string }[]; readonly refunds: readonly { readonly id: string; readonly status: string }[] } }
 /** Looks at whatever an event is about are due at once. */
 const AT_ONCE = '1970-01-01T00:00:00Z';
 const ALARMING: readonly WebhookStatus[] = ['unknown_type', 'unknown_version', 'refused', 'failed'];
@@ -70,7 +70,8 @@ const comeOf = async (tx: Tx, tenant: string, { provider, body, account }: Kept,
   const clockId = owner.clock ?? undefined;
   const job = (kind: string, payload: object, part = ''): NewJob => ({ id: derivedId('job', kind, jobId, part), kind, tenant, clockId, dueAt: AT_ONCE, payload });
   switch (meaning.look) {
-    case 'attempt': return { status: 'handled', jobs: [job(FOLLOW_ATTEMPT, { paymentId: owner.key, attempt: meaning.attempt, look: null } satisfies FollowPayload)] };
+    // Money that came is looked at no more; anything else may have changed.
+    case 'attempt': return owner.row.attempts.some(({ number, status }) => number === meaning.attempt && status === 'succeeded') ? { status: 'handled' } : { status: 'handled', jobs: [job(FOLLOW_ATTEMPT, { paymentId: owner.key, attempt: meaning.attempt, look: null } satisfies FollowPayload)] };
     case 'refunds': return { status: 'handled', jobs: owner.row.refunds.filter(({ status }) => status !== 'failed').map(({ id }) => job(RUN_REFUND, { paymentId: owner.key, refundId: id, look: null } satisfies RefundPayload, id)) };
     case 'dispute': return { status: 'handled', jobs: [job(LOOK_AT_DISPUTE, { paymentId: owner.key, provider, reference: meaning.disputeReference } satisfies DisputePayload)] };
   }

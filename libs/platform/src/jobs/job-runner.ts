@@ -5,7 +5,7 @@ import type { Job, JobHandler, JobResult } from './job';
 import type { JobMeter } from './job-meter';
 import type { JobTable } from './job-table';
 
-const JOBS_AT_ONCE = 8;
+const JOBS_AT_ONCE = 16;
 /** Jobs that share a transaction, and how many such transactions are at work at once. */
 const TOGETHER_MAX = 64;
 const TOGETHER_AT_ONCE = 2;
