@@ -104,6 +104,49 @@ describe('a transaction', () => {
 
   test.each(['40001', '53100', '53300', '57P01'])('that failed with %s says nothing about what it was about', (code) => expect(isTransient(Object.assign(new Error('x'), { code }))).toBe(true));
 
+  describe('whose statements come again and again, on one connection', () => {
+    const OFTEN = 8;
+    let narrow: Database;
+    beforeEach(() => { narrow = new Database({ url: bed.url, schema: 'billing', connectionsMax: 1 }); });
+    afterEach(() => narrow.close());
+    const often = async <T>(work: () => Promise<T>): Promise<T[]> => {
+      const seen: T[] = [];
+      for (let nth = 0; nth < OFTEN; nth++) seen.push(await work());
+      return seen;
+    };
+
+    test('has them prepared once for each role, and each tenant sees its own rows alone', async () => {
+      for (const [tenant, parcelId] of [['org_1:test', 'a'], ['org_2:test', 'b'], ['org_2:test', 'c']] as const) await log.executeOne(parcel, scan(parcelId), { tenant, at: NOW, actor: 'test' });
+      const streams = (options: { role: 'worker' | 'api'; tenant?: string }): Promise<string> => narrow.transaction(options, async (tx) =>
+        (await tx.query<{ stream: string }>('SELECT stream FROM events WHERE version = $1 ORDER BY stream', [1])).rows.map(({ stream }) => stream.slice(-1)).join(''));
+      expect(await often(async () => [await streams({ role: 'worker' }), await streams({ role: 'api', tenant: 'org_1:test' }), await streams({ role: 'api', tenant: 'org_2:test' }), await streams({ role: 'api', tenant: 'org_3:test' })]))
+        .toEqual(Array(OFTEN).fill(['abc', 'a', 'bc', '']));
+      const prepared = await narrow.withOwner(async (client) => (await client.query<{ name: string; text: string }>(`SELECT name, statement AS text FROM pg_prepared_statements WHERE statement LIKE 'SELECT stream%' ORDER BY name`)).rows);
+      expect(prepared.map(({ name }) => name.replace(/\d+$/, ''))).toEqual(['api_', 'worker_']);
+    });
+
+    test('that meets a table which has got another column fails once, as something that is tried again, and then sees it', async () => {
+      const columns = (): Promise<string[]> => narrow.transaction({ role: 'worker' }, async (tx) => (await tx.query('SELECT * FROM effects WHERE version >= $1', [0])).fields.map(({ name }) => name));
+      await often(columns);
+      await log.database.withOwner((client) => client.query('ALTER TABLE billing.effects ADD COLUMN note text'));
+      const failed = await columns().catch((error: unknown) => error);
+      expect(isTransient(failed)).toBe(true);
+      expect(await columns()).toEqual(['consumer', 'stream', 'version', 'nth', 'note']);
+    });
+
+    test('finds its rows by an index when a table has grown since they were prepared', async () => {
+      const found = (stream: string): Promise<number> => narrow.transaction({ role: 'worker' }, async (tx) => (await tx.query('SELECT FROM effects WHERE stream = $1', [stream])).rowCount!);
+      await log.database.withOwner(async (client) => { await client.query(`CREATE INDEX ON billing.effects (stream); INSERT INTO billing.effects (consumer, stream, version) VALUES ('c', 's', 0)`); await client.query('ANALYZE billing.effects'); });
+      await often(() => found('s'));
+      await log.database.withOwner((client) => client.query(`INSERT INTO billing.effects (consumer, stream, version) SELECT 'c', n::text, 1 FROM generate_series(1, 10000) n`));
+      const read = await narrow.transaction({ role: 'worker' }, async (tx) => {
+        await tx.query('SELECT FROM effects WHERE stream = $1', ['77']);
+        return (await tx.query<{ read: bigint }>(`SELECT seq_tup_read AS read FROM pg_stat_xact_user_tables WHERE relid = 'effects'::regclass`)).rows[0]!.read;
+      });
+      expect(read).toBe(0n);
+    });
+  });
+
   test('undoes what it changed in memory when it is rolled back, and only then', async () => {
     const undone: string[] = [];
     await log.database.transaction({ role: 'worker' }, async (tx) => { tx.afterRollback(() => undone.push('first')); });

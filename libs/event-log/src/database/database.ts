@@ -82,6 +82,7 @@ export class Database {
   private readonly searchPath: string;
   /** How transactions of a kind begin. */
   private readonly openings = new Map<string, string>();
+  private readonly names = new StatementNames();
   private closing: Promise<void> | undefined;
   private readonly inside = new AsyncLocalStorage<string>();
 
@@ -125,7 +126,7 @@ export class Database {
       this.options.beforeStatement?.('BEGIN');
       await client.query(this.opening(client, options));
       const tx: Tx = {
-        query: (text, values) => turns.take(text, () => client.query(text, values as unknown[])),
+        query: (text, values) => turns.take(text, () => client.query({ text, values: values as unknown[], name: values === undefined ? undefined : this.names.of(options.role, text) })),
         copyIn: (text, bytes) => turns.take(text, () => copyIn(client, text, bytes)),
         afterCommit: (wake) => { wakes.push(wake); },
         afterRollback: (undo) => { undoes.push(undo); },
@@ -143,6 +144,8 @@ export class Database {
       ended = true;
       await turns.over();
       await client.query('ROLLBACK').catch((cause: Error) => { broken = cause; });
+      // Its statements were prepared for tables that have other columns now.
+      if (isOfAnOldPlan(error)) broken = error;
       for (const undo of undoes) undo();
       throw error;
     } finally {
@@ -208,9 +211,40 @@ const openingSql = (role: string, searchPath: string, isolation: string, readOnl
     role, search_path: searchPath, lock_timeout: String(LOCK_TIMEOUT_MS), statement_timeout: String(STATEMENT_TIMEOUT_MS), idle_in_transaction_session_timeout: String(IDLE_IN_TRANSACTION_TIMEOUT_MS), timezone: 'UTC',
     // Nothing here runs for so long that compiling it would pay, and a poor estimate would have it compiled.
     jit: 'off',
+    // A plan is kept for as long as its connection: one that was made while a table was small must not read all of it when it has grown.
+    enable_seqscan: 'off',
   };
   return `BEGIN ISOLATION LEVEL ${isolation.toUpperCase()} ${readOnly ? 'READ ONLY' : 'READ WRITE'}; SELECT ${Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', true), `).join('')}`;
 };
+
+/** Uses of a statement before it is worth a name, and how many have one. */
+const UNNAMED_USES = 3;
+const NAMES_MAX = 1_000;
+
+/**
+ * Names for statements that come again and again: the database reads and plans one with a name once per connection, which costs more than most of them. A name is of one role, because what row security adds
+ * is planned for a role; the owner changes tables, and names nothing.
+ */
+class StatementNames {
+  private readonly uses = new Map<string, number>();
+  private readonly known = new Map<string, string>();
+
+  of(role: DatabaseRole, text: string): string | undefined {
+    if (role === 'owner') return undefined;
+    const known = this.known.get(text);
+    if (known !== undefined) return `${role}_${known}`;
+    if (this.known.size >= NAMES_MAX) return undefined;
+    const uses = (this.uses.get(text) ?? 0) + 1;
+    if (uses <= UNNAMED_USES) {
+      if (this.uses.size >= NAMES_MAX) this.uses.clear();
+      this.uses.set(text, uses);
+      return undefined;
+    }
+    this.uses.delete(text);
+    this.known.set(text, String(this.known.size));
+    return `${role}_${this.known.get(text)!}`;
+  }
+}
 
 const ABORTED = '25P02';
 
@@ -251,8 +285,11 @@ const isConnectionLost = (error: unknown): boolean => {
     || /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(message ?? '');
 };
 
+/** A table has other columns than when a statement on it was prepared, as during an upgrade: on a new connection it is prepared anew. */
+const isOfAnOldPlan = (error: unknown): error is Error => (error as { code?: string }).code === '0A000' && /cached plan/.test((error as { message?: string }).message ?? '');
+
 /** True for failures of the moment (serialization, deadlock, lock timeout, lost connection, a full disk, no room for one more connection), false for bugs and bad data. */
 export const isTransient = (error: unknown): boolean => {
   const { code } = error as { code?: string };
-  return (code !== undefined && TRANSIENT_STATES.has(code)) || isConnectionLost(error) || error instanceof CommitUnknown;
+  return (code !== undefined && TRANSIENT_STATES.has(code)) || isConnectionLost(error) || isOfAnOldPlan(error) || error instanceof CommitUnknown;
 };

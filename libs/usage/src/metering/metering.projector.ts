@@ -148,7 +148,7 @@ const slices = (records: readonly FeedRecord[]): FeedRecord[][] => {
  * Everything here is found by its key, a few rows among very many. Without statistics, as in a table that has just begun to fill, the planner would rather read all of it. The commit is
  * waited for like any other: numbers of series and days of keys are remembered in this process after it, and must not outlive the rows that they are of when PostgreSQL dies alone.
  */
-const BY_INDEX_SQL = 'SET LOCAL enable_seqscan TO off; SET LOCAL enable_hashjoin TO off; SET LOCAL enable_mergejoin TO off';
+const BY_INDEX_SQL = 'SET LOCAL enable_hashjoin TO off; SET LOCAL enable_mergejoin TO off';
 
 const project = async (tx: Tx, records: readonly FeedRecord[], memory: Memory, meter: UsageMeter | undefined): Promise<void> => {
   await tx.query(BY_INDEX_SQL);
