@@ -1,7 +1,8 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { derivedId } from '@valueverse/kernel';
-import { AppendConflict, contextAfter, inSpan, isTransient, Loop, runInContext, traceOfJob, workContext, type FailSpan, type Instruction, type Log, type Reaction, type Reports } from '@valueverse/event-log';
+import { AppendConflict, contextAfter, inSpan, isTransient, Loop, runInContext, traceOfJob, workContext, type FailSpan, type Instruction, type Log, type Reaction, type Reports, type Tx } from '@valueverse/event-log';
 import type { Job, JobHandler, JobResult } from './job';
+import { type JobEnd, JobEnds } from './job-ends';
 import type { JobMeter } from './job-meter';
 import type { JobTable } from './job-table';
 
@@ -36,6 +37,7 @@ export class JobRunner {
   private readonly running = new Set<Promise<void>>();
   private readonly shared = new Set<Promise<void>>();
   private readonly sharing: readonly string[];
+  private readonly ends = new JobEnds((ends) => this.endTogether(ends));
   private renewing: NodeJS.Timeout | undefined;
   private readonly loop = new Loop(() => this.turn(), (error) => {
     if (!isTransient(error)) this.reports.error('jobs could not be taken; it is tried again', error);
@@ -92,17 +94,26 @@ export class JobRunner {
     const done = await this.log.database.transaction({ role: 'worker' }, async (tx) => {
       const reactions = await this.handlers.get(jobs[0]!.kind)!.together!(tx, jobs);
       const taken = jobs.filter(({ id }) => reactions.has(id));
-      if (taken.length === 0) return taken;
-      if (await this.table.finishAll(tx, taken, this.owner) !== taken.length) throw new JobLost();
-      const follows = taken.flatMap((job) => (reactions.get(job.id)!.jobs ?? []).map((next) => ({ ...originOf(job), traceparent: traceOfJob(job.traceparent, job.now, next.dueAt), ...next })));
-      if (follows.length > 0) await this.table.schedule(tx, follows);
-      const instructions = taken.flatMap((job) => instructionsOf(job, reactions.get(job.id)!.commands ?? [], job.traceparent));
-      if (instructions.length > 0) await this.log.execute(tx, instructions);
+      if (taken.length > 0) await this.endIn(tx, taken.map((job) => ({ job, reaction: reactions.get(job.id)!, traceparent: job.traceparent })));
       return taken;
     });
     const seconds = (performance.now() - began) / 1_000 / Math.max(done.length, 1);
     for (const { kind } of done) this.meter(kind, 'done', seconds);
     return jobs.filter((job) => !done.includes(job));
+  }
+
+  /** Removes jobs and writes what they came to. */
+  private async endIn(tx: Tx, ends: readonly JobEnd[]): Promise<void> {
+    if (await this.table.finishAll(tx, ends.map(({ job }) => job), this.owner) !== ends.length) throw new JobLost();
+    const follows = ends.flatMap(({ job, reaction, traceparent }) => (reaction.jobs ?? []).map((next) => ({ ...originOf(job), traceparent: traceOfJob(traceparent, job.now, next.dueAt), ...next })));
+    if (follows.length > 0) await this.table.schedule(tx, follows);
+    const instructions = ends.flatMap(({ job, reaction, traceparent }) => instructionsOf(job, reaction.commands ?? [], traceparent));
+    if (instructions.length > 0) await this.log.execute(tx, instructions);
+  }
+
+  /** The ends of jobs that ran each on its own: a trace of one of them says nothing of the others. */
+  private endTogether(ends: readonly JobEnd[]): Promise<void> {
+    return runInContext(contextAfter(undefined), () => inSpan('jobs end', { attributes: { 'valueverse.jobs': ends.length } }, () => this.log.database.transaction({ role: 'worker' }, (tx) => this.endIn(tx, ends))));
   }
 
   /** A job that takes long stays ours; one whose renewal fails may run twice, and its effects inside happen once all the same. */
@@ -149,17 +160,14 @@ export class JobRunner {
   }
 
   private async finish(job: Job, result: Extract<JobResult, { outcome: 'done' }>): Promise<void> {
+    const traceparent = workContext()?.traceparent;
+    if (result.write === undefined && await this.ends.written({ job, reaction: result.reaction ?? {}, traceparent })) return;
     for (let attempt = 1; ; attempt++) {
       try {
         await this.log.database.transaction({ role: 'worker' }, async (tx) => {
           const written = await result.write?.(tx);
-          const commands = [...(result.reaction?.commands ?? []), ...(written?.commands ?? [])];
-          const jobs = [...(result.reaction?.jobs ?? []), ...(written?.jobs ?? [])];
-          if (!(await this.table.finish(tx, job, this.owner))) throw new JobLost();
-          const traceparent = workContext()?.traceparent;
-          if (jobs.length > 0) await this.table.schedule(tx, jobs.map((next) => ({ ...originOf(job), traceparent: traceOfJob(traceparent, job.now, next.dueAt), ...next })));
-          const instructions = instructionsOf(job, commands, traceparent);
-          if (instructions.length > 0) await this.log.execute(tx, instructions);
+          const reaction = { commands: [...(result.reaction?.commands ?? []), ...(written?.commands ?? [])], jobs: [...(result.reaction?.jobs ?? []), ...(written?.jobs ?? [])] };
+          await this.endIn(tx, [{ job, reaction, traceparent }]);
         });
         return;
       } catch (error) {

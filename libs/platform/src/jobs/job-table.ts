@@ -92,19 +92,13 @@ export class JobTable implements JobSink {
       [owner, LEASE_MS]);
   }
 
-  /** Ends a job in the transaction of its effect. Answers false when this runner no longer holds it: then nothing may be committed. */
-  async finish(tx: Tx, job: Job, owner: string): Promise<boolean> {
-    const { rowCount } = await tx.query('DELETE FROM jobs WHERE tenant = $1 AND id = $2 AND locked_by = $3 AND attempt = $4', [job.tenant, job.id, owner, job.attempt]);
-    if (rowCount === 1) await tx.query('INSERT INTO jobs_done VALUES ($1, $2) ON CONFLICT DO NOTHING', [job.tenant, job.id]);
-    return rowCount === 1;
-  }
-
-  /** Ends several jobs of one tenant. Answers how many of them this runner still held: where that is not all of them nothing may be committed. */
+  /** Ends jobs in the transaction of their effects. Answers how many of them this runner still held: where that is not all of them nothing may be committed. */
   async finishAll(tx: Tx, jobs: readonly Job[], owner: string): Promise<number> {
-    const tenant = jobs[0]!.tenant;
-    const { rows } = await tx.query<{ id: string }>('DELETE FROM jobs j USING unnest($2::text[], $3::int[]) d(id, attempt) WHERE j.tenant = $1 AND j.id = d.id AND j.attempt = d.attempt AND j.locked_by = $4 RETURNING j.id',
-      [tenant, jobs.map(({ id }) => id), jobs.map(({ attempt }) => attempt), owner]);
-    await tx.query('INSERT INTO jobs_done SELECT $1, id FROM unnest($2::text[]) id ON CONFLICT DO NOTHING', [tenant, rows.map(({ id }) => id)]);
+    const { rows } = await tx.query<{ tenant: string; id: string }>(
+      `DELETE FROM jobs j USING (SELECT * FROM unnest($1::text[], $2::text[], $3::int[]) d(tenant, id, attempt) ORDER BY tenant, id) d
+       WHERE j.tenant = d.tenant AND j.id = d.id AND j.attempt = d.attempt AND j.locked_by = $4 RETURNING j.tenant, j.id`,
+      [jobs.map(({ tenant }) => tenant), jobs.map(({ id }) => id), jobs.map(({ attempt }) => attempt), owner]);
+    if (rows.length > 0) await tx.query('INSERT INTO jobs_done SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING', [rows.map(({ tenant }) => tenant), rows.map(({ id }) => id)]);
     return rows.length;
   }
 

@@ -1,6 +1,7 @@
 import { eventually } from '@valueverse/testing';
+import { follow } from '@valueverse/event-log';
 import type { Service } from '../service/service';
-import { KIND, remind, reminded, ServiceBed, TENANT, worker } from '../service/service-bed.spec-kit';
+import { KIND, remind, reminded, reminding, ServiceBed, TENANT, worker } from '../service/service-bed.spec-kit';
 import type { Job } from './job';
 import { JobTable } from './job-table';
 
@@ -130,7 +131,7 @@ describe('runners', () => {
     await timePasses(other);
     await remindersOf(other, 2);
     expect(attempts).toEqual([1, 2]);
-    expect(await tx((inside) => killed.jobs.finish(inside, job!, 'killed'))).toBe(false);
+    expect(await tx((inside) => killed.jobs.finishAll(inside, [job!], 'killed'))).toBe(0);
     await tx((inside) => killed.jobs.putBack(inside, job!, 'killed', { afterMs: 0, reason: 'late', failed: true }));
     expect(await waiting(other)).toEqual([]);
   }, TIMEOUT_MS);
@@ -169,6 +170,30 @@ describe('runners', () => {
     putBack.mockRestore();
     expect(bed.logged.filter((line) => line.includes('failed at attempt'))).toHaveLength(3);
     expect(await worker(service, `SELECT id FROM jobs_done WHERE id LIKE 'run%'`)).toEqual([{ id: 'run 0' }]);
+  }, TIMEOUT_MS);
+
+  test('ends that come at once share a transaction; one that cannot be written is found out, and the others end', async () => {
+    const ids = Array.from({ length: 12 }, (_, nth) => `p${nth}`);
+    let begun = 0;
+    let release: () => void = () => undefined;
+    const all = new Promise<void>((resolve) => { release = resolve; });
+    const service = bed.jobs(async (job) => {
+      if (++begun === ids.length) release();
+      await all;
+      // No text: no fact can be made of it.
+      return job.payload.parcelId === 'p7' ? { outcome: 'done', reaction: { commands: [follow(reminding, { type: 'Remind', parcelId: 'p7', at: 7 as unknown as string })] } } : reminded(job);
+    });
+    const finishAll = jest.spyOn(JobTable.prototype, 'finishAll');
+    await schedule(service, ...ids.map((id) => remind(id, bed.clock.at)));
+    expect((await remindersOf(service, ids.length - 1)).map(([id]) => id).sort()).toEqual(ids.filter((id) => id !== 'p7').sort());
+    await eventually('the one that cannot be written to be put back', async (saw) => {
+      const jobs = await waiting(service);
+      saw(jobs);
+      return jobs.length === 1 && jobs[0]!.waits_for !== null ? jobs[0] : undefined;
+    });
+    expect(Math.max(...finishAll.mock.calls.map(([, jobs]) => jobs.length))).toBeGreaterThan(1);
+    finishAll.mockRestore();
+    expect((await waiting(service)).map(({ id }) => id)).toEqual(['job_p7']);
   }, TIMEOUT_MS);
 
   test('a job that waits is not a failure, and says for what', async () => {
