@@ -150,8 +150,8 @@ export class Attempts {
     return done({ type: 'RecordDecline', paymentId, attempt, declineCode, declineClass, ...(next === undefined ? {} : { next }), at });
   }
 
-  private customer({ tenant, now }: Job, { provider, payment }: OpenAttempt, signal: AbortSignal): ReturnType<typeof customerOf> {
-    return customerOf(this.service, provider, { tenant, accountId: payment.accountId, now }, signal);
+  private async customer({ tenant, now }: Job, { provider, payment, customer }: OpenAttempt, signal: AbortSignal): ReturnType<typeof customerOf> {
+    return customer !== undefined ? { status: 'made', reference: customer } : customerOf(this.service, provider, { tenant, accountId: payment.accountId, now }, signal);
   }
   private async charge(open: OpenAttempt, customer: string, signal: AbortSignal): Promise<Settled> {
     return this.settled(open, await open.provider.charge({ ...open.order, customer }, signal), signal);

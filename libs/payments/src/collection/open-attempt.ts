@@ -1,17 +1,17 @@
 import { addDuration, Money } from '@valueverse/kernel';
-import { type Job, rowOf, type Service } from '@valueverse/platform';
+import type { Job, Service } from '@valueverse/platform';
 import type { Tx } from '@valueverse/event-log';
-import { type AccountMethod, methodsOfAccount, methodView, type MethodRow } from '../methods/methods';
+import { type AccountMethod, methodsOfAccount, type MethodRow } from '../methods/methods';
 import type { ChargeOrder, PaymentProvider, Providers } from '../providers/provider';
 import { linkToken, PAY_PATH } from '../links/link-token';
-import { type PaymentSettings, settingsOf } from '../settings/settings';
+import { type PaymentSettings, settingsFrom, settingsOf } from '../settings/settings';
 import { type DeclinedTry, nextTry } from './domain/retries';
 import { failover, routed } from './domain/routing';
 import type { NextTry } from './domain/payment-command';
-import { type AttemptRow, type PaymentRow, paymentView } from './payments';
+import type { AttemptRow, PaymentRow } from './payments';
 
-/** An attempt with all that its provider has to be told. */
-export interface OpenAttempt { readonly provider: PaymentProvider; readonly payment: PaymentRow; readonly attempt: AttemptRow; readonly order: Omit<ChargeOrder, 'customer'> }
+/** An attempt with all that its provider has to be told. `customer` is what the provider calls the account, where it has been told of it. */
+export interface OpenAttempt { readonly provider: PaymentProvider; readonly payment: PaymentRow; readonly attempt: AttemptRow; readonly customer: string | undefined; readonly order: Omit<ChargeOrder, 'customer'> }
 
 /** What jobs about attempts need beside the service: those who are asked, and the key that links to pages are signed with. */
 export interface Means { readonly providers: Providers; readonly linkKey: Buffer }
@@ -20,19 +20,25 @@ const LINK_LIVES = 'PT720H';
 
 type OfAttempt = Job<{ readonly paymentId: string; readonly attempt: number }>;
 
+interface Stored { readonly payment: PaymentRow; readonly method: MethodRow; readonly attempt: AttemptRow; readonly customer: string | null; readonly settings: string | null }
+/** All that is stored of an attempt, in one look: there is a look for each payment. */
+const STORED_SQL = `SELECT p.row AS payment, a.attempt, m.row AS method, c.reference AS customer, s.settings FROM payments p
+  CROSS JOIN LATERAL (SELECT a.value AS attempt FROM json_array_elements(p.row->'attempts') a WHERE (a.value->>'number')::int = $3) a
+  JOIN payment_methods m ON m.tenant = p.tenant AND m.key = a.attempt->>'methodId'
+  LEFT JOIN provider_customers c ON c.tenant = p.tenant AND c.provider = a.attempt->>'provider' AND c.account_id = p.account_id
+  LEFT JOIN payment_settings s ON s.tenant = p.tenant WHERE p.tenant = $1 AND p.key = $2`;
+
 /** An attempt, also one that is over. Throws for one that was never started. */
 export const attemptOf = async (service: Service, { providers, linkKey }: Means, { tenant, payload, now }: OfAttempt): Promise<OpenAttempt> => {
-  const { payment, method, attempt, publicUrl } = await service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
-    const found = await rowOf<PaymentRow>(tx, paymentView, payload.paymentId);
-    const one = found?.attempts.find(({ number }) => number === payload.attempt);
-    return { payment: found, attempt: one, method: one === undefined ? undefined : await rowOf<MethodRow>(tx, methodView, one.methodId), publicUrl: (await settingsOf(tx, tenant)).publicUrl };
-  });
-  if (payment === undefined || attempt === undefined || method === undefined) throw new Error(`the attempt ${payload.attempt} of the payment ${payload.paymentId}, or its method, is not there`);
+  const stored = await service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => (await tx.query<Stored & Record<string, unknown>>(STORED_SQL, [tenant, payload.paymentId, payload.attempt])).rows[0]);
+  if (stored === undefined) throw new Error(`the attempt ${payload.attempt} of the payment ${payload.paymentId}, or its method, is not there`);
+  const { payment, attempt, method, customer } = stored;
+  const { publicUrl } = settingsFrom(stored.settings ?? undefined);
   const provider = providers.find(attempt.provider);
   if (provider === undefined) throw new Error(`the provider ${attempt.provider} is not set up here`);
   const { currency, invoiceId } = payment;
   const link = linkToken({ tenant, invoiceId, expiresAt: addDuration(attempt.startedAt, LINK_LIVES) }, linkKey);
-  return { provider, payment, attempt, order: { tenant, now, key: attempt.providerKey, paymentId: payment.id, amountMinor: Money.parse(payment.amount, currency).minor, currency, token: method.token, description: invoiceId, returnUrl: `${publicUrl}${PAY_PATH}/${link}` } };
+  return { provider, payment, attempt, customer: customer ?? undefined, order: { tenant, now, key: attempt.providerKey, paymentId: payment.id, amountMinor: Money.parse(payment.amount, currency).minor, currency, token: method.token, description: invoiceId, returnUrl: `${publicUrl}${PAY_PATH}/${link}` } };
 };
 /** `undefined` when the attempt is over. */
 export const openAttemptOf = async (service: Service, means: Means, job: OfAttempt): Promise<OpenAttempt | undefined> => {

@@ -28,8 +28,10 @@ ALTER TABLE ${ident(schema)}.known_accounts ADD COLUMN timezone text NOT NULL DE
 
 export const settingsOf = async (tx: Tx, tenant: string): Promise<PaymentSettings> => {
   const { rows } = await tx.query<{ settings: string }>('SELECT settings FROM payment_settings WHERE tenant = $1', [tenant]);
-  return rows[0] === undefined ? DEFAULTS : { ...DEFAULTS, ...JSON.parse(rows[0].settings) as Partial<PaymentSettings> };
+  return settingsFrom(rows[0]?.settings);
 };
+/** Settings as they are stored; the defaults where nothing was. */
+export const settingsFrom = (stored: string | undefined): PaymentSettings => (stored === undefined ? DEFAULTS : { ...DEFAULTS, ...JSON.parse(stored) as Partial<PaymentSettings> });
 export const keepSettings = async (tx: Tx, tenant: string, settings: PaymentSettings): Promise<void> => {
   await tx.query('INSERT INTO payment_settings (tenant, settings) VALUES ($1, $2) ON CONFLICT (tenant) DO UPDATE SET settings = excluded.settings', [tenant, JSON.stringify(settings)]);
 };

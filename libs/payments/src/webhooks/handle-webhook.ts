@@ -13,7 +13,8 @@ import { HANDLE_WEBHOOK, type WebhookPayload, type WebhookStatus } from './inbox
 
 interface Kept { readonly id: string; readonly provider: string; readonly body: string; readonly account: string | null }
 interface Come { readonly status: WebhookStatus; readonly reason?: string; readonly jobs?: readonly NewJob[] }
-interface Owner { readonly key: string; readonly clock: string | null; readonly row: { readonly attempts: readonly { readonly number: number; readonly status: string }[]; readonly refunds: readonly { readonly id: string; readonly status: string }[] } }
+interface Owner extends Record<string, unknown> { readonly key: string; readonly reference: string; readonly clock: string | null; readonly row: { readonly attempts: readonly { readonly number: number; readonly status: string }[]; readonly refunds: readonly { readonly id: string; readonly status: string }[] } }
+interface Owners { readonly byKey: ReadonlyMap<string, Owner>; readonly byReference: ReadonlyMap<string, Owner> }
 /** Looks at whatever an event is about are due at once. */
 const AT_ONCE = '1970-01-01T00:00:00Z';
 const ALARMING: readonly WebhookStatus[] = ['unknown_type', 'unknown_version', 'refused', 'failed'];
@@ -25,12 +26,13 @@ export const handleWebhook = (service: Service): JobHandler => {
     const { tenant } = jobs[0]!;
     const { rows } = await tx.query<Kept>(
       `SELECT w.id, w.provider, w.body, s.account FROM webhook_inbox w LEFT JOIN provider_settings s ON s.tenant = w.tenant AND s.endpoint_id = w.endpoint_id WHERE w.tenant = $1 AND w.id = ANY($2)`, [tenant, jobs.map(({ payload }) => payload.webhookId)]);
-    const kept = new Map(rows.map((row) => [row.id, row]));
+    const kept = new Map(rows.map((row) => [row.id, { ...row, meaning: readEvent(row.body, row.account) }]));
+    const owners = await ownersOf(tx, tenant, [...kept.values()].flatMap(({ meaning }) => ('look' in meaning ? [meaning] : [])));
     const come: (Come & Pick<Kept, 'id' | 'provider'>)[] = [];
     const reactions = new Map<string, Reaction>();
     for (const { id: jobId, payload: { webhookId } } of jobs) {
       const one = kept.get(webhookId);
-      const what = one === undefined ? undefined : await comeOf(tx, tenant, one, jobId);
+      const what = one === undefined ? undefined : await comeOf(tx, { tenant, provider: one.provider, meaning: one.meaning, jobId, owners });
       if (what !== undefined) come.push({ ...what, id: webhookId, provider: one!.provider });
       reactions.set(jobId, { jobs: what?.jobs ?? [] });
     }
@@ -57,15 +59,15 @@ const readEvent = (body: string, account: string | null): Meaning | Come => {
   return meaning;
 };
 
-const comeOf = async (tx: Tx, tenant: string, { provider, body, account }: Kept, jobId: string): Promise<Come> => {
-  const meaning = readEvent(body, account);
+interface OneOfMany { readonly tenant: string; readonly provider: string; readonly meaning: Meaning | Come; readonly jobId: string; readonly owners: Owners }
+const comeOf = async (tx: Tx, { tenant, provider, meaning, jobId, owners }: OneOfMany): Promise<Come> => {
   if ('status' in meaning) return meaning;
   if (meaning.look === 'nothing') return { status: 'noted', reason: meaning.reason };
   if (meaning.look === 'failed') return { status: 'failed', reason: meaning.reason };
   if (meaning.look === 'method') return methodsCome(tx, tenant, provider, meaning.token, jobId);
   if (meaning.look === 'payout') return { status: 'handled', jobs: [{ id: derivedId('job', LOOK_AT_PAYOUT, jobId), kind: LOOK_AT_PAYOUT, tenant, dueAt: AT_ONCE, payload: { provider, reference: meaning.reference } satisfies PayoutPayload }] };
   if (meaning.look === 'setup') return setupCome(tx, tenant, provider, meaning, jobId);
-  const owner = await ownerOf(tx, tenant, meaning);
+  const owner = meaning.look === 'attempt' ? owners.byKey.get(meaning.paymentId) : owners.byReference.get(meaning.chargeReference);
   if (owner === undefined) return { status: 'failed', reason: 'there is no such payment here' };
   const clockId = owner.clock ?? undefined;
   const job = (kind: string, payload: object, part = ''): NewJob => ({ id: derivedId('job', kind, jobId, part), kind, tenant, clockId, dueAt: AT_ONCE, payload });
@@ -93,6 +95,14 @@ const methodsCome = async (tx: Tx, tenant: string, provider: string, token: stri
   })) };
 };
 
-const ownerOf = async (tx: Tx, tenant: string, meaning: Extract<Meaning, { look: 'attempt' | 'refunds' | 'dispute' }>): Promise<Owner | undefined> => (meaning.look === 'attempt'
-  ? await tx.query<Owner>('SELECT p.key, p.row, a.clock FROM payments p LEFT JOIN known_accounts a ON a.tenant = p.tenant AND a.account_id = p.account_id WHERE p.tenant = $1 AND p.key = $2', [tenant, meaning.paymentId])
-  : await tx.query<Owner>('SELECT p.key, p.row, a.clock FROM payments p LEFT JOIN known_accounts a ON a.tenant = p.tenant AND a.account_id = p.account_id WHERE p.tenant = $1 AND p.provider_reference = $2', [tenant, meaning.chargeReference])).rows[0];
+/** The payments that events are about, by their id and by what the provider calls their charge: asked for at once, whichever of both an event names. */
+const ownersOf = async (tx: Tx, tenant: string, meanings: readonly Meaning[]): Promise<Owners> => {
+  const keys = [...new Set(meanings.flatMap((meaning) => (meaning.look === 'attempt' ? [meaning.paymentId] : [])))];
+  const references = [...new Set(meanings.flatMap((meaning) => (meaning.look === 'refunds' || meaning.look === 'dispute' ? [meaning.chargeReference] : [])))];
+  const found = async (names: readonly string[], sql: string): Promise<Owner[]> => (names.length === 0 ? [] : (await tx.query<Owner>(sql, [tenant, names])).rows);
+  return {
+    byKey: new Map((await found(keys, `${OWNER_SQL} AND p.key = ANY($2)`)).map((owner) => [owner.key, owner])),
+    byReference: new Map((await found(references, `${OWNER_SQL} AND p.provider_reference = ANY($2)`)).map((owner) => [owner.reference, owner])),
+  };
+};
+const OWNER_SQL = 'SELECT p.key, p.row, p.provider_reference AS reference, a.clock FROM payments p LEFT JOIN known_accounts a ON a.tenant = p.tenant AND a.account_id = p.account_id WHERE p.tenant = $1';
