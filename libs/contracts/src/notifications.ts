@@ -2,15 +2,15 @@ import { defineEvent, type EventOf } from './event-definition';
 import { instant, object, oneOf, optional, personal, text, whole } from './schema';
 
 export const MessageQueued = defineEvent({
-  name: 'MessageQueued', topic: 'notifications.messages', fact: 'message.queued', personalKey: 'accountId', version: 2,
+  name: 'MessageQueued', topic: 'notifications.messages', fact: 'message.queued', personalKey: 'accountId', version: 3,
   data: object({
-    messageId: text(), accountId: text(), template: oneOf('invoice_finalized', 'credit_note_issued', 'payment_succeeded', 'payment_failed'), to: personal(text(320)), subject: personal(text(512)),
-    body: personal(text(20_000)), invoiceId: optional(text()), creditNoteId: optional(text()),
+    messageId: text(), accountId: text(), template: oneOf('invoice_finalized', 'credit_note_issued', 'payment_succeeded', 'payment_failed', 'payment_retrying', 'payment_action_required', 'payment_method_expiring'),
+    to: personal(text(320)), subject: personal(text(512)), body: personal(text(20_000)), invoiceId: optional(text()), creditNoteId: optional(text()),
     /** A tag of the language that it is written in; English where it is not given. */
     language: optional(text(16)), queuedAt: instant(),
   }),
-  // There were no credit notes to write about.
-  history: [{ version: 1, upcast: (data) => data }],
+  // There were no credit notes to write about, then nothing before the end of a payment.
+  history: [{ version: 1, upcast: (data) => data }, { version: 2, upcast: (data) => data }],
 });
 /** The mail server took it. */
 export const MessageSent = defineEvent({

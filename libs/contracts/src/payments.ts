@@ -54,10 +54,10 @@ export const PaymentActionRequired = defineEvent({
   name: 'PaymentActionRequired', topic: 'payments.payments', fact: 'payment.action_required',
   data: object({ ...ofPayment, invoiceId: text(), accountId: text(), providerReference: text(256), url: text(2048), requiredAt: instant() }),
 });
-/** The next attempt begins at `retryAt`, by this method. */
+/** The next attempt begins at `retryAt`, by this method. What it is about, and the bank's word, are said for whoever tells the customer. */
 export const PaymentRetryScheduled = defineEvent({
   name: 'PaymentRetryScheduled', topic: 'payments.payments', fact: 'payment.retry_scheduled',
-  data: object({ ...ofPayment, retryAt: instant(), methodId: text(), provider: text(64), declineClass, scheduledAt: instant() }),
+  data: object({ ...ofPayment, retryAt: instant(), methodId: text(), provider: text(64), declineClass, scheduledAt: instant(), invoiceId: optional(text()), accountId: optional(text()), amount: optional(decimal()), currency: optional(text(3)), declineCode: optional(text(128)) }),
 });
 export const PaymentSucceeded = defineEvent({
   name: 'PaymentSucceeded', topic: 'payments.payments', fact: 'payment.succeeded',

@@ -1,5 +1,5 @@
 import { authFor, CREDENTIALS, digestKeyOf, digestOf, newKeyText, SECRET_SCOPES } from '@valueverse/auth';
-import { BILLING_EVENTS, CLOCK_EVENTS, IDENTITY_EVENTS, PAYMENT_EVENTS, type InvoiceDocuments, type InvoiceFinalized, type IssuedDocument, type ServiceName } from '@valueverse/contracts';
+import { BILLING_EVENTS, CLOCK_EVENTS, IDENTITY_EVENTS, PAYMENT_EVENTS, type AccountOpened, type InvoiceDocuments, type InvoiceFinalized, type IssuedDocument, type ServiceName } from '@valueverse/contracts';
 import { type AnchorStore, type DeciderDefinition, type DomainEvent, PostgresFeed } from '@valueverse/event-log';
 import { type ContextShape, createHost, createLogger, HealthRegistry, type Host, LocalFanOut, Metrics, Service, systemClock, systemIds } from '@valueverse/platform';
 import { createTestDatabase, eventually, type TestDatabase } from '@valueverse/testing';
@@ -90,6 +90,13 @@ export class NotificationsBed {
   }
   async say(who: 'billing' | 'payments', tenant: string, stream: string, event: DomainEvent): Promise<void> {
     await this.speakers[who].log.executeOne(speaker, { type: 'Say', stream, event }, { tenant, at: AT, actor: 'spec' });
+  }
+  /** A customer who has said who it is, and more. */
+  async opened(tenant: string, more: Partial<AccountOpened> = {}): Promise<string> {
+    const accountId = await this.account(tenant);
+    const event: AccountOpened = { type: 'AccountOpened', accountId, name: 'Acme', email: 'billing@acme.example', currency: 'USD', timezone: 'UTC', metadata: {}, openedAt: AT, ...more };
+    await this.say('billing', tenant, `account-${accountId}`, event);
+    return accountId;
   }
   /** A customer, of whom the services know only the key. */
   async account(tenant: string): Promise<string> {

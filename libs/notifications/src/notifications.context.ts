@@ -1,9 +1,12 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { ServiceAuth } from '@valueverse/auth';
-import { CreditNoteIssued, InvoiceFinalized, NOTIFICATION_EVENTS, PaymentFailed, PaymentSucceeded, type InvoiceDocuments } from '@valueverse/contracts';
+import {
+  AccountChanged, AccountOpened, CreditNoteIssued, InvoiceFinalized, NOTIFICATION_EVENTS, PaymentActionRequired, PaymentFailed, PaymentMethodExpiryAnnounced, PaymentRetryScheduled, PaymentSucceeded, type InvoiceDocuments,
+} from '@valueverse/contracts';
 import { type ContextParts, type ContextShape, type FactMeasure, registerRefusals, type Service } from '@valueverse/platform';
 import { INBOX_MAILS } from './inbox/mail-book';
-import { BillToCopies, CONTACT_LANGUAGES, INVOICE_CONTACTS } from './messages/bill-to';
+import { ACCOUNT_CONTACTS } from './messages/account-contacts';
+import { CONTACT_LANGUAGES, INVOICE_CONTACTS } from './messages/bill-to';
 import { messageView } from './messages/messages';
 import { MessagesController } from './messages/messages.controller';
 import { MAILS_UNDER_WAY, sendJob } from './messages/send-job';
@@ -16,9 +19,9 @@ registerRefusals({ message_not_found: 404 });
 /** What notifications needs of the service that hosts it, before it can be made. */
 export const notificationsShape: ContextShape = {
   name: 'notifications',
-  definitions: [...NOTIFICATION_EVENTS, InvoiceFinalized, CreditNoteIssued, PaymentSucceeded, PaymentFailed],
+  definitions: [...NOTIFICATION_EVENTS, AccountOpened, AccountChanged, InvoiceFinalized, CreditNoteIssued, PaymentSucceeded, PaymentFailed, PaymentRetryScheduled, PaymentActionRequired, PaymentMethodExpiryAnnounced],
   readModels: [messageView],
-  migrations: [INVOICE_CONTACTS, MAILS_UNDER_WAY, INBOX_MAILS, CONTACT_LANGUAGES],
+  migrations: [INVOICE_CONTACTS, MAILS_UNDER_WAY, INBOX_MAILS, CONTACT_LANGUAGES, ACCOUNT_CONTACTS],
 };
 
 const MAILS: FactMeasure = {
@@ -39,7 +42,7 @@ class NotificationsModule {}
 /** Notifications for a service: what it reads and does, and its controllers. */
 export const notificationsContext = (service: Service, { auth, transport, documents }: NotificationsDeps): { parts: ContextParts; module: DynamicModule } => ({
   parts: {
-    consumers: [writer(service.clock, new BillToCopies(service.keys))],
+    consumers: [writer(service.clock, service.keys)],
     jobs: [sendJob({ service, transport, documents })],
     measures: [MAILS],
   },

@@ -2,10 +2,12 @@ import type { InvoiceFinalized } from '@valueverse/contracts';
 import { ERASED, grantSql, ident, tenantPolicySql, type KeyRing, NotYetKnown, type Tx } from '@valueverse/event-log';
 import type { Migration } from '@valueverse/platform';
 
-const LANGUAGE_DEFAULT = 'en';
+export const LANGUAGE_DEFAULT = 'en';
 
-/** Who gets mail about an invoice and in which language, as it was when the invoice was issued. `number` is the invoice's. */
-export interface BillTo { readonly accountId: string; readonly number: string; readonly name: string; readonly email: string | undefined; readonly language: string }
+/** Who gets mail, and in which language. */
+export interface Contact { readonly accountId: string; readonly name: string; readonly email: string | undefined; readonly language: string }
+/** Who gets mail about an invoice, as it was when the invoice was issued. `number` is the invoice's. */
+export interface BillTo extends Contact { readonly number: string }
 
 export const INVOICE_CONTACTS: Migration = {
   number: 100, name: 'who gets mail about an invoice', sql: (schema) => `
@@ -25,12 +27,12 @@ const PATH = 'billTo';
 
 /** An invoice of a tenant. */
 interface Issued { readonly tenant: string; readonly invoice: InvoiceFinalized }
-const languageOf = ({ invoice: { document } }: Issued): string => document?.language ?? LANGUAGE_DEFAULT;
+export const documentLanguageOf = ({ document }: InvoiceFinalized): string => document?.language ?? LANGUAGE_DEFAULT;
 /** The field of an erased customer reads as a text and not as what it was. */
 const billToOf = (issued: Issued): BillTo | undefined => {
   const { accountId, number } = issued.invoice;
   const billTo = issued.invoice.billTo as InvoiceFinalized['billTo'] | typeof ERASED;
-  return billTo === ERASED ? undefined : { accountId, number, name: billTo.name, email: billTo.email, language: languageOf(issued) };
+  return billTo === ERASED ? undefined : { accountId, number, name: billTo.name, email: billTo.email, language: documentLanguageOf(issued.invoice) };
 };
 
 /** Names and addresses are kept sealed with the customer's own key, so that erasing the key erases them here too. */
@@ -48,7 +50,7 @@ export class BillToCopies {
     });
     await tx.query(
       `INSERT INTO invoice_contacts (tenant, invoice_id, account_id, number, sealed, language) SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) ON CONFLICT DO NOTHING`,
-      [invoices.map(({ tenant }) => tenant), invoices.map(({ invoice: { invoiceId } }) => invoiceId), invoices.map(({ invoice: { accountId } }) => accountId), invoices.map(({ invoice: { number } }) => number), sealed, invoices.map(languageOf)]);
+      [invoices.map(({ tenant }) => tenant), invoices.map(({ invoice: { invoiceId } }) => invoiceId), invoices.map(({ invoice: { accountId } }) => accountId), invoices.map(({ invoice: { number } }) => number), sealed, invoices.map(({ invoice }) => documentLanguageOf(invoice))]);
     return known;
   }
 

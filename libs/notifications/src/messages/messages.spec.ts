@@ -84,6 +84,49 @@ test('an invoice and its credit note are mailed in the language of the invoice, 
   expect(mails.find(({ subject }) => subject.startsWith('Rechnung '))!.text).toContain('40,00 USD ist am 15.03.2026 fällig.');
 }, 60_000);
 
+test('customers are told to confirm at their bank, of a card that ends, and of another try: once each, in the language of their documents, and nobody who was erased', async () => {
+  bed = await NotificationsBed.make();
+  const { tenant, key } = await bed.tenant();
+  const [accountId, erased] = [await bed.opened(tenant, { timezone: 'Europe/Berlin' }), await bed.opened(tenant)];
+  const invoiceId = await bed.finalize(tenant, accountId, ACME, 1, undefined, { document: { language: 'de', pageSize: 'A4' } });
+  const [payment, card] = [{ paymentId: systemIds.next('pay'), invoiceId, accountId }, { methodId: systemIds.next('pm'), accountId, brand: 'visa', last4: '4242', expires: '2026-03', toldAt: AT }];
+  const action = { ...payment, type: 'PaymentActionRequired', attempt: 1, providerReference: 'ref', url: 'https://bank.example/confirm?order=1', requiredAt: AT };
+  // Late on the 4th in UTC it is the 5th in Berlin.
+  const retry = { ...payment, type: 'PaymentRetryScheduled', attempt: 2, retryAt: '2026-03-04T23:30:00Z', methodId: card.methodId, provider: 'sandbox', declineClass: 'soft', declineCode: 'insufficient_funds', amount: '49.00', currency: 'USD', scheduledAt: AT };
+  // Tried at once with another card, soon because a provider failed, said before anybody knew what it is about, and at no page.
+  const silent = [{ ...retry, attempt: 3, retryAt: AT }, { ...retry, attempt: 4, declineClass: 'technical' }, { ...retry, attempt: 5, invoiceId: undefined, amount: undefined }, { ...action, attempt: 2, url: 'javascript:alert(1)' }];
+  for (const event of [action, action, retry, retry, ...silent]) await bed.say('payments', tenant, `payment-${payment.paymentId}`, JSON.parse(JSON.stringify(event)) as never);
+  for (let nth = 0; nth < 2; nth++) await bed.say('payments', tenant, `methods-${accountId}`, { ...card, type: 'PaymentMethodExpiryAnnounced' } as never);
+  await bed.erase(tenant, erased);
+  await eventually('the key to be erased', async () => (await bed.notifications.database.transaction({ role: 'worker' }, (tx) => tx.query(`SELECT FROM personal_keys WHERE key_id = $1 AND state = 'erased'`, [erased]))).rowCount || undefined);
+  await bed.say('payments', tenant, `methods-${erased}`, { ...card, type: 'PaymentMethodExpiryAnnounced', methodId: systemIds.next('pm'), accountId: erased } as never);
+  // What comes after them has been written to: then there is nothing more to come.
+  await bed.say('payments', tenant, `payment-${payment.paymentId}`, { ...payment, type: 'PaymentFailed', amount: '49.00', currency: 'USD', declineCode: 'expired_card', failedAt: AT } as never);
+  const messages = await bed.messages(key, accountId, 5);
+  expect(messages.map(({ template, status }) => `${String(template)} ${String(status)}`).sort()).toEqual(['invoice_finalized sent', 'payment_action_required sent', 'payment_failed sent', 'payment_method_expiring sent', 'payment_retrying sent']);
+  const mails = await bed.mails();
+  const textOf = (subject: string): string => mails.find((mail) => mail.subject === subject)!.text;
+  expect(textOf('Bitte bestätigen Sie Ihre Zahlung zur Rechnung INV-7')).toContain('https://bank.example/confirm?order=1');
+  expect(textOf('Zahlung zur Rechnung INV-7 fehlgeschlagen, wir versuchen es erneut')).toContain('am 05.03.2026 erneut');
+  expect(textOf('Ihre Karte visa mit den Endziffern 4242 läuft bald ab')).toContain('bis Ende 03/2026');
+  expect(mails).toHaveLength(5);
+  expect((await bed.get(key, `/api/v1/notifications/messages?accountId=${erased}`)).body.data).toEqual([]);
+  const { rows } = await bed.notifications.database.transaction({ role: 'worker' }, (tx) => tx.query('SELECT * FROM account_contacts'));
+  expect(rows).toHaveLength(2);
+  expect(JSON.stringify(rows)).not.toMatch(/acme/i);
+}, 60_000);
+
+test('mail about an account goes to whom it names now, in the language that it names itself', async () => {
+  bed = await NotificationsBed.make();
+  const { tenant, key } = await bed.tenant();
+  const accountId = await bed.opened(tenant, { language: 'de' });
+  await bed.finalize(tenant, accountId, ACME);
+  await bed.say('billing', tenant, `account-${accountId}`, { type: 'AccountChanged', accountId, name: 'New Acme', email: 'new@acme.example', timezone: 'Asia/Tokyo', metadata: {}, language: 'de', changedAt: AT } as never);
+  await eventually('the change to have come', async () => (await bed.notifications.database.transaction({ role: 'worker' }, (tx) => tx.query(`SELECT FROM account_contacts WHERE account_id = $1 AND timezone = 'Asia/Tokyo'`, [accountId]))).rowCount || undefined);
+  await bed.say('payments', tenant, `methods-${accountId}`, { type: 'PaymentMethodExpiryAnnounced', methodId: 'pm_1', accountId, expires: '2026-03', toldAt: AT } as never);
+  expect((await bed.messages(key, accountId, 2)).find(({ template }) => template === 'payment_method_expiring')).toMatchObject({ to: 'new@acme.example', subject: 'Ihre Karte läuft bald ab' });
+}, 60_000);
+
 test('who left no address gets no mail; one that is none is not sent to; no header can be made of a name', async () => {
   bed = await NotificationsBed.make();
   const { tenant, key } = await bed.tenant();

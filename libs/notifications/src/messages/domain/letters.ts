@@ -10,6 +10,11 @@ export interface Letters {
   readonly creditNote: { readonly subject: (number: string, total: string) => string; readonly ready: (number: string, total: string, invoice: string) => string; readonly applied: (amount: string, invoice: string) => string; readonly toBalance: (amount: string) => string; readonly toRefund: (amount: string) => string };
   readonly receipt: { readonly subject: (number: string, amount: string) => string; readonly received: (number: string, amount: string) => string };
   readonly failure: { readonly subject: (number: string) => string; readonly failed: (number: string, amount: string) => string; readonly why: (reason: string) => string; readonly whatNow: string };
+  readonly retry: { readonly subject: (number: string) => string; readonly when: (date: string) => string };
+  /** The customer's bank asks for them, at a page that follows. */
+  readonly action: { readonly subject: (number: string) => string; readonly asked: (number: string) => string; readonly whatThen: string };
+  /** A card by its brand and last digits, as far as they are known; `month` is its last one as it is printed on it. */
+  readonly expiry: { readonly card: (brand: string, last4: string) => string; readonly subject: (card: string) => string; readonly until: (card: string, month: string) => string; readonly whatNow: string };
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
@@ -29,6 +34,15 @@ const en: Letters = {
     subject: (number) => `Payment for invoice ${number} failed`, failed: (number, amount) => `we could not collect ${amount} for invoice ${number}.`, why: (reason) => ` Your bank says: ${reason}.`,
     whatNow: 'Please look at your payment method, or get in touch with us.',
   },
+  retry: { subject: (number) => `Payment for invoice ${number} failed, we will try again`, when: (date) => `We will try again on ${date}. Please see to it that your payment method works by then.` },
+  action: {
+    subject: (number) => `Please confirm your payment for invoice ${number}`, asked: (number) => `your bank asks you to confirm the payment for invoice ${number}. You can do that on this page:`,
+    whatThen: 'We cannot collect the amount before that. If you have confirmed it already, you need not do anything.',
+  },
+  expiry: {
+    card: (brand, last4) => `card${brand === '' ? '' : ` ${brand}`}${last4 === '' ? '' : ` ending in ${last4}`}`, subject: (card) => `Your ${card} is about to expire`, until: (card, month) => `your ${card} works until the end of ${month}.`,
+    whatNow: 'Please give us another payment method before then, so that we can collect your next invoices.',
+  },
 };
 
 const de: Letters = {
@@ -45,6 +59,15 @@ const de: Letters = {
   failure: {
     subject: (number) => `Zahlung zur Rechnung ${number} fehlgeschlagen`, failed: (number, amount) => `wir konnten ${amount} zur Rechnung ${number} nicht einziehen.`, why: (reason) => ` Ihre Bank sagt: ${reason}.`,
     whatNow: 'Bitte prüfen Sie Ihr Zahlungsmittel, oder wenden Sie sich an uns.',
+  },
+  retry: { subject: (number) => `Zahlung zur Rechnung ${number} fehlgeschlagen, wir versuchen es erneut`, when: (date) => `Wir versuchen es am ${date} erneut. Bitte sorgen Sie dafür, dass Ihr Zahlungsmittel bis dahin funktioniert.` },
+  action: {
+    subject: (number) => `Bitte bestätigen Sie Ihre Zahlung zur Rechnung ${number}`, asked: (number) => `Ihre Bank bittet Sie, die Zahlung zur Rechnung ${number} zu bestätigen. Das können Sie auf dieser Seite tun:`,
+    whatThen: 'Vorher können wir den Betrag nicht einziehen. Haben Sie die Zahlung schon bestätigt, müssen Sie nichts tun.',
+  },
+  expiry: {
+    card: (brand, last4) => `Karte${brand === '' ? '' : ` ${brand}`}${last4 === '' ? '' : ` mit den Endziffern ${last4}`}`, subject: (card) => `Ihre ${card} läuft bald ab`, until: (card, month) => `Ihre ${card} gilt noch bis Ende ${month}.`,
+    whatNow: 'Bitte hinterlegen Sie bis dahin ein anderes Zahlungsmittel, damit wir Ihre nächsten Rechnungen einziehen können.',
   },
 };
 

@@ -1,4 +1,4 @@
-import { creditNoteIssued, htmlOf, invoiceFinalized, moneyText, paymentFailed, paymentSucceeded } from './templates';
+import { creditNoteIssued, htmlOf, invoiceFinalized, moneyText, paymentActionRequired, paymentFailed, paymentMethodExpiring, paymentRetrying, paymentSucceeded } from './templates';
 
 const occasion = { name: 'Acme', number: 'INV-7', amount: '1234.50', currency: 'USD', language: 'en' };
 const due = { amountDue: '1234.50', dueOn: '2023-12-31' };
@@ -23,11 +23,27 @@ test('each message says what it is about', () => {
   });
 });
 
+const card = { name: 'Acme', language: 'en', brand: 'visa', last4: '4242', expires: '2026-03' };
+test('what a customer has to do is said: confirm at the bank, see to a card, wait for another try', () => {
+  const action = paymentActionRequired({ ...occasion, url: 'https://bank.example/confirm?a=1&b=2' });
+  expect(action).toEqual({ subject: 'Please confirm your payment for invoice INV-7', body: expect.stringMatching(/^Hello Acme,\n\nyour bank asks .* this page:\n\nhttps:\/\/bank\.example\/confirm\?a=1&b=2\n\nWe cannot collect/) as string });
+  // The page of the bank is a link, whatever else looks like one is not.
+  expect(htmlOf(action, 'en')).toContain('<p><a href="https://bank.example/confirm?a=1&amp;b=2">https://bank.example/confirm?a=1&amp;b=2</a></p>');
+  expect(htmlOf(paymentSucceeded({ ...occasion, name: 'https://evil.example' }), 'en')).not.toContain('<a ');
+  expect(paymentMethodExpiring(card)).toEqual({ subject: 'Your card visa ending in 4242 is about to expire', body: expect.stringContaining('your card visa ending in 4242 works until the end of 03/2026.') as string });
+  expect(paymentMethodExpiring({ ...card, brand: undefined, last4: undefined, language: 'de' })).toEqual({ subject: 'Ihre Karte läuft bald ab', body: expect.stringContaining('Ihre Karte gilt noch bis Ende 03/2026.') as string });
+  expect(paymentRetrying({ ...occasion, declineCode: 'insufficient_funds', retryOn: '2026-03-05' })).toEqual({
+    subject: 'Payment for invoice INV-7 failed, we will try again', body: expect.stringMatching(/we could not collect USD 1,234\.50 for invoice INV-7\. Your bank says: insufficient funds\.\n\nWe will try again on 5 Mar 2026\./) as string,
+  });
+});
+
 test('in the language of the invoice; in English where there are no words for it', () => {
   const german = { ...occasion, language: 'de-AT' };
   expect(invoiceFinalized({ ...german, ...due })).toEqual({ subject: 'Rechnung INV-7 über 1.234,50 USD', body: expect.stringMatching(/^Guten Tag Acme,.*1\.234,50 USD ist am 31\.12\.2023 fällig\..*Vielen Dank!$/s) as string });
   expect([creditNoteIssued({ ...german, ...note }).subject, paymentSucceeded(german).subject, paymentFailed({ ...german, declineCode: undefined }).subject]).toEqual([
     'Rechnungskorrektur CN-3 über 1.234,50 USD', 'Zahlungsbestätigung zur Rechnung INV-7: 1.234,50 USD', 'Zahlung zur Rechnung INV-7 fehlgeschlagen']);
+  expect([paymentActionRequired({ ...german, url: 'https://bank.example' }).subject, paymentMethodExpiring({ ...card, language: 'de' }).subject, paymentRetrying({ ...german, declineCode: undefined, retryOn: '2026-03-05' })]).toEqual([
+    'Bitte bestätigen Sie Ihre Zahlung zur Rechnung INV-7', 'Ihre Karte visa mit den Endziffern 4242 läuft bald ab', { subject: 'Zahlung zur Rechnung INV-7 fehlgeschlagen, wir versuchen es erneut', body: expect.stringContaining('am 05.03.2026 erneut') as string }]);
   expect(paymentSucceeded({ ...occasion, language: 'fr' })).toEqual(paymentSucceeded(occasion));
   expect(htmlOf(paymentSucceeded(german), german.language)).toContain('<html lang="de">');
 });

@@ -45,20 +45,56 @@ export const paymentSucceeded = ({ name, number, amount, currency, language }: O
   return { subject: receipt.subject(what, howMuch), body: letter(letters, name, receipt.received(what, howMuch), thanks) };
 };
 
-export const paymentFailed = ({ name, number, amount, currency, language, declineCode }: Occasion & { readonly declineCode: string | undefined }): Written => {
-  const letters = lettersFor(language);
-  const { failure } = letters;
-  const [what, howMuch] = [oneLine(number), moneyText(amount, currency, language)];
+type Declined = Occasion & { readonly declineCode: string | undefined };
+/** That money could not be collected, and what the bank says of it. */
+const failureText = ({ number, amount, currency, language, declineCode }: Declined): string => {
+  const { failure } = lettersFor(language);
   const why = declineCode === undefined ? '' : failure.why(oneLine(declineCode).replaceAll('_', ' '));
-  return { subject: failure.subject(what), body: letter(letters, name, `${failure.failed(what, howMuch)}${why}`, failure.whatNow) };
+  return `${failure.failed(oneLine(number), moneyText(amount, currency, language))}${why}`;
+};
+export const paymentFailed = (declined: Declined): Written => {
+  const letters = lettersFor(declined.language);
+  const { failure } = letters;
+  return { subject: failure.subject(oneLine(declined.number)), body: letter(letters, declined.name, failureText(declined), failure.whatNow) };
+};
+/** It is tried again on the local date `retryOn`. */
+export const paymentRetrying = (declined: Declined & { readonly retryOn: string }): Written => {
+  const letters = lettersFor(declined.language);
+  const { retry } = letters;
+  return { subject: retry.subject(oneLine(declined.number)), body: letter(letters, declined.name, failureText(declined), retry.when(dateText(declined.retryOn, letters))) };
+};
+
+/** The customer confirms it at `url`, a page of the bank. */
+export const paymentActionRequired = ({ name, number, language, url }: Omit<Occasion, 'amount' | 'currency'> & { readonly url: string }): Written => {
+  const letters = lettersFor(language);
+  const { action } = letters;
+  const what = oneLine(number);
+  return { subject: action.subject(what), body: letter(letters, name, action.asked(what), oneLine(url), action.whatThen) };
+};
+
+/** A card as its provider describes it; `expires` is its last month, `2034-12`. */
+export interface ExpiringCard { readonly name: string; readonly language: string; readonly brand: string | undefined; readonly last4: string | undefined; readonly expires: string }
+export const paymentMethodExpiring = ({ name, language, brand = '', last4 = '', expires }: ExpiringCard): Written => {
+  const letters = lettersFor(language);
+  const { expiry } = letters;
+  const [card, [year, month]] = [expiry.card(oneLine(brand), oneLine(last4)), oneLine(expires).split('-')];
+  return { subject: expiry.subject(card), body: letter(letters, name, expiry.until(card, `${month}/${year}`), expiry.whatNow) };
 };
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 /** Text that is safe between tags and inside quoted attributes. */
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => ENTITIES[character]!);
 
+const PAGE = /^https?:\/\/\S+$/;
+/** Whether a paragraph is the address of a web page and nothing else. What a customer is called is never alone in one. */
+export const isPage = (text: string): boolean => PAGE.test(text);
+const paragraphOf = (text: string): string => {
+  const escaped = escapeHtml(text);
+  return isPage(text) ? `<p><a href="${escaped}">${escaped}</a></p>` : `<p>${escaped.replaceAll('\n', '<br>')}</p>`;
+};
+
 /** The HTML part of a message: the same words in paragraphs. It loads nothing and runs nothing. */
 export const htmlOf = ({ subject, body }: Written, language: string): string => {
-  const paragraphs = body.split('\n\n').map((paragraph) => `<p>${escapeHtml(paragraph).replaceAll('\n', '<br>')}</p>`);
+  const paragraphs = body.split('\n\n').map(paragraphOf);
   return `<!doctype html>\n<html lang="${escapeHtml(lettersFor(language).language)}"><head><meta charset="utf-8"><title>${escapeHtml(subject)}</title></head><body>\n${paragraphs.join('\n')}\n</body></html>\n`;
 };
