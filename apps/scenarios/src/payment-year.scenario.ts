@@ -49,6 +49,10 @@ test('a year of payments', async () => {
   expect(february).toMatchObject({ amount: '38.00', fee: '1.40', attempts: [{ status: 'declined', declineClass: 'soft' }, { status: 'declined' }, { status: 'succeeded' }] });
   expect(february.attempts.map(({ startedAt }: Json) => String(startedAt).slice(0, 10))).toEqual(['2024-02-01', '2024-02-02', '2024-02-04']);
 
+  // Each decline was told to the customer, with the day of the next try; so was the success.
+  const mails = (await edition.get(`/api/v1/notifications/messages?accountId=${accountId}&limit=100`)).data.map(({ template, subject }: Json) => (template === 'invoice_finalized' ? template : subject) as string);
+  expect(mails.sort()).toEqual(['Payment for invoice INV-000002 failed, we will try again', 'Payment for invoice INV-000002 failed, we will try again', 'Receipt for invoice INV-000002: USD 38.00', 'invoice_finalized', 'invoice_finalized']);
+
   // 2024-02-10: another card, entered at the page of the provider and confirmed there: the bank asks no more.
   const { url } = await edition.post(`${PAYMENTS}/methods/setups`, { accountId, provider: 'sandbox', default: true });
   await fetch(`${String(url)}/tok_authentication_required`, { method: 'POST' });
@@ -70,13 +74,21 @@ test('a year of payments', async () => {
   const may = await paid();
   await keyed(`/${String(may.id)}/refunds`, { amount: '9.00', reason: 'an outage' });
   await eventually('the refund', async () => ((await edition.get(`${PAYMENTS}/${String(may.id)}`)).amountRefunded === '9.00' || undefined));
+  expect(await eventually('billing to hear of the refund', async (saw) => {
+    const payment = await edition.get(`/api/v1/billing/payments/${String(may.id)}`);
+    saw(payment);
+    return payment.refunded === '9.00' ? payment : undefined;
+  })).toMatchObject({ amount: '49.00', applied: '49.00', disputed: '0.00', allocations: [{ amount: '49.00', refunded: '9.00' }] });
+  expect(await edition.get(`/api/v1/billing/payments/${String(april.id)}`)).toMatchObject({ applied: '49.00', disputed: '49.00', lost: '0.00' });
   const receipt = await edition.ask(`${PAYMENTS}/${String(may.id)}/receipt`);
   expect([receipt.status, receipt.headers.get('content-type')]).toEqual([200, 'application/pdf']);
 
   // 2024-12-31: charged 38.00 + 10 x 49.00 = 528.00; fees 1.40 + 10 x 1.72 + 15.00 = 33.60; left 528.00 - 9.00 - 49.00 - 33.60 = 436.40.
   await until('2024-12-31T00:00:00Z');
   await paid();
-  expect((await edition.get(`/api/v1/billing/invoices?accountId=${accountId}&limit=100`)).data.map(({ paymentStatus }: Json) => paymentStatus as string)).toEqual(Array.from({ length: 12 }, () => 'paid'));
+  // April's is disputed still, May's is paid although a part was given back.
+  const statuses = (await edition.get(`/api/v1/billing/invoices?accountId=${accountId}&limit=100`)).data.map(({ number, paymentStatus }: Json) => `${String(number)} ${String(paymentStatus)}`);
+  expect(statuses.sort()).toEqual(Array.from({ length: 12 }, (_, month) => `INV-${String(month + 1).padStart(6, '0')} ${month === 3 ? 'disputed' : 'paid'}`));
   const report = await edition.get(`${PAYMENTS}/reconciliation?provider=sandbox&from=2024-01-01T00:00:00Z&to=2025-01-01T00:00:00Z`);
   expect(report).toMatchObject({ agree: true, differences: [], sums: [{ currency: 'USD', charged: '528.00', refunded: '-9.00', disputed: '-49.00', fees: '33.60', paidOut: '0.00', balance: '436.40' }] });
 }, TIMEOUT_MS);

@@ -1,5 +1,5 @@
 import { authFor, CREDENTIALS, digestKeyOf, digestOf, newKeyText, SECRET_SCOPES } from '@valueverse/auth';
-import { CLOCK_EVENTS, IDENTITY_EVENTS, MeterArchived, MeterCreated, MoneyCredited, PaymentSucceeded, StatementIssued, type UsageReader } from '@valueverse/contracts';
+import { CLOCK_EVENTS, IDENTITY_EVENTS, MeterArchived, MeterCreated, PAYMENT_EVENTS, StatementIssued, type UsageReader } from '@valueverse/contracts';
 import { type AnchorStore, type DeciderDefinition, type DomainEvent, PostgresFeed, type Tx } from '@valueverse/event-log';
 import { type ContextShape, createHost, createLogger, HealthRegistry, type Host, LocalFanOut, Metrics, Service, systemClock, systemIds } from '@valueverse/platform';
 import { createTestDatabase, type TestDatabase } from '@valueverse/testing';
@@ -10,7 +10,7 @@ const NO_ANCHORS: AnchorStore = { append: async () => undefined, read: async () 
 const HOSTED: ContextShape = { name: 'host', definitions: [...CLOCK_EVENTS, ...IDENTITY_EVENTS], readModels: [], migrations: [CREDENTIALS], schemas: ['identity'] };
 type Speaker = 'usage' | 'payments';
 const SPEAKERS: Readonly<Record<Speaker, ContextShape>> = {
-  usage: { name: 'usage', definitions: [MeterCreated, MeterArchived, StatementIssued], readModels: [], migrations: [] }, payments: { name: 'payments', definitions: [PaymentSucceeded, MoneyCredited], readModels: [], migrations: [] },
+  usage: { name: 'usage', definitions: [MeterCreated, MeterArchived, StatementIssued], readModels: [], migrations: [] }, payments: { name: 'payments', definitions: PAYMENT_EVENTS, readModels: [], migrations: [] },
 };
 /** Metering as previews ask it: nothing was used. */
 const NOTHING_USED = { quantities: () => Promise.resolve({ quantities: [], asOf: systemClock.now() }) } as unknown as UsageReader;

@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { BILLING_EVENTS, CLOCK_EVENTS, MeterArchived, MeterCreated, MeterRestored, MeterVersionAdded, MoneyCredited, PaymentSucceeded, StatementIssued, StatementsRequested, LateUsageFound, type BillingReader, type ServiceReports, type UsageReader } from '@valueverse/contracts';
+import { BILLING_EVENTS, CLOCK_EVENTS, MeterArchived, MeterCreated, MeterRestored, MeterVersionAdded, StatementIssued, StatementsRequested, LateUsageFound, type BillingReader, type ServiceReports, type UsageReader } from '@valueverse/contracts';
 import type { ServiceAuth } from '@valueverse/auth';
 import { registerRefusals, type ContextParts, type ContextShape, type FactMeasure, type Service } from '@valueverse/platform';
 import { accountsModel } from './accounts/account.model';
@@ -27,13 +27,14 @@ import { Documents } from './documents/documents';
 import { DownloadsController } from './documents/downloads.controller';
 import { EntitiesController } from './entities/entities.controller';
 import { entitiesModel } from './entities/entity.model';
-import { applyPayments, billingCycle, billingCycleJobs, takeStatements } from './invoicing/billing-cycle';
+import { billingCycle, billingCycleJobs, takeStatements } from './invoicing/billing-cycle';
 import { invoicesModel } from './invoicing/invoice.model';
 import { lateUsage } from './invoicing/late-usage';
 import { CyclesController } from './invoicing/cycles.controller';
 import { ManualInvoicesController } from './invoicing/manual-invoices.controller';
 import { thresholdJob, watchThresholds } from './invoicing/interim';
 import { InvoicesController } from './invoicing/invoices.controller';
+import { applyPayments, RECEIVED_EVENTS } from './received/apply-payments';
 import { receivedPaymentsModel } from './received/received-payment.model';
 import { ReceivedPaymentsController } from './received/received-payments.controller';
 import { ACCOUNT_SUBJECTS, BILLING_CYCLES, BILLING_SCHEMA, KNOWN_METERS_AGGREGATION, KNOWN_METERS_ARCHIVED, LATE_USAGE } from './schema';
@@ -51,7 +52,7 @@ import { TaxRatesController } from './taxes/tax-rates.controller';
 
 export const billingShape: ContextShape = {
   name: 'billing',
-  definitions: [...BILLING_EVENTS, ...CLOCK_EVENTS, MeterCreated, MeterVersionAdded, MeterArchived, MeterRestored, StatementIssued, LateUsageFound, StatementsRequested, PaymentSucceeded, MoneyCredited],
+  definitions: [...BILLING_EVENTS, ...CLOCK_EVENTS, MeterCreated, MeterVersionAdded, MeterArchived, MeterRestored, StatementIssued, LateUsageFound, StatementsRequested, ...RECEIVED_EVENTS],
   readModels: [accountsModel, plansModel, itemsModel, redemptionsModel, settingsModel, subscriptionsModel, invoicesModel, receivedPaymentsModel, creditNotesModel, balancesModel, entitiesModel, clocksModel],
   migrations: [BILLING_SCHEMA, KNOWN_METERS_ARCHIVED, ACCOUNT_SUBJECTS, LATE_USAGE, KNOWN_METERS_AGGREGATION, BILLING_CYCLES, COUPONS],
 };

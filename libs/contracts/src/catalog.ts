@@ -149,6 +149,8 @@ export const billingSettings = object({
   rounding: oneOf('half_up', 'half_even'), taxRounding: oneOf('invoice', 'line'), inclusiveRounding: oneOf('net', 'tax'),
   /** ISO 8601: hours, minutes and seconds; days. */
   gracePeriod: text(32), paymentTerms: text(32), taxRateKeys: list(text(256), 20), zeroAmountInvoices: oneOf('issue', 'skip'),
+  /** What a lost dispute makes of the invoice that was paid; `reopen` where it is not said. */
+  lostDisputes: optional(oneOf('reopen', 'write_off', 'leave_paid')),
 });
 export type BillingSettings = TypeOf<typeof billingSettings>;
 export const BillingSettingsChanged = defineEvent({

@@ -1,7 +1,7 @@
 import { addOnCharge, periodCut, proration } from './catalog';
 import { defineEvent, type EventOf } from './event-definition';
 import { businessAddress, period, postalAddress } from './places';
-import { anything, decimal, instant, list, mapOf, object, oneOf, optional, personal, text, whole, type TypeOf } from './schema';
+import { anything, decimal, flag, instant, list, mapOf, object, oneOf, optional, personal, text, whole, type TypeOf } from './schema';
 import { groupQuantity, statementRequest } from './usage';
 
 /** A statement as an invoice line cites it. */
@@ -151,6 +151,36 @@ export const InvoicePaymentUnmatched = defineEvent({
   data: object({ invoiceId: text(), paymentId: text(), accountId: optional(text()), amount: decimal(), currency: optional(text(3)), reason: oneOf('no_invoice', 'nothing_due', 'over_paid', 'wrong_currency'), unmatchedAt: instant() }),
 });
 export const InvoicePaid = defineEvent({ name: 'InvoicePaid', topic: 'billing.invoices', fact: 'invoice.paid', data: object({ invoiceId: text(), paidAt: instant() }) });
+
+const ofReceived = { invoiceId: text(), paymentId: text(), amount: decimal(), currency: text(3) };
+/** A further attempt of a payment took money too. No invoice takes it, and it is given back. */
+export const InvoicePaymentDuplicated = defineEvent({ name: 'InvoicePaymentDuplicated', topic: 'billing.invoices', fact: 'invoice.payment_duplicated', data: object({ ...ofReceived, attempt: whole(1), duplicatedAt: instant() }) });
+/** What the invoice did not take of a payment is the balance of its account now. */
+export const InvoicePaymentCredited = defineEvent({ name: 'InvoicePaymentCredited', topic: 'billing.invoices', fact: 'invoice.payment_credited', data: object({ ...ofReceived, creditId: text(), creditedAt: instant() }) });
+/** Money of a payment was given back. What is owed does not change by it: that is what credit notes are for. */
+export const InvoicePaymentRefunded = defineEvent({
+  name: 'InvoicePaymentRefunded', topic: 'billing.invoices', fact: 'invoice.payment_refunded', data: object({ ...ofReceived, refundId: text(), attempt: optional(whole(1)), refundedAt: instant() }),
+});
+/** A refund did not reach the customer after all. */
+export const InvoiceRefundReturned = defineEvent({ name: 'InvoiceRefundReturned', topic: 'billing.invoices', fact: 'invoice.refund_returned', data: object({ ...ofReceived, refundId: text(), returnedAt: instant() }) });
+/** The customer takes money of a payment back through the bank: it is gone until the dispute is won. `ofInvoice` is what of it the invoice had taken. */
+export const InvoicePaymentDisputed = defineEvent({
+  name: 'InvoicePaymentDisputed', topic: 'billing.invoices', fact: 'invoice.payment_disputed', data: object({ ...ofReceived, disputeId: text(), ofInvoice: decimal(), disputedAt: instant() }),
+});
+export const InvoiceDisputeClosed = defineEvent({
+  name: 'InvoiceDisputeClosed', topic: 'billing.invoices', fact: 'invoice.dispute_closed', data: object({ ...ofReceived, disputeId: text(), outcome: oneOf('won', 'lost'), closedAt: instant() }),
+});
+/** A lost dispute took `amount` of what was paid: it is due again, or it is given up as uncollectible, and taken where it comes in all the same. */
+export const InvoiceReopened = defineEvent({
+  name: 'InvoiceReopened', topic: 'billing.invoices', fact: 'invoice.reopened', data: object({ ...ofReceived, accountId: text(), disputeId: text(), isCollectible: flag(), reopenedAt: instant() }),
+});
+export type InvoicePaymentDuplicated = EventOf<typeof InvoicePaymentDuplicated>;
+export type InvoicePaymentCredited = EventOf<typeof InvoicePaymentCredited>;
+export type InvoicePaymentRefunded = EventOf<typeof InvoicePaymentRefunded>;
+export type InvoiceRefundReturned = EventOf<typeof InvoiceRefundReturned>;
+export type InvoicePaymentDisputed = EventOf<typeof InvoicePaymentDisputed>;
+export type InvoiceDisputeClosed = EventOf<typeof InvoiceDisputeClosed>;
+export type InvoiceReopened = EventOf<typeof InvoiceReopened>;
 export type InvoicePaymentApplied = EventOf<typeof InvoicePaymentApplied>;
 export type InvoicePaymentUnmatched = EventOf<typeof InvoicePaymentUnmatched>;
 export type InvoicePaid = EventOf<typeof InvoicePaid>;
@@ -187,5 +217,6 @@ export type BalanceUsed = EventOf<typeof BalanceUsed>;
 
 export const INVOICE_EVENTS = [
   InvoiceDrafted, InvoiceItemsChanged, InvoiceUsageStated, InvoiceFinalized, InvoiceVoided, InvoiceDropped, InvoicePaymentApplied, InvoicePaymentUnmatched, InvoicePaid, InvoiceCredited, CreditNoteIssued,
+  InvoicePaymentDuplicated, InvoicePaymentCredited, InvoicePaymentRefunded, InvoiceRefundReturned, InvoicePaymentDisputed, InvoiceDisputeClosed, InvoiceReopened,
   BalanceCredited, BalanceUsed,
 ] as const;

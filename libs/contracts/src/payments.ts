@@ -72,10 +72,10 @@ export const PaymentCancelled = defineEvent({
   name: 'PaymentCancelled', topic: 'payments.payments', fact: 'payment.cancelled',
   data: object({ ...ofInvoice, reason: text(512), cancelledAt: instant() }),
 });
-/** A second attempt took money too, against what its provider had said before: it is given back. */
+/** A second attempt took money too, against what its provider had said before: it is given back. Facts before the first release lack `invoiceId`. */
 export const PaymentDuplicated = defineEvent({
   name: 'PaymentDuplicated', topic: 'payments.payments', fact: 'payment.duplicated',
-  data: object({ ...ofPayment, accountId: text(), amount: decimal(), currency: text(3), providerReference: text(256), foundAt: instant() }),
+  data: object({ ...ofPayment, accountId: text(), amount: decimal(), currency: text(3), providerReference: text(256), foundAt: instant(), invoiceId: optional(text()) }),
 });
 
 const ofRefund = { paymentId: text(), refundId: text(), amount: decimal(), currency: text(3) };
@@ -86,12 +86,12 @@ export const RefundRequested = defineEvent({
 });
 export const RefundSucceeded = defineEvent({
   name: 'RefundSucceeded', topic: 'payments.payments', fact: 'refund.succeeded',
-  data: object({ ...ofRefund, invoiceId: text(), accountId: text(), providerReference: text(256), refundedAt: instant() }),
+  data: object({ ...ofRefund, invoiceId: text(), accountId: text(), providerReference: text(256), refundedAt: instant(), attempt: optional(whole(1)) }),
 });
 /** Also after it had succeeded: the bank of the customer sent the money back to us. */
 export const RefundFailed = defineEvent({
   name: 'RefundFailed', topic: 'payments.payments', fact: 'refund.failed',
-  data: object({ ...ofRefund, code: text(128), failedAt: instant() }),
+  data: object({ ...ofRefund, code: text(128), failedAt: instant(), invoiceId: optional(text()) }),
 });
 const ofDispute = { paymentId: text(), disputeId: text(), amount: decimal(), currency: text(3) };
 /** The customer takes the money back through the bank; it is gone until the dispute is won, and so is the bank's fee, however it ends. */
@@ -106,7 +106,7 @@ export const DisputeClosed = defineEvent({
 /** Money that is the account's now: what of a payment no invoice took (`paymentId`), or what came for no invoice (`reference`, `receivedAt`). Its next invoices take it. */
 export const MoneyCredited = defineEvent({
   name: 'MoneyCredited', topic: 'payments.payments', fact: 'money.credited',
-  data: object({ creditId: text(), accountId: text(), amount: decimal(), currency: text(3), paymentId: optional(text()), reference: optional(text(128)), receivedAt: optional(instant()), creditedAt: instant() }),
+  data: object({ creditId: text(), accountId: text(), amount: decimal(), currency: text(3), paymentId: optional(text()), invoiceId: optional(text()), reference: optional(text(128)), receivedAt: optional(instant()), creditedAt: instant() }),
 });
 export type MoneyCredited = EventOf<typeof MoneyCredited>;
 /** A payout to the tenant's bank as its provider says it now, and what it is made of: `charged + refunded + disputed + other - fees`. Said again when it changes. */

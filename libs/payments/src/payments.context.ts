@@ -1,6 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { ServiceAuth } from '@valueverse/auth';
-import { AccountChanged, AccountOpened, InvoiceFinalized, InvoicePaid, InvoicePaymentUnmatched, InvoiceVoided, PAYMENT_EVENTS } from '@valueverse/contracts';
+import { AccountChanged, AccountOpened, InvoiceFinalized, InvoicePaid, InvoicePaymentUnmatched, InvoiceReopened, InvoiceVoided, PAYMENT_EVENTS } from '@valueverse/contracts';
 import { type ContextParts, type ContextShape, type FactMeasure, type RawRoutes, registerRefusals, SealedSecrets, type Service, systemIds } from '@valueverse/platform';
 import { KNOWN_ACCOUNTS, knownAccountsProjector } from './accounts/known-accounts';
 import { KNOWN_INVOICE_NUMBERS, KNOWN_INVOICES, knownInvoicesProjector } from './accounts/known-invoices';
@@ -54,7 +54,7 @@ registerRefusals({
 /** What payments needs of the service that hosts it, before it can be made. */
 export const paymentsShape: ContextShape = {
   name: 'payments',
-  definitions: [...PAYMENT_EVENTS, AccountOpened, AccountChanged, InvoiceFinalized, InvoicePaid, InvoicePaymentUnmatched, InvoiceVoided],
+  definitions: [...PAYMENT_EVENTS, AccountOpened, AccountChanged, InvoiceFinalized, InvoicePaid, InvoicePaymentUnmatched, InvoiceVoided, InvoiceReopened],
   readModels: [methodView, defaultMethodView, paymentView, disputeView, creditView, payoutView],
   migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS, PROVIDER_SETTINGS, WEBHOOK_INBOX, KNOWN_INVOICES, KNOWN_INVOICE_NUMBERS],
 };

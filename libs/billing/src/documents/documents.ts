@@ -67,6 +67,7 @@ const receiptOf = (facts: readonly InvoiceEvent[], paymentId: string): ReceiptTo
   const over = own.find((event) => event.type === 'InvoicePaymentUnmatched');
   const nothing = Money.zero(currency);
   const remaining = facts.slice(0, facts.indexOf(own.at(-1)!) + 1).reduce((due, event) => {
+    if (event.type === 'InvoiceReopened') return due.add(Money.parse(event.amount, currency));
     if (event.type !== 'InvoicePaymentApplied' && event.type !== 'InvoiceCredited') return due;
     const left = due.subtract(Money.parse(event.amount, currency));
     return left.isNegative() ? nothing : left;

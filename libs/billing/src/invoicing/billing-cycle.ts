@@ -1,9 +1,8 @@
 import { derivedId } from '@valueverse/kernel';
-import type { MoneyCredited, PaymentSucceeded, StatementIssued, StatementsRequested, SubscriptionEvent } from '@valueverse/contracts';
+import type { StatementIssued, StatementsRequested, SubscriptionEvent } from '@valueverse/contracts';
 import { follow, ident, tableOf, type DeciderDefinition, type Fact, type NewJob, type Reaction, type Reactor, type Tx } from '@valueverse/event-log';
 import { heldRows, rowOf, type Job, type JobHandler, type JobResult } from '@valueverse/platform';
 import { accountsModel, type AccountRow } from '../accounts/account.model';
-import { balanceDecider } from '../balances/balance.model';
 import type { BillingHost } from '../billing-host';
 import { subscriptionDecider, subscriptionsModel, subscriptionsOf, type SubscriptionRow } from '../subscriptions/subscription.model';
 import { loadCatalogue } from '../subscriptions/catalogue';
@@ -101,17 +100,6 @@ const takeAnswers = async (facts: readonly Fact<StatementIssued>[], tx: Tx): Pro
       [kept.map(({ tenant }) => tenant), kept.map(({ request_id: id }) => id), kept.map(({ answer }) => JSON.stringify(answer))]);
   }
   return reactions;
-};
-
-/** Money that was taken is applied to its invoice; what is left to an account is its balance, which the next invoices take. */
-export const applyPayments: Reactor = {
-  kind: 'reactor', name: 'apply-payments', topics: ['payments.payments'],
-  on: {
-    PaymentSucceeded: ({ invoiceId, paymentId, accountId, amount, currency, succeededAt }: PaymentSucceeded) =>
-      ({ commands: [follow(invoiceDecider, { type: 'ApplyPayment', invoiceId, paymentId, accountId, amount, currency, at: succeededAt })] }),
-    MoneyCredited: ({ creditId, accountId, amount, currency, creditedAt }: MoneyCredited) =>
-      ({ commands: [follow(balanceDecider, { type: 'CreditBalance', accountId, currency, amount, source: 'payment', sourceId: creditId, at: creditedAt })] }),
-  },
 };
 
 /** The jobs of the billing cycle: a period begins, an invoice closes, an invoice is issued. */

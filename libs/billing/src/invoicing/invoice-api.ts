@@ -15,9 +15,9 @@ export const lineToApi = ({ lineId, steps: _, statement: __, ...line }: InvoiceL
   return { id: lineId, ...line, ...(lateUsage === undefined ? {} : { lateUsage }) };
 };
 
-/** An invoice that is not paid in full is overdue once the local day on which it is due is over, by the account's clock. */
+/** An invoice that is owed is overdue once the local day on which it is due is over, by the account's clock. */
 const paymentStatusOf = ({ status, paymentStatus, issued, drafted: { zone } }: InvoiceRow, now: string): string =>
-  (status === 'finalized' && paymentStatus !== 'paid' && localDateOf(issued!.dueAt, zone) < localDateOf(now, zone) ? 'overdue' : paymentStatus);
+  (status === 'finalized' && (paymentStatus === 'unpaid' || paymentStatus === 'partially_paid') && localDateOf(issued!.dueAt, zone) < localDateOf(now, zone) ? 'overdue' : paymentStatus);
 
 const previewOf = (host: BillingHost, tenant: string, row: InvoiceRow, inside: Tx | undefined): Promise<Preview> =>
   (inside === undefined ? previewDraft(host, tenant, row.drafted, row.drafted.finalizeAt) : previewIn(host, inside, tenant, row.drafted, { statements: statementsOf(row), asOf: undefined }, row.drafted.finalizeAt));

@@ -13,7 +13,7 @@ const NOTES = optional(list(object({ invoiceId: text(), lines: list(LINE) })));
 
 export const INVOICE = object({
   id: text(), number: nullable(text()), accountId: text(), subscriptionId: nullable(text()), kind: oneOf('cycle', 'interim', 'one_off'), status: oneOf('draft', 'finalized', 'void', 'dropped'),
-  paymentStatus: oneOf('unpaid', 'partially_paid', 'paid', 'overdue'), servicePeriod: period, issuedAt: optional(instant()), dueAt: optional(instant()), finalizesAt: optional(instant()), usageAsOf: optional(instant()), entityKey: optional(text()),
+  paymentStatus: oneOf('unpaid', 'partially_paid', 'paid', 'overdue', 'disputed', 'uncollectible'), servicePeriod: period, issuedAt: optional(instant()), dueAt: optional(instant()), finalizesAt: optional(instant()), usageAsOf: optional(instant()), entityKey: optional(text()),
   memo: optional(text()), voidedAt: optional(instant()), voidReason: optional(text()), ...TOTALS, amountPaid: decimal(), amountCredited: decimal(), amountRemaining: decimal(), creditNotes: NOTES, hasMore: flag(), lateUsage: nullable(LATE_USAGE_SHOWN),
 });
 export const UPCOMING_INVOICE = object({ accountId: text(), subscriptionId: text(), issuesAt: optional(instant()), usageAsOf: optional(instant()), ...TOTALS, creditNotes: NOTES });

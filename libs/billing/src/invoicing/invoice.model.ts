@@ -1,6 +1,6 @@
 import type { CitedStatement, InvoiceDrafted, InvoiceFinalized, InvoiceItem } from '@valueverse/contracts';
 import type { DeciderDefinition, ReadModel } from '@valueverse/event-log';
-import { Money } from '@valueverse/kernel';
+import { Decimal, Money } from '@valueverse/kernel';
 import { receivedPaymentsModel } from '../received/received-payment.model';
 import { invoice, type Invoice, type InvoiceCommand, type InvoiceEvent } from './domain/invoice.decider';
 
@@ -12,7 +12,7 @@ export interface InvoiceRow {
   readonly accountId: string;
   readonly subscriptionId?: string;
   readonly status: 'draft' | 'finalized' | 'void' | 'dropped';
-  readonly paymentStatus: 'unpaid' | 'partially_paid' | 'paid';
+  readonly paymentStatus: 'unpaid' | 'partially_paid' | 'paid' | 'disputed' | 'uncollectible';
   readonly drafted: Omit<InvoiceDrafted, 'type'>;
   /** Request -> its statement, until the invoice is issued: then its lines cite them. */
   readonly statements: Readonly<Record<string, CitedStatement>>;
@@ -21,6 +21,10 @@ export interface InvoiceRow {
   readonly amountCredited: string;
   readonly amountRemaining: string;
   readonly credited: Readonly<Record<string, CreditedOfLine>>;
+  /** Disputes over what was paid that are open. */
+  readonly openDisputes?: readonly string[];
+  /** A lost dispute took what was paid, and it is given up. */
+  readonly isGivenUp?: boolean;
   readonly voided?: { readonly reason: string; readonly at: string };
 }
 
@@ -33,6 +37,13 @@ const creditedIn = (row: InvoiceRow, lines: readonly ({ readonly lineId: string 
     all[lineId] = { netAmount: money(row, before.netAmount).add(money(row, netAmount)).toString(), taxAmount: money(row, before.taxAmount).add(money(row, taxAmount)).toString() };
   }
   return all;
+};
+const isNothing = (row: InvoiceRow, amount: string): boolean => money(row, amount).isZero();
+/** How much of an invoice is paid; one that is paid is `disputed` while a bank asks for it back. */
+const withPaymentStatus = (row: InvoiceRow): InvoiceRow => {
+  const { openDisputes = [], amountRemaining, amountPaid, isGivenUp = false } = row;
+  const unpaid = isGivenUp ? 'uncollectible' : isNothing(row, amountPaid) ? 'unpaid' : 'partially_paid';
+  return { ...row, paymentStatus: openDisputes.length > 0 ? 'disputed' : isNothing(row, amountRemaining) ? 'paid' : unpaid };
 };
 const withItems = (row: InvoiceRow, items: readonly InvoiceItem[]): InvoiceRow => ({ ...row, drafted: { ...row.drafted, items } });
 
@@ -51,9 +62,15 @@ export const invoicesModel: ReadModel<InvoiceEvent, InvoiceRow> = {
     InvoiceFinalized: ({ type: _, billTo: __, ...issued }, row) => ({ ...row, status: 'finalized', statements: {}, issued, amountRemaining: issued.amountDue }),
     InvoiceVoided: ({ reason, voidedAt }, row) => ({ ...row, status: 'void', amountRemaining: Money.zero(row.drafted.currency).toString(), voided: { reason, at: voidedAt } }),
     InvoiceDropped: ({ reason, droppedAt }, row) => ({ ...row, status: 'dropped', voided: { reason, at: droppedAt } }),
-    InvoicePaymentApplied: ({ amount }, row) => ({ ...row, paymentStatus: 'partially_paid', amountPaid: money(row, row.amountPaid).add(money(row, amount)).toString(), amountRemaining: lessRemaining(row, amount) }),
+    InvoicePaymentApplied: ({ amount }, row) => withPaymentStatus({ ...row, amountPaid: money(row, row.amountPaid).add(money(row, amount)).toString(), amountRemaining: lessRemaining(row, amount) }),
+    // What the invoice never took changes nothing about it.
+    InvoicePaymentDisputed: ({ disputeId, ofInvoice }, row) => (Decimal.parse(ofInvoice).isPositive() ? withPaymentStatus({ ...row, openDisputes: [...row.openDisputes ?? [], disputeId] }) : row),
+    InvoiceDisputeClosed: ({ disputeId }, row) => (row.openDisputes?.includes(disputeId) !== true ? row : withPaymentStatus({ ...row, openDisputes: row.openDisputes.filter((one) => one !== disputeId) })),
+    InvoiceReopened: ({ amount, isCollectible }, row) => withPaymentStatus({
+      ...row, isGivenUp: !isCollectible, amountPaid: money(row, row.amountPaid).subtract(money(row, amount)).toString(), amountRemaining: money(row, row.amountRemaining).add(money(row, amount)).toString(),
+    }),
     InvoiceCredited: ({ amount, lines }, row) => ({ ...row, amountCredited: money(row, row.amountCredited).add(money(row, amount)).toString(), amountRemaining: lessRemaining(row, amount), credited: creditedIn(row, lines) }),
-    InvoicePaid: (_, row) => ({ ...row, paymentStatus: 'paid' }),
+    InvoicePaid: (_, row) => withPaymentStatus(row),
   },
   columns: {
     account_id: ({ accountId }) => accountId ?? null, subscription_id: ({ subscriptionId }) => subscriptionId ?? null, status: ({ status }) => status ?? null,

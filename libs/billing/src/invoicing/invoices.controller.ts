@@ -19,7 +19,7 @@ class InvoicesQuery extends PageQuery {
   @Text({ optional: true, max: 64 }) subscriptionId?: string;
   @Text({ optional: true, max: 64 }) number?: string;
   @OneOf(['draft', 'finalized', 'void', 'dropped'], { optional: true }) status?: string;
-  @OneOf(['unpaid', 'partially_paid', 'paid', 'overdue'], { optional: true }) paymentStatus?: string;
+  @OneOf(['unpaid', 'partially_paid', 'paid', 'overdue', 'disputed', 'uncollectible'], { optional: true }) paymentStatus?: string;
 }
 
 /** Invoices, and why they say what they say. */

@@ -1,8 +1,9 @@
-import type { MoneyCredited, PaymentSucceeded } from '@valueverse/contracts';
+import type { DisputeClosed, DisputeOpened, MoneyCredited, PaymentDuplicated, PaymentSucceeded, RefundFailed, RefundSucceeded } from '@valueverse/contracts';
 import { rebuildAndCompare } from '@valueverse/event-log';
 import { eventually } from '@valueverse/testing';
 import { BillingBed, faultsOf, type Tenant } from '../billing-bed.spec-kit';
 import { readPdf, rowsOf } from '../documents/pdf/pdf-text.spec-kit';
+import { invoicesModel } from '../invoicing/invoice.model';
 import { receivedPaymentsModel } from './received-payment.model';
 
 const TIMEOUT_MS = 60_000;
@@ -33,9 +34,10 @@ test('money is applied, over, or both, with the reason; of an invoice, of an acc
   await came(tenant, 'pay_3', 'inv_none', account, '7.50');
   await came(tenant, 'pay_4', other, account, '5.00', 'EUR');
   const at = { accountId: account, receivedAt: '2026-03-01T00:00:00Z' };
-  expect(await received(tenant, 'pay_1')).toEqual({ id: 'pay_1', invoiceId: paid, ...at, currency: 'USD', amount: '100.00', applied: '100.00', unapplied: '0.00', reason: null, status: 'applied' });
-  expect(await received(tenant, 'pay_2')).toEqual({ id: 'pay_2', invoiceId: over, ...at, currency: 'USD', amount: '50.00', applied: '40.00', unapplied: '10.00', reason: 'over_paid', status: 'partially_applied' });
-  expect(await received(tenant, 'pay_3')).toEqual({ id: 'pay_3', invoiceId: 'inv_none', ...at, currency: 'USD', amount: '7.50', applied: '0.00', unapplied: '7.50', reason: 'no_invoice', status: 'unapplied' });
+  const [none, nothing] = [{ refunded: '0.00', disputed: '0.00', lost: '0.00' }, { refunds: [], disputes: [] }];
+  expect(await received(tenant, 'pay_1')).toEqual({ id: 'pay_1', invoiceId: paid, ...at, currency: 'USD', amount: '100.00', applied: '100.00', unapplied: '0.00', reason: null, status: 'applied', ...none, ...nothing, allocations: [{ invoiceId: paid, amount: '100.00', ...none }] });
+  expect(await received(tenant, 'pay_2')).toEqual({ id: 'pay_2', invoiceId: over, ...at, currency: 'USD', amount: '50.00', applied: '40.00', unapplied: '10.00', reason: 'over_paid', status: 'partially_applied', ...none, ...nothing, allocations: [{ invoiceId: over, amount: '40.00', ...none }] });
+  expect(await received(tenant, 'pay_3')).toEqual({ id: 'pay_3', invoiceId: 'inv_none', ...at, currency: 'USD', amount: '7.50', applied: '0.00', unapplied: '7.50', reason: 'no_invoice', status: 'unapplied', ...none, ...nothing, allocations: [] });
   expect(await received(tenant, 'pay_4')).toMatchObject({ currency: 'EUR', applied: '0.00', unapplied: '5.00', reason: 'wrong_currency' });
   const receipt = await tenant.file('payments/pay_2/receipt');
   expect([receipt.status, receipt.headers.get('content-type'), receipt.headers.get('content-disposition')]).toEqual([200, 'application/pdf', expect.stringMatching(/^inline; filename="INV-000002-pay_2.pdf"$/)]);
@@ -57,6 +59,74 @@ test('money is applied, over, or both, with the reason; of an invoice, of an acc
   expect((await stranger.get('payments')).body.data).toEqual([]);
   const { live, rebuilt } = await rebuildAndCompare(bed.service.log.store, 'billing', receivedPaymentsModel);
   expect(rebuilt).toBe(live);
+}, TIMEOUT_MS);
+
+test('what goes back is seen: a refund changes no status, a dispute does; a lost one makes the invoice owed again, or what the tenant says', async () => {
+  const tenant = await bed.tenant();
+  const { id: account } = await tenant.account();
+  const AT = '2026-03-01T00:00:00Z';
+  const told = (paymentId: string, fact: object): Promise<void> => tenant.hear('payments', `payment-${paymentId}`, { paymentId, accountId: account, currency: 'USD', providerReference: 'ref', ...fact } as never);
+  const paid = async (paymentId: string): Promise<string> => {
+    const invoice = await issued(tenant, account, '100.00');
+    await came(tenant, paymentId, invoice, account, '100.00');
+    return invoice;
+  };
+  const disputed = async (paymentId: string, invoiceId: string, outcome?: DisputeClosed['outcome']): Promise<void> => {
+    const of = { disputeId: `dsp_${paymentId}`, invoiceId, amount: '100.00' };
+    await told(paymentId, { type: 'DisputeOpened', ...of, reason: 'fraudulent', openedAt: AT } satisfies Partial<DisputeOpened>);
+    if (outcome !== undefined) await told(paymentId, { type: 'DisputeClosed', ...of, outcome, closedAt: AT, providerReference: undefined } satisfies Partial<DisputeClosed> & { providerReference: undefined });
+  };
+  /** The invoice once it stands so: its status, what is paid of it, and what is due. */
+  const stands = (invoiceId: string, ...wanted: readonly string[]) => eventually(`the invoice to be ${wanted.join(' ')}`, async (saw) => {
+    const { paymentStatus, amountPaid, amountRemaining } = (await tenant.get(`invoices/${invoiceId}`)).body as Record<string, string>;
+    const now = [paymentStatus, amountPaid, amountRemaining].join(' ');
+    saw(now);
+    return now === wanted.join(' ') || undefined;
+  });
+  const [refunded, won, open, lost] = [await paid('pay_r'), await paid('pay_w'), await paid('pay_o'), await paid('pay_l')];
+  for (let times = 0; times < 2; times++) await told('pay_r', { type: 'RefundSucceeded', refundId: 'ref_1', invoiceId: refunded, amount: '30.00', attempt: 1, refundedAt: AT } satisfies Partial<RefundSucceeded>);
+  await told('pay_r', { type: 'RefundSucceeded', refundId: 'ref_2', invoiceId: refunded, amount: '5.00', attempt: 1, refundedAt: AT });
+  await told('pay_r', { type: 'RefundFailed', refundId: 'ref_2', invoiceId: refunded, amount: '5.00', code: 'lost_or_stolen_card', failedAt: AT, accountId: undefined, providerReference: undefined } satisfies Partial<RefundFailed> & { accountId: undefined; providerReference: undefined });
+  await told('pay_r', { type: 'PaymentDuplicated', attempt: 2, invoiceId: refunded, amount: '100.00', foundAt: AT } satisfies Partial<PaymentDuplicated>);
+  await told('pay_r', { type: 'RefundSucceeded', refundId: 'ref_3', invoiceId: refunded, amount: '100.00', attempt: 2, refundedAt: AT });
+  await disputed('pay_w', won, 'won');
+  await disputed('pay_o', open);
+  await disputed('pay_l', lost, 'lost');
+  await Promise.all([stands(won, 'paid', '100.00', '0.00'), stands(open, 'disputed', '100.00', '0.00'), stands(lost, 'unpaid', '0.00', '100.00')]);
+  const back = await eventually('the refund of the second attempt', async (saw) => {
+    const { body } = await tenant.get('payments/pay_r');
+    saw(body);
+    return body.refunds.length === 3 ? body as object : undefined;
+  });
+  // 100.00 + 100.00 that came twice; 30.00 + 100.00 given back, and 5.00 that did not arrive.
+  expect(back).toMatchObject({
+    amount: '200.00', applied: '100.00', unapplied: '100.00', reason: 'duplicate', refunded: '130.00', disputed: '0.00', lost: '0.00', allocations: [{ invoiceId: refunded, amount: '100.00', refunded: '30.00' }],
+    refunds: [{ id: 'ref_1', amount: '30.00', status: 'succeeded' }, { id: 'ref_2', status: 'returned' }, { id: 'ref_3', amount: '100.00', status: 'succeeded' }],
+  });
+  await stands(refunded, 'paid', '100.00', '0.00');
+  expect((await tenant.get('payments/pay_o')).body).toMatchObject({ disputed: '100.00', lost: '0.00', disputes: [{ id: 'dsp_pay_o', status: 'open', closedAt: null }] });
+  expect((await tenant.get('payments/pay_l')).body).toMatchObject({ disputed: '0.00', lost: '100.00', allocations: [{ lost: '100.00' }], disputes: [{ status: 'lost', closedAt: AT }] });
+  const idsOf = async (status: string): Promise<string[]> => ((await tenant.get(`invoices?paymentStatus=${status}`)).body.data as { id: string }[]).map(({ id }) => id);
+  expect([await idsOf('disputed'), await idsOf('unpaid')]).toEqual([[open], [lost]]);
+  // Paid again in another way, it is paid; and its receipt says what was due then.
+  await came(tenant, 'pay_again', lost, account, '60.00');
+  await stands(lost, 'partially_paid', '60.00', '40.00');
+  expect(rowsOf(readPdf((await tenant.file('payments/pay_again/receipt')).content).pages[0]!)).toContain('Still due on this invoice | USD 40.00');
+  await tenant.ask('PUT', 'settings', { lostDisputes: 'write_off' });
+  const givenUp = await paid('pay_g');
+  await disputed('pay_g', givenUp, 'lost');
+  await stands(givenUp, 'uncollectible', '0.00', '100.00');
+  // What is in force at the moment of the loss counts.
+  await tenant.ask('PUT', 'settings', { lostDisputes: 'leave_paid', validFrom: '2026-01-01T00:00:00Z' });
+  const left = await paid('pay_p');
+  await disputed('pay_p', left, 'lost');
+  await eventually('the loss to be told', async () => ((await tenant.get('payments/pay_p')).body?.lost === '100.00' || undefined));
+  await stands(left, 'paid', '100.00', '0.00');
+  expect(faultsOf(await tenant.ask('PUT', 'settings', { lostDisputes: 'forget' }))).toBe('400 | invalid_request | /lostDisputes invalid_value');
+  for (const model of [receivedPaymentsModel, invoicesModel]) {
+    const { live, rebuilt } = await rebuildAndCompare(bed.service.log.store, 'billing', model as never);
+    expect(rebuilt).toBe(live);
+  }
 }, TIMEOUT_MS);
 
 test('B38, B39, M1: prepaid money is the balance of its account, once however often it is told, and invoices that are issued at once take it to the cent', async () => {

@@ -17,12 +17,12 @@ class SettingsQuery {
 }
 const SETTINGS = object({
   rounding: oneOf('half_up', 'half_even'), taxRounding: oneOf('invoice', 'line'), inclusiveRounding: oneOf('net', 'tax'), gracePeriod: text(), paymentTerms: text(), taxRateKeys: list(text()),
-  zeroAmountInvoices: oneOf('issue', 'skip'), validFrom: nullable(instant()), changedAt: nullable(instant()),
+  zeroAmountInvoices: oneOf('issue', 'skip'), lostDisputes: oneOf('reopen', 'write_off', 'leave_paid'), validFrom: nullable(instant()), changedAt: nullable(instant()),
 });
-const toApi = (version: SettingsVersion | undefined): unknown => ({ ...(version?.settings ?? DEFAULT_SETTINGS), validFrom: version?.validFrom ?? null, changedAt: version?.changedAt ?? null });
+const toApi = (version: SettingsVersion | undefined): unknown => ({ ...DEFAULT_SETTINGS, ...version?.settings, validFrom: version?.validFrom ?? null, changedAt: version?.changedAt ?? null });
 const ROUTE = '/api/v1/billing/settings';
 
-/** How a tenant bills: rounding, grace period, terms, taxes. Each invoice is made by what is in force at its time. */
+/** How a tenant bills: rounding, grace period, terms, taxes, lost disputes. Each invoice is made by what is in force at its time. */
 @ApiTags('billing')
 @Controller('api/v1/billing/settings')
 export class SettingsController {

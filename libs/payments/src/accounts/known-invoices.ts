@@ -1,4 +1,4 @@
-import type { InvoiceFinalized, InvoicePaid, InvoiceVoided } from '@valueverse/contracts';
+import type { InvoiceFinalized, InvoicePaid, InvoiceReopened, InvoiceVoided } from '@valueverse/contracts';
 import { grantSql, ident, tenantPolicySql, type Projector, type Tx } from '@valueverse/event-log';
 import type { Migration } from '@valueverse/platform';
 
@@ -17,9 +17,12 @@ ${grantSql(schema, 'known_invoices')}`,
 
 export const KNOWN_INVOICE_NUMBERS: Migration = { number: 116, name: 'numbers of known invoices', sql: (schema) => `ALTER TABLE ${ident(schema)}.known_invoices ADD COLUMN number text;` };
 
+/** A lost dispute makes an invoice payable again. */
+const STATUS_AFTER = { InvoicePaid: 'paid', InvoiceVoided: 'void', InvoiceReopened: 'issued' } as const satisfies Record<string, KnownInvoice['status']>;
+
 /** Remembers which invoices there are. What they are for stays where it is. */
 export const knownInvoicesProjector: Projector = {
-  kind: 'projector', name: 'payments-known-invoices', version: 2, topics: ['billing.invoices'], events: ['InvoiceFinalized', 'InvoicePaid', 'InvoiceVoided'], tables: ['known_invoices'],
+  kind: 'projector', name: 'payments-known-invoices', version: 2, topics: ['billing.invoices'], events: ['InvoiceFinalized', 'InvoicePaid', 'InvoiceVoided', 'InvoiceReopened'], tables: ['known_invoices'],
   project: async (tx, facts) => {
     for (const { tenant, event } of facts) {
       if (event.type === 'InvoiceFinalized') {
@@ -27,8 +30,9 @@ export const knownInvoicesProjector: Projector = {
         await tx.query(`INSERT INTO known_invoices (tenant, invoice_id, account_id, currency, amount_due, number, status) VALUES ($1, $2, $3, $4, $5, $6, 'issued')
           ON CONFLICT (tenant, invoice_id) DO UPDATE SET account_id = excluded.account_id, currency = excluded.currency, amount_due = excluded.amount_due, number = excluded.number`, [tenant, invoiceId, accountId, currency, amountDue, number]);
       } else {
-        const { invoiceId } = event as InvoicePaid | InvoiceVoided;
-        await tx.query('INSERT INTO known_invoices (tenant, invoice_id, status) VALUES ($1, $2, $3) ON CONFLICT (tenant, invoice_id) DO UPDATE SET status = excluded.status', [tenant, invoiceId, event.type === 'InvoicePaid' ? 'paid' : 'void']);
+        const { invoiceId } = event as InvoicePaid | InvoiceVoided | InvoiceReopened;
+        const status = STATUS_AFTER[event.type as keyof typeof STATUS_AFTER];
+        await tx.query('INSERT INTO known_invoices (tenant, invoice_id, status) VALUES ($1, $2, $3) ON CONFLICT (tenant, invoice_id) DO UPDATE SET status = excluded.status', [tenant, invoiceId, status]);
       }
     }
   },

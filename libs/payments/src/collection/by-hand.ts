@@ -48,10 +48,13 @@ export const payByHand = async (parts: Parts, { shares, currency, methodId, manu
   return paymentIds;
 };
 
-/** What came in for an invoice, and was not given back. */
+/** What came in for an invoice, and was neither given back nor lost to a dispute. */
 export const keptOf = async (tx: Tx, tenant: string, { invoiceId, currency }: Pick<KnownInvoice, 'invoiceId' | 'currency'>): Promise<Money> => {
   const { rows } = await tx.query<{ row: PaymentRow }>(`SELECT row FROM payments WHERE tenant = $1 AND invoice_id = $2 AND status = 'succeeded'`, [tenant, invoiceId]);
-  return Money.sum(rows.filter(({ row }) => row.currency === currency).map(({ row }) => Money.parse(row.amount, currency).subtract(Money.parse(row.amountRefunded, currency))), currency);
+  const own = rows.map(({ row }) => row).filter((row) => row.currency === currency);
+  const { rows: lost } = await tx.query<{ amount: string }>(`SELECT row->>'amount' AS amount FROM payment_disputes WHERE tenant = $1 AND payment_id = ANY($2) AND status = 'lost'`, [tenant, own.map(({ id }) => id)]);
+  const gone = [...own.map(({ amountRefunded }) => amountRefunded), ...lost.map(({ amount }) => amount)];
+  return Money.sum(own.map(({ amount }) => Money.parse(amount, currency)), currency).subtract(Money.sum(gone.map((amount) => Money.parse(amount, currency)), currency));
 };
 
 /** Recorded as what it is: it came in, whatever is still due. What is over is unapplied money of the account, as billing says. */

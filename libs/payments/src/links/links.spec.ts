@@ -1,6 +1,7 @@
 import type { Host } from '@valueverse/platform';
 import { eventually } from '@valueverse/testing';
 import { PaymentsBed, type PaymentsProcess } from '../payments-bed.spec-kit';
+import { paymentDecider } from '../collection/payments';
 import { linkToken, readLink } from './link-token';
 import { escaped } from './pay-page';
 
@@ -57,6 +58,34 @@ test('a customer sees what is due and pays with the card on file; the page says 
   // Pressed again, nothing is charged again.
   await host.app.inject({ method: 'POST', url: path, headers: { 'content-type': 'application/x-www-form-urlencoded' }, payload: '' });
   expect((await bed.book(process, acme.tenant)).filter(({ status }) => status === 'succeeded')).toMatchObject([{ amount: 4_000 }]);
+}, TIMEOUT_MS);
+
+test('what a lost dispute has taken is paid again, once', async () => {
+  const accountId = await bed.openAccount(acme.tenant, AT);
+  await bed.attach(process, acme.tenant, accountId, 'tok_ok');
+  const invoiceId = await bed.finalize(acme.tenant, accountId, { total: '30.00', at: AT });
+  const { id: paymentId } = await bed.payment(process, acme.tenant, invoiceId, 'succeeded');
+  const stream = `invoice-${invoiceId}`;
+  await bed.say(acme.tenant, stream, { type: 'InvoicePaid', invoiceId, paidAt: AT } as never, AT);
+  const pay = (key: string) => host.app.inject({ method: 'POST', url: '/api/v1/payments', headers: { authorization: `Bearer ${acme.key}`, 'idempotency-key': key }, payload: { invoiceId } });
+  await eventually('the invoice to be paid here', async (saw) => {
+    const { body } = await pay(`paid-${String(Date.now())}`);
+    saw(body);
+    return body.includes('the invoice is paid') || undefined;
+  });
+  const of = { paymentId, disputeId: 'dsp_lost' };
+  const commands = [{ type: 'OpenDispute', ...of, amount: '30.00', currency: 'USD', reason: 'fraudulent', providerReference: 'dp_1', at: AT }, { type: 'CloseDispute', ...of, outcome: 'lost', at: AT }] as const;
+  for (const command of commands) await process.service.log.executeOne(paymentDecider, command, { tenant: acme.tenant, at: AT, actor: 'spec' });
+  // While billing has not said that it is owed again, nothing is charged again.
+  expect((await pay('early')).json()).toMatchObject({ code: 'invoice_not_payable' });
+  await bed.say(acme.tenant, stream, { type: 'InvoiceReopened', invoiceId, accountId, ...of, amount: '30.00', currency: 'USD', isCollectible: true, reopenedAt: AT } as never, AT);
+  await eventually('it to be payable again', async () => ((await pay(`again-${String(Date.now())}`)).statusCode === 201 || undefined));
+  await eventually('the second payment', async (saw) => {
+    const rows = (await bed.book(process, acme.tenant)).filter(({ status, amount }) => status === 'succeeded' && amount === 3_000);
+    saw(rows);
+    return rows.length === 2 || undefined;
+  });
+  expect((await pay('third')).json()).toMatchObject({ code: 'invoice_not_payable' });
 }, TIMEOUT_MS);
 
 test('a link that is not ours, or of an invoice that is not there, is a page that says so', async () => {

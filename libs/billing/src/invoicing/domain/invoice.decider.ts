@@ -1,11 +1,12 @@
 import { dispatch, Money, Refused, type Decider } from '@valueverse/kernel';
-import type {
-  CitedStatement, InvoiceCredited, InvoiceDrafted, InvoiceDropped, InvoiceFinalized, InvoiceItem, InvoiceItemsChanged, InvoicePaid, InvoicePaymentApplied, InvoicePaymentUnmatched, InvoiceUsageStated, InvoiceVoided,
-} from '@valueverse/contracts';
+import type { CitedStatement, InvoiceCredited, InvoiceDrafted, InvoiceDropped, InvoiceFinalized, InvoiceItem, InvoiceItemsChanged, InvoicePaid, InvoicePaymentUnmatched, InvoiceReopened, InvoiceUsageStated, InvoiceVoided } from '@valueverse/contracts';
+import { afterFact, type ReceivedFact, type ReceivedMoney } from '../../received/domain/received-money';
+import {
+  closeDispute, openDispute, recordCredited, recordDuplicate, recordRefund, recordRefundReturned, type CloseDispute, type OpenDispute, type RecordCredited, type RecordDuplicate, type RecordRefund, type RecordRefundReturned,
+} from '../../received/domain/taken-back';
 import { issueInvoice, servicePeriodOf, type IssueTerms } from './issue-invoice';
 
-export type InvoiceEvent =
-  InvoiceDrafted | InvoiceItemsChanged | InvoiceUsageStated | InvoiceFinalized | InvoiceVoided | InvoiceDropped | InvoicePaymentApplied | InvoicePaymentUnmatched | InvoicePaid | InvoiceCredited;
+export type InvoiceEvent = InvoiceDrafted | InvoiceItemsChanged | InvoiceUsageStated | InvoiceFinalized | InvoiceVoided | InvoiceDropped | InvoicePaid | InvoiceCredited | InvoiceReopened | ReceivedFact;
 
 export type DraftInvoice = { readonly type: 'DraftInvoice'; readonly at: string } & Omit<InvoiceDrafted, 'type' | 'draftedAt'>;
 export interface ChangeItems { readonly type: 'ChangeItems'; readonly invoiceId: string; readonly added: readonly InvoiceItem[]; readonly removed: readonly string[]; readonly at: string }
@@ -18,7 +19,8 @@ export interface DropInvoice { readonly type: 'DropInvoice'; readonly invoiceId:
 export interface ApplyPayment { readonly type: 'ApplyPayment'; readonly invoiceId: string; readonly paymentId: string; readonly accountId?: string; readonly amount: string; readonly currency: string; readonly at: string }
 /** `amount` is what the note takes off what is due, `lines` what it gives back of each line. */
 export type CreditInvoice = { readonly type: 'CreditInvoice'; readonly at: string } & Omit<InvoiceCredited, 'type' | 'creditedAt'>;
-export type InvoiceCommand = DraftInvoice | ChangeItems | StateUsage | FinalizeInvoice | VoidInvoice | DropInvoice | ApplyPayment | CreditInvoice;
+export type InvoiceCommand = DraftInvoice | ChangeItems | StateUsage | FinalizeInvoice | VoidInvoice | DropInvoice | ApplyPayment | CreditInvoice
+  | RecordDuplicate | RecordCredited | RecordRefund | RecordRefundReturned | OpenDispute | CloseDispute;
 
 /** What a line came to, and how much of it was given back. */
 export interface LineState { readonly total: Money; readonly credited: Money }
@@ -31,8 +33,10 @@ export interface Invoice {
   readonly statements: ReadonlyMap<string, CitedStatement>;
   readonly owed?: Money;
   readonly lines: ReadonlyMap<string, LineState>;
-  readonly isPaid: boolean;
-  readonly payments: readonly string[];
+  /** By payment. */
+  readonly received: ReadonlyMap<string, ReceivedMoney>;
+  /** What of them was left to the account, by its id. */
+  readonly credits: readonly string[];
   readonly notes: readonly string[];
 }
 
@@ -63,9 +67,9 @@ const finalize = ({ at, type: _, terms, balance, ...facts }: FinalizeInvoice, st
 };
 
 const applyPayment = ({ invoiceId, paymentId, accountId, amount, currency, at }: ApplyPayment, state: Invoice): readonly InvoiceEvent[] => {
-  const { status, owed, payments } = state;
+  const { status, owed, received } = state;
   const from = accountId === undefined ? {} : { accountId };
-  if (payments.includes(paymentId)) return []; // The provider told us twice.
+  if (received.has(paymentId)) return []; // The provider told us twice.
   const unmatched = (sum: string, reason: InvoicePaymentUnmatched['reason']): InvoicePaymentUnmatched => ({ type: 'InvoicePaymentUnmatched', invoiceId, paymentId, ...from, amount: sum, currency, reason, unmatchedAt: at });
   // Money that has come in cannot be refused: what does not fit is kept and understood later.
   if (status === 'absent' || status === 'draft' || status === 'dropped' || owed === undefined) return [unmatched(amount, 'no_invoice')];
@@ -100,7 +104,7 @@ const credit = ({ at, type: _, ...facts }: CreditInvoice, state: Invoice): reado
 const voidIt = ({ invoiceId, reason, at }: VoidInvoice, state: Invoice): readonly InvoiceEvent[] => {
   if (state.status === 'void') return [];
   refuseNotIssued(invoiceId, state);
-  if (state.payments.length > 0) throw new Refused('invoice_has_payments', 'money came in for it: give it back by a credit note');
+  if (state.received.size > 0) throw new Refused('invoice_has_payments', 'money came in for it: give it back by a credit note');
   if (state.notes.length > 0) throw new Refused('invoice_has_credit_notes', 'a part of it was given back by a credit note: give back the rest the same way');
   return [{ type: 'InvoiceVoided', invoiceId, accountId: state.accountId!, reason, voidedAt: at }];
 };
@@ -116,6 +120,7 @@ const creditedLines = (state: Invoice, lines: InvoiceCredited['lines']): Invoice
   }
   return all;
 };
+const withReceived = (fact: ReceivedFact, state: Invoice): Invoice => ({ ...state, received: new Map([...state.received, [fact.paymentId, afterFact(fact, state.received.get(fact.paymentId) ?? {})]]) });
 const lessOwed = (state: Invoice, amount: string): Pick<Invoice, 'owed'> => (state.owed === undefined ? {} : { owed: state.owed.subtract(Money.parse(amount, state.owed.currency)) });
 
 /**
@@ -123,7 +128,7 @@ const lessOwed = (state: Invoice, amount: string): Pick<Invoice, 'owed'> => (sta
  * counted; `invoice_not_found`, `invoice_not_draft`, `invoice_not_finalized`, `item_not_found`, `line_not_found`, `credit_exceeds_line`, `credit_exceeds_due`, `invoice_has_payments`, `invoice_has_credit_notes`.
  */
 export const invoice: Decider<InvoiceCommand, InvoiceEvent, Invoice> = {
-  initial: { status: 'absent', statements: new Map(), lines: new Map(), isPaid: false, payments: [], notes: [] },
+  initial: { status: 'absent', statements: new Map(), lines: new Map(), received: new Map(), credits: [], notes: [] },
   decide: dispatch<InvoiceCommand, Invoice, readonly InvoiceEvent[]>({
     DraftInvoice: ({ at, ...facts }, { status }) => (status === 'absent' ? [{ ...facts, type: 'InvoiceDrafted', draftedAt: at }] : []),
     ChangeItems: ({ invoiceId, added, removed, at }, state) => {
@@ -142,6 +147,12 @@ export const invoice: Decider<InvoiceCommand, InvoiceEvent, Invoice> = {
     },
     ApplyPayment: applyPayment,
     CreditInvoice: credit,
+    RecordDuplicate: recordDuplicate,
+    RecordCredited: recordCredited,
+    RecordRefund: recordRefund,
+    RecordRefundReturned: recordRefundReturned,
+    OpenDispute: openDispute,
+    CloseDispute: closeDispute,
   }),
   evolve: dispatch<InvoiceEvent, Invoice, Invoice>({
     InvoiceDrafted: (drafted, state) => ({ ...state, status: 'draft', drafted, currency: drafted.currency, accountId: drafted.accountId }),
@@ -150,9 +161,16 @@ export const invoice: Decider<InvoiceCommand, InvoiceEvent, Invoice> = {
     InvoiceFinalized: (issued, state) => ({ ...state, status: 'finalized', currency: issued.currency, accountId: issued.accountId, owed: Money.parse(issued.amountDue, issued.currency), lines: linesOf(issued) }),
     InvoiceVoided: (_, state) => ({ ...state, status: 'void', ...(state.currency === undefined ? {} : { owed: Money.zero(state.currency) }) }),
     InvoiceDropped: (_, state) => ({ ...state, status: 'dropped' }),
-    InvoicePaymentApplied: ({ paymentId, amount }, state) => ({ ...state, payments: [...state.payments, paymentId], ...lessOwed(state, amount) }),
-    InvoicePaymentUnmatched: ({ paymentId }, state) => ({ ...state, payments: [...state.payments, paymentId] }),
-    InvoicePaid: (_, state) => ({ ...state, isPaid: true }),
+    InvoicePaymentApplied: (fact, state) => ({ ...withReceived(fact, state), ...lessOwed(state, fact.amount) }),
+    InvoicePaymentUnmatched: (fact, state) => withReceived(fact, state),
+    InvoicePaymentDuplicated: (fact, state) => withReceived(fact, state),
+    InvoicePaymentCredited: (fact, state) => ({ ...withReceived(fact, state), credits: [...state.credits, fact.creditId] }),
+    InvoicePaymentRefunded: (fact, state) => withReceived(fact, state),
+    InvoiceRefundReturned: (fact, state) => withReceived(fact, state),
+    InvoicePaymentDisputed: (fact, state) => withReceived(fact, state),
+    InvoiceDisputeClosed: (fact, state) => withReceived(fact, state),
+    InvoiceReopened: ({ amount, currency }, state) => ({ ...state, owed: (state.owed ?? Money.zero(currency)).add(Money.parse(amount, currency)) }),
+    InvoicePaid: (_, state) => state,
     InvoiceCredited: ({ creditNoteId, amount, lines }, state) => ({ ...state, notes: [...state.notes, creditNoteId], lines: creditedLines(state, lines), ...lessOwed(state, amount) }),
   }),
 };

@@ -4,8 +4,8 @@ import { TAX_RATE_KEYS_MAX } from '../../catalog/domain/charges';
 import { instant, key, list, object, oneOf, optional, type Shape } from '../../catalog/domain/shape';
 
 /** How a tenant bills that has said nothing. */
-export const DEFAULT_SETTINGS: BillingSettings = {
-  rounding: 'half_up', taxRounding: 'invoice', inclusiveRounding: 'net', gracePeriod: 'PT1H', paymentTerms: 'P0D', taxRateKeys: [], zeroAmountInvoices: 'issue',
+export const DEFAULT_SETTINGS: Required<BillingSettings> = {
+  rounding: 'half_up', taxRounding: 'invoice', inclusiveRounding: 'net', gracePeriod: 'PT1H', paymentTerms: 'P0D', taxRateKeys: [], zeroAmountInvoices: 'issue', lostDisputes: 'reopen',
 };
 /** 31 days: whoever waits longer for events has the next period's invoice before this one's. */
 export const GRACE_PERIOD_HOURS_MAX = 744;
@@ -43,7 +43,7 @@ export const settingsShape: Shape<SettingsSpec> = object<SettingsSpec>({
   rounding: optional(oneOf('half_up', 'half_even')), taxRounding: optional(oneOf('invoice', 'line')), inclusiveRounding: optional(oneOf('net', 'tax')),
   gracePeriod: optional(duration(isGracePeriod, 'PT1H', `hours, minutes and seconds such as "PT1H", at most ${GRACE_PERIOD_HOURS_MAX} hours`)),
   paymentTerms: optional(duration((text) => termsDays(text) !== undefined, 'P14D', `days such as "P14D", at most ${PAYMENT_TERMS_DAYS_MAX}`)),
-  taxRateKeys: optional(list(key(), TAX_RATE_KEYS_MAX)), zeroAmountInvoices: optional(oneOf('issue', 'skip')), validFrom: optional(instant()),
+  taxRateKeys: optional(list(key(), TAX_RATE_KEYS_MAX)), zeroAmountInvoices: optional(oneOf('issue', 'skip')), lostDisputes: optional(oneOf('reopen', 'write_off', 'leave_paid')), validFrom: optional(instant()),
 });
 
 /** Says how the tenant bills from `validFrom` on: from now on where it is not said, and from the beginning where nothing was said before. */

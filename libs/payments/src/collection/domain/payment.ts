@@ -61,7 +61,7 @@ export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
     RecordSuccess: ({ paymentId, attempt, amount, currency, providerReference, fee, at }, state) => {
       const { invoiceId, accountId } = requestOf(state, attempt);
       if (state.captures.some((capture) => capture.attempt === attempt)) return [];
-      if (state.status === 'succeeded') return [{ type: 'PaymentDuplicated', paymentId, attempt, accountId, amount, currency, providerReference, foundAt: at }];
+      if (state.status === 'succeeded') return [{ type: 'PaymentDuplicated', paymentId, attempt, accountId, invoiceId, amount, currency, providerReference, foundAt: at }];
       return [{ type: 'PaymentSucceeded', paymentId, invoiceId, accountId, amount, currency, attempt, providerReference, succeededAt: at, ...(fee === undefined ? {} : { fee }) }];
     },
     RecordDecline: ({ paymentId, attempt, declineCode, declineClass, next, at }, state) => {

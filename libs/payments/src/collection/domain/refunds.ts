@@ -33,13 +33,13 @@ export const requestRefund = ({ paymentId, refundId, amount, attempt, reason, at
 };
 
 /** What no invoice took is the account's. It cannot be given back then: the next invoice takes it. */
-export const creditAccount = ({ paymentId, creditId, amount, at }: CreditAccount, { accountId, currency }: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
+export const creditAccount = ({ paymentId, creditId, amount, at }: CreditAccount, { accountId, invoiceId, currency }: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
   const [capture] = state.captures;
   if (capture === undefined || state.credits.some((one) => one.creditId === creditId)) return [];
   const left = refundable(state, capture.attempt);
   const wanted = Decimal.parse(amount);
   const credited = wanted.compare(left) > 0 ? left : wanted;
-  return credited.isPositive() ? [{ type: 'MoneyCredited', creditId, accountId, amount: Money.parse(credited.toString(), currency).toString(), currency, paymentId, creditedAt: at }] : [];
+  return credited.isPositive() ? [{ type: 'MoneyCredited', creditId, accountId, amount: Money.parse(credited.toString(), currency).toString(), currency, paymentId, invoiceId, creditedAt: at }] : [];
 };
 
 const refundOf = ({ refunds }: PaymentState, refundId: string): PaymentState['refunds'][number] => {
@@ -48,11 +48,11 @@ const refundOf = ({ refunds }: PaymentState, refundId: string): PaymentState['re
   return found;
 };
 export const recordRefund = ({ paymentId, refundId, providerReference, at }: RecordRefund, { invoiceId, accountId, currency }: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
-  const { status, amount } = refundOf(state, refundId);
-  return status === 'requested' ? [{ type: 'RefundSucceeded', paymentId, refundId, invoiceId, accountId, amount, currency, providerReference, refundedAt: at }] : [];
+  const { status, amount, attempt } = refundOf(state, refundId);
+  return status === 'requested' ? [{ type: 'RefundSucceeded', paymentId, refundId, invoiceId, accountId, attempt, amount, currency, providerReference, refundedAt: at }] : [];
 };
 /** A refund may fail after it had succeeded; what failed stays so, and another one is made. */
-export const recordRefundFailure = ({ paymentId, refundId, code, at }: RecordRefundFailure, { currency }: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
+export const recordRefundFailure = ({ paymentId, refundId, code, at }: RecordRefundFailure, { invoiceId, currency }: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
   const { status, amount } = refundOf(state, refundId);
-  return status === 'failed' ? [] : [{ type: 'RefundFailed', paymentId, refundId, amount, currency, code, failedAt: at }];
+  return status === 'failed' ? [] : [{ type: 'RefundFailed', paymentId, refundId, invoiceId, amount, currency, code, failedAt: at }];
 };
