@@ -1,5 +1,6 @@
 import { bigintArray, type Tx } from '@valueverse/event-log';
 import type { Fold } from './domain/aggregations';
+import { runsOfWindows, type Stretch } from './domain/bucket';
 import type { TallyColumns } from './domain/tally';
 
 /** What a stretch of a series adds up to. `bucket` is 0 unless the buckets are wanted one by one. */
@@ -57,21 +58,19 @@ export const readStretches = async (tx: Tx, fold: Fold, stretches: readonly Seri
 };
 
 /** Adds up many series in windows of whole buckets that are in order and do not overlap. The place is `row x windows + window`, where `row` is the caller's name for a series. */
-export const readWindows = async (
-  tx: Tx, fold: Fold, series: readonly { readonly series: number; readonly row: number }[], windows: readonly { readonly from: number; readonly to: number }[], byBucket: boolean,
-): Promise<StoredCell[]> => {
+export const readWindows = async (tx: Tx, fold: Fold, series: readonly { readonly series: number; readonly row: number }[], windows: readonly Stretch[], byBucket: boolean): Promise<StoredCell[]> => {
   if (series.length === 0 || windows.length === 0) return [];
-  const columns = [bigintArray(series.map((one) => one.series)), bigintArray(series.map(({ row }) => row)), bigintArray(windows.map(({ from }) => from)), bigintArray(windows.map(({ to }) => to)),
-    windows[0]!.from, windows.at(-1)!.to, windows.length, byBucket];
+  const runs = runsOfWindows(windows);
+  const columns = [bigintArray(series.map((one) => one.series)), bigintArray(series.map(({ row }) => row)), bigintArray(runs.map(({ from }) => from)), bigintArray(runs.map(({ from, every, length, count }) => from + (count - 1) * every + length)),
+    bigintArray(runs.map(({ every }) => every)), bigintArray(runs.map(({ length }) => length)), bigintArray(runs.map(({ first }) => first)), windows.length, byBucket];
   const { rows } = await tx.query<Row>(
-    `SELECT g.row * $7 + width_bucket(b.bucket, $3::bigint[]) - 1 AS place, CASE WHEN $8 THEN b.bucket ELSE 0 END AS bucket, sum(b.events)::bigint AS events, ${TOTAL_SQL[fold]}::text AS total,
-       sum(b.moment)::text AS moment, max(b.at) AS at, ${TIE_SQL[fold]} AS tie
-     FROM unnest($1::bigint[], $2::bigint[]) g(series, row) JOIN LATERAL (SELECT * FROM usage_buckets b WHERE b.series = g.series AND b.bucket >= $5 AND b.bucket < $6 OFFSET 0) b ON true
-     WHERE b.bucket < ($4::bigint[])[width_bucket(b.bucket, $3::bigint[])] GROUP BY 1, 2`, columns);
+    `SELECT ${PLACE_SQL} AS place, CASE WHEN $9 THEN b.bucket ELSE 0 END AS bucket, sum(b.events)::bigint AS events, ${TOTAL_SQL[fold]}::text AS total, sum(b.moment)::text AS moment, max(b.at) AS at, ${TIE_SQL[fold]} AS tie
+     FROM ${RUNS_SQL} JOIN LATERAL (SELECT * FROM usage_buckets b WHERE b.series = g.series AND b.bucket >= w.from_bucket AND b.bucket < w.until OFFSET 0) b ON (b.bucket - w.from_bucket) % w.every < w.length GROUP BY 1, 2`, columns);
   if (fold !== 'distinct') return cellsOf(rows, []);
   const values = await tx.query<{ place: bigint; bucket: bigint; values: string[] }>(
-    `SELECT g.row * $7 + width_bucket(v.bucket, $3::bigint[]) - 1 AS place, CASE WHEN $8 THEN v.bucket ELSE 0 END AS bucket, array_agg(DISTINCT encode(v.value, 'hex')) AS values
-     FROM unnest($1::bigint[], $2::bigint[]) g(series, row) JOIN LATERAL (SELECT * FROM usage_bucket_values v WHERE v.series = g.series AND v.bucket >= $5 AND v.bucket < $6 OFFSET 0) v ON true
-     WHERE v.bucket < ($4::bigint[])[width_bucket(v.bucket, $3::bigint[])] GROUP BY 1, 2`, columns);
+    `SELECT ${PLACE_SQL} AS place, CASE WHEN $9 THEN b.bucket ELSE 0 END AS bucket, array_agg(DISTINCT encode(b.value, 'hex')) AS values
+     FROM ${RUNS_SQL} JOIN LATERAL (SELECT * FROM usage_bucket_values v WHERE v.series = g.series AND v.bucket >= w.from_bucket AND v.bucket < w.until OFFSET 0) b ON (b.bucket - w.from_bucket) % w.every < w.length GROUP BY 1, 2`, columns);
   return cellsOf(rows, values.rows);
 };
+const RUNS_SQL = 'unnest($1::bigint[], $2::bigint[]) g(series, row) CROSS JOIN unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]) w(from_bucket, until, every, length, first)';
+const PLACE_SQL = 'g.row * $8 + w.first + (b.bucket - w.from_bucket) / w.every';

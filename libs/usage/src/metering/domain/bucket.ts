@@ -21,3 +21,20 @@ export const raggedEdges = (stretch: Stretch, length = BUCKET_MICROS): Stretch[]
   if (whole.from > whole.to) return [stretch];
   return [{ from, to: whole.from }, { from: whole.to, to }].filter((edge) => edge.from < edge.to);
 };
+
+/** Windows of one length, each as far from the one before: the nth of them, from 0, begins at `from + n x every`. `first` is the place of the first of them among all windows. */
+export interface WindowRun { readonly from: number; readonly every: number; readonly length: number; readonly count: number; readonly first: number }
+
+/** Windows in order as runs: a month of hours is one of them, and of days one or two where its zone changes its clocks. */
+export const runsOfWindows = (windows: readonly Stretch[]): WindowRun[] => {
+  const runs: WindowRun[] = [];
+  for (let at = 0; at < windows.length;) {
+    const [{ from, to }, next] = [windows[at]!, windows[at + 1]];
+    const [length, every] = [to - from, next !== undefined && next.to - next.from === to - from ? next.from - from : to - from];
+    let count = 1;
+    while (windows[at + count]?.from === from + count * every && windows[at + count]!.to === from + count * every + length) count += 1;
+    runs.push({ from, every, length, count, first: at });
+    at += count;
+  }
+  return runs;
+};

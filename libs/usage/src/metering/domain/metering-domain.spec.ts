@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { runs } from '@valueverse/testing';
 import { Decimal } from '@valueverse/kernel';
-import { BUCKET_MICROS, raggedEdges, wholeBuckets, type Stretch } from './bucket';
+import { BUCKET_MICROS, raggedEdges, runsOfWindows, wholeBuckets, type Stretch } from './bucket';
 import { ExactSum } from './exact-sum';
 import { KeyFilter, wordAt } from './key-filter';
 import { groupsOf, measure, ruleOf } from './measure';
@@ -24,6 +24,20 @@ describe('buckets and edges', () => {
       expect(at).toBe(from + length);
       for (const edge of raggedEdges(stretch)) expect(edge.to - edge.from).toBeLessThan(2 * BUCKET_MICROS);
     }), runs(1, 500));
+  });
+  test('windows as runs are the same windows, and those of one length and distance are one run', () => {
+    const windowsIn = fc.array(fc.record({ gap: fc.integer({ min: 0, max: 2 }), length: fc.integer({ min: 1, max: 3 }) }), { maxLength: 30 }).map((steps) => {
+      let at = 0;
+      return steps.map(({ gap, length }): Stretch => { const from = at + gap; at = from + length; return { from, to: at }; });
+    });
+    fc.assert(fc.property(windowsIn, (windows) => {
+      const made = runsOfWindows(windows).flatMap(({ from, every, length, count, first }) => Array.from({ length: count }, (_, nth) => ({ from: from + nth * every, to: from + nth * every + length, place: first + nth })));
+      expect(made).toEqual(windows.map((window, place) => ({ ...window, place })));
+    }), runs(3, 300));
+    const hours = Array.from({ length: 744 }, (_, nth) => ({ from: nth * 4, to: nth * 4 + 4 }));
+    expect(runsOfWindows(hours)).toEqual([{ from: 0, every: 4, length: 4, count: 744, first: 0 }]);
+    // A day of 23 hours among days of 24.
+    expect(runsOfWindows([{ from: 0, to: 24 }, { from: 24, to: 48 }, { from: 48, to: 71 }, { from: 71, to: 95 }]).map(({ count }) => count)).toEqual([2, 1, 1]);
   });
   test('sums are exact, whatever is added', () => {
     fc.assert(fc.property(fc.array(fc.oneof(fc.maxSafeInteger(), fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n }).map((n) => Decimal.scaled(n, 9)))), (values) => {
