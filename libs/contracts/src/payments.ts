@@ -20,6 +20,20 @@ export const PaymentMethodExpiryAnnounced = defineEvent({
   name: 'PaymentMethodExpiryAnnounced', topic: 'payments.methods', fact: 'payment_method.expiry_announced', data: object({ ...ofMethod, expires: text(7), toldAt: instant() }),
 });
 export type PaymentMethodExpiryAnnounced = EventOf<typeof PaymentMethodExpiryAnnounced>;
+/** It is charged no more. `detached`: the provider had let it go before, because its customer removed it there. */
+export const PaymentMethodRemoved = defineEvent({
+  name: 'PaymentMethodRemoved', topic: 'payments.methods', fact: 'payment_method.removed', data: object({ methodId: text(), accountId: text(), provider: text(64), detached: flag(), removedAt: instant() }),
+});
+export type PaymentMethodRemoved = EventOf<typeof PaymentMethodRemoved>;
+/**
+ * This method of the account is charged from now on: asked for by the tenant, chosen by the customer at the provider, or by the rule where the default was removed: the oldest that is left. `requestId` is the request to
+ * attach it that found it attached already.
+ */
+export const PaymentMethodDefaultChosen = defineEvent({
+  name: 'PaymentMethodDefaultChosen', topic: 'payments.methods', fact: 'payment_method.default_chosen',
+  data: object({ methodId: text(), accountId: text(), provider: text(64), chosenBy: oneOf('tenant', 'customer', 'rule'), requestId: optional(text()), chosenAt: instant() }),
+});
+export type PaymentMethodDefaultChosen = EventOf<typeof PaymentMethodDefaultChosen>;
 
 const ofPayment = { paymentId: text(), attempt: whole(1) };
 const ofInvoice = { paymentId: text(), invoiceId: text(), accountId: text(), amount: decimal(), currency: text(3) };
@@ -136,6 +150,6 @@ export type DisputeOpened = EventOf<typeof DisputeOpened>;
 export type DisputeClosed = EventOf<typeof DisputeClosed>;
 
 export const PAYMENT_EVENTS = [
-  PaymentMethodAttached, PaymentMethodUpdated, PaymentMethodExpiryAnnounced, PaymentRequested, PaymentAttemptStarted, PaymentAttemptDeclined, PaymentAttemptLost, PaymentAttemptAccepted, PaymentActionRequired, PaymentRetryScheduled, PaymentSucceeded, PaymentFailed, PaymentCancelled,
+  PaymentMethodAttached, PaymentMethodUpdated, PaymentMethodExpiryAnnounced, PaymentMethodRemoved, PaymentMethodDefaultChosen, PaymentRequested, PaymentAttemptStarted, PaymentAttemptDeclined, PaymentAttemptLost, PaymentAttemptAccepted, PaymentActionRequired, PaymentRetryScheduled, PaymentSucceeded, PaymentFailed, PaymentCancelled,
   PaymentDuplicated, RefundRequested, RefundSucceeded, RefundFailed, DisputeOpened, DisputeClosed, MoneyCredited, PayoutRecorded,
 ] as const;

@@ -94,8 +94,8 @@ export class PaymentsBed {
     this.stops.push(() => process.stop());
     return process;
   }
-  /** A process that is also asked over HTTP. */
   private clockDatabase(): Service['database'] { return this.payments!.database; }
+  /** A process that is also asked over HTTP. */
   async hosted(wrap?: Wrap): Promise<{ process: PaymentsProcess; host: Host }> {
     const { process, context } = PaymentsProcess.start(this.test.url, this.billing, wrap);
     this.payments = process.service;
@@ -198,3 +198,63 @@ export class PaymentsBed {
     await this.test.drop();
   }
 }
+
+export interface SpecTenant { readonly tenant: string; readonly key: string }
+/** What comes over HTTP, loosely typed, because each test asks for other fields. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- as it says
+export type Answered = Record<string, any>;
+interface Asking { /** The `Idempotency-Key`; another one each time where it is not given. */ readonly once?: string; readonly as?: SpecTenant }
+const SPEC_TIMEOUT_MS = 60_000;
+const WEBHOOK_SECRETS: readonly [string, string] = ['whsec_0123456789abcdef', 'whsec_fedcba9876543210'];
+
+/** One process of payments with its face, for all the tests of a file. */
+export class PaymentsSpec {
+  bed!: PaymentsBed;
+  process!: PaymentsProcess;
+  host!: Host;
+  /** The organization that asks where a test names no other. */
+  acme!: SpecTenant;
+  readonly secrets = WEBHOOK_SECRETS;
+  private keys = 0;
+
+  /** Asks below `/api/v1/payments`. */
+  async ask(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, payload?: object, { once = `key-${this.keys += 1}`, as = this.acme }: Asking = {}): Promise<{ status: number; headers: Answered; body: Answered }> {
+    const answer = await this.host.app.inject({ method, url: `/api/v1/payments${path}`, headers: { authorization: `Bearer ${as.key}`, 'idempotency-key': once }, ...(payload === undefined ? {} : { payload }) });
+    return { status: answer.statusCode, headers: answer.headers, body: (answer.body.startsWith('{') ? answer.json() : {}) as Answered };
+  }
+  /** Has the sandbox send an organization's webhooks here. Answers the path that they come in by. */
+  async hearWebhooks(as = this.acme): Promise<{ base: string; path: string }> {
+    const base = await this.host.listen();
+    const path = String((await this.ask('PUT', '/providers/sandbox', { webhookSecrets: this.secrets }, { as })).body['webhookPath']);
+    await this.ask('POST', '/sandbox/endpoints', { url: base + path, secret: this.secrets[0], secondSecret: this.secrets[1] }, { as });
+    return { base, path };
+  }
+  /** An account on a test clock of its own, with a method where a token is given. */
+  async customer(at: string, token?: string): Promise<{ accountId: string; clockId: string }> {
+    const clockId = await this.bed.openClock(this.acme.tenant, at);
+    const accountId = await this.bed.openAccount(this.acme.tenant, at, clockId);
+    if (token !== undefined) await this.bed.attach(this.process, this.acme.tenant, accountId, token);
+    return { accountId, clockId };
+  }
+  payment(invoiceId: string, ...statuses: string[]): Promise<PaymentRow> { return this.bed.payment(this.process, this.acme.tenant, invoiceId, ...statuses); }
+  /** Orders by which the sandbox took money, newest first. */
+  async taken(tenant = this.acme.tenant): Promise<(Intent & { key: string | null })[]> { return (await this.bed.book(this.process, tenant)).filter(({ status }) => status === 'succeeded'); }
+  /** The facts of a stream. */
+  facts(stream: string): Promise<Answered[]> {
+    return this.process.service.database.transaction({ role: 'api', tenant: this.acme.tenant }, async (tx) => (await this.process.service.log.store.read(tx, this.acme.tenant, stream)).map(({ event }) => event as Answered));
+  }
+}
+
+/** Sets all of it up before the tests of a file. `each`: every test has an organization of its own. */
+export const paymentsSpec = ({ each = false, wrap }: { readonly each?: boolean; readonly wrap?: Wrap } = {}): PaymentsSpec => {
+  const spec = new PaymentsSpec();
+  const tenant = async (): Promise<void> => { spec.acme = await spec.bed.tenant(spec.process); };
+  beforeAll(async () => {
+    spec.bed = await PaymentsBed.make();
+    Object.assign(spec, await spec.bed.hosted(wrap));
+    if (!each) await tenant();
+  }, SPEC_TIMEOUT_MS);
+  if (each) beforeEach(tenant);
+  afterAll(() => spec.bed.close(), SPEC_TIMEOUT_MS);
+  return spec;
+};

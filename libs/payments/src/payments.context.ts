@@ -12,7 +12,9 @@ import { disputeView, paymentView } from './collection/payments';
 import { PaymentsController } from './collection/payments.controller';
 import { WAITING_INVOICES } from './collection/waiting-invoices';
 import { defaultMethodView, methodView } from './methods/methods';
-import { expiryJob, expiryReactor, methodJob } from './methods/method-jobs';
+import { detachJob } from './methods/detach-jobs';
+import { expiryJob, expiryReactor } from './methods/expiry-jobs';
+import { methodLookJob } from './methods/method-looks';
 import { setupJob } from './methods/setup-jobs';
 import { SetupsController } from './methods/setups.controller';
 import { MethodsController } from './methods/methods.controller';
@@ -25,7 +27,7 @@ import { payoutView } from './payouts/payouts';
 import { PayoutsController } from './payouts/payouts.controller';
 import { doubtfulPayments } from './collection/doubtful-payments';
 import { disputeJob } from './disputes/dispute-jobs';
-import { PROVIDER_CUSTOMERS } from './providers/customers';
+import { PROVIDER_CUSTOMER_LOOKS, PROVIDER_CUSTOMERS } from './providers/customers';
 import { guarded, PROVIDER_DEADLINE_MS } from './providers/guarded-provider';
 import { PROVIDER_SETTINGS, ProviderBook } from './providers/provider-settings';
 import { ProvidersController } from './providers/providers.controller';
@@ -48,7 +50,7 @@ import { webhooksRoutes } from './webhooks/webhooks.routes';
 import { PAYMENTS_SERVICE } from './tokens';
 
 registerRefusals({
-  account_not_found: 404, payment_not_found: 404, payment_method_not_found: 404, refund_not_found: 404, dispute_not_found: 404, payout_not_found: 404, unknown_provider: 400, unknown_token: 400, token_refused: 400, webhook_not_found: 404, too_many_lines: 400, invoice_not_found: 404, allocations_or_invoice: 400, amount_not_positive: 400, unknown_action: 404, not_an_endpoint: 400, days_not_rising: 400, amount_without_currency: 400, refund_not_positive: 400,
+  account_not_found: 404, payment_not_found: 404, payment_method_not_found: 404, refund_not_found: 404, dispute_not_found: 404, payout_not_found: 404, unknown_provider: 400, unknown_token: 400, token_refused: 400, webhook_not_found: 404, too_many_lines: 400, invoice_not_found: 404, allocations_or_invoice: 400, amount_not_positive: 400, unknown_action: 404, not_an_endpoint: 400, days_not_rising: 400, amount_without_currency: 400, refund_not_positive: 400, default_not_taken_away: 400,
 });
 
 /** What payments needs of the service that hosts it, before it can be made. */
@@ -56,7 +58,7 @@ export const paymentsShape: ContextShape = {
   name: 'payments',
   definitions: [...PAYMENT_EVENTS, AccountOpened, AccountChanged, InvoiceFinalized, InvoicePaid, InvoicePaymentUnmatched, InvoiceVoided, InvoiceReopened],
   readModels: [methodView, defaultMethodView, paymentView, disputeView, creditView, payoutView],
-  migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS, PROVIDER_SETTINGS, WEBHOOK_INBOX, KNOWN_INVOICES, KNOWN_INVOICE_NUMBERS],
+  migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS, PROVIDER_SETTINGS, WEBHOOK_INBOX, KNOWN_INVOICES, KNOWN_INVOICE_NUMBERS, PROVIDER_CUSTOMER_LOOKS],
 };
 
 const PAYMENTS: FactMeasure = {
@@ -95,7 +97,7 @@ export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: 
     routes: [webhooksRoutes(service, book), linksRoutes(service, systemIds, deps.secretsKey)],
     parts: {
       consumers: [knownAccountsProjector, knownInvoicesProjector, collector(service.clock), expiryReactor(service)],
-      jobs: [...new Attempts(service, { providers, linkKey: deps.secretsKey }).jobs, beginAttempt, refundJob(service, providers), disputeJob(providers), payoutJob(providers), expiryJob, methodJob(providers), setupJob(providers), handleWebhook(service)],
+      jobs: [...new Attempts(service, { providers, linkKey: deps.secretsKey }).jobs, beginAttempt, refundJob(service, providers), disputeJob(providers), payoutJob(providers), expiryJob, methodLookJob(service, providers), detachJob(service, providers), setupJob(providers), handleWebhook(service)],
       workers: [sandbox],
       measures: [PAYMENTS],
       looks: { 'payments in doubt': () => doubtfulPayments(service) },

@@ -60,6 +60,8 @@ export class Attempts {
   }
 
   private async send(job: Job<AttemptPayload>, open: OpenAttempt, signal: AbortSignal): Promise<JobResult> {
+    // Nothing was sent yet: it goes to what is left.
+    if (open.isMethodRemoved && job.attempt === 1) return this.declined(job, open, 'payment_method_removed', 'hard');
     const who = await this.customer(job, open, signal);
     // Nothing was charged yet, whatever became of the customer.
     if (who.status === 'refused') return this.declined(job, open, who.code, 'hard');

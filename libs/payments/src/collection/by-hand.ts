@@ -1,10 +1,10 @@
 import { derivedId, type IdSource, Money, Refused } from '@valueverse/kernel';
 import type { Instruction, Tx } from '@valueverse/event-log';
 import type { Caller } from '@valueverse/auth';
-import { requestContext, rowOf, type Service } from '@valueverse/platform';
+import { requestContext, type Service } from '@valueverse/platform';
 import { clockOfAccount } from '../accounts/known-accounts';
 import { accountsOf, invoiceIn, type KnownInvoice } from '../accounts/known-invoices';
-import { methodView, type MethodRow } from '../methods/methods';
+import { attachedMethod } from '../methods/methods';
 import { MANUAL } from '../providers/manual';
 import { chargedFirst } from './charged-first';
 import type { PaymentCommand } from './domain/payment';
@@ -73,7 +73,7 @@ const charge = async ({ tx, caller: { tenant }, ids }: Parts, { invoiceId, accou
   if (kept.add(amount).compare(Money.parse(amountDue, currency)) > 0) throw new Refused('invoice_not_payable', `${kept.toString()} of ${amountDue} ${currency} has come in`, '/amount');
   const chosen = methodId ?? (await chargedFirst(tx, tenant, [accountId]))(accountId, { amount: amount.toString(), currency })?.methodId;
   if (chosen === undefined) throw new Refused('no_payment_method', 'the account has no payment method');
-  const method = await rowOf<MethodRow>(tx, methodView, chosen);
+  const method = await attachedMethod(tx, chosen);
   if (method === undefined || method.accountId !== accountId) throw new Refused('payment_method_not_found', 'the account has no payment method with this id', '/methodId');
   const { rows: [open] } = await tx.query<{ row: PaymentRow }>('SELECT row FROM payments WHERE tenant = $1 AND open_invoice_id = $2', [tenant, invoiceId]);
   const by = { methodId: method.id, provider: method.provider };

@@ -1,6 +1,6 @@
 import { derivedId, type Clock, Money } from '@valueverse/kernel';
 import type {
-  InvoiceFinalized, InvoicePaid, InvoicePaymentUnmatched, InvoiceVoided, PaymentAttemptLost, PaymentAttemptStarted, PaymentDuplicated, PaymentMethodAttached, RefundRequested, PaymentRequested, PaymentRetryScheduled,
+  InvoiceFinalized, InvoicePaid, InvoicePaymentUnmatched, InvoiceVoided, PaymentAttemptLost, PaymentAttemptStarted, PaymentDuplicated, PaymentMethodAttached, PaymentMethodDefaultChosen, RefundRequested, PaymentRequested, PaymentRetryScheduled,
 } from '@valueverse/contracts';
 import type { DomainEvent, Fact, NewJob, Reacting, Reaction, Reactor, Tx } from '@valueverse/event-log';
 import { rowOf } from '@valueverse/platform';
@@ -47,6 +47,13 @@ export const collector = (clock: Clock): Reactor => {
     }
     return reactions;
   };
+  /** A new default is charged for what waits: for a method, or for the day of another one. */
+  const chargeBy = async (method: Pick<PaymentMethodAttached, 'methodId' | 'accountId' | 'provider'>, fact: Fact, tx: Tx): Promise<Reaction> => {
+    await lockAccount(tx, fact.tenant, method.accountId);
+    const waiting = await takeWaiting(tx, fact.tenant, method.accountId);
+    const declined = await pendingTries(tx, fact.tenant, method);
+    return { ...obey(...waiting.map((invoice) => requestFor(fact.tenant, invoice, method, instantOf(fact)))), jobs: declined.map((payload) => jobFor<BeginPayload>(BEGIN_ATTEMPT, fact, { ...payload, methodId: method.methodId, provider: method.provider })) };
+  };
   return {
     kind: 'reactor', name: 'payments-collector', topics: ['billing.invoices', 'payments.methods', 'payments.payments'],
     together: async (facts, tx) => {
@@ -74,13 +81,8 @@ export const collector = (clock: Clock): Reactor => {
         if (payment.provider === MANUAL || (await settingsOf(tx, fact.tenant)).surplus === 'keep') return obey({ type: 'CreditAccount', paymentId, creditId: derivedId('crd', fact.id), amount, at: instantOf(fact) });
         return obey({ type: 'RequestRefund', paymentId, refundId: derivedId('ref', fact.id), amount, reason: 'the invoice was paid in another way', at: instantOf(fact) });
       }),
-      ...on<PaymentMethodAttached>('PaymentMethodAttached', async (method, fact, tx) => {
-        if (!method.default) return {};
-        await lockAccount(tx, fact.tenant, method.accountId);
-        const waiting = await takeWaiting(tx, fact.tenant, method.accountId);
-        const declined = await pendingTries(tx, fact.tenant, method.accountId);
-        return { ...obey(...waiting.map((invoice) => requestFor(fact.tenant, invoice, method, instantOf(fact)))), jobs: declined.map((payload) => jobFor<BeginPayload>(BEGIN_ATTEMPT, fact, { ...payload, methodId: method.methodId, provider: method.provider })) };
-      }),
+      ...on<PaymentMethodAttached>('PaymentMethodAttached', (method, fact, tx) => (method.default ? chargeBy(method, fact, tx) : {})),
+      ...on<PaymentMethodDefaultChosen>('PaymentMethodDefaultChosen', chargeBy),
       ...on<PaymentRequested>('PaymentRequested', ({ paymentId, provider }, fact) => (provider === MANUAL ? {} : obey({ type: 'StartAttempt', paymentId, attempt: 1, at: instantOf(fact) }))),
       ...on<PaymentAttemptStarted>('PaymentAttemptStarted', ({ paymentId, attempt, provider }, fact) => (provider === MANUAL ? {} : { jobs: [jobFor<AttemptPayload>(RUN_ATTEMPT, fact, { paymentId, attempt })] })),
       ...on<PaymentAttemptLost>('PaymentAttemptLost', ({ paymentId, attempt }, fact) => ({ jobs: [jobFor<AttemptPayload>(LOOK_UP_ATTEMPT, fact, { paymentId, attempt })] })),
@@ -98,8 +100,10 @@ const cancelFor = async (tx: Tx, tenant: string, invoiceId: string, reason: stri
   return rows.map(({ key }) => ({ type: 'CancelPayment', paymentId: key, reason, at }));
 };
 
-/** Payments of an account that wait for their next attempt: a new card does not have to wait. */
-const pendingTries = async (tx: Tx, tenant: string, accountId: string): Promise<AttemptPayload[]> => {
-  const { rows } = await tx.query<{ key: string; tries: number }>(`SELECT key, json_array_length(row->'attempts') AS tries FROM payments WHERE tenant = $1 AND account_id = $2 AND status = 'pending' AND json_array_length(row->'attempts') > 0`, [tenant, accountId]);
+/** Payments of an account that wait for their next attempt: a card that they were not tried by does not have to wait. */
+const pendingTries = async (tx: Tx, tenant: string, { accountId, methodId }: { readonly accountId: string; readonly methodId: string }): Promise<AttemptPayload[]> => {
+  const { rows } = await tx.query<{ key: string; tries: number }>(
+    `SELECT key, json_array_length(row->'attempts') AS tries FROM payments WHERE tenant = $1 AND account_id = $2 AND status = 'pending' AND json_array_length(row->'attempts') > 0
+       AND NOT EXISTS (SELECT FROM json_array_elements(row->'attempts') a WHERE a->>'methodId' = $3)`, [tenant, accountId, methodId]);
   return rows.map(({ key, tries }) => ({ paymentId: key, attempt: tries + 1 }));
 };

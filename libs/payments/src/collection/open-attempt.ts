@@ -11,7 +11,11 @@ import type { NextTry } from './domain/payment-command';
 import type { AttemptRow, PaymentRow } from './payments';
 
 /** An attempt with all that its provider has to be told. `customer` is what the provider calls the account, where it has been told of it. */
-export interface OpenAttempt { readonly provider: PaymentProvider; readonly payment: PaymentRow; readonly attempt: AttemptRow; readonly customer: string | undefined; readonly order: Omit<ChargeOrder, 'customer'> }
+export interface OpenAttempt {
+  readonly provider: PaymentProvider; readonly payment: PaymentRow; readonly attempt: AttemptRow; readonly customer: string | undefined; readonly order: Omit<ChargeOrder, 'customer'>;
+  /** The method was removed since the attempt was planned. */
+  readonly isMethodRemoved: boolean;
+}
 
 /** What jobs about attempts need beside the service: those who are asked, and the key that links to pages are signed with. */
 export interface Means { readonly providers: Providers; readonly linkKey: Buffer }
@@ -38,7 +42,7 @@ export const attemptOf = async (service: Service, { providers, linkKey }: Means,
   if (provider === undefined) throw new Error(`the provider ${attempt.provider} is not set up here`);
   const { currency, invoiceId } = payment;
   const link = linkToken({ tenant, invoiceId, expiresAt: addDuration(attempt.startedAt, LINK_LIVES) }, linkKey);
-  return { provider, payment, attempt, customer: customer ?? undefined, order: { tenant, now, key: attempt.providerKey, paymentId: payment.id, amountMinor: Money.parse(payment.amount, currency).minor, currency, token: method.token, description: invoiceId, returnUrl: `${publicUrl}${PAY_PATH}/${link}` } };
+  return { provider, payment, attempt, customer: customer ?? undefined, isMethodRemoved: method.removedAt !== undefined, order: { tenant, now, key: attempt.providerKey, paymentId: payment.id, amountMinor: Money.parse(payment.amount, currency).minor, currency, token: method.token, description: invoiceId, returnUrl: `${publicUrl}${PAY_PATH}/${link}` } };
 };
 /** `undefined` when the attempt is over. */
 export const openAttemptOf = async (service: Service, means: Means, job: OfAttempt): Promise<OpenAttempt | undefined> => {

@@ -10,13 +10,13 @@ const problemOf = (answer: NoAnswer): Error => {
   return new Problem(503, 'provider_unavailable', 'the payment provider does not answer; nothing was attached', { retryAfterSeconds: RETRY_AFTER_SECONDS });
 };
 
-/** Makes a token ready to be charged at its provider. Refuses with `unknown_token`, `token_refused`, and 503 `provider_unavailable`. */
-export const attachAt = async (service: Service, provider: PaymentProvider, { tenant, account, token }: { readonly tenant: string; readonly account: KnownAccount; readonly token: string }): Promise<Omit<MethodDetails, 'status'>> => {
+/** Makes a token ready to be charged at its provider, once under one key. Refuses with `unknown_token`, `token_refused`, and 503 `provider_unavailable`. */
+export const attachAt = async (service: Service, provider: PaymentProvider, { tenant, account, key, token }: { readonly tenant: string; readonly account: KnownAccount; readonly key: string; readonly token: string }): Promise<Omit<MethodDetails, 'status' | 'customer'>> => {
   const { signal } = new AbortController();
   const who = await customerOf(service, provider, { tenant, accountId: account.accountId, now: account.now }, signal);
   if (who.status !== 'made') throw problemOf(who);
-  const attached = await provider.attach({ tenant, now: account.now, customer: who.reference, token }, signal);
+  const attached = await provider.attach({ tenant, now: account.now, key, customer: who.reference, token }, signal);
   if (attached.status !== 'attached') throw problemOf(attached);
-  const { status: _, ...details } = attached;
+  const { status: _status, customer: _customer, ...details } = attached;
   return details;
 };

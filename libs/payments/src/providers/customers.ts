@@ -9,6 +9,13 @@ ${tenantPolicySql(schema, 'provider_customers')}
 ${grantSql(schema, 'provider_customers')}`,
 };
 
+/** `looks` counts what was learnt of a customer's methods, so that a look that somebody else overtook is told from one that is fresh. */
+export const PROVIDER_CUSTOMER_LOOKS: Migration = {
+  number: 117, name: 'looks at customers of providers', sql: (schema) => `
+ALTER TABLE ${ident(schema)}.provider_customers ADD COLUMN looks bigint NOT NULL DEFAULT 0;
+CREATE INDEX ON ${ident(schema)}.provider_customers (tenant, provider, reference);`,
+};
+
 /** The customer that a provider has for an account, made where there is none. Whoever asks at once gets the same: the provider goes by a key, and the first to write is believed. */
 export const customerOf = async (service: Service, provider: PaymentProvider, { tenant, accountId, now }: { readonly tenant: string; readonly accountId: string; readonly now: string }, signal: AbortSignal): Promise<{ readonly status: 'made'; readonly reference: string } | NoAnswer> => {
   const known = await service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) =>

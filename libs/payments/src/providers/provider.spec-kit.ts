@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { eventually } from '@valueverse/testing';
-import type { ChargeOrder, PaymentProvider } from './provider';
+import type { ChargeOrder, MethodDetails, PaymentProvider } from './provider';
 
 /** What an adapter's spec brings: the adapter, and tokens that do what their names say. */
 export interface ProviderUnderTest {
@@ -35,10 +35,28 @@ export const describeProvider = (name: string, given: () => ProviderUnderTest): 
     });
     test('a token is made ready to be charged, and one that is not there is refused', async () => {
       const who = await customer();
-      expect(await given().provider.attach({ ...speaking(), customer: who, token: given().tokens.ok }, signal)).toMatchObject({ status: 'attached', last4: expect.stringMatching(/^\d{4}$/) as string });
-      expect(await given().provider.method({ ...speaking(), reference: given().tokens.ok }, signal)).toMatchObject({ status: 'attached', last4: expect.stringMatching(/^\d{4}$/) as string, expires: expect.stringMatching(/^\d{4}-\d\d$/) as string });
+      const attach = (token: string, key: string = randomUUID()) => given().provider.attach({ ...speaking(), key, customer: who, token }, signal);
+      const key = randomUUID();
+      const card = await attach(given().tokens.ok, key) as MethodDetails;
+      expect(card).toMatchObject({ status: 'attached', customer: who, last4: expect.stringMatching(/^\d{4}$/) as string });
+      expect(await attach(given().tokens.ok, key)).toEqual(card);
+      expect(await attach(card.token)).toEqual(card);
+      expect(await given().provider.method({ ...speaking(), reference: card.token }, signal)).toMatchObject({ status: 'attached', customer: who, last4: expect.stringMatching(/^\d{4}$/) as string, expires: expect.stringMatching(/^\d{4}-\d\d$/) as string });
       expect(await given().provider.method({ ...speaking(), reference: given().tokens.unknown }, signal)).toEqual({ status: 'absent' });
-      expect(await given().provider.attach({ ...speaking(), customer: who, token: given().tokens.unknown }, signal)).toMatchObject({ status: 'refused', code: 'unknown_token' });
+      expect(await attach(given().tokens.unknown)).toMatchObject({ status: 'refused', code: 'unknown_token' });
+    });
+    test('a method is taken from its customer, however often that is asked for; it takes no money after it, and nobody has it again', async () => {
+      const [who, other] = [await customer(), await customer()];
+      const { token } = await given().provider.attach({ ...speaking(), key: randomUUID(), customer: who, token: given().tokens.ok }, signal) as MethodDetails;
+      const charge = async (of: string) => given().provider.charge(await order(token, { customer: of }), signal);
+      expect(await charge(other)).toMatchObject({ status: 'refused' });
+      expect(await charge(who)).toMatchObject({ status: 'succeeded' });
+      for (const reference of [token, token, given().tokens.unknown]) expect(await given().provider.detach({ ...speaking(), reference }, signal)).toEqual({ status: 'detached' });
+      expect(await given().provider.method({ ...speaking(), reference: token }, signal)).toEqual({ status: 'absent' });
+      expect(await charge(who)).toMatchObject({ status: 'refused' });
+      expect(await given().provider.attach({ ...speaking(), key: randomUUID(), customer: who, token }, signal)).toMatchObject({ status: 'refused' });
+      expect(await given().provider.chosenMethod({ ...speaking(), reference: who }, signal)).toEqual({ status: 'found' });
+      expect(await given().provider.chosenMethod({ ...speaking(), reference: 'cus_ofnobody' }, signal)).toEqual({ status: 'absent' });
     });
     test('a charge takes its amount once under one key, says so again, and is found by it', async () => {
       const one = await order(given().tokens.ok);

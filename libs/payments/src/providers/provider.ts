@@ -7,7 +7,8 @@ export type DeclineClass = PaymentAttemptDeclined['declineClass'];
 export interface Speaking { readonly tenant: string; readonly now: string }
 
 export interface CustomerOrder extends Speaking { readonly accountId: string }
-export interface MethodOrder extends Speaking { readonly customer: string; readonly token: string }
+/** `key` is of one request to attach it: sent twice it is attached once, also where the token makes a new method each time. */
+export interface MethodOrder extends Speaking { readonly key: string; readonly customer: string; readonly token: string }
 
 /** What is asked of a provider: once per key, however often it is sent. */
 export interface ChargeOrder extends Speaking {
@@ -81,13 +82,14 @@ export interface BalanceEntry {
 export interface BalanceOrder extends Speaking { readonly from?: string; readonly to?: string; readonly payout?: string; readonly after?: string }
 export interface BalancePage { readonly entries: readonly BalanceEntry[]; readonly next?: string }
 
-export interface MethodDetails { readonly status: 'attached'; readonly token: string; readonly brand?: string; readonly last4?: string; readonly expires?: string }
+/** A method as its provider has it; `token` is what it is charged by, `customer` whose it is. */
+export interface MethodDetails { readonly status: 'attached'; readonly token: string; readonly customer: string; readonly brand?: string; readonly last4?: string; readonly expires?: string }
 
 /** A page of the provider at which a customer enters a card that may be charged later, in a currency. */
 export interface SetupOrder extends Speaking { readonly key: string; readonly setupId: string; readonly accountId: string; readonly customer: string; readonly currency: string; readonly isDefault: boolean; readonly returnUrl: string }
 export interface OpenPage { readonly status: 'open'; readonly reference: string; readonly url: string }
 /** How such a page stands: `complete` with the card that was entered. */
-export type SetupState = { readonly status: 'open' | 'expired' | 'absent' } | { readonly status: 'complete'; readonly accountId: string; readonly isDefault: boolean; readonly method: Omit<MethodDetails, 'status'> };
+export type SetupState = { readonly status: 'open' | 'expired' | 'absent' } | { readonly status: 'complete'; readonly accountId: string; readonly isDefault: boolean; readonly method: Omit<MethodDetails, 'status' | 'customer'> };
 
 /**
  * A party outside that moves money. What it says is data: also that nobody knows (`unknown`), which is never taken for a decline, and that nothing was done
@@ -104,8 +106,12 @@ export interface PaymentProvider {
   readSetup(order: ReferenceOrder, signal: AbortSignal): Promise<SetupState | NoAnswer>;
   /** A page at which a customer sees and changes what the provider has. */
   portal(order: Speaking & { readonly customer: string; readonly returnUrl: string }, signal: AbortSignal): Promise<OpenPage | NoAnswer>;
-  /** What a token that was attached looks like now: banks replace cards. */
+  /** What a token that was attached looks like now: banks replace cards. `absent` where it is not there, or no customer has it any more. */
   method(order: ReferenceOrder, signal: AbortSignal): Promise<MethodDetails | { readonly status: 'absent' } | NoAnswer>;
+  /** Takes a method from its customer, for ever. One that is not there, or that no customer has, is `detached` too. */
+  detach(order: ReferenceOrder, signal: AbortSignal): Promise<{ readonly status: 'detached' } | NoAnswer>;
+  /** Which of its methods a customer has chosen to be charged, by its token. `absent` where there is no such customer any more. */
+  chosenMethod(order: ReferenceOrder, signal: AbortSignal): Promise<{ readonly status: 'found'; readonly token?: string } | { readonly status: 'absent' } | NoAnswer>;
   charge(order: ChargeOrder, signal: AbortSignal): Promise<ChargeOutcome | NoAnswer>;
   find(order: FindOrder, signal: AbortSignal): Promise<Found>;
   /** What a charge has come to by now. */

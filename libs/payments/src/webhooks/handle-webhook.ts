@@ -4,7 +4,7 @@ import type { Job, JobHandler, Service } from '@valueverse/platform';
 import { FOLLOW_ATTEMPT, type FollowPayload } from '../collection/attempt-jobs';
 import { LOOK_AT_DISPUTE, type DisputePayload } from '../disputes/dispute-jobs';
 import { LOOK_AT_PAYOUT, type PayoutPayload } from '../payouts/payout-jobs';
-import { LOOK_AT_METHOD, type MethodPayload } from '../methods/method-jobs';
+import { methodLooks } from '../methods/method-looks';
 import { LOOK_AT_SETUP, type SetupPayload } from '../methods/setup-jobs';
 import { STRIPE_VERSION } from '../providers/stripe/stripe-version';
 import { RUN_REFUND, type RefundPayload } from '../refunds/refund-jobs';
@@ -64,7 +64,7 @@ const comeOf = async (tx: Tx, { tenant, provider, meaning, jobId, owners }: OneO
   if ('status' in meaning) return meaning;
   if (meaning.look === 'nothing') return { status: 'noted', reason: meaning.reason };
   if (meaning.look === 'failed') return { status: 'failed', reason: meaning.reason };
-  if (meaning.look === 'method') return methodsCome(tx, tenant, provider, meaning.token, jobId);
+  if (meaning.look === 'method') return methodsCome(tx, tenant, provider, meaning, jobId);
   if (meaning.look === 'payout') return { status: 'handled', jobs: [{ id: derivedId('job', LOOK_AT_PAYOUT, jobId), kind: LOOK_AT_PAYOUT, tenant, dueAt: AT_ONCE, payload: { provider, reference: meaning.reference } satisfies PayoutPayload }] };
   if (meaning.look === 'setup') return setupCome(tx, tenant, provider, meaning, jobId);
   const owner = meaning.look === 'attempt' ? owners.byKey.get(meaning.paymentId) : owners.byReference.get(meaning.chargeReference);
@@ -85,14 +85,9 @@ const setupCome = async (tx: Tx, tenant: string, provider: string, { accountId, 
   return { status: 'handled', jobs: [{ id: derivedId('job', LOOK_AT_SETUP, jobId), kind: LOOK_AT_SETUP, tenant, clockId: account.clock ?? undefined, dueAt: AT_ONCE, payload: { provider, reference, look: null } satisfies SetupPayload }] };
 };
 
-/** A token may be a method of several accounts, where somebody attached it to each. */
-const methodsCome = async (tx: Tx, tenant: string, provider: string, token: string, jobId: string): Promise<Come> => {
-  const { rows } = await tx.query<{ key: string; account_id: string; clock: string | null }>(
-    `SELECT m.key, m.account_id, a.clock FROM payment_methods m LEFT JOIN known_accounts a ON a.tenant = m.tenant AND a.account_id = m.account_id WHERE m.tenant = $1 AND m.token = $2 AND m.row->>'provider' = $3 ORDER BY m.key`, [tenant, token, provider]);
-  if (rows.length === 0) return { status: 'noted', reason: 'no account here pays with this method' };
-  return { status: 'handled', jobs: rows.map(({ key, account_id: accountId, clock }) => ({
-    id: derivedId('job', LOOK_AT_METHOD, jobId, key), kind: LOOK_AT_METHOD, tenant, clockId: clock ?? undefined, dueAt: AT_ONCE, payload: { methodId: key, accountId, provider, token } satisfies MethodPayload,
-  })) };
+const methodsCome = async (tx: Tx, tenant: string, provider: string, { token, customer }: Extract<Meaning, { look: 'method' }>, jobId: string): Promise<Come> => {
+  const jobs = await methodLooks(tx, tenant, { provider, ...(token === undefined ? {} : { token }), ...(customer === undefined ? {} : { customer }) }, jobId);
+  return jobs.length === 0 ? { status: 'noted', reason: token === undefined ? 'no account here is this customer' : 'no account here pays with this method' } : { status: 'handled', jobs };
 };
 
 /** The payments that events are about, by their id and by what the provider calls their charge: asked for at once, whichever of both an event names. */

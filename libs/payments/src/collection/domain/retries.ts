@@ -16,16 +16,18 @@ const TECHNICAL_AFTER = 'PT1H';
 export const RETRY_DAYS: readonly number[] = [1, 3, 5, 7];
 
 /**
- * When and by what a payment is tried again after its last decline; `undefined` where it is given up. `methods` has the account's default first. A card that is
- * declined for good, or for fraud, is not tried again: the next one of the account is, at once. A soft decline waits for its day, at the same time on the customer's wall.
+ * When and by what a payment is tried again after its last decline; `undefined` where it is given up. `methods` has the account's default first, without those that were removed. A card that is
+ * declined for good, or for fraud, is not tried again: the next one of the account is, at once. So it is where the card was removed, then also by one that was declined for a while before. A soft decline waits for its
+ * day, at the same time on the customer's wall.
  */
 export const nextTry = (tries: readonly DeclinedTry[], methods: readonly Method[], { days, zone }: RetryRules): NextTry | undefined => {
   const last = tries.at(-1)!;
   const same = methods.find(({ methodId }) => methodId === last.methodId);
   if (last.class === 'technical' && same !== undefined && trailing(tries) <= TECHNICAL_TRIES) return { methodId: same.methodId, provider: same.provider, retryAt: addDuration(last.at, TECHNICAL_AFTER) };
   if (last.class === 'hard' || last.class === 'fraud' || same === undefined) {
-    const fresh = methods.find(({ methodId }) => !tries.some((one) => one.methodId === methodId && one.class !== 'technical'));
-    return fresh === undefined ? undefined : { methodId: fresh.methodId, provider: fresh.provider, retryAt: last.at };
+    const isTried = ({ methodId }: Method, ...classes: readonly DeclinedTry['class'][]): boolean => tries.some((one) => one.methodId === methodId && classes.includes(one.class));
+    const left = methods.find((one) => !isTried(one, 'hard', 'fraud', 'soft')) ?? (same === undefined ? methods.find((one) => !isTried(one, 'hard', 'fraud')) : undefined);
+    return left === undefined ? undefined : { methodId: left.methodId, provider: left.provider, retryAt: last.at };
   }
   const soft = tries.filter((one) => one.methodId === last.methodId && one.class !== 'hard' && one.class !== 'fraud');
   const first = anchorAt(soft[0]!.at, zone);

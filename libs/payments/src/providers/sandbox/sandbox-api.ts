@@ -1,8 +1,9 @@
 import type { SandboxBook } from './sandbox-book';
 import { type Fields, textOf, textsOf } from './sandbox-form';
-import { type Card, type Charge, type CheckoutSession, type Customer, type Intent, invalid, type Kind, missing, type OfKind, WireError } from './sandbox-objects';
+import { type Card, type Charge, type CheckoutSession, type Customer, type Intent, invalid, type Kind, missing, type OfKind, type PortalSession, WireError } from './sandbox-objects';
 import type { SandboxMoney } from './sandbox-money';
-import { type Behaviour, behaviourOf } from './sandbox-tokens';
+import { attachCard, detachCard, newCard } from './sandbox-cards';
+import { type Behaviour, behaviourOf, isCard } from './sandbox-tokens';
 import type { ArmedFault, Operation } from './sandbox-faults';
 
 /** One request as its route sees it. */
@@ -65,7 +66,9 @@ const charge = async ({ book, money, fields, key, url, faults }: Asked): Promise
   const currency = textOf(fields, 'currency');
   if (currency === undefined || !/^[a-z]{3}$/.test(currency)) throw invalid('Invalid currency', 'currency');
   const customer = textOf(fields, 'customer') ?? null;
-  if (customer !== null && await book.get('customer', customer) === undefined) throw missing('customer', 'customer');
+  const known = await book.some(customer === null ? [token] : [customer, token]);
+  if (customer !== null && known.get(customer)?.object !== 'customer') throw missing('customer', 'customer');
+  if (isCard(token) && (known.get(token) as Card | undefined)?.customer !== customer) throw invalid('The provided PaymentMethod does not belong to the customer, or was detached from it.', 'payment_method');
   const intent = await money.charge({
     amount: amountOf(fields, 'amount'), currency, customer, token, description: textOf(fields, 'description') ?? null, metadata: textsOf(fields, 'metadata'), key,
     offSession: textOf(fields, 'off_session') === 'true', returnUrl: textOf(fields, 'return_url') ?? null, actionUrl: (id) => `${url}/pay/${id}`,
@@ -78,17 +81,19 @@ const confirm = async ({ money, fields, id, url }: Asked): Promise<unknown> => {
   return money.confirm(id, token, { returnUrl: textOf(fields, 'return_url') ?? null, actionUrl: (one) => `${url}/pay/${one}` });
 };
 const customer = async ({ book, fields, key }: Asked): Promise<Customer> => {
-  const made: Customer = { id: book.id('cus'), object: 'customer', created: book.seconds, livemode: false, metadata: textsOf(fields, 'metadata') };
+  const made: Customer = { id: book.id('cus'), object: 'customer', created: book.seconds, livemode: false, metadata: textsOf(fields, 'metadata'), invoice_settings: { default_payment_method: null } };
   await book.put({ object: made, key });
   return made;
 };
-const method = async ({ id, book }: Asked, customerId: string | null): Promise<Card> => {
-  if (behaviourOf(id) === undefined) throw missing('PaymentMethod', 'payment_method');
-  return await book.get('payment_method', id) ?? { id, object: 'payment_method', type: 'card', customer: customerId, created: book.seconds, livemode: false, metadata: {}, card: { brand: 'visa', last4: '4242', exp_month: 12, exp_year: 2034 } };
+/** A card, or what one that is made of a token would be. */
+const method = async ({ id, book }: Pick<Asked, 'id' | 'book'>): Promise<Card> => {
+  const found = await book.get('payment_method', id) ?? (isCard(id) ? undefined : newCard(book, id, null));
+  if (found === undefined) throw missing('PaymentMethod', 'payment_method');
+  return { ...found, id };
 };
 /** A bank sends a new card in the place of an old one, and providers are told. */
 const replaceCard = async (asked: Asked): Promise<Card> => {
-  const before = await method(asked, null);
+  const before = await method(asked);
   const { last4, expires } = asked.fields as { last4?: string; expires?: string };
   const [year, month] = (expires ?? '').split('-').map(Number);
   const replaced: Card = { ...before, card: { ...before.card, last4: last4 ?? before.card.last4, ...(year === undefined || month === undefined ? {} : { exp_year: year, exp_month: month }) } };
@@ -105,10 +110,18 @@ const checkout = async ({ book, fields, url, key }: Asked): Promise<CheckoutSess
   await book.put({ object: session, parent: customerId, key });
   return session;
 };
+const portal = async ({ book, fields, url }: Asked): Promise<PortalSession> => {
+  const customerId = textOf(fields, 'customer') ?? '';
+  if (await book.get('customer', customerId) === undefined) throw missing('customer', 'customer');
+  const id = book.id('bps');
+  const session: PortalSession = { id, object: 'billing_portal.session', created: book.seconds, livemode: false, customer: customerId, return_url: textOf(fields, 'return_url') ?? '', url: `${url}/portal/${id}` };
+  await book.put({ object: session, parent: customerId });
+  return session;
+};
 const readCheckout = async (asked: Asked): Promise<unknown> => {
   const session = await known(asked, 'checkout.session');
   if (session.setup_intent === null) return session;
-  return { ...session, setup_intent: { ...session.setup_intent, payment_method: await method({ ...asked, id: session.setup_intent.payment_method }, session.customer) } };
+  return { ...session, setup_intent: { ...session.setup_intent, payment_method: await method({ ...asked, id: session.setup_intent.payment_method }) } };
 };
 const refund = async ({ money, fields, key, faults }: Asked): Promise<unknown> => {
   const failsLater = faults.find(({ fault }) => fault === 'refund_fails_later');
@@ -140,8 +153,9 @@ const balance = async (asked: Asked): Promise<unknown> => {
 export const ROUTES: readonly Route[] = [
   { method: 'POST', path: /^\/v1\/customers$/, operation: 'any', run: customer },
   { method: 'GET', path: /^\/v1\/customers\/(\w+)$/, operation: 'read', run: (asked) => known(asked, 'customer') },
-  { method: 'POST', path: /^\/v1\/payment_methods\/(\w+)\/attach$/, operation: 'any', run: (asked) => method(asked, textOf(asked.fields, 'customer') ?? null) },
-  { method: 'GET', path: /^\/v1\/payment_methods\/(\w+)$/, operation: 'read', run: (asked) => method(asked, null) },
+  { method: 'POST', path: /^\/v1\/payment_methods\/(\w+)\/attach$/, operation: 'any', run: ({ book, id, fields, key }) => attachCard(book, id, textOf(fields, 'customer') ?? '', key) },
+  { method: 'POST', path: /^\/v1\/payment_methods\/(\w+)\/detach$/, operation: 'any', run: ({ book, id }) => detachCard(book, id) },
+  { method: 'GET', path: /^\/v1\/payment_methods\/(\w+)$/, operation: 'read', run: (asked) => method(asked) },
   { method: 'POST', path: /^\/v1\/payment_intents$/, operation: 'charge', run: charge },
   { method: 'GET', path: /^\/v1\/payment_intents$/, operation: 'read', run: (asked) => list(asked, 'payment_intent', textOf(asked.fields, 'customer')) },
   { method: 'GET', path: /^\/v1\/payment_intents\/(\w+)$/, operation: 'read', run: async (asked) => expanded(asked.book, await known(asked, 'payment_intent'), asked.fields) },
@@ -149,7 +163,7 @@ export const ROUTES: readonly Route[] = [
   { method: 'POST', path: /^\/v1\/payment_intents\/(\w+)\/cancel$/, operation: 'any', run: ({ money, id }) => money.complete(id, 'cancel') },
   { method: 'POST', path: /^\/v1\/checkout\/sessions$/, operation: 'any', run: checkout },
   { method: 'GET', path: /^\/v1\/checkout\/sessions\/(\w+)$/, operation: 'read', run: readCheckout },
-  { method: 'POST', path: /^\/v1\/billing_portal\/sessions$/, operation: 'any', run: async ({ book, fields, url }) => ({ id: book.id('bps'), object: 'billing_portal.session', created: book.seconds, livemode: false, customer: textOf(fields, 'customer'), return_url: textOf(fields, 'return_url'), url: `${url}/portal` }) },
+  { method: 'POST', path: /^\/v1\/billing_portal\/sessions$/, operation: 'any', run: portal },
   { method: 'POST', path: /^\/v1\/refunds$/, operation: 'refund', run: refund },
   { method: 'GET', path: /^\/v1\/refunds$/, operation: 'read', run: (asked) => list(asked, 'refund', textOf(asked.fields, 'payment_intent')) },
   { method: 'GET', path: /^\/v1\/refunds\/(\w+)$/, operation: 'read', run: (asked) => known(asked, 'refund') },

@@ -6,6 +6,7 @@ import { AnswersPage, Cursors, type Page, PageQuery, Service } from '@valueverse
 import { decimal, instant, object, optional, text } from '@valueverse/contracts';
 import { PAYMENTS_SERVICE } from '../../tokens';
 import { type BookRow, SandboxBook } from './sandbox-book';
+import { tokenOf } from './sandbox-tokens';
 import type { Intent } from './sandbox-objects';
 
 /** A line of the sandbox's book as it is answered; the amount is a decimal of major units. */
@@ -20,10 +21,10 @@ const STATUS: Readonly<Record<Intent['status'], string>> = { succeeded: 'succeed
 const MILLISECONDS = 1_000;
 
 const toLine = ({ body, key }: BookRow): BookLine => {
-  const { id, amount, currency, payment_method: token, status, last_payment_error: failure, created } = JSON.parse(body) as Intent;
+  const { id, amount, currency, payment_method: card, status, last_payment_error: failure, created } = JSON.parse(body) as Intent;
   const code = failure?.decline_code ?? failure?.code;
   return {
-    key: key ?? '', reference: id, amount: Money.of(BigInt(amount), currency.toUpperCase()).toString(), currency: currency.toUpperCase(), token, status: STATUS[status], ...(code === undefined ? {} : { declineCode: code }),
+    key: key ?? '', reference: id, amount: Money.of(BigInt(amount), currency.toUpperCase()).toString(), currency: currency.toUpperCase(), token: tokenOf(card), status: STATUS[status], ...(code === undefined ? {} : { declineCode: code }),
     createdAt: new Date(created * MILLISECONDS).toISOString().replace('.000', ''),
   };
 };

@@ -35,6 +35,12 @@ export class SandboxBook {
     return rows[0] === undefined ? undefined : JSON.parse(rows[0].body) as OfKind<K>;
   }
 
+  /** Those of some objects that are there, by id. */
+  async some(ids: readonly string[]): Promise<ReadonlyMap<string, SandboxObject>> {
+    const { rows } = await this.tx.query<{ id: string; body: string }>('SELECT id, body FROM sandbox_objects WHERE tenant = $1 AND id = ANY($2)', [this.tenant, ids]);
+    return new Map(rows.map(({ id, body }) => [id, JSON.parse(body) as SandboxObject]));
+  }
+
   /** Objects of a kind, newest first: of a parent, from a second on, after another one. */
   async list<K extends Kind>(kind: K, { parent, since, until, after, limit }: { readonly parent?: string | undefined; readonly since?: number | undefined; readonly until?: number | undefined; readonly after?: string | undefined; readonly limit: number }): Promise<OfKind<K>[]> {
     const { rows } = await this.tx.query<{ body: string }>(

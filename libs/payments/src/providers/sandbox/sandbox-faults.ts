@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { tokenOf } from './sandbox-tokens';
 
 /** What can go wrong with one request; `*_after` has done its work before. */
 export const REQUEST_FAULTS = ['fail_before', 'fail_after', 'hang_before', 'hang_after', 'lose_request', 'lose_reply', 'rate_limit', 'decline', 'processing', 'requires_action', 'dispute', 'refund_fails_later'] as const;
@@ -46,5 +47,5 @@ export class Dice {
 
 /** The faults that hit a request, or a delivery: `name` and `nth` say which one it is, for the dice. */
 export const faultsOf = (armed: readonly ArmedFault[], { operation, token, name, nth }: { readonly operation: Operation; readonly token?: string | undefined; readonly name: string; readonly nth: number }): readonly ArmedFault[] =>
-  armed.filter((one) => (one.operation === undefined || one.operation === 'any' || one.operation === operation) && (one.token === undefined || one.token === token)
+  armed.filter((one) => (one.operation === undefined || one.operation === 'any' || one.operation === operation) && (one.token === undefined || (token !== undefined && one.token === tokenOf(token)))
     && (one.chance === undefined || chanceOf(one.seed ?? 0, one.fault, name, nth) < one.chance));

@@ -22,16 +22,18 @@ export interface Dispute extends Base {
 export interface BalanceTransaction extends Base {
   readonly object: 'balance_transaction'; readonly amount: number; readonly fee: number; readonly net: number; readonly currency: string; readonly type: 'charge' | 'refund' | 'refund_failure' | 'adjustment' | 'payout'; readonly reporting_category: string; readonly source: string;
 }
-export interface Customer extends Base { readonly object: 'customer'; readonly metadata: Readonly<Record<string, string>> }
+export interface Customer extends Base { readonly object: 'customer'; readonly metadata: Readonly<Record<string, string>>; readonly invoice_settings?: { readonly default_payment_method: string | null } }
 export interface Payout extends Base { readonly object: 'payout'; readonly amount: number; readonly currency: string; readonly status: 'paid'; readonly arrival_date: number; readonly balance_transaction: string }
-/** What a bank says of a card that it has sent in the place of another one; until then every token is the same card. */
+/** A card of a customer. One that was made of no token, and one whose customer let it go, belongs to nobody. */
 export interface Card extends Base { readonly object: 'payment_method'; readonly type: 'card'; readonly customer: string | null; readonly metadata: Readonly<Record<string, string>>; readonly card: { readonly brand: string; readonly last4: string; readonly exp_month: number; readonly exp_year: number } }
 /** A page at which a customer enters a card. */
 export interface CheckoutSession extends Base {
   readonly object: 'checkout.session'; readonly mode: 'setup'; readonly status: 'open' | 'complete'; readonly url: string; readonly customer: string; readonly success_url: string; readonly metadata: Readonly<Record<string, string>>;
   readonly setup_intent: { readonly id: string; readonly object: 'setup_intent'; readonly status: 'succeeded'; readonly payment_method: string } | null;
 }
-export type SandboxObject = Intent | Charge | Refund | Dispute | BalanceTransaction | Customer | Payout | Card | CheckoutSession;
+/** A page at which a customer changes which cards there are. */
+export interface PortalSession extends Base { readonly object: 'billing_portal.session'; readonly customer: string; readonly return_url: string; readonly url: string }
+export type SandboxObject = Intent | Charge | Refund | Dispute | BalanceTransaction | Customer | Payout | Card | CheckoutSession | PortalSession;
 export type Kind = SandboxObject['object'];
 export type OfKind<K extends Kind> = Extract<SandboxObject, { object: K }>;
 

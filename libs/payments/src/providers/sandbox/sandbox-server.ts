@@ -9,9 +9,10 @@ import { type ArmedFault, Dice, faultsOf, type RequestFault } from './sandbox-fa
 import { type Fields, readForm, textOf } from './sandbox-form';
 import { SandboxMoney } from './sandbox-money';
 import { WireError } from './sandbox-objects';
-import { HEADERS, htmlOf, payPage } from './sandbox-page';
+import { payPage } from './sandbox-page';
+import { portalPage } from './sandbox-portal-page';
 import { setupPage } from './sandbox-setup-page';
-import { behaviourOf } from './sandbox-tokens';
+import { behaviourOf, tokenOf } from './sandbox-tokens';
 import { announce, SandboxWebhooks } from './sandbox-webhooks';
 
 /** Whoever shows such a key speaks for the account that it names: a sandbox keeps no secrets. */
@@ -69,7 +70,7 @@ export class SandboxServer {
     const { pathname, searchParams } = new URL(message.url ?? '/', 'http://sandbox');
     if (pathname.startsWith('/pay/')) { await payPage(this.database, this.clock, message, response); return; }
     if (pathname.startsWith('/setup/')) { await setupPage(this.database, this.clock, message, response); return; }
-    if (pathname === '/portal') { response.writeHead(SUCCESS, HEADERS).end(htmlOf('Your account', '<p>At the sandbox there is nothing to be changed.</p>')); return; }
+    if (pathname.startsWith('/portal/')) { await portalPage(this.database, this.clock, message, response); return; }
     const body = await bodyOf(message);
     const authorization = message.headers.authorization ?? '';
     if (!authorization.startsWith(`Bearer ${KEY_PREFIX}`)) { send(response, { status: 401, body: wireBody(new WireError(401, { type: 'invalid_request_error', message: 'Invalid API Key provided' })) }); return; }
@@ -136,7 +137,7 @@ export class SandboxServer {
     ];
     if (armed.length === 0) return ofToken;
     // What an order is about, without any id: a seed makes the same faults again.
-    const name = [path.source, token, textOf(fields, 'amount'), textOf(fields, 'currency')].join(' ');
+    const name = [path.source, token === undefined ? token : tokenOf(token), textOf(fields, 'amount'), textOf(fields, 'currency')].join(' ');
     const nth = this.dice.nth(`${tenant} ${name}`);
     const hit: ArmedFault[] = [];
     for (const one of faultsOf(armed, { operation, token, name, nth })) if (!one.fault.startsWith('webhook') && await book.spend(one)) hit.push(one);

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '@valueverse/kernel';
 import type { Database } from '@valueverse/event-log';
 import { SandboxBook } from './sandbox-book';
+import { attachCard } from './sandbox-cards';
 import type { CheckoutSession } from './sandbox-objects';
 import { escaped, HEADERS, htmlOf } from './sandbox-page';
 import { SANDBOX_TOKENS } from './sandbox-tokens';
@@ -21,10 +22,11 @@ export const setupPage = async (database: Database, clock: Clock, message: Incom
     const book = new SandboxBook(tx, owner, clock.now());
     const before = await book.get('checkout.session', id, true);
     if (before?.status !== 'open' || token === undefined || !SANDBOX_TOKENS.includes(token) || message.method !== 'POST') return before;
-    const done: CheckoutSession = { ...before, status: 'complete', setup_intent: { id: book.id('seti'), object: 'setup_intent', status: 'succeeded', payment_method: token } };
+    const card = await attachCard(book, token, before.customer);
+    const done: CheckoutSession = { ...before, status: 'complete', setup_intent: { id: book.id('seti'), object: 'setup_intent', status: 'succeeded', payment_method: card.id } };
     await book.put({ object: done, parent: before.customer });
     book.happened('checkout.session.completed', done);
-    await announce(book);
+    await announce(book, (await book.standing()).faults);
     return done;
   });
   if (session === undefined) { response.writeHead(404, HEADERS).end(htmlOf('Your card', '<p>There is no such page.</p>')); return; }

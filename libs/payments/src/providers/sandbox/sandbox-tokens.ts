@@ -33,4 +33,9 @@ const TOKENS: Readonly<Record<string, Behaviour>> = {
   tok_pending_3_days: { settlesAfterDays: 3 },
 };
 export const SANDBOX_TOKENS = Object.keys(TOKENS);
-export const behaviourOf = (token: string): Behaviour | undefined => (Object.hasOwn(TOKENS, token) ? TOKENS[token] : undefined);
+/** A card that a customer has is named after the token that it was made of: `pm_ok_1f..` does what `tok_ok` does. */
+const CARD = /^pm_(\w+)_[0-9a-f]{32}$/;
+export const isCard = (name: string): boolean => CARD.test(name);
+export const cardPrefixOf = (token: string): string => token.replace(/^tok_/, 'pm_');
+export const tokenOf = (name: string): string => (isCard(name) ? `tok_${CARD.exec(name)![1]!}` : name);
+export const behaviourOf = (name: string): Behaviour | undefined => (Object.hasOwn(TOKENS, tokenOf(name)) ? TOKENS[tokenOf(name)] : undefined);

@@ -55,7 +55,7 @@ export class StripeProvider implements PaymentProvider {
 
   async attach(order: MethodOrder): Promise<MethodDetails | NoAnswer> {
     const answer = await this.ask<MethodDetails>(order, async (stripe, more) => {
-      return detailsOf(await stripe.paymentMethods.attach(order.token, { customer: order.customer }, more));
+      return detailsOf(await stripe.paymentMethods.attach(order.token, { customer: order.customer }, { ...more, idempotencyKey: order.key }));
     });
     return answer.status === 'refused' && answer.code === NOT_FOUND ? { ...answer, code: 'unknown_token' } : answer;
   }
@@ -82,6 +82,26 @@ export class StripeProvider implements PaymentProvider {
 
   async method({ reference, ...speaking }: ReferenceOrder): Promise<MethodDetails | { status: 'absent' } | NoAnswer> {
     const answer = await this.ask<MethodDetails>(speaking, async (stripe, more) => detailsOf(await stripe.paymentMethods.retrieve(reference, {}, more)));
+    const isAbsent = (answer.status === 'refused' && answer.code === NOT_FOUND) || (answer.status === 'attached' && answer.customer === '');
+    return isAbsent ? { status: 'absent' } : answer;
+  }
+
+  async detach({ reference, ...speaking }: ReferenceOrder): Promise<{ status: 'detached' } | NoAnswer> {
+    const answer = await this.ask<{ status: 'detached' }>(speaking, async (stripe, more) => {
+      await stripe.paymentMethods.detach(reference, {}, more);
+      return { status: 'detached' };
+    });
+    // One that nobody has cannot be taken from anybody: https://docs.stripe.com/api/payment_methods/detach.
+    return answer.status === 'refused' && (await this.method({ reference, ...speaking })).status === 'absent' ? { status: 'detached' } : answer;
+  }
+
+  async chosenMethod({ reference, ...speaking }: ReferenceOrder): Promise<{ status: 'found'; token?: string } | { status: 'absent' } | NoAnswer> {
+    const answer = await this.ask<{ status: 'found'; token?: string } | { status: 'absent' }>(speaking, async (stripe, more) => {
+      const customer = await stripe.customers.retrieve(reference, {}, more);
+      if (customer.deleted === true) return { status: 'absent' };
+      const token = idOf(customer.invoice_settings?.default_payment_method);
+      return { status: 'found', ...(token === '' ? {} : { token }) };
+    });
     return answer.status === 'refused' && answer.code === NOT_FOUND ? { status: 'absent' } : answer;
   }
 
@@ -211,13 +231,13 @@ const setupOf = ({ status, metadata, setup_intent: intent }: Stripe.Checkout.Ses
   const method = typeof intent === 'object' ? intent?.payment_method : undefined;
   const accountId = metadata?.['account'];
   if (status === 'complete' && typeof method === 'object' && method !== null && accountId !== undefined) {
-    const { status: _attached, ...card } = detailsOf(method);
+    const { status: _attached, customer: _customer, ...card } = detailsOf(method);
     return { status: 'complete', accountId, isDefault: metadata?.['default'] === 'true', method: card };
   }
   return { status: status === 'expired' ? 'expired' : 'open' };
 };
-const detailsOf = ({ id, card }: Stripe.PaymentMethod): MethodDetails =>
-  ({ status: 'attached', token: id, ...(card == null ? {} : { brand: card.brand, last4: card.last4, expires: `${card.exp_year}-${String(card.exp_month).padStart(2, '0')}` }) });
+const detailsOf = ({ id, customer, card }: Stripe.PaymentMethod): MethodDetails =>
+  ({ status: 'attached', token: id, customer: idOf(customer), ...(card == null ? {} : { brand: card.brand, last4: card.last4, expires: `${card.exp_year}-${String(card.exp_month).padStart(2, '0')}` }) });
 
 /** A decline is an answer, though the package throws it. */
 const declineOf = (error: unknown): ChargeOutcome | undefined => {

@@ -21,8 +21,13 @@ test('a payout leads to itself', () => {
   for (const type of ['payout.paid', 'payout.failed']) expect(event(type, { id: 'po_1' })).toEqual({ look: 'payout', reference: 'po_1' });
   expect(event('payout.paid', {})).toMatchObject({ look: 'failed' });
 });
-test.each(['customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted', 'invoice.paid', 'invoice.payment_failed', 'customer.updated'])('%s is known and asks nothing of us', (type) =>
+test.each(['customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted', 'invoice.paid', 'invoice.payment_failed', 'customer.created'])('%s is known and asks nothing of us', (type) =>
   expect(event(type, { id: 'x' })).toMatchObject({ look: 'nothing' }));
+test('what a customer has at the provider may have changed: who it is is all that is read of it', () => {
+  expect(event('payment_method.attached', { id: 'pm_1', customer: 'cus_1', card: { last4: '0000' } })).toEqual({ look: 'method', token: 'pm_1', customer: 'cus_1' });
+  expect(event('payment_method.detached', { id: 'pm_1', customer: null })).toEqual({ look: 'method', token: 'pm_1' });
+  expect(event('customer.updated', { id: 'cus_1', invoice_settings: { default_payment_method: 'pm_9' } })).toEqual({ look: 'method', customer: 'cus_1' });
+});
 test('what is not known is not guessed', () => {
   for (const type of ['charge.captured', 'toString', '__proto__', '']) expect(event(type, {})).toBeUndefined();
   expect(meaningOf({ type: 'payment_intent.succeeded' })).toMatchObject({ look: 'failed' });

@@ -5,7 +5,7 @@ export type Meaning =
   | { readonly look: 'dispute'; readonly disputeReference: string; readonly chargeReference: string }
   | { readonly look: 'setup'; readonly reference: string; readonly accountId: string }
   | { readonly look: 'payout'; readonly reference: string }
-  | { readonly look: 'method'; readonly token: string }
+  | { readonly look: 'method'; readonly token?: string; readonly customer?: string }
   | { readonly look: 'nothing'; readonly reason: string }
   | { readonly look: 'failed'; readonly reason: string };
 
@@ -34,7 +34,9 @@ const dispute: Read = ({ id, payment_intent: intent }) => {
   const [disputeReference, chargeReference] = [text(id), idOf(intent)];
   return disputeReference === undefined || chargeReference === undefined ? { look: 'failed', reason: 'a dispute without its id or its payment' } : { look: 'dispute', disputeReference, chargeReference };
 };
-const method: Read = ({ id }) => (text(id) === undefined ? { look: 'failed', reason: 'a method without its id' } : { look: 'method', token: text(id)! });
+const method: Read = ({ id, customer }) => (text(id) === undefined ? { look: 'failed', reason: 'a method without its id' } : { look: 'method', token: text(id)!, ...(idOf(customer) === undefined ? {} : { customer: idOf(customer)! }) });
+/** Which method the customer has chosen may have changed. */
+const customer: Read = ({ id }) => (text(id) === undefined ? { look: 'failed', reason: 'a customer without its id' } : { look: 'method', customer: text(id)! });
 const payout: Read = ({ id }) => (text(id) === undefined ? { look: 'failed', reason: 'a payout without its id' } : { look: 'payout', reference: text(id)! });
 const noted = (reason: string): Read => () => ({ look: 'nothing', reason });
 const OF_STRIPE_BILLING = noted('of the invoices and subscriptions that the provider makes by itself: here billing makes them');
@@ -47,7 +49,7 @@ const READS: Readonly<Record<string, Read>> = {
   'charge.dispute.created': dispute, 'charge.dispute.updated': dispute, 'charge.dispute.closed': dispute, 'charge.dispute.funds_withdrawn': dispute, 'charge.dispute.funds_reinstated': dispute,
   'payout.created': payout, 'payout.paid': payout, 'payout.failed': payout, 'payout.updated': payout, 'payout.canceled': payout, 'payout.reconciliation_completed': payout,
   'payment_method.attached': method, 'payment_method.updated': method, 'payment_method.automatically_updated': method, 'payment_method.detached': method,
-  'customer.created': noted('customers are made by us'), 'customer.updated': noted('customers are made by us'), 'customer.deleted': noted('a customer was removed at the provider; its next payment says so'),
+  'customer.created': noted('customers are made by us'), 'customer.updated': customer, 'customer.deleted': noted('a customer was removed at the provider; its next payment says so'),
   'customer.subscription.created': OF_STRIPE_BILLING, 'customer.subscription.updated': OF_STRIPE_BILLING, 'customer.subscription.deleted': OF_STRIPE_BILLING, 'invoice.paid': OF_STRIPE_BILLING, 'invoice.payment_failed': OF_STRIPE_BILLING,
   'setup_intent.succeeded': noted('the method is attached by whoever asked for it'), 'setup_intent.setup_failed': noted('nothing was attached'),
 };
