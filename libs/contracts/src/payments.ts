@@ -1,10 +1,12 @@
 import { defineEvent, type EventOf } from './event-definition';
 import { decimal, flag, instant, object, oneOf, optional, text, whole } from './schema';
 
+/** `enteredAt`: the customer did it at the provider, then by its clock. */
 export const PaymentMethodAttached = defineEvent({
   name: 'PaymentMethodAttached', topic: 'payments.methods', fact: 'payment_method.attached',
   data: object({
     methodId: text(), accountId: text(), provider: text(64), token: text(256), default: flag(), attachedAt: instant(), brand: optional(text(64)), last4: optional(text(4)), expires: optional(text(7)),
+    enteredAt: optional(instant()),
   }),
 });
 export type PaymentMethodAttached = EventOf<typeof PaymentMethodAttached>;

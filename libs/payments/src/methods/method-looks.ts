@@ -60,7 +60,7 @@ const writeDown = async (tx: Tx, job: Job<MethodLook>, { reference, looks }: Cus
   if (rowCount === 0) return { jobs: [{ id: derivedId('job', job.id, 'again'), kind: LOOK_AT_METHOD, tenant, clockId, dueAt: AT_ONCE, payload: job.payload }] };
   const of = { accountId, provider, token, at: parseInstant(now) };
   if (method.status === 'absent' || method.customer !== reference) return { commands: [{ decider: methodsDecider, command: { type: 'LoseMethod', ...of } satisfies LoseMethod }] };
-  const { status: _status, customer: _customer, ...card } = method;
-  const command: TakeOverMethod = { type: 'TakeOverMethod', ...of, ...card, token, methodId: derivedId('pm', tenant, provider, accountId, token), isDefault: told === undefined };
+  const { status: _status, customer: _customer, createdAt: enteredAt, ...card } = method;
+  const command: TakeOverMethod = { type: 'TakeOverMethod', ...of, ...card, token, enteredAt, methodId: derivedId('pm', tenant, provider, accountId, token), isDefault: told === undefined };
   return { commands: [{ decider: methodsDecider, command }] };
 };

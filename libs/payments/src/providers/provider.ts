@@ -82,14 +82,16 @@ export interface BalanceEntry {
 export interface BalanceOrder extends Speaking { readonly from?: string; readonly to?: string; readonly payout?: string; readonly after?: string }
 export interface BalancePage { readonly entries: readonly BalanceEntry[]; readonly next?: string }
 
-/** A method as its provider has it; `token` is what it is charged by, `customer` whose it is. */
-export interface MethodDetails { readonly status: 'attached'; readonly token: string; readonly customer: string; readonly brand?: string; readonly last4?: string; readonly expires?: string }
+/** A method as its provider has it; `token` is what it is charged by, `customer` whose it is, `createdAt` when it was entered there. */
+export interface MethodDetails { readonly status: 'attached'; readonly token: string; readonly customer: string; readonly createdAt: string; readonly brand?: string; readonly last4?: string; readonly expires?: string }
+
+export type CardAtProvider = Omit<MethodDetails, 'status' | 'customer' | 'createdAt'>;
 
 /** A page of the provider at which a customer enters a card that may be charged later, in a currency. */
 export interface SetupOrder extends Speaking { readonly key: string; readonly setupId: string; readonly accountId: string; readonly customer: string; readonly currency: string; readonly isDefault: boolean; readonly returnUrl: string }
 export interface OpenPage { readonly status: 'open'; readonly reference: string; readonly url: string }
 /** How such a page stands: `complete` with the card that was entered. */
-export type SetupState = { readonly status: 'open' | 'expired' | 'absent' } | { readonly status: 'complete'; readonly accountId: string; readonly isDefault: boolean; readonly method: Omit<MethodDetails, 'status' | 'customer'> };
+export type SetupState = { readonly status: 'open' | 'expired' | 'absent' } | { readonly status: 'complete'; readonly accountId: string; readonly isDefault: boolean; readonly method: CardAtProvider };
 
 /**
  * A party outside that moves money. What it says is data: also that nobody knows (`unknown`), which is never taken for a decline, and that nothing was done

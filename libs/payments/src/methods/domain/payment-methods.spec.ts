@@ -57,11 +57,11 @@ test('a token is one method, whoever tells of it first; what a request asked for
   given(paymentMethods, first, second, chosen('pm_2', 'tenant', { requestId: 'pm_9' }), chosen('pm_1', 'tenant')).when(attach('pm_9', true, 'tok_pm_2')).then();
   given(paymentMethods, first, second, removed('pm_2')).when(attach('pm_9', true, 'tok_pm_2')).then();
 });
+const take = (methodId: string, isDefault = false, token = `tok_${methodId}`, enteredAt = AT): TakeOverMethod => ({ type: 'TakeOverMethod', methodId, ...of, token, isDefault, enteredAt, at: AT });
 test('what the customer has at the provider is taken over once; a choice there counts when it is news, and what was removed here does not come back', () => {
-  const take = (methodId: string, isDefault = false, token = `tok_${methodId}`): TakeOverMethod => ({ type: 'TakeOverMethod', methodId, ...of, token, isDefault, at: AT });
-  given(paymentMethods).when(take('pm_1')).then(first);
+  given(paymentMethods).when(take('pm_1')).then({ ...first, enteredAt: AT });
   given(paymentMethods, first).when(take('pm_9', false, 'tok_pm_1')).then();
-  given(paymentMethods, first).when(take('pm_2', true)).then(second, chosen('pm_2', 'customer'));
+  given(paymentMethods, first).when(take('pm_2', true)).then({ ...second, enteredAt: AT }, chosen('pm_2', 'customer'));
   given(paymentMethods, first, second, chosen('pm_2', 'customer')).when(take('pm_2', true)).then();
   given(paymentMethods, first, second, chosen('pm_2', 'customer'), chosen('pm_1', 'tenant')).when(take('pm_2', true)).then();
   given(paymentMethods, first, second, removed('pm_2')).when(take('pm_2', true)).then();
@@ -71,4 +71,15 @@ test('what the customer has let go at the provider is removed, once', () => {
   given(paymentMethods, first, second).when(lose('tok_pm_1')).then(removed('pm_1', true), chosen('pm_2', 'rule'));
   given(paymentMethods, first, removed('pm_1')).when(lose('tok_pm_1')).then();
   given(paymentMethods, first).when(lose('tok_ofnobody')).then();
+});
+test('of what customers have entered the oldest is charged until somebody chooses, in whatever order we hear of it; in one second the token decides', () => {
+  const LATER = '2023-11-02T00:00:00Z';
+  const entered = (methodId: string, isDefault: boolean, enteredAt = AT): PaymentMethodAttached => ({ ...attached(methodId, isDefault), enteredAt });
+  given(paymentMethods, entered('pm_2', true, LATER)).when(take('pm_1')).then(entered('pm_1', false), chosen('pm_1', 'rule'));
+  given(paymentMethods, entered('pm_1', true)).when(take('pm_2', false, 'tok_pm_2', LATER)).then(entered('pm_2', false, LATER));
+  given(paymentMethods, entered('pm_2', true)).when(take('pm_1')).then(entered('pm_1', false), chosen('pm_1', 'rule'));
+  given(paymentMethods, entered('pm_3', true), entered('pm_2', false)).when(take('pm_1')).then(entered('pm_1', false), chosen('pm_1', 'rule'));
+  given(paymentMethods, attached('pm_2', true)).when(take('pm_1')).then(entered('pm_1', false));
+  given(paymentMethods, entered('pm_2', true, LATER), chosen('pm_2', 'tenant')).when(take('pm_1')).then(entered('pm_1', false));
+  given(paymentMethods, entered('pm_1', true), entered('pm_3', false), entered('pm_2', false)).when(remove('pm_1')).then(removed('pm_1'), chosen('pm_2', 'rule'));
 });

@@ -1,4 +1,4 @@
-import { dispatch, type Decider, Refused } from '@valueverse/kernel';
+import { compareInstants, dispatch, type Decider, Refused } from '@valueverse/kernel';
 import type { PaymentMethodAttached, PaymentMethodDefaultChosen, PaymentMethodExpiryAnnounced, PaymentMethodRemoved, PaymentMethodUpdated } from '@valueverse/contracts';
 
 /** What the provider says of a card; enough for its owner to tell it from another. `expires` is its last month, `2034-12`. */
@@ -19,18 +19,26 @@ export interface UpdateMethod extends CardDetails { readonly type: 'UpdateMethod
 export interface TellExpiry { readonly type: 'TellExpiry'; readonly methodId: string; readonly accountId: string; readonly expires: string; readonly at: string }
 export interface RemoveMethod { readonly type: 'RemoveMethod'; readonly methodId: string; readonly accountId: string; readonly at: string }
 export interface ChooseDefault { readonly type: 'ChooseDefault'; readonly methodId: string; readonly accountId: string; readonly at: string }
-/** The customer has this method at the provider, as it looks now; `isDefault` where it is the one that the customer has chosen there. `methodId` is what it is called where it is new here. */
-export interface TakeOverMethod extends CardDetails, AtProvider { readonly type: 'TakeOverMethod'; readonly methodId: string; readonly accountId: string; readonly isDefault: boolean; readonly at: string }
+/** The customer has this method at the provider since `enteredAt`, as it looks now; `isDefault` where it is the one that the customer has chosen there. `methodId` is what it is called where it is new here. */
+export interface TakeOverMethod extends CardDetails, AtProvider { readonly type: 'TakeOverMethod'; readonly methodId: string; readonly accountId: string; readonly isDefault: boolean; readonly enteredAt: string; readonly at: string }
 /** The customer has this method no more at the provider. */
 export interface LoseMethod extends AtProvider { readonly type: 'LoseMethod'; readonly accountId: string; readonly at: string }
 export type MethodCommand = AttachMethod | UpdateMethod | TellExpiry | RemoveMethod | ChooseDefault | TakeOverMethod | LoseMethod;
 export type MethodEvent = PaymentMethodAttached | PaymentMethodUpdated | PaymentMethodExpiryAnnounced | PaymentMethodRemoved | PaymentMethodDefaultChosen;
 
-interface Known extends CardDetails, AtProvider { readonly toldOf?: string; readonly isRemoved?: true }
+interface Known extends CardDetails, AtProvider {
+  readonly attachedAt: string;
+  /** Where the customer did it at the provider: then by the provider's clock, which does not depend on when we heard of it. */
+  readonly enteredAt?: string;
+  readonly toldOf?: string;
+  readonly isRemoved?: true;
+}
 export interface Methods {
-  /** From the oldest on, also those that were removed: a token that was let go is never taken back. */
+  /** In the order in which they came, also those that were removed: a token that was let go is never taken back. */
   readonly methods: Readonly<Record<string, Known>>;
   readonly defaultId?: string;
+  /** Nobody has asked for the default: it is the oldest. */
+  readonly isDefaultByAge?: boolean;
   /** What the customer has last chosen at each provider. */
   readonly chosenAt: Readonly<Record<string, string>>;
   /** Requests to attach what was attached already, and to charge it from then on. */
@@ -50,8 +58,18 @@ const idOf = ({ methods }: Methods, { provider, token }: AtProvider): string | u
   return (same.find(([, one]) => one.isRemoved !== true) ?? same[0])?.[0];
 };
 
-const attached = ({ methodId, accountId, provider, token, at, ...card }: AttachMethod | TakeOverMethod, isDefault: boolean, { defaultId }: Methods): PaymentMethodAttached =>
-  ({ type: 'PaymentMethodAttached', methodId, accountId, provider, token, default: isDefault || defaultId === undefined, attachedAt: at, ...detailsOf(card) });
+/** From the oldest on. Of those that customers have entered in the same second the token decides, so that the order is the same however we heard of them. */
+const byAge = (methods: readonly (readonly [string, Known])[]): readonly (readonly [string, Known])[] => methods.map((one, nth) => ({ one, nth })).sort((a, b) => {
+  const [left, right] = [a.one[1], b.one[1]];
+  const since = compareInstants(left.enteredAt ?? left.attachedAt, right.enteredAt ?? right.attachedAt);
+  if (since !== 0) return since;
+  if (left.enteredAt === undefined || right.enteredAt === undefined) return Number(left.enteredAt !== undefined) - Number(right.enteredAt !== undefined) || a.nth - b.nth;
+  return left.token < right.token ? -1 : 1;
+}).map(({ one }) => one);
+
+const attached = ({ methodId, accountId, provider, token, at, ...card }: AttachMethod | TakeOverMethod, isDefault: boolean, { defaultId }: Methods): PaymentMethodAttached => ({
+  type: 'PaymentMethodAttached', methodId, accountId, provider, token, default: isDefault || defaultId === undefined, attachedAt: at, ...detailsOf(card), ...('enteredAt' in card ? { enteredAt: card.enteredAt } : {}),
+});
 const chosen = ({ accountId, at }: { readonly accountId: string; readonly at: string }, methodId: string, { provider }: AtProvider, chosenBy: PaymentMethodDefaultChosen['chosenBy'], requestId?: string): PaymentMethodDefaultChosen =>
   ({ type: 'PaymentMethodDefaultChosen', methodId, accountId, provider, chosenBy, ...(requestId === undefined ? {} : { requestId }), chosenAt: at });
 const updated = (methodId: string, known: Known, { accountId, at, ...card }: { readonly accountId: string; readonly at: string } & CardDetails): readonly MethodEvent[] => {
@@ -67,19 +85,22 @@ const attach = (command: AttachMethod, state: Methods): readonly MethodEvent[] =
   return isAsked ? [chosen(command, known, command, 'tenant', command.methodId)] : [];
 };
 const takeOver = (command: TakeOverMethod, state: Methods): readonly MethodEvent[] => {
-  const { accountId, provider, isDefault, at, brand, last4, expires } = command;
+  const { accountId, provider, token, enteredAt, isDefault, at, ...card } = command;
   const known = idOf(state, command);
   if (known !== undefined && state.methods[known]!.isRemoved === true) return [];
   const methodId = known ?? command.methodId;
+  const changes = known === undefined ? [attached(command, false, state)] : updated(known, state.methods[known]!, { accountId, at, ...detailsOf(card) });
   // A choice that was heard of before is none: the tenant may have chosen otherwise since.
-  const isNews = isDefault && state.chosenAt[provider] !== methodId;
-  return [...(known === undefined ? [attached(command, false, state)] : updated(known, state.methods[known]!, { accountId, at, ...detailsOf({ brand, last4, expires } as CardDetails) })), ...(isNews ? [chosen(command, methodId, command, 'customer')] : [])];
+  if (isDefault && state.chosenAt[provider] !== methodId) return [...changes, chosen(command, methodId, command, 'customer')];
+  const charged = state.defaultId === undefined ? undefined : state.methods[state.defaultId]!;
+  const isOlder = known === undefined && state.isDefaultByAge === true && charged?.enteredAt !== undefined && byAge([['charged', charged], ['new', { provider, token, attachedAt: at, enteredAt }]])[0]![0] === 'new';
+  return [...changes, ...(isOlder ? [chosen(command, methodId, command, 'rule')] : [])];
 };
 /** Where the default goes, the oldest that is left takes its place. */
 const removed = ({ accountId, at }: { readonly accountId: string; readonly at: string }, methodId: string, state: Methods, detached: boolean): readonly MethodEvent[] => {
   const { provider, isRemoved } = knownOf(state, methodId);
   if (isRemoved === true) return [];
-  const next = state.defaultId === methodId ? Object.entries(state.methods).find(([id, one]) => id !== methodId && one.isRemoved !== true) : undefined;
+  const next = state.defaultId === methodId ? byAge(Object.entries(state.methods).filter(([id, one]) => id !== methodId && one.isRemoved !== true))[0] : undefined;
   return [{ type: 'PaymentMethodRemoved', methodId, accountId, provider, detached, removedAt: at }, ...(next === undefined ? [] : [chosen({ accountId, at }, next[0], next[1], 'rule')])];
 };
 
@@ -107,7 +128,9 @@ export const paymentMethods: Decider<MethodCommand, MethodEvent, Methods> = {
     },
   }),
   evolve: dispatch<MethodEvent, Methods, Methods>({
-    PaymentMethodAttached: ({ methodId, provider, token, default: isDefault, ...card }, state) => ({ ...changed(state, methodId, { provider, token, ...detailsOf(card) }), ...(isDefault ? { defaultId: methodId } : {}) }),
+    PaymentMethodAttached: ({ methodId, provider, token, default: isDefault, attachedAt, enteredAt, ...card }, state) => ({
+      ...changed(state, methodId, { provider, token, attachedAt, ...detailsOf(card), ...(enteredAt === undefined ? {} : { enteredAt }) }), ...(isDefault ? { defaultId: methodId, isDefaultByAge: enteredAt !== undefined } : {}),
+    }),
     PaymentMethodUpdated: ({ methodId, ...card }, state) => changed(state, methodId, detailsOf(card)),
     PaymentMethodExpiryAnnounced: ({ methodId, expires }, state) => changed(state, methodId, { toldOf: expires }),
     PaymentMethodRemoved: ({ methodId }, state) => {
@@ -115,7 +138,7 @@ export const paymentMethods: Decider<MethodCommand, MethodEvent, Methods> = {
       return defaultId === undefined || defaultId === methodId ? left : { ...left, defaultId };
     },
     PaymentMethodDefaultChosen: ({ methodId, provider, chosenBy, requestId }, state) => ({
-      ...state, defaultId: methodId, ...(chosenBy === 'customer' ? { chosenAt: { ...state.chosenAt, [provider]: methodId } } : {}), ...(requestId === undefined ? {} : { requests: [...state.requests, requestId] }),
+      ...state, defaultId: methodId, isDefaultByAge: chosenBy === 'rule', ...(chosenBy === 'customer' ? { chosenAt: { ...state.chosenAt, [provider]: methodId } } : {}), ...(requestId === undefined ? {} : { requests: [...state.requests, requestId] }),
     }),
   }),
 };

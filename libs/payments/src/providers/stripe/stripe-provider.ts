@@ -231,13 +231,13 @@ const setupOf = ({ status, metadata, setup_intent: intent }: Stripe.Checkout.Ses
   const method = typeof intent === 'object' ? intent?.payment_method : undefined;
   const accountId = metadata?.['account'];
   if (status === 'complete' && typeof method === 'object' && method !== null && accountId !== undefined) {
-    const { status: _attached, customer: _customer, ...card } = detailsOf(method);
+    const { status: _attached, customer: _customer, createdAt: _createdAt, ...card } = detailsOf(method);
     return { status: 'complete', accountId, isDefault: metadata?.['default'] === 'true', method: card };
   }
   return { status: status === 'expired' ? 'expired' : 'open' };
 };
-const detailsOf = ({ id, customer, card }: Stripe.PaymentMethod): MethodDetails =>
-  ({ status: 'attached', token: id, customer: idOf(customer), ...(card == null ? {} : { brand: card.brand, last4: card.last4, expires: `${card.exp_year}-${String(card.exp_month).padStart(2, '0')}` }) });
+const detailsOf = ({ id, customer, created, card }: Stripe.PaymentMethod): MethodDetails =>
+  ({ status: 'attached', token: id, customer: idOf(customer), createdAt: instantOf(created), ...(card == null ? {} : { brand: card.brand, last4: card.last4, expires: `${card.exp_year}-${String(card.exp_month).padStart(2, '0')}` }) });
 
 /** A decline is an answer, though the package throws it. */
 const declineOf = (error: unknown): ChargeOutcome | undefined => {
