@@ -4,13 +4,15 @@ import { AppendConflict, contextAfter, inSpan, isTransient, Loop, runInContext, 
 import type { Job, JobHandler, JobResult } from './job';
 import { type JobEnd, JobEnds } from './job-ends';
 import type { JobMeter } from './job-meter';
-import type { JobTable } from './job-table';
+import type { ClaimedKinds, JobTable } from './job-table';
 
 const JOBS_AT_ONCE = 16;
 /** Jobs that share a transaction, and how many such transactions are at work at once. */
 const TOGETHER_MAX = 64;
 const TOGETHER_AT_ONCE = 2;
 const POLL_MS = 100;
+/** How often jobs of kinds that nothing runs are looked for: a release that knew them may be gone. */
+const STRANGERS_EVERY_MS = 5_000;
 const ERROR_PAUSE_MS = 500;
 const RETRY_FIRST_MS = 200;
 const RETRY_MAX_MS = 60_000;
@@ -37,6 +39,8 @@ export class JobRunner {
   private readonly running = new Set<Promise<void>>();
   private readonly shared = new Set<Promise<void>>();
   private readonly sharing: readonly string[];
+  private readonly alone: readonly string[];
+  private strangersLookedForAt = -Infinity;
   private readonly ends = new JobEnds((ends) => this.endTogether(ends));
   private renewing: NodeJS.Timeout | undefined;
   private readonly loop = new Loop(() => this.turn(), (error) => {
@@ -47,6 +51,7 @@ export class JobRunner {
   constructor(private readonly log: Log, private readonly table: JobTable, handlers: readonly JobHandler[], private readonly reports: Reports, private readonly meter: JobMeter = () => undefined) {
     this.handlers = new Map(handlers.map((handler) => [handler.kind, handler]));
     this.sharing = handlers.filter(({ together }) => together !== undefined).map(({ kind }) => kind);
+    this.alone = handlers.filter(({ together }) => together === undefined).map(({ kind }) => kind);
     if (this.handlers.size !== handlers.length) throw new Error('two handlers for one kind of job');
   }
 
@@ -65,15 +70,25 @@ export class JobRunner {
 
   private async turn(): Promise<number> {
     const room = JOBS_AT_ONCE - this.running.size;
-    const jobs = await this.claim(room, false);
+    const jobs = await this.claim(this.alone.length === 0 ? 0 : room, { only: this.alone });
     for (const job of jobs) this.begin(job);
-    const sharing = await this.claim(this.sharing.length === 0 || this.shared.size >= TOGETHER_AT_ONCE || room <= 0 ? 0 : TOGETHER_MAX, true);
+    const sharing = await this.claim(this.sharing.length === 0 || this.shared.size >= TOGETHER_AT_ONCE || room <= 0 ? 0 : TOGETHER_MAX, { only: this.sharing });
     for (const group of Map.groupBy(sharing, groupOf).values()) this.beginTogether(group);
-    return jobs.length + sharing.length === 0 ? POLL_MS : 0;
+    const strangers = await this.strangers(room - jobs.length);
+    return jobs.length + sharing.length + strangers === 0 ? POLL_MS : 0;
   }
 
-  private async claim(limit: number, shared: boolean): Promise<Job[]> {
-    return limit <= 0 ? [] : this.log.database.transaction({ role: 'worker' }, (tx) => this.table.claim(tx, this.owner, this.log.wallClock(), limit, { kinds: this.sharing, only: shared }));
+  /** Jobs of kinds that nothing here runs are due, too: each fails, and says so. */
+  private async strangers(room: number): Promise<number> {
+    if (performance.now() - this.strangersLookedForAt < STRANGERS_EVERY_MS) return 0;
+    this.strangersLookedForAt = performance.now();
+    const jobs = await this.claim(room, { but: [...this.handlers.keys()] });
+    for (const job of jobs) this.begin(job);
+    return jobs.length;
+  }
+
+  private async claim(limit: number, kinds: ClaimedKinds): Promise<Job[]> {
+    return limit <= 0 ? [] : this.log.database.transaction({ role: 'worker' }, (tx) => this.table.claim(tx, this.owner, this.log.wallClock(), limit, kinds));
   }
 
   /** Jobs that can share a transaction do; those that are left out of it, and all of them where it fails, are run alone. */

@@ -2,6 +2,9 @@ import { compareInstants, parseInstant } from '@valueverse/kernel';
 import { grantSql, ident, readTraceOfJob, tenantPolicySql, type JobSink, type NewJob, type Tx } from '@valueverse/event-log';
 import type { Job } from './job';
 
+/** So that jobs of one kind are found however many of another one are due. */
+export const jobsByKindSql = (schema: string): string => `CREATE INDEX jobs_by_kind ON ${ident(schema)}.jobs (kind, due_at, id) WHERE clock IS NULL;`;
+
 /** Jobs of a service, and the time of each test clock as this service knows it. */
 export const jobSchemaSql = (schema: string): string => {
   const s = ident(schema);
@@ -31,8 +34,11 @@ const RFC3339 = {
   DUE_AT: `to_char(j.due_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
   NOW: `to_char(f.now, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
 };
-/** So many are looked at as are taken, and one of each test clock, however many there are: all of an installation may fall due in one instant. */
-const FREE_SQL = 'j.not_before <= clock_timestamp() AND (j.locked_until IS NULL OR j.locked_until < clock_timestamp()) AND (j.kind = ANY($7)) = $8';
+const FREE_SQL = 'j.not_before <= clock_timestamp() AND (j.locked_until IS NULL OR j.locked_until < clock_timestamp())';
+/** So many of each kind are looked at as are taken, and one of each test clock, however many there are: all of an installation may fall due in one instant. */
+const BY_KIND_SQL = `SELECT f.* FROM unnest($7::text[]) k(kind) CROSS JOIN LATERAL (SELECT j.tenant, j.id, j.due_at FROM jobs j
+  WHERE j.clock IS NULL AND j.kind = k.kind AND j.due_at <= $2 AND ${FREE_SQL} ORDER BY j.due_at, j.id LIMIT $3 FOR UPDATE SKIP LOCKED) f ORDER BY f.due_at, f.id LIMIT $3`;
+const BUT_KINDS_SQL = `SELECT j.tenant, j.id, j.due_at FROM jobs j WHERE j.clock IS NULL AND j.due_at <= $2 AND j.kind <> ALL($7) AND ${FREE_SQL} ORDER BY j.due_at, j.id LIMIT $3 FOR UPDATE SKIP LOCKED`;
 /** A runner that is silent for this long has lost its jobs to the others. */
 const LEASE_MS = 10_000;
 /** A job that has begun this often and still begins again may end its processes: from then on each beginning says how long the next one has to wait, should this one not be heard of. */
@@ -40,7 +46,20 @@ const ENDINGS_UNNOTICED = 2;
 const PAUSE_AFTER_ENDING_MAX_MS = 600_000;
 
 /** Jobs of these kinds alone, or of all others. */
-export interface ClaimedKinds { readonly kinds: readonly string[]; readonly only: boolean }
+export type ClaimedKinds = { readonly only: readonly string[] } | { readonly but: readonly string[] };
+
+const claimSql = (of: string, isOfKind: string): string => `WITH by_wall AS MATERIALIZED (SELECT f.tenant, f.id, f.due_at, $2::timestamptz AS now FROM (${of}) f),
+  first AS (SELECT f.tenant, f.id, f.due_at, c.now FROM clocks c CROSS JOIN LATERAL
+    (SELECT j.tenant, j.id, j.due_at FROM jobs j WHERE j.tenant = c.tenant AND j.clock = c.clock AND j.due_at <= c.now ORDER BY j.due_at, j.id LIMIT 1) f ORDER BY f.due_at, f.id OFFSET 0),
+  by_clock AS MATERIALIZED (SELECT f.tenant, f.id, f.due_at, f.now FROM first f CROSS JOIN LATERAL
+    (SELECT FROM jobs j WHERE j.tenant = f.tenant AND j.id = f.id AND ${FREE_SQL} AND ${isOfKind} OFFSET 0 FOR UPDATE SKIP LOCKED) j ORDER BY f.due_at, f.id LIMIT $3),
+  free AS (SELECT * FROM by_wall UNION ALL SELECT * FROM by_clock ORDER BY due_at, id LIMIT $3)
+  UPDATE jobs j SET attempt = j.attempt + 1, locked_by = $1, locked_until = clock_timestamp() + $4 * interval '1 ms',
+    not_before = CASE WHEN j.attempt < $5 THEN j.not_before ELSE clock_timestamp() + least($6, $4 * power(2, least(j.attempt - $5, 10))) * interval '1 ms' END FROM free f
+  WHERE j.tenant = f.tenant AND j.id = f.id AND ${FREE_SQL}
+  RETURNING j.tenant, j.id, j.kind, ${RFC3339.DUE_AT} AS due_at, j.clock, j.payload, j.attempt, j.causation, j.correlation, j.traceparent, ${RFC3339.NOW} AS now`;
+const CLAIM_ONLY_SQL = claimSql(BY_KIND_SQL, 'j.kind = ANY($7)');
+const CLAIM_BUT_SQL = claimSql(BUT_KINDS_SQL, 'j.kind <> ALL($7)');
 
 /** Where jobs wait. A job is written in the transaction that causes it, and ends in the transaction of its effect. */
 export class JobTable implements JobSink {
@@ -63,23 +82,12 @@ export class JobTable implements JobSink {
 
   /**
    * Takes jobs that are due, in (due, id) order, and counts the attempt before it begins. Of each test clock only the first one is
-   * taken, so that what falls due on one clock happens in order; `wallNow` decides for the others. `kinds` says of which kinds alone, or of all but which. Leases and pauses are measured by the
+   * taken, so that what falls due on one clock happens in order; `wallNow` decides for the others. `kinds` says of which kinds alone, or of all but which; of all but some every due job may have to be passed by. Leases and pauses are measured by the
    * database's clock: those of two hosts may differ by more than a lease.
    */
-  async claim(tx: Tx, owner: string, wallNow: string, limit: number, kinds: ClaimedKinds = { kinds: [], only: false }): Promise<Job[]> {
-    const { rows } = await tx.query<JobRow>(
-      `WITH by_wall AS MATERIALIZED (SELECT j.tenant, j.id, j.due_at, $2::timestamptz AS now FROM jobs j
-         WHERE j.clock IS NULL AND j.due_at <= $2 AND ${FREE_SQL} ORDER BY j.due_at, j.id LIMIT $3 FOR UPDATE SKIP LOCKED),
-       first AS (SELECT f.tenant, f.id, f.due_at, c.now FROM clocks c CROSS JOIN LATERAL
-         (SELECT j.tenant, j.id, j.due_at FROM jobs j WHERE j.tenant = c.tenant AND j.clock = c.clock AND j.due_at <= c.now ORDER BY j.due_at, j.id LIMIT 1) f ORDER BY f.due_at, f.id OFFSET 0),
-       by_clock AS MATERIALIZED (SELECT f.tenant, f.id, f.due_at, f.now FROM first f CROSS JOIN LATERAL
-         (SELECT FROM jobs j WHERE j.tenant = f.tenant AND j.id = f.id AND ${FREE_SQL} OFFSET 0 FOR UPDATE SKIP LOCKED) j ORDER BY f.due_at, f.id LIMIT $3),
-       free AS (SELECT * FROM by_wall UNION ALL SELECT * FROM by_clock ORDER BY due_at, id LIMIT $3)
-       UPDATE jobs j SET attempt = j.attempt + 1, locked_by = $1, locked_until = clock_timestamp() + $4 * interval '1 ms',
-         not_before = CASE WHEN j.attempt < $5 THEN j.not_before ELSE clock_timestamp() + least($6, $4 * power(2, least(j.attempt - $5, 10))) * interval '1 ms' END FROM free f
-       WHERE j.tenant = f.tenant AND j.id = f.id AND j.not_before <= clock_timestamp() AND (j.locked_until IS NULL OR j.locked_until < clock_timestamp())
-       RETURNING j.tenant, j.id, j.kind, ${RFC3339.DUE_AT} AS due_at, j.clock, j.payload, j.attempt, j.causation, j.correlation, j.traceparent, ${RFC3339.NOW} AS now`,
-      [owner, wallNow, limit, LEASE_MS, ENDINGS_UNNOTICED, PAUSE_AFTER_ENDING_MAX_MS, kinds.kinds, kinds.only]);
+  async claim(tx: Tx, owner: string, wallNow: string, limit: number, kinds: ClaimedKinds = { but: [] }): Promise<Job[]> {
+    const [sql, named] = 'only' in kinds ? [CLAIM_ONLY_SQL, kinds.only] : [CLAIM_BUT_SQL, kinds.but];
+    const { rows } = await tx.query<JobRow>(sql, [owner, wallNow, limit, LEASE_MS, ENDINGS_UNNOTICED, PAUSE_AFTER_ENDING_MAX_MS, named]);
     return rows.map((row) => ({
       tenant: row.tenant, id: row.id, kind: row.kind, dueAt: parseInstant(row.due_at), payload: JSON.parse(row.payload) as unknown, attempt: row.attempt, now: parseInstant(row.now),
       clockId: row.clock ?? undefined, causationId: row.causation ?? undefined, correlationId: row.correlation ?? undefined, ...readTraceOfJob(row.traceparent),

@@ -247,6 +247,24 @@ describe('runners', () => {
     }
   }, TIMEOUT_MS);
 
+  test('jobs of one kind are found by their kind, however many of another one are due; one of a kind that nothing runs says so', async () => {
+    const [others, taken] = [5_000, 8];
+    const service = bed.open('payments');
+    await worker(service, `INSERT INTO jobs (tenant, id, kind, due_at, payload) SELECT $1, 'o' || n, 'payments.other', timestamptz '2025-01-01' + n * interval '1 second', '{}' FROM generate_series(1, ${others}) n`, [TENANT]);
+    await schedule(service, ...Array.from({ length: taken }, (_, nth) => remind(`r${nth}`, '2025-06-01T00:00:00Z')));
+    await service.database.transaction({ role: 'worker' }, async (tx) => {
+      const jobs = await service.jobs.claim(tx, 'somebody', bed.clock.at, taken, { only: [KIND, 'payments.none'] });
+      expect(jobs.map(({ kind }) => kind)).toEqual(Array(taken).fill(KIND));
+      const { rows: [read] } = await tx.query<{ fetched: number; passed: number }>(`SELECT idx_tup_fetch::int AS fetched, seq_tup_read::int AS passed FROM pg_stat_xact_user_tables WHERE relid = 'jobs'::regclass`);
+      expect(read!.passed).toBe(0);
+      expect(read!.fetched).toBeLessThanOrEqual(3 * taken);
+      expect((await service.jobs.claim(tx, 'somebody', bed.clock.at, taken, { but: [KIND] })).map(({ kind }) => kind)).toEqual(Array(taken).fill('payments.other'));
+    });
+    await worker(service, `DELETE FROM jobs WHERE kind = 'payments.other' AND id <> 'o100'`);
+    const running = bed.jobs(async (job) => reminded(job));
+    expect(await eventually('the job that nothing runs to be put back', async () => (await waiting(running)).find(({ id, waits_for: reason }) => id === 'o100' && reason === 'Error: nothing runs jobs of kind payments.other'))).toMatchObject({ attempt: 1 });
+  }, TIMEOUT_MS);
+
   test('commands of a job that is run again are found and not made again', async () => {
     const service = bed.jobs(async (job) => reminded(job));
     await schedule(service, remind('a', bed.clock.at));

@@ -1,6 +1,6 @@
 import { appendFunctionSql, consumerSchemaSql, deadLetterSchemaSql, personalKeyOriginSql, personalKeysSql, storeSchemaSql } from '@valueverse/event-log';
 import { idempotencySchemaSql } from '../idempotency/idempotency';
-import { jobSchemaSql } from '../jobs/job-table';
+import { jobSchemaSql, jobsByKindSql } from '../jobs/job-table';
 import { operationsSchemaSql } from './operations-schema';
 import type { Migration } from '../persistence/migrate';
 
@@ -13,6 +13,7 @@ export const SERVICE_MIGRATIONS: readonly Migration[] = [
   { number: 5, name: 'append in one pass', sql: appendFunctionSql },
   { number: 6, name: 'dead letters', sql: deadLetterSchemaSql },
   { number: 7, name: 'operations', sql: operationsSchemaSql },
+  { number: 8, name: 'jobs by kind', sql: jobsByKindSql },
 ];
 
 /** A service that reads personal fields keeps a copy of their keys. */
