@@ -27,6 +27,7 @@ import { claimsByMeterSql } from './migrations/130-claims-by-meter';
 import { lateUsageSql } from './migrations/131-late-usage';
 import { lateUsageLooksSql } from './migrations/132-late-usage-looks';
 import { retentionSql } from './migrations/140-retention';
+import { spansByStatementSql } from './migrations/150-spans-by-statement';
 import { MetersController } from './meters/meters.controller';
 import { metersView } from './meters/meters';
 import { QueryController } from './query/query.controller';
@@ -72,6 +73,7 @@ export const usageShape: ContextShape = {
     { number: 131, name: 'late usage', sql: lateUsageSql },
     { number: 132, name: 'late usage looks', sql: lateUsageLooksSql },
     { number: 140, name: 'retention', sql: retentionSql },
+    { number: 150, name: 'spans by statement', sql: spansByStatementSql },
   ],
 };
 

@@ -107,8 +107,9 @@ const instructionsFor = async (tx: Tx, { tenant, changes }: ChangesOf, spans: re
 /** A statement may become known after what came late to it has been passed: that is looked through for it alone, once. Undefined when there is no such statement any more. */
 const lookBehind = async (tx: Tx, partition: number, passed: number): Promise<Instruction<NoteLateUsage>[] | undefined> => {
   const { rows } = await tx.query<SpanRow & { tenant: string }>(
-    `SELECT s.tenant, s.statement, s.subject, s.from_at, s.until_at, s.as_of FROM usage_stated_spans s WHERE s.partition = $1 AND NOT s.is_looked_behind
-     AND (s.tenant, s.statement) IN (SELECT tenant, statement FROM usage_stated_spans WHERE partition = $1 AND NOT is_looked_behind GROUP BY 1, 2 ORDER BY 1, 2 LIMIT $2)`, [partition, STATEMENTS_AT_ONCE]);
+    `SELECT s.tenant, s.statement, s.subject, s.from_at, s.until_at, s.as_of
+     FROM (SELECT tenant, statement FROM usage_stated_spans WHERE partition = $1 AND NOT is_looked_behind GROUP BY 1, 2 ORDER BY 1, 2 LIMIT $2) k
+     JOIN LATERAL (SELECT * FROM usage_stated_spans s WHERE s.partition = $1 AND s.tenant = k.tenant AND s.statement = k.statement AND NOT s.is_looked_behind OFFSET 0) s ON true`, [partition, STATEMENTS_AT_ONCE]);
   if (rows.length === 0) return undefined;
   const told: Instruction<NoteLateUsage>[] = [];
   for (const tenant of new Set(rows.map((row) => row.tenant))) {
