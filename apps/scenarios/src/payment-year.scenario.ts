@@ -13,11 +13,17 @@ afterAll(() => edition.stop(), TIMEOUT_MS);
 
 const keyed = async (path: string, body: unknown): Promise<Json> => {
   const answer = await edition.ask(PAYMENTS + path, { body, headers: { 'idempotency-key': `${path} ${JSON.stringify(body)}`.replaceAll(/[^\w]/g, '-').slice(0, 200) } });
-  expect([200, 201]).toContain(answer.status);
+  expect([200, 201, 202]).toContain(answer.status);
   return answer.body;
 };
 const until = (to: string): Promise<void> => edition.advance(clockId, to);
 const balance = async (): Promise<string | undefined> => (await edition.get(`/api/v1/billing/accounts/${accountId}/balances`)).data[0]?.amount as string | undefined;
+/** What was asked to be paid out of a credit, once it has come to a status. */
+const paidOut = (creditId: string, refundId: string, status: string): Promise<Json> => eventually(`the refund to be ${status}`, async (saw) => {
+  const { data } = await edition.get(`${PAYMENTS}/credits/${creditId}/refunds`);
+  saw(data);
+  return data.find((one: Json) => one.id === refundId && one.status === status);
+});
 /** The payment of the last invoice. */
 const paid = (status = 'succeeded'): Promise<Json> => eventually(`the last payment to be ${status}`, async (saw) => {
   const [invoice] = (await edition.get(`/api/v1/billing/invoices?accountId=${accountId}&limit=1`)).data;
@@ -33,7 +39,7 @@ test('a year of payments', async () => {
   await edition.post('/api/v1/billing/plans', { key: 'team', name: 'Team', currency: 'USD', interval: { unit: 'month', count: 1 }, charges: [{ key: 'seat', name: 'Seat', type: 'recurring', timing: 'in_advance', price: { model: 'flat', amount: '49.00' } }] });
   const { webhookPath } = (await edition.ask(`${PAYMENTS}/providers/sandbox`, { method: 'PUT', body: { webhookSecrets: [SECRET] } })).body;
   await edition.post(`${PAYMENTS}/sandbox/endpoints`, { url: edition.url + String(webhookPath), secret: SECRET });
-  await keyed('/credits', { accountId, amount: '60.00', currency: 'USD', reference: 'statement 1, line 1', receivedAt: '2024-01-01T00:00:00Z' });
+  const { id: transfer } = await keyed('/credits', { accountId, amount: '60.00', currency: 'USD', reference: 'statement 1, line 1', receivedAt: '2024-01-01T00:00:00Z' });
   await eventually('the balance', async () => ((await balance()) === '60.00' || undefined));
 
   // 2024-01-01: the first invoice takes 49.00 of it; 11.00 are left.
@@ -41,9 +47,13 @@ test('a year of payments', async () => {
   await until('2024-01-15T00:00:00Z');
   expect((await edition.get(`/api/v1/billing/invoices?accountId=${accountId}`)).data).toMatchObject([{ total: '49.00', creditApplied: '49.00', amountRemaining: '0.00', paymentStatus: 'paid' }]);
   expect(await balance()).toBe('11.00');
+  // All of it cannot be paid out any more.
+  const { id: tooMuch } = await keyed(`/credits/${String(transfer)}/refunds`, { amount: '60.00', reason: 'changed their mind' });
+  expect(await paidOut(transfer as string, tooMuch as string, 'refused')).toMatchObject({ amount: '60.00', code: 'credit_used' });
+  expect(await balance()).toBe('11.00');
 
   // 2024-02-01: 49.00 - 11.00 = 38.00 by a card that has no funds on the 1st and the 2nd, and has some on the 4th.
-  await edition.post(`${PAYMENTS}/methods`, { accountId, provider: 'sandbox', token: 'tok_ok_after_2' });
+  const { id: firstCard } = await edition.post(`${PAYMENTS}/methods`, { accountId, provider: 'sandbox', token: 'tok_ok_after_2' });
   await until('2024-02-10T00:00:00Z');
   const february = await paid();
   expect(february).toMatchObject({ amount: '38.00', fee: '1.40', attempts: [{ status: 'declined', declineClass: 'soft' }, { status: 'declined' }, { status: 'succeeded' }] });
@@ -56,7 +66,7 @@ test('a year of payments', async () => {
   // 2024-02-10: another card, entered at the page of the provider and confirmed there: the bank asks no more.
   const { url } = await edition.post(`${PAYMENTS}/methods/setups`, { accountId, provider: 'sandbox', default: true });
   await fetch(`${String(url)}/tok_authentication_required`, { method: 'POST' });
-  await eventually('the new card', async () => ((await edition.get(`${PAYMENTS}/methods?accountId=${accountId}`)).data.length === 2 || undefined));
+  await eventually('the new card to be charged from now on', async () => (await edition.get(`${PAYMENTS}/methods?accountId=${accountId}`)).data.find((one: Json) => one.default === true && one.id !== firstCard));
 
   // 2024-03-01: 49.00, at once.
   await until('2024-03-01T12:00:00Z');
@@ -83,12 +93,24 @@ test('a year of payments', async () => {
   const receipt = await edition.ask(`${PAYMENTS}/${String(may.id)}/receipt`);
   expect([receipt.status, receipt.headers.get('content-type')]).toEqual([200, 'application/pdf']);
 
-  // 2024-12-31: charged 38.00 + 10 x 49.00 = 528.00; fees 1.40 + 10 x 1.72 + 15.00 = 33.60; left 528.00 - 9.00 - 49.00 - 33.60 = 436.40.
+  // 2024-12-31: 30.00 are paid ahead by card, and 20.00 of them paid out again.
   await until('2024-12-31T00:00:00Z');
   await paid();
+  const [{ id: ahead, creditId }] = (await keyed('', { accountId, amount: '30.00' })).payments as [Json];
+  await eventually('the balance', async () => ((await balance()) === '30.00' || undefined));
+  const { id: out } = await keyed(`/credits/${String(creditId)}/refunds`, { amount: '20.00', reason: 'too much' });
+  await paidOut(creditId as string, out as string, 'succeeded');
+  expect(await balance()).toBe('10.00');
+  expect(await eventually('billing to hear of it', async (saw) => {
+    const payment = await edition.get(`/api/v1/billing/payments/${String(ahead)}`);
+    saw(payment);
+    return payment.refunded === '20.00' ? payment : undefined;
+  })).toMatchObject({ invoiceId: creditId, amount: '30.00', applied: '0.00' });
+
+  // Charged 38.00 + 10 x 49.00 + 30.00 = 558.00; fees 1.40 + 10 x 1.72 + 1.17 + 15.00 = 34.77; given back 9.00 + 20.00; left 558.00 - 29.00 - 49.00 - 34.77 = 445.23.
   // April's is disputed still, May's is paid although a part was given back.
   const statuses = (await edition.get(`/api/v1/billing/invoices?accountId=${accountId}&limit=100`)).data.map(({ number, paymentStatus }: Json) => `${String(number)} ${String(paymentStatus)}`);
   expect(statuses.sort()).toEqual(Array.from({ length: 12 }, (_, month) => `INV-${String(month + 1).padStart(6, '0')} ${month === 3 ? 'disputed' : 'paid'}`));
   const report = await edition.get(`${PAYMENTS}/reconciliation?provider=sandbox&from=2024-01-01T00:00:00Z&to=2025-01-01T00:00:00Z`);
-  expect(report).toMatchObject({ agree: true, differences: [], sums: [{ currency: 'USD', charged: '528.00', refunded: '-9.00', disputed: '-49.00', fees: '33.60', paidOut: '0.00', balance: '436.40' }] });
+  expect(report).toMatchObject({ agree: true, differences: [], sums: [{ currency: 'USD', charged: '558.00', refunded: '-29.00', disputed: '-49.00', fees: '34.77', paidOut: '0.00', balance: '445.23' }] });
 }, TIMEOUT_MS);

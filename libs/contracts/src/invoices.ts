@@ -212,11 +212,21 @@ export const BalanceCredited = defineEvent({
 export const BalanceUsed = defineEvent({
   name: 'BalanceUsed', topic: 'billing.accounts', fact: 'balance.used', data: object({ accountId: text(), currency: text(3), amount: decimal(), invoiceId: text(), usedAt: instant() }),
 });
+/** A part of a balance is paid out; `refundId` is the request of payments. */
+export const BalanceReturned = defineEvent({
+  name: 'BalanceReturned', topic: 'billing.accounts', fact: 'balance.returned', data: object({ accountId: text(), currency: text(3), amount: decimal(), refundId: text(), returnedAt: instant() }),
+});
+/** It is not there any more: invoices have taken it. */
+export const BalanceReturnRefused = defineEvent({
+  name: 'BalanceReturnRefused', topic: 'billing.accounts', fact: 'balance.return_refused', data: object({ accountId: text(), currency: text(3), amount: decimal(), refundId: text(), available: decimal(), refusedAt: instant() }),
+});
+export type BalanceReturned = EventOf<typeof BalanceReturned>;
+export type BalanceReturnRefused = EventOf<typeof BalanceReturnRefused>;
 export type BalanceCredited = EventOf<typeof BalanceCredited>;
 export type BalanceUsed = EventOf<typeof BalanceUsed>;
 
 export const INVOICE_EVENTS = [
   InvoiceDrafted, InvoiceItemsChanged, InvoiceUsageStated, InvoiceFinalized, InvoiceVoided, InvoiceDropped, InvoicePaymentApplied, InvoicePaymentUnmatched, InvoicePaid, InvoiceCredited, CreditNoteIssued,
   InvoicePaymentDuplicated, InvoicePaymentCredited, InvoicePaymentRefunded, InvoiceRefundReturned, InvoicePaymentDisputed, InvoiceDisputeClosed, InvoiceReopened,
-  BalanceCredited, BalanceUsed,
+  BalanceCredited, BalanceUsed, BalanceReturned, BalanceReturnRefused,
 ] as const;

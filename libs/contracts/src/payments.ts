@@ -41,10 +41,10 @@ const ofPayment = { paymentId: text(), attempt: whole(1) };
 const ofInvoice = { paymentId: text(), invoiceId: text(), accountId: text(), amount: decimal(), currency: text(3) };
 const declineClass = oneOf('hard', 'soft', 'fraud', 'technical');
 
-/** An invoice is to be collected: one open payment per invoice. */
+/** An invoice is to be collected: one open payment per invoice. Where it is prepaid there is none: then `creditId` is what the account has once the money is in, and stands in the place of the invoice too. */
 export const PaymentRequested = defineEvent({
   name: 'PaymentRequested', topic: 'payments.payments', fact: 'payment.requested',
-  data: object({ ...ofInvoice, methodId: text(), provider: text(64), requestedAt: instant() }),
+  data: object({ ...ofInvoice, methodId: text(), provider: text(64), requestedAt: instant(), creditId: optional(text()) }),
 });
 /** The attempt number and the key for the provider are stored before anything is sent. The method is that of the request where none is named. */
 export const PaymentAttemptStarted = defineEvent({
@@ -125,6 +125,16 @@ export const MoneyCredited = defineEvent({
   data: object({ creditId: text(), accountId: text(), amount: decimal(), currency: text(3), paymentId: optional(text()), invoiceId: optional(text()), reference: optional(text(128)), receivedAt: optional(instant()), creditedAt: instant() }),
 });
 export type MoneyCredited = EventOf<typeof MoneyCredited>;
+const ofCreditRefund = { refundId: text(), creditId: text(), accountId: text(), amount: decimal(), currency: text(3), paymentId: optional(text()) };
+/** Money that was left to an account is to be paid out: whoever keeps the account's balance takes it from there, or says that it was used. */
+export const CreditRefundRequested = defineEvent({ name: 'CreditRefundRequested', topic: 'payments.payments', fact: 'credit.refund_requested', data: object({ ...ofCreditRefund, reason: text(512), requestedAt: instant() }) });
+export type CreditRefundRequested = EventOf<typeof CreditRefundRequested>;
+/** It was taken from the balance: a refund of its payment gives it back, under the same `refundId`; where it came by hand it goes by hand. */
+export const CreditRefundApproved = defineEvent({ name: 'CreditRefundApproved', topic: 'payments.payments', fact: 'credit.refund_approved', data: object({ ...ofCreditRefund, approvedAt: instant() }) });
+export type CreditRefundApproved = EventOf<typeof CreditRefundApproved>;
+/** Nothing goes back: `credit_used`, or `payment_disputed` where the bank took the money back meanwhile. */
+export const CreditRefundRefused = defineEvent({ name: 'CreditRefundRefused', topic: 'payments.payments', fact: 'credit.refund_refused', data: object({ ...ofCreditRefund, code: oneOf('credit_used', 'payment_disputed'), refusedAt: instant() }) });
+export type CreditRefundRefused = EventOf<typeof CreditRefundRefused>;
 /** A payout to the tenant's bank as its provider says it now, and what it is made of: `charged + refunded + disputed + other - fees`. Said again when it changes. */
 export const PayoutRecorded = defineEvent({
   name: 'PayoutRecorded', topic: 'payments.payments', fact: 'payout.recorded',
@@ -153,5 +163,5 @@ export type DisputeClosed = EventOf<typeof DisputeClosed>;
 
 export const PAYMENT_EVENTS = [
   PaymentMethodAttached, PaymentMethodUpdated, PaymentMethodExpiryAnnounced, PaymentMethodRemoved, PaymentMethodDefaultChosen, PaymentRequested, PaymentAttemptStarted, PaymentAttemptDeclined, PaymentAttemptLost, PaymentAttemptAccepted, PaymentActionRequired, PaymentRetryScheduled, PaymentSucceeded, PaymentFailed, PaymentCancelled,
-  PaymentDuplicated, RefundRequested, RefundSucceeded, RefundFailed, DisputeOpened, DisputeClosed, MoneyCredited, PayoutRecorded,
+  PaymentDuplicated, RefundRequested, RefundSucceeded, RefundFailed, DisputeOpened, DisputeClosed, MoneyCredited, CreditRefundRequested, CreditRefundApproved, CreditRefundRefused, PayoutRecorded,
 ] as const;

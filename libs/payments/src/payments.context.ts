@@ -1,6 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { ServiceAuth } from '@valueverse/auth';
-import { AccountChanged, AccountOpened, InvoiceFinalized, InvoicePaid, InvoicePaymentUnmatched, InvoiceReopened, InvoiceVoided, PAYMENT_EVENTS } from '@valueverse/contracts';
+import { AccountChanged, AccountOpened, BalanceReturned, BalanceReturnRefused, InvoiceFinalized, InvoicePaid, InvoicePaymentUnmatched, InvoiceReopened, InvoiceVoided, PAYMENT_EVENTS } from '@valueverse/contracts';
 import { type ContextParts, type ContextShape, type FactMeasure, type RawRoutes, registerRefusals, SealedSecrets, type Service, systemIds } from '@valueverse/platform';
 import { KNOWN_ACCOUNTS, knownAccountsProjector } from './accounts/known-accounts';
 import { KNOWN_INVOICE_NUMBERS, KNOWN_INVOICES, knownInvoicesProjector } from './accounts/known-invoices';
@@ -20,7 +20,8 @@ import { SetupsController } from './methods/setups.controller';
 import { MethodsController } from './methods/methods.controller';
 import { providerMeter } from './providers/provider-meter';
 import { type PaymentProvider, Providers } from './providers/provider';
-import { creditView } from './credits/credits';
+import { creditRefunds } from './credits/credit-refunds';
+import { creditRefundView, creditView } from './credits/credits';
 import { CreditsController } from './credits/credits.controller';
 import { payoutJob } from './payouts/payout-jobs';
 import { payoutView } from './payouts/payouts';
@@ -50,14 +51,14 @@ import { webhooksRoutes } from './webhooks/webhooks.routes';
 import { PAYMENTS_SERVICE } from './tokens';
 
 registerRefusals({
-  account_not_found: 404, payment_not_found: 404, payment_method_not_found: 404, refund_not_found: 404, dispute_not_found: 404, payout_not_found: 404, unknown_provider: 400, unknown_token: 400, token_refused: 400, webhook_not_found: 404, too_many_lines: 400, invoice_not_found: 404, allocations_or_invoice: 400, amount_not_positive: 400, unknown_action: 404, not_an_endpoint: 400, days_not_rising: 400, amount_without_currency: 400, refund_not_positive: 400, default_not_taken_away: 400,
+  account_not_found: 404, payment_not_found: 404, payment_method_not_found: 404, refund_not_found: 404, dispute_not_found: 404, payout_not_found: 404, unknown_provider: 400, unknown_token: 400, token_refused: 400, webhook_not_found: 404, too_many_lines: 400, invoice_not_found: 404, allocations_or_invoice: 400, amount_not_positive: 400, unknown_action: 404, not_an_endpoint: 400, days_not_rising: 400, amount_without_currency: 400, refund_not_positive: 400, default_not_taken_away: 400, not_by_hand: 400, credit_not_found: 404,
 });
 
 /** What payments needs of the service that hosts it, before it can be made. */
 export const paymentsShape: ContextShape = {
   name: 'payments',
-  definitions: [...PAYMENT_EVENTS, AccountOpened, AccountChanged, InvoiceFinalized, InvoicePaid, InvoicePaymentUnmatched, InvoiceVoided, InvoiceReopened],
-  readModels: [methodView, defaultMethodView, paymentView, disputeView, creditView, payoutView],
+  definitions: [...PAYMENT_EVENTS, AccountOpened, AccountChanged, BalanceReturned, BalanceReturnRefused, InvoiceFinalized, InvoicePaid, InvoicePaymentUnmatched, InvoiceVoided, InvoiceReopened],
+  readModels: [methodView, defaultMethodView, paymentView, disputeView, creditView, creditRefundView, payoutView],
   migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS, PROVIDER_SETTINGS, WEBHOOK_INBOX, KNOWN_INVOICES, KNOWN_INVOICE_NUMBERS, PROVIDER_CUSTOMER_LOOKS],
 };
 
@@ -96,7 +97,7 @@ export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: 
   return {
     routes: [webhooksRoutes(service, book), linksRoutes(service, systemIds, deps.secretsKey)],
     parts: {
-      consumers: [knownAccountsProjector, knownInvoicesProjector, collector(service.clock), expiryReactor(service)],
+      consumers: [knownAccountsProjector, knownInvoicesProjector, collector(service.clock), expiryReactor(service), creditRefunds(service.clock)],
       jobs: [...new Attempts(service, { providers, linkKey: deps.secretsKey }).jobs, beginAttempt, refundJob(service, providers), disputeJob(providers), payoutJob(providers), expiryJob, methodLookJob(service, providers), detachJob(service, providers), setupJob(providers), handleWebhook(service)],
       workers: [sandbox],
       measures: [PAYMENTS],

@@ -141,7 +141,10 @@ export class Attempts {
    * one may have sent what is still on its way, and another provider would not know its key.
    */
   private async away(job: Job<AttemptPayload>, open: OpenAttempt, reason: string): Promise<JobResult> {
-    const other = job.attempt === 1 ? await failoverOf(this.service, open, job.tenant) : undefined;
+    const isFirst = job.attempt === 1;
+    // What is paid ahead is charged now or not at all.
+    if (isFirst && open.payment.creditId !== undefined) return this.declined(job, open, 'provider_unavailable', 'technical', true);
+    const other = isFirst ? await failoverOf(this.service, open, job.tenant) : undefined;
     return other === undefined ? laterOn(reason) : this.declined(job, open, 'provider_unavailable', 'technical', true);
   }
 

@@ -18,7 +18,7 @@ export interface ByHand {
   readonly manual?: { readonly reference: string; readonly receivedAt: string };
 }
 
-interface Parts { readonly tx: Tx; readonly service: Service; readonly ids: IdSource; readonly caller: Pick<Caller, 'tenant' | 'actor'> }
+export interface Parts { readonly tx: Tx; readonly service: Service; readonly ids: IdSource; readonly caller: Pick<Caller, 'tenant' | 'actor'> }
 
 /**
  * Pays invoices by hand: with a method, or with money that was seen elsewhere. Refuses with `invoice_not_found`, `currency_mismatch`, `invoice_not_payable` one that is paid or void, or more than is due of it,
@@ -68,15 +68,20 @@ const received = ({ caller }: Parts, { invoiceId, accountId, currency }: KnownIn
   ] };
 };
 
-const charge = async ({ tx, caller: { tenant }, ids }: Parts, { invoiceId, accountId, currency, status, amountDue }: KnownInvoice, { amount, kept }: { readonly amount: Money; readonly kept: Money }, methodId: string | undefined, at: string): Promise<{ paymentId: string; commands: PaymentCommand[] }> => {
-  if (status !== 'issued') throw new Refused('invoice_not_payable', `the invoice is ${status}`, '/invoiceId');
-  if (kept.add(amount).compare(Money.parse(amountDue, currency)) > 0) throw new Refused('invoice_not_payable', `${kept.toString()} of ${amountDue} ${currency} has come in`, '/amount');
-  const chosen = methodId ?? (await chargedFirst(tx, tenant, [accountId]))(accountId, { amount: amount.toString(), currency })?.methodId;
+/** What an account is charged by: the method that is named, or the one that is charged first. Refuses with `no_payment_method` and `payment_method_not_found`. */
+export const methodFor = async (tx: Tx, tenant: string, accountId: string, amount: Money, methodId: string | undefined): Promise<{ readonly methodId: string; readonly provider: string }> => {
+  const chosen = methodId ?? (await chargedFirst(tx, tenant, [accountId]))(accountId, { amount: amount.toString(), currency: amount.currency })?.methodId;
   if (chosen === undefined) throw new Refused('no_payment_method', 'the account has no payment method');
   const method = await attachedMethod(tx, chosen);
   if (method === undefined || method.accountId !== accountId) throw new Refused('payment_method_not_found', 'the account has no payment method with this id', '/methodId');
+  return { methodId: method.id, provider: method.provider };
+};
+
+const charge = async ({ tx, caller: { tenant }, ids }: Parts, { invoiceId, accountId, currency, status, amountDue }: KnownInvoice, { amount, kept }: { readonly amount: Money; readonly kept: Money }, methodId: string | undefined, at: string): Promise<{ paymentId: string; commands: PaymentCommand[] }> => {
+  if (status !== 'issued') throw new Refused('invoice_not_payable', `the invoice is ${status}`, '/invoiceId');
+  if (kept.add(amount).compare(Money.parse(amountDue, currency)) > 0) throw new Refused('invoice_not_payable', `${kept.toString()} of ${amountDue} ${currency} has come in`, '/amount');
+  const by = await methodFor(tx, tenant, accountId, amount, methodId);
   const { rows: [open] } = await tx.query<{ row: PaymentRow }>('SELECT row FROM payments WHERE tenant = $1 AND open_invoice_id = $2', [tenant, invoiceId]);
-  const by = { methodId: method.id, provider: method.provider };
   if (open === undefined) {
     const paymentId = ids.next('pay');
     return { paymentId, commands: [{ type: 'RequestPayment', paymentId, invoiceId, accountId, amount: amount.toString(), currency, ...by, at }] };

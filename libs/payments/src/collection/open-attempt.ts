@@ -61,7 +61,9 @@ export const nextTryOf = (service: Service, open: OpenAttempt, declining: Declin
     const other = declining.isSure && declining.class === 'technical' ? otherProvider(open, { tries, methods, settings }) : undefined;
     if (other !== undefined) return { ...other, retryAt: declining.at };
     const { rows: [account] } = await tx.query<{ timezone: string }>('SELECT timezone FROM known_accounts WHERE tenant = $1 AND account_id = $2', [declining.tenant, accountId]);
-    return nextTry([...tries, { methodId: attempt.methodId, class: declining.class, at: declining.at }], methods, { days: settings.retryDays, zone: account?.timezone ?? 'UTC' });
+    const next = nextTry([...tries, { methodId: attempt.methodId, class: declining.class, at: declining.at }], methods, { days: settings.retryDays, zone: account?.timezone ?? 'UTC' });
+    // What is paid ahead is charged now or not at all.
+    return open.payment.creditId !== undefined && next?.retryAt !== declining.at ? undefined : next;
   });
 
 /** Who is asked in the place of the provider of an attempt, which has surely done nothing. */

@@ -6,7 +6,7 @@ import { Answers, AnswersPage, Cursors, listRows, OneOf, type Page, PageQuery, r
 import { decimal, instant, list, nullable, object, oneOf, optional, text, whole } from '@valueverse/contracts';
 import { PAYMENTS_SERVICE } from '../tokens';
 import { REFUND, type RefundAnswer, toRefund } from '../refunds/refund-answer';
-import { type AttemptRow, type PaymentRow, paymentView } from './payments';
+import { type AttemptRow, invoiceOf, type PaymentRow, paymentView } from './payments';
 
 const TEMPORARY_REDIRECT = 307;
 class PaymentsQuery extends PageQuery {
@@ -15,8 +15,9 @@ class PaymentsQuery extends PageQuery {
   @OneOf(['pending', 'processing', 'requires_action', 'unknown', 'succeeded', 'failed', 'cancelled'], { optional: true }) status?: PaymentRow['status'];
 }
 
-/** A payment as it is answered; the keys that the provider knows things by stay inside. */
-export type PaymentAnswer = Omit<PaymentRow, 'provider' | 'attempts' | 'refunds' | 'nextAttemptAt'> & {
+/** A payment as it is answered, of an invoice or prepaid (`creditId`); the keys that the provider knows things by stay inside. */
+export type PaymentAnswer = Omit<PaymentRow, 'invoiceId' | 'provider' | 'attempts' | 'refunds' | 'nextAttemptAt'> & {
+  readonly invoiceId: string | null;
   readonly attempts: readonly Omit<AttemptRow, 'providerKey' | 'provider' | 'methodId'>[]; readonly refunds: readonly RefundAnswer[]; readonly nextAttemptAt: string | null;
 };
 
@@ -24,12 +25,12 @@ const ATTEMPT = object({
   number: whole(1), status: text(), providerReference: optional(text()), amount: optional(decimal()), url: optional(text()), declineCode: optional(text()), declineClass: optional(oneOf('hard', 'soft', 'fraud', 'technical')), startedAt: instant(), endedAt: nullable(instant()),
 });
 export const PAYMENT = object({
-  id: text(), invoiceId: text(), accountId: text(), status: oneOf('pending', 'processing', 'requires_action', 'unknown', 'succeeded', 'failed', 'cancelled'), amount: decimal(), currency: text(3), methodId: text(), attempts: list(ATTEMPT),
+  id: text(), invoiceId: nullable(text()), creditId: optional(text()), accountId: text(), status: oneOf('pending', 'processing', 'requires_action', 'unknown', 'succeeded', 'failed', 'cancelled'), amount: decimal(), currency: text(3), methodId: text(), attempts: list(ATTEMPT),
   refunds: list(REFUND), amountRefunded: decimal(), amountDisputed: decimal(), fee: optional(decimal()), nextAttemptAt: nullable(instant()), createdAt: instant(),
 });
 
-export const toAnswer = ({ provider: _provider, attempts, refunds, ...row }: PaymentRow): PaymentAnswer =>
-  ({ ...row, attempts: attempts.map(({ providerKey: _key, provider: _by, methodId: _method, ...attempt }) => attempt), refunds: refunds.map(toRefund) });
+export const toAnswer = ({ provider: _provider, invoiceId, attempts, refunds, ...row }: PaymentRow): PaymentAnswer =>
+  ({ ...row, invoiceId: invoiceOf(invoiceId), attempts: attempts.map(({ providerKey: _key, provider: _by, methodId: _method, ...attempt }) => attempt), refunds: refunds.map(toRefund) });
 
 /** What was collected, and how. */
 @ApiTags('payments')

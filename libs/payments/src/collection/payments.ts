@@ -1,7 +1,7 @@
-import { Money } from '@valueverse/kernel';
+import { isId, Money } from '@valueverse/kernel';
 import type { PaymentAttemptDeclined } from '@valueverse/contracts';
 import type { DeciderDefinition, ReadModel } from '@valueverse/event-log';
-import { creditView } from '../credits/credits';
+import { creditRefundView, creditView } from '../credits/credits';
 import { sortableInstant } from '../methods/methods';
 import { payment, type PaymentCommand, type PaymentEvent, type PaymentState } from './domain/payment';
 import { isOver, type PaymentStatus } from './domain/states';
@@ -36,7 +36,9 @@ export interface DisputeRow {
 }
 export interface PaymentRow {
   readonly id: string;
+  /** Of what is prepaid its `creditId`. */
   readonly invoiceId: string;
+  readonly creditId?: string;
   readonly accountId: string;
   readonly status: PaymentStatus;
   readonly amount: string;
@@ -53,6 +55,9 @@ export interface PaymentRow {
   readonly createdAt: string;
 }
 
+/** The invoice of a payment, or of a dispute of it; `null` of one that is prepaid. */
+export const invoiceOf = (invoiceId: string): string | null => (isId('crd', invoiceId) ? null : invoiceId);
+
 const NONE: PaymentRow = { id: '', invoiceId: '', accountId: '', status: 'pending', amount: '', currency: '', methodId: '', provider: '', attempts: [], refunds: [], amountRefunded: '', amountDisputed: '', nextAttemptAt: null, createdAt: '' };
 const withAttempt = (row: PaymentRow, number: number, change: Partial<AttemptRow>): PaymentRow['attempts'] =>
   row.attempts.map((attempt) => (attempt.number === number ? { ...attempt, ...change } : attempt));
@@ -65,8 +70,8 @@ const withRefund = (row: PaymentRow, refundId: string, change: Partial<RefundRow
 export const paymentView: ReadModel<PaymentEvent, PaymentRow> = {
   table: 'payments', version: 4, key: ({ paymentId = '' }) => paymentId, initial: NONE,
   on: {
-    PaymentRequested: ({ paymentId, invoiceId, accountId, amount, currency, methodId, provider, requestedAt }) =>
-      ({ ...NONE, id: paymentId, invoiceId, accountId, amount, currency, methodId, provider, amountRefunded: Money.zero(currency).toString(), amountDisputed: Money.zero(currency).toString(), createdAt: requestedAt }),
+    PaymentRequested: ({ paymentId, invoiceId, creditId, accountId, amount, currency, methodId, provider, requestedAt }) =>
+      ({ ...NONE, id: paymentId, invoiceId, ...(creditId === undefined ? {} : { creditId }), accountId, amount, currency, methodId, provider, amountRefunded: Money.zero(currency).toString(), amountDisputed: Money.zero(currency).toString(), createdAt: requestedAt }),
     PaymentAttemptStarted: ({ attempt, providerKey, methodId, provider, startedAt }, row) => ({
       ...row, status: 'processing', nextAttemptAt: null, methodId: methodId ?? row.methodId, provider: provider ?? row.provider,
       attempts: [...row.attempts, { number: attempt, status: 'started', methodId: methodId ?? row.methodId, provider: provider ?? row.provider, providerKey, startedAt, endedAt: null }],
@@ -111,5 +116,5 @@ export const disputeView: ReadModel<PaymentEvent, DisputeRow> = {
 };
 
 export const paymentDecider: DeciderDefinition<PaymentCommand, PaymentEvent, PaymentState> = {
-  name: 'payment', decider: payment, stream: ({ paymentId }) => `payment-${paymentId}`, views: [paymentView, disputeView, creditView],
+  name: 'payment', decider: payment, stream: ({ paymentId }) => `payment-${paymentId}`, views: [paymentView, disputeView, creditView, creditRefundView],
 };

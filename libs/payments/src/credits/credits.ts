@@ -1,7 +1,8 @@
 import type { MoneyCredited } from '@valueverse/contracts';
 import type { DeciderDefinition, ReadModel } from '@valueverse/event-log';
 import { sortableInstant } from '../methods/methods';
-import { credit, type CreditState, type ReceiveCredit } from './domain/credit';
+import { credit, type CreditCommand, type CreditEvent, type CreditState } from './domain/credit';
+import type { CreditRefundEvent } from './domain/credit-refunds';
 
 export interface CreditRow { readonly id: string; readonly accountId: string; readonly amount: string; readonly currency: string; readonly paymentId: string | null; readonly reference: string | null; readonly receivedAt: string | null; readonly createdAt: string }
 
@@ -15,4 +16,21 @@ export const creditView: ReadModel<MoneyCredited, CreditRow> = {
   columns: { account_id: ({ accountId }) => accountId, payment_id: ({ paymentId }) => paymentId }, sortBy: ({ createdAt }) => sortableInstant(createdAt),
 };
 
-export const creditDecider: DeciderDefinition<ReceiveCredit, MoneyCredited, CreditState> = { name: 'credit', decider: credit, stream: ({ creditId }) => `credit-${creditId}`, views: [creditView] };
+/** `approved`: it was taken from the balance. How it went on stands with the refund of its payment, where it has one. */
+export interface CreditRefundRow {
+  readonly id: string; readonly creditId: string; readonly accountId: string; readonly paymentId: string | null; readonly amount: string; readonly currency: string; readonly status: 'pending' | 'approved' | 'refused'; readonly code: string | null;
+  readonly reason: string; readonly createdAt: string; readonly endedAt: string | null;
+}
+/** A row per request to pay a credit out. */
+export const creditRefundView: ReadModel<CreditRefundEvent, CreditRefundRow> = {
+  table: 'credit_refunds', version: 1, key: ({ refundId }) => refundId,
+  initial: { id: '', creditId: '', accountId: '', paymentId: null, amount: '', currency: '', status: 'pending', code: null, reason: '', createdAt: '', endedAt: null },
+  on: {
+    CreditRefundRequested: ({ type: _type, refundId: id, paymentId, requestedAt, ...row }) => ({ id, ...row, paymentId: paymentId ?? null, status: 'pending', code: null, createdAt: requestedAt, endedAt: null }),
+    CreditRefundApproved: ({ approvedAt }, row) => ({ ...row, status: 'approved', endedAt: approvedAt }),
+    CreditRefundRefused: ({ code, refusedAt }, row) => ({ ...row, status: 'refused', code, endedAt: refusedAt }),
+  },
+  columns: { credit_id: ({ creditId }) => creditId, account_id: ({ accountId }) => accountId }, sortBy: ({ createdAt }) => sortableInstant(createdAt),
+};
+
+export const creditDecider: DeciderDefinition<CreditCommand, CreditEvent, CreditState> = { name: 'credit', decider: credit, stream: ({ creditId }) => `credit-${creditId}`, views: [creditView, creditRefundView] };

@@ -19,18 +19,27 @@ const PATHS: RawRoutes['paths'] = {
   },
 };
 
+const confirmOf = ({ attempts }: PaymentRow): Pick<PayPage, 'state' | 'confirmUrl'> => ({ state: 'confirm', ...(attempts.at(-1)?.url === undefined ? {} : { confirmUrl: attempts.at(-1)!.url! }) });
+/** How stands what is paid ahead. */
+const aheadOf = (payment: PaymentRow): PayPage => {
+  const { amount, currency, status } = payment;
+  const page = { amount, currency };
+  if (status === 'requires_action') return { ...page, ...confirmOf(payment) };
+  return { ...page, state: status === 'succeeded' ? 'ahead' : status === 'failed' || status === 'cancelled' ? 'declined' : 'under_way' };
+};
+
 /** How an invoice stands for its customer. */
 const standing = (service: Service, { tenant, invoiceId }: PayLink): Promise<PayPage | undefined> => service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
   const invoice = await invoiceIn(tx, tenant, invoiceId);
-  if (invoice === undefined) return undefined;
+  const { rows } = await tx.query<{ row: PaymentRow }>('SELECT row FROM payments WHERE tenant = $1 AND invoice_id = $2 ORDER BY sort_by DESC, key DESC LIMIT 1', [tenant, invoiceId]);
+  const payment = rows[0]?.row;
+  if (invoice === undefined) return payment?.creditId === undefined ? undefined : aheadOf(payment);
   const { currency, number } = invoice;
   const left = Money.parse(invoice.amountDue, currency).subtract(await keptOf(tx, tenant, invoice));
   const page = { number, amount: (left.isPositive() ? left : Money.parse(invoice.amountDue, currency)).toString(), currency };
   if (invoice.status !== 'issued') return { ...page, state: invoice.status };
-  const { rows } = await tx.query<{ row: PaymentRow }>('SELECT row FROM payments WHERE tenant = $1 AND invoice_id = $2 ORDER BY sort_by DESC, key DESC LIMIT 1', [tenant, invoiceId]);
-  const payment = rows[0]?.row;
   if (!left.isPositive()) return { ...page, state: 'paid' };
-  if (payment?.status === 'requires_action') return { ...page, state: 'confirm', ...(payment.attempts.at(-1)?.url === undefined ? {} : { confirmUrl: payment.attempts.at(-1)!.url! }) };
+  if (payment?.status === 'requires_action') return { ...page, ...confirmOf(payment) };
   if (payment?.status === 'processing' || payment?.status === 'unknown' || (payment?.status === 'pending' && payment.attempts.length === 0)) return { ...page, state: 'under_way' };
   return { ...page, state: (await defaultMethods(tx, tenant, [invoice.accountId])).has(invoice.accountId) ? 'due' : 'no_method' };
 });

@@ -1,5 +1,5 @@
-/** What the page says of an invoice and of the payment that there is. */
-export interface PayPage { readonly number: string; readonly amount: string; readonly currency: string; readonly state: 'due' | 'no_method' | 'under_way' | 'confirm' | 'paid' | 'void'; readonly confirmUrl?: string }
+/** What the page says of an invoice, or of what is paid ahead, and of the payment that there is. */
+export interface PayPage { /** Of the invoice, where there is one. */ readonly number?: string; readonly amount: string; readonly currency: string; readonly state: 'due' | 'no_method' | 'under_way' | 'confirm' | 'paid' | 'void' | 'ahead' | 'declined'; readonly confirmUrl?: string }
 
 /** Nothing is loaded from anywhere, no script runs, nobody frames it; forms lead here, and to the page of the provider. */
 export const PAGE_HEADERS: Readonly<Record<string, string>> = {
@@ -14,6 +14,7 @@ export const escaped = (text: string): string => text.replaceAll(/[&<>"']/g, (on
 const SAYS: Readonly<Record<PayPage['state'], string>> = {
   due: 'This invoice is due.', no_method: 'There is no payment method on file. Please write to whoever sent you the invoice.', under_way: 'A payment is under way. You do not have to do anything.', confirm: 'Your bank asks you to confirm this payment.',
   paid: 'This invoice is paid. Thank you.', void: 'This invoice is void. Nothing is to be paid.',
+  ahead: 'Your payment has come in. Thank you.', declined: 'Your bank has declined this payment. Nothing was charged.',
 };
 const around = (title: string, main: string): string =>
   `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${title}</title><style>${STYLE}</style></head><body><main><h1>${title}</h1>${main}</main></body></html>`;
@@ -22,6 +23,6 @@ const around = (title: string, main: string): string =>
 export const payPage = ({ number, amount, currency, state, confirmUrl }: PayPage): string => {
   const act = state === 'due' ? `<form method="post"><button>Pay ${escaped(amount)} ${escaped(currency)} now</button></form>`
     : state === 'confirm' && confirmUrl !== undefined ? `<p><a class="button" href="${escaped(confirmUrl)}">Go to your bank</a></p>` : '';
-  return around('Your invoice', `<dl><dt>Invoice</dt><dd>${escaped(number)}</dd><dt>Amount</dt><dd>${escaped(amount)} ${escaped(currency)}</dd></dl><p role="status">${SAYS[state]}</p>${act}`);
+  return around(number === undefined ? 'Your payment' : 'Your invoice', `<dl>${number === undefined ? '' : `<dt>Invoice</dt><dd>${escaped(number)}</dd>`}<dt>Amount</dt><dd>${escaped(amount)} ${escaped(currency)}</dd></dl><p role="status">${SAYS[state]}</p>${act}`);
 };
 export const noSuchPage = (): string => around('No such invoice', '<p>This link is not valid, or not any more. Please ask whoever sent it to you for a new one.</p>');

@@ -6,7 +6,7 @@ import { answerOnce, Answers, AnswersPage, created, Cursors, IDS, listRows, Mone
 import { decimal, instant, list, nullable, object, oneOf, text } from '@valueverse/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { clockOfAccount } from '../accounts/known-accounts';
-import { type DisputeRow, disputeView, paymentDecider, type PaymentRow, paymentView } from '../collection/payments';
+import { type DisputeRow, disputeView, invoiceOf, paymentDecider, type PaymentRow, paymentView } from '../collection/payments';
 import type { RequestRefund } from '../collection/domain/payment-command';
 import { type Booking, bookingsOf } from '../disputes/bookings';
 import { PAYMENTS_SERVICE } from '../tokens';
@@ -22,10 +22,10 @@ class DisputesQuery extends PageQuery {
   @OneOf(['open', 'won', 'lost'], { optional: true }) status?: DisputeRow['status'];
 }
 const DISPUTE = object({
-  id: text(), paymentId: text(), invoiceId: text(), accountId: text(), amount: decimal(), currency: text(3), reason: text(), status: oneOf('open', 'won', 'lost'), evidenceDueBy: nullable(instant()), providerReference: text(), openedAt: instant(), closedAt: nullable(instant()), fee: nullable(decimal()), heldBack: decimal(),
+  id: text(), paymentId: text(), invoiceId: nullable(text()), accountId: text(), amount: decimal(), currency: text(3), reason: text(), status: oneOf('open', 'won', 'lost'), evidenceDueBy: nullable(instant()), providerReference: text(), openedAt: instant(), closedAt: nullable(instant()), fee: nullable(decimal()), heldBack: decimal(),
   bookings: list(object({ at: instant(), debit: oneOf('disputes', 'dispute_losses', 'provider_fees', 'provider_balance'), credit: oneOf('provider_balance', 'disputes'), amount: decimal(), currency: text(3) })),
 });
-type DisputeAnswer = DisputeRow & { readonly bookings: readonly Booking[] };
+type DisputeAnswer = Omit<DisputeRow, 'invoiceId'> & { readonly invoiceId: string | null; readonly bookings: readonly Booking[] };
 
 /** Money that goes back: because we give it, or because the customer's bank takes it. */
 @ApiTags('payments')
@@ -59,6 +59,6 @@ export class RefundsController {
   @AnswersPage(DISPUTE)
   disputes(@CurrentCaller() { tenant }: Caller, @Query() query: DisputesQuery): Promise<Page<DisputeAnswer>> {
     return this.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) =>
-      listRows<DisputeRow, DisputeAnswer>(tx, { model: disputeView, query, cursors: this.cursors, filters: { account_id: query.accountId, status: query.status }, toApi: (row) => ({ ...row, bookings: bookingsOf(row) }) }));
+      listRows<DisputeRow, DisputeAnswer>(tx, { model: disputeView, query, cursors: this.cursors, filters: { account_id: query.accountId, status: query.status }, toApi: (row) => ({ ...row, invoiceId: invoiceOf(row.invoiceId), bookings: bookingsOf(row) }) }));
   }
 }

@@ -1,10 +1,12 @@
 import type { PaymentAttemptDeclined } from '@valueverse/contracts';
+import type { ApproveCreditRefund, RefuseCreditRefund, RequestCreditRefund } from '../../credits/domain/credit-refunds';
 
 /** Where and when a declined payment is tried again. */
 export interface NextTry { readonly retryAt: string; readonly methodId: string; readonly provider: string }
 
-/** Amounts are decimals of major units. `at` is the instant of the clock that the payment lives on. */
+/** Amounts are decimals of major units. `at` is the instant of the clock that the payment lives on. `creditId`: it is prepaid, and stands for the invoice too. */
 export interface RequestPayment {
+  readonly creditId?: string;
   readonly type: 'RequestPayment'; readonly paymentId: string; readonly invoiceId: string; readonly accountId: string;
   readonly amount: string; readonly currency: string; readonly methodId: string; readonly provider: string; readonly at: string;
 }
@@ -37,4 +39,7 @@ export interface OpenDispute {
 export interface CloseDispute { readonly type: 'CloseDispute'; readonly paymentId: string; readonly disputeId: string; readonly outcome: 'won' | 'lost'; readonly at: string }
 /** What no invoice took is left to the account; never more than what is still there of the payment. */
 export interface CreditAccount { readonly type: 'CreditAccount'; readonly paymentId: string; readonly creditId: string; readonly amount: string; readonly at: string }
-export type PaymentCommand = RequestPayment | StartAttempt | RecordSuccess | RecordDecline | RecordLoss | RecordPending | RecordAction | CancelPayment | RequestRefund | RecordRefund | RecordRefundFailure | OpenDispute | CloseDispute | CreditAccount;
+export type PaymentCommand = RequestPayment | StartAttempt | RecordSuccess | RecordDecline | RecordLoss | RecordPending | RecordAction | CancelPayment | RequestRefund | RecordRefund | RecordRefundFailure | OpenDispute | CloseDispute | CreditAccount
+  | OfPayment<RequestCreditRefund> | OfPayment<ApproveCreditRefund> | OfPayment<RefuseCreditRefund>;
+/** Of a credit that a payment left. */
+export type OfPayment<C> = C & { readonly paymentId: string };

@@ -105,3 +105,15 @@ test('B40, M23: what is given back and left to the account never comes to more t
     expect(gone.reduce((sum, one) => sum + one, 0)).toBe(4_900);
   }), runs(20260301, 300));
 });
+
+test('what is paid ahead is the account\'s once it is there, also after a failure; what a second attempt took too is not', () => {
+  const ahead = { ...requested, invoiceId: 'crd_1', creditId: 'crd_1' } as PaymentEvent;
+  const credited: PaymentEvent = { type: 'MoneyCredited', creditId: 'crd_1', accountId, amount, currency, paymentId, invoiceId: 'crd_1', creditedAt: AT };
+  const taken = { ...succeeded, invoiceId: 'crd_1' } as PaymentEvent;
+  given(payment, ahead, started).when(success).then(taken, credited);
+  given(payment, ahead, started, declined, { ...failed, invoiceId: 'crd_1' } as PaymentEvent).when(success).then(taken, credited);
+  given(payment, ahead, started, taken, credited).when(success).then();
+  const second: PaymentEvent = { ...started, attempt: 2, providerKey: 'pay:pay_1:att:2' } as PaymentEvent;
+  given(payment, ahead, started, declined, second, { ...taken, attempt: 2 } as PaymentEvent, credited).when(success)
+    .then({ type: 'PaymentDuplicated', paymentId, attempt: 1, accountId, invoiceId: 'crd_1', amount, currency, providerReference: 'sbx_1', foundAt: AT });
+});

@@ -4,7 +4,8 @@ import { afterDecline } from './after-decline';
 import type { PaymentCommand } from './payment-command';
 import type { PaymentEvent } from './payment-event';
 import { closeDispute, openDispute } from './disputes';
-import { creditAccount, recordRefund, recordRefundFailure, requestRefund } from './refunds';
+import { afterCreditFact, type CreditRefundState } from '../../credits/domain/credit-refunds';
+import { approveCredit, creditAccount, recordRefund, recordRefundFailure, refuseCredit, requestCredit, requestRefund } from './refunds';
 import { isOver, isUnderWay, type Mover, nextStatus, type PaymentStatus } from './states';
 
 export type { PaymentCommand } from './payment-command';
@@ -23,8 +24,9 @@ export interface PaymentState {
   readonly captures: readonly Capture[];
   readonly refunds: readonly RefundState[];
   readonly disputes: readonly DisputeState[];
-  /** What was left to the account. */
+  /** What was left to the account, and what is paid out of that. */
   readonly credits: readonly { readonly creditId: string; readonly amount: string }[];
+  readonly creditRefunds: readonly CreditRefundState[];
 }
 
 /** One key per attempt: however often the attempt is sent, the provider charges once. */
@@ -49,7 +51,7 @@ const canBe = (state: PaymentState, attempt: number, by: Mover): boolean => stat
  * Refuses with `payment_not_found`, `unknown_attempt`, and `attempt_out_of_order` for an attempt before its turn.
  */
 export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
-  initial: { status: 'none', attempt: 0, captures: [], refunds: [], disputes: [], credits: [] },
+  initial: { status: 'none', attempt: 0, captures: [], refunds: [], disputes: [], credits: [], creditRefunds: [] },
   decide: dispatch<PaymentCommand, PaymentState, readonly PaymentEvent[]>({
     RequestPayment: ({ at, ...command }, { request }) => (request === undefined ? [{ ...command, type: 'PaymentRequested', requestedAt: at }] : []),
     StartAttempt: ({ paymentId, attempt, methodId, provider, at }, state) => {
@@ -59,10 +61,12 @@ export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
       return [{ type: 'PaymentAttemptStarted', paymentId, attempt, providerKey: providerKeyOf(paymentId, attempt), startedAt: at, ...(methodId === undefined ? {} : { methodId }), ...(provider === undefined ? {} : { provider }) }];
     },
     RecordSuccess: ({ paymentId, attempt, amount, currency, providerReference, fee, at }, state) => {
-      const { invoiceId, accountId } = requestOf(state, attempt);
+      const { invoiceId, accountId, creditId } = requestOf(state, attempt);
       if (state.captures.some((capture) => capture.attempt === attempt)) return [];
       if (state.status === 'succeeded') return [{ type: 'PaymentDuplicated', paymentId, attempt, accountId, invoiceId, amount, currency, providerReference, foundAt: at }];
-      return [{ type: 'PaymentSucceeded', paymentId, invoiceId, accountId, amount, currency, attempt, providerReference, succeededAt: at, ...(fee === undefined ? {} : { fee }) }];
+      const succeeded: PaymentEvent = { type: 'PaymentSucceeded', paymentId, invoiceId, accountId, amount, currency, attempt, providerReference, succeededAt: at, ...(fee === undefined ? {} : { fee }) };
+      // What is prepaid is the account's from the moment on at which it is there.
+      return creditId === undefined ? [succeeded] : [succeeded, { type: 'MoneyCredited', creditId, accountId, amount, currency, paymentId, invoiceId, creditedAt: at }];
     },
     RecordDecline: ({ paymentId, attempt, declineCode, declineClass, next, at }, state) => {
       const request = requestOf(state, attempt);
@@ -90,6 +94,9 @@ export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
     RecordRefund: (command, state) => recordRefund(command, requested(state), state),
     RecordRefundFailure: (command, state) => recordRefundFailure(command, requested(state), state),
     CreditAccount: (command, state) => creditAccount(command, requested(state), state),
+    RequestCreditRefund: (command, state) => requestCredit(command, requested(state), state),
+    ApproveCreditRefund: (command, state) => approveCredit(command, requested(state), state),
+    RefuseCreditRefund: (command, state) => refuseCredit(command, requested(state), state),
     OpenDispute: (command, state) => openDispute(command, requested(state), state),
     CloseDispute: (command, state) => closeDispute(command, requested(state), state),
   }),
@@ -109,6 +116,9 @@ export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
     RefundSucceeded: ({ refundId }, state) => withRefund(state, refundId, 'succeeded'),
     RefundFailed: ({ refundId }, state) => withRefund(state, refundId, 'failed'),
     MoneyCredited: ({ creditId, amount }, state) => ({ ...state, credits: [...state.credits, { creditId, amount }] }),
+    CreditRefundRequested: (fact, state) => ({ ...state, creditRefunds: afterCreditFact(state.creditRefunds, fact) }),
+    CreditRefundApproved: (fact, state) => ({ ...state, creditRefunds: afterCreditFact(state.creditRefunds, fact) }),
+    CreditRefundRefused: (fact, state) => ({ ...state, creditRefunds: afterCreditFact(state.creditRefunds, fact) }),
     DisputeOpened: ({ disputeId, amount }, state) => ({ ...state, disputes: [...state.disputes, { disputeId, amount, status: 'open' }] }),
     DisputeClosed: ({ disputeId, outcome }, state) => ({ ...state, disputes: state.disputes.map((one) => (one.disputeId === disputeId ? { ...one, status: outcome } : one)) }),
   }),

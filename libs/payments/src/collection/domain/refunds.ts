@@ -1,16 +1,28 @@
 import { Decimal, Money, Refused } from '@valueverse/kernel';
 import type { PaymentRequested } from '@valueverse/contracts';
-import type { CreditAccount, RecordRefund, RecordRefundFailure, RequestRefund } from './payment-command';
+import { creditOfRefund, openRefund, type ApproveCreditRefund, type RefuseCreditRefund, requestCreditRefund, type RequestCreditRefund } from '../../credits/domain/credit-refunds';
+import type { CreditAccount, OfPayment, RecordRefund, RecordRefundFailure, RequestRefund } from './payment-command';
 import type { PaymentEvent } from './payment-event';
 import type { PaymentState } from './payment';
 
+type Holdings = Pick<PaymentState, 'captures' | 'refunds' | 'disputes' | 'credits' | 'creditRefunds'>;
+const sumOf = (parts: readonly { readonly amount: string }[]): Decimal => Decimal.sum(parts.map(({ amount }) => Decimal.parse(amount)));
+
 /** What of an attempt's money can still be given back: what it took, less what was or may be given back, less what is disputed or lost to a dispute, less what was left to the account. */
-export const refundable = ({ captures, refunds, disputes, credits }: Pick<PaymentState, 'captures' | 'refunds' | 'disputes' | 'credits'>, attempt: number): Decimal => {
+export const refundable = ({ captures, refunds, disputes, credits, creditRefunds }: Holdings, attempt: number): Decimal => {
   const capture = captures.find((one) => one.attempt === attempt);
   if (capture === undefined) return Decimal.zero;
-  const given = refunds.filter((one) => one.attempt === attempt && one.status !== 'failed').map(({ amount }) => amount);
-  const taken = attempt === captures[0]!.attempt ? [...disputes.filter(({ status }) => status !== 'won'), ...credits].map(({ amount }) => amount) : [];
-  return [...given, ...taken].reduce((left, amount) => left.minus(Decimal.parse(amount)), Decimal.parse(capture.amount));
+  const given = sumOf(refunds.filter((one) => one.attempt === attempt && one.status !== 'failed'));
+  const left = Decimal.parse(capture.amount).minus(given);
+  if (attempt !== captures[0]!.attempt) return left;
+  const credited = sumOf(credits).minus(sumOf(creditRefunds.filter(({ status }) => status === 'approved' || status === 'returned')));
+  return left.minus(sumOf(disputes.filter(({ status }) => status !== 'won'))).minus(credited);
+};
+/** What of a payment is still there to be paid out, be it the account's or not: nothing of it was given back, or is disputed. */
+const held = ({ captures, refunds, disputes }: Holdings): Decimal => {
+  const [capture] = captures;
+  if (capture === undefined) return Decimal.zero;
+  return Decimal.parse(capture.amount).minus(sumOf(refunds.filter((one) => one.attempt === capture.attempt && one.status !== 'failed'))).minus(sumOf(disputes.filter(({ status }) => status !== 'won')));
 };
 
 /** One key per refund, however often it is sent. */
@@ -25,14 +37,14 @@ export const requestRefund = ({ paymentId, refundId, amount, attempt, reason, at
   const capture = attempt === undefined ? state.captures[0] : state.captures.find((one) => one.attempt === attempt);
   if (capture === undefined) throw new Refused('nothing_to_refund', 'this payment has taken no money');
   const left = refundable(state, capture.attempt);
-  if (!left.isPositive()) throw new Refused('nothing_to_refund', 'all that came in was given back, is disputed, or is the credit of the account');
+  if (!left.isPositive()) throw new Refused('nothing_to_refund', 'all that came in was given back, is disputed, or is the credit of the account: POST /api/v1/payments/credits/{id}/refunds pays that out');
   const money = Money.parse(amount ?? Money.parse(left.toString(), currency).toString(), currency);
   if (!money.isPositive()) throw new Refused('refund_not_positive', 'an amount above zero is expected', '/amount');
   if (Decimal.parse(money.toString()).compare(left) > 0) throw new Refused('refund_exceeds_payment', `${Money.parse(left.toString(), currency).toString()} ${currency} of this payment can be given back`, '/amount');
   return [{ type: 'RefundRequested', paymentId, refundId, amount: money.toString(), currency: capture.currency, reason, providerKey: refundKeyOf(refundId), providerReference: capture.providerReference, attempt: capture.attempt, requestedAt: at }];
 };
 
-/** What no invoice took is the account's. It cannot be given back then: the next invoice takes it. */
+/** What no invoice took is the account's: the next invoice takes it, unless it is paid out before. */
 export const creditAccount = ({ paymentId, creditId, amount, at }: CreditAccount, { accountId, invoiceId, currency }: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
   const [capture] = state.captures;
   if (capture === undefined || state.credits.some((one) => one.creditId === creditId)) return [];
@@ -52,7 +64,38 @@ export const recordRefund = ({ paymentId, refundId, providerReference, at }: Rec
   return status === 'requested' ? [{ type: 'RefundSucceeded', paymentId, refundId, invoiceId, accountId, attempt, amount, currency, providerReference, refundedAt: at }] : [];
 };
 /** A refund may fail after it had succeeded; what failed stays so, and another one is made. */
-export const recordRefundFailure = ({ paymentId, refundId, code, at }: RecordRefundFailure, { invoiceId, currency }: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
+export const recordRefundFailure = ({ paymentId, refundId, code, at }: RecordRefundFailure, request: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
+  const { invoiceId, currency } = request;
   const { status, amount } = refundOf(state, refundId);
-  return status === 'failed' ? [] : [{ type: 'RefundFailed', paymentId, refundId, invoiceId, amount, currency, code, failedAt: at }];
+  if (status === 'failed') return [];
+  const failed: PaymentEvent = { type: 'RefundFailed', paymentId, refundId, invoiceId, amount, currency, code, failedAt: at };
+  // What was taken from the balance for it goes back there.
+  return state.creditRefunds.some((one) => one.refundId === refundId) ? [failed, creditedAgain({ paymentId, refundId, amount, at }, request)] : [failed];
+};
+
+const creditedAgain = ({ paymentId, refundId, amount, at }: { readonly paymentId: string; readonly refundId: string; readonly amount: string; readonly at: string }, { invoiceId, accountId, currency }: PaymentRequested): PaymentEvent =>
+  ({ type: 'MoneyCredited', creditId: creditOfRefund(refundId), accountId, amount, currency, paymentId, invoiceId, creditedAt: at });
+
+/** Asks for a credit that this payment left. Refuses with `credit_not_found`, and as refunds of credits do. */
+export const requestCredit = (command: OfPayment<RequestCreditRefund>, { accountId, currency }: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
+  const { creditId, paymentId } = command;
+  const credit = state.credits.find((one) => one.creditId === creditId);
+  if (credit === undefined) throw new Refused('credit_not_found', 'this payment has left no such credit');
+  const most = held(state).minus(sumOf(state.creditRefunds.filter(({ status }) => status === 'requested')));
+  return requestCreditRefund(command, { ...credit, accountId, currency, paymentId, refunds: state.creditRefunds, most });
+};
+/** Gives it back as any refund of this payment, under the same id. Where a dispute took the money meanwhile, it is the account's again. */
+export const approveCredit = ({ paymentId, refundId, at }: OfPayment<ApproveCreditRefund>, request: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
+  const open = openRefund(state.creditRefunds, refundId);
+  if (open === undefined) return [];
+  const { creditId, amount, reason } = open;
+  const { accountId, currency } = request;
+  const of = { refundId, creditId, accountId, amount, currency, paymentId };
+  if (held(state).compare(Decimal.parse(amount)) < 0) return [{ ...of, type: 'CreditRefundRefused', code: 'payment_disputed', refusedAt: at }, creditedAgain({ paymentId, refundId, amount, at }, request)];
+  const { attempt, providerReference } = state.captures[0]!;
+  return [{ ...of, type: 'CreditRefundApproved', approvedAt: at }, { type: 'RefundRequested', paymentId, refundId, amount, currency, reason, providerKey: refundKeyOf(refundId), providerReference, attempt, requestedAt: at }];
+};
+export const refuseCredit = ({ paymentId, refundId, at }: OfPayment<RefuseCreditRefund>, { accountId, currency }: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
+  const open = openRefund(state.creditRefunds, refundId);
+  return open === undefined ? [] : [{ type: 'CreditRefundRefused', refundId, creditId: open.creditId, accountId, amount: open.amount, currency, paymentId, code: 'credit_used', refusedAt: at }];
 };
