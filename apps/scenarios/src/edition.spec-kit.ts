@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, scratchFolder } from '@valueverse/platform';
-import { eventually } from '@valueverse/testing';
+import { createEmptyDatabase, eventually } from '@valueverse/testing';
 import { jsonOf, run, type Running } from './process.spec-kit';
 
 const START = 'apps/valueverse/dist/main.js';
@@ -14,13 +14,21 @@ export interface Answer { readonly status: number; readonly headers: Headers; re
 export type Json = any;
 export interface Ask { readonly method?: string; readonly key?: string | undefined; readonly body?: unknown; readonly raw?: string | Uint8Array; readonly headers?: Readonly<Record<string, string>> }
 
-/** The embedded edition as a process of its own, with a data folder that goes with it. */
+/**
+ * The embedded edition as a process of its own, with a data folder and a database that go with it. The database is one of the server of the run, unless `DATABASE_URL` names another:
+ * a PostgreSQL for each edition, as `npm start` has it, takes longer to begin and waits for the disk at every commit. Who starts it by itself tests that.
+ */
 export class Edition {
-  private constructor(readonly url: string, readonly secretKey: string, readonly publishableKey: string, readonly operatorToken: string, private readonly process_: Running, private readonly folder: string) {}
+  private constructor(readonly url: string, readonly secretKey: string, readonly publishableKey: string, readonly operatorToken: string, private readonly process_: Running, private readonly drop: () => Promise<void>) {}
 
   static async start(env: Readonly<Record<string, string>> = {}): Promise<Edition> {
     const folder = scratchFolder('scenario');
-    const process_ = run(START, ['--data', folder, '--port', String(await freePort()), '--json'], { LOG_LEVEL: 'error', ...env });
+    const database = env['DATABASE_URL'] === undefined ? await createEmptyDatabase() : undefined;
+    const drop = async (): Promise<void> => {
+      await database?.drop();
+      rmSync(folder, { recursive: true, force: true });
+    };
+    const process_ = run(START, ['--data', folder, '--port', String(await freePort()), '--json'], { LOG_LEVEL: 'error', ...(database === undefined ? {} : { DATABASE_URL: database.url }), ...env });
     const started = eventually('the edition to start', (saw) => {
       saw(process_.output());
       return process_.output().includes('secretKey') ? jsonOf<{ url: string; secretKey: string; publishableKey: string; dataDir: string }>(process_) : undefined;
@@ -31,12 +39,12 @@ export class Edition {
     started.catch(() => undefined);
     const { url, secretKey, publishableKey, dataDir } = await Promise.race([started, died]);
     const { operatorToken } = JSON.parse(readFileSync(join(dataDir, 'secrets.json'), 'utf8')) as { operatorToken: string };
-    return new Edition(url, secretKey, publishableKey, operatorToken, process_, folder);
+    return new Edition(url, secretKey, publishableKey, operatorToken, process_, drop);
   }
 
   async stop(): Promise<void> {
     await this.process_.stop();
-    rmSync(this.folder, { recursive: true, force: true });
+    await this.drop();
   }
 
   /** One request as it is, whatever comes of it. `key: undefined` sends none; a body goes as JSON, `raw` as it stands. */
@@ -68,7 +76,7 @@ export class Edition {
       const clock = await this.get(`/api/v1/billing/clocks/${clockId}`, key);
       saw(clock);
       return clock.status === 'ready' ? true : undefined;
-    }, { timeoutMs: CLOCK_TIMEOUT_MS, everyMs: 10 });
+    }, { timeoutMs: CLOCK_TIMEOUT_MS });
   }
 
   /** Another organization: its test and live secret keys. */

@@ -53,10 +53,12 @@ test.each(ZONES)('%s: from each day of a year, for each interval, by anniversary
   expect(faults).toEqual([]);
 });
 
-test('ten years follow each other without a gap from each day of a year in thirty zones', () => {
+test('ten years follow each other without a gap from each day of a year, in thirty zones', () => {
   const faults: string[] = [];
   for (const [which, zone] of [...ZONES, ...MORE_ZONES].entries()) {
     for (const [nth, day] of DAYS.entries()) {
+      // By day each zone has every fourth day, another four of them the next one; by night each has all.
+      if (!isNightly() && (nth + which) % 4 !== 0) continue;
       const anchor = { local: `${day}T${two((nth + which) % 24)}:30:00`, zone };
       // Month by month for some of them by day, year by year for all.
       const unit = isNightly() || (nth + which) % 24 === 0 ? 'month' : 'year';
