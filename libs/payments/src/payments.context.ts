@@ -3,7 +3,7 @@ import type { ServiceAuth } from '@valueverse/auth';
 import { AccountChanged, AccountOpened, BalanceReturned, BalanceReturnRefused, InvoiceFinalized, InvoicePaid, InvoicePaymentUnmatched, InvoiceReopened, InvoiceVoided, PAYMENT_EVENTS } from '@valueverse/contracts';
 import { type ContextParts, type ContextShape, type FactMeasure, type RawRoutes, registerRefusals, SealedSecrets, type Service, systemIds } from '@valueverse/platform';
 import { KNOWN_ACCOUNTS, knownAccountsProjector } from './accounts/known-accounts';
-import { KNOWN_INVOICE_NUMBERS, KNOWN_INVOICES, knownInvoicesProjector } from './accounts/known-invoices';
+import { KNOWN_INVOICE_NUMBERS, KNOWN_INVOICE_REOPENINGS, KNOWN_INVOICES, knownInvoicesProjector } from './accounts/known-invoices';
 import { ByHandController } from './collection/by-hand.controller';
 import { Attempts } from './collection/attempt-jobs';
 import { beginAttempt } from './collection/begin-attempt';
@@ -59,7 +59,7 @@ export const paymentsShape: ContextShape = {
   name: 'payments',
   definitions: [...PAYMENT_EVENTS, AccountOpened, AccountChanged, BalanceReturned, BalanceReturnRefused, InvoiceFinalized, InvoicePaid, InvoicePaymentUnmatched, InvoiceVoided, InvoiceReopened],
   readModels: [methodView, defaultMethodView, paymentView, disputeView, creditView, creditRefundView, payoutView],
-  migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS, PROVIDER_SETTINGS, WEBHOOK_INBOX, KNOWN_INVOICES, KNOWN_INVOICE_NUMBERS, PROVIDER_CUSTOMER_LOOKS],
+  migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS, PROVIDER_SETTINGS, WEBHOOK_INBOX, KNOWN_INVOICES, KNOWN_INVOICE_NUMBERS, PROVIDER_CUSTOMER_LOOKS, KNOWN_INVOICE_REOPENINGS],
 };
 
 const PAYMENTS: FactMeasure = {

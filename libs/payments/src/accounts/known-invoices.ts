@@ -1,5 +1,5 @@
 import type { InvoiceFinalized, InvoicePaid, InvoiceReopened, InvoiceVoided } from '@valueverse/contracts';
-import { grantSql, ident, tenantPolicySql, type Projector, type Tx } from '@valueverse/event-log';
+import { type Fact, grantSql, ident, tenantPolicySql, type Projector, type Tx } from '@valueverse/event-log';
 import type { Migration } from '@valueverse/platform';
 
 /** An invoice of billing as payments knows it: what was due of it when it was issued. What is still due is for billing to say. */
@@ -16,6 +16,8 @@ ${grantSql(schema, 'known_invoices')}`,
 };
 
 export const KNOWN_INVOICE_NUMBERS: Migration = { number: 116, name: 'numbers of known invoices', sql: (schema) => `ALTER TABLE ${ident(schema)}.known_invoices ADD COLUMN number text;` };
+export const KNOWN_INVOICE_REOPENINGS: Migration = { number: 118, name: 'reopenings of known invoices', sql: (schema) => `ALTER TABLE ${ident(schema)}.known_invoices ADD COLUMN reopened_by int;
+COMMENT ON COLUMN ${ident(schema)}.known_invoices.reopened_by IS 'the version of the fact in the stream of the invoice by which it was last owed again';` };
 
 /** A lost dispute makes an invoice payable again. */
 const STATUS_AFTER = { InvoicePaid: 'paid', InvoiceVoided: 'void', InvoiceReopened: 'issued' } as const satisfies Record<string, KnownInvoice['status']>;
@@ -24,16 +26,21 @@ const STATUS_AFTER = { InvoicePaid: 'paid', InvoiceVoided: 'void', InvoiceReopen
 export const knownInvoicesProjector: Projector = {
   kind: 'projector', name: 'payments-known-invoices', version: 2, topics: ['billing.invoices'], events: ['InvoiceFinalized', 'InvoicePaid', 'InvoiceVoided', 'InvoiceReopened'], tables: ['known_invoices'],
   project: async (tx, facts) => {
-    for (const { tenant, event } of facts) {
-      if (event.type === 'InvoiceFinalized') {
-        const { invoiceId, accountId, currency, amountDue, number } = event as InvoiceFinalized;
-        await tx.query(`INSERT INTO known_invoices (tenant, invoice_id, account_id, currency, amount_due, number, status) VALUES ($1, $2, $3, $4, $5, $6, 'issued')
-          ON CONFLICT (tenant, invoice_id) DO UPDATE SET account_id = excluded.account_id, currency = excluded.currency, amount_due = excluded.amount_due, number = excluded.number`, [tenant, invoiceId, accountId, currency, amountDue, number]);
-      } else {
-        const { invoiceId } = event as InvoicePaid | InvoiceVoided | InvoiceReopened;
-        const status = STATUS_AFTER[event.type as keyof typeof STATUS_AFTER];
-        await tx.query('INSERT INTO known_invoices (tenant, invoice_id, status) VALUES ($1, $2, $3) ON CONFLICT (tenant, invoice_id) DO UPDATE SET status = excluded.status', [tenant, invoiceId, status]);
-      }
+    const nameOf = ({ tenant, event }: Fact): string => `${tenant} ${(event as InvoiceFinalized).invoiceId}`;
+    const [issued, others] = [facts.filter(({ event }) => event.type === 'InvoiceFinalized'), facts.filter(({ event }) => event.type !== 'InvoiceFinalized')].map((own) => [...new Map(own.map((fact) => [nameOf(fact), fact])).values()]) as [Fact<InvoiceFinalized>[], Fact<InvoicePaid | InvoiceVoided | InvoiceReopened>[]];
+    const reopenings = new Map(facts.filter(({ event }) => event.type === 'InvoiceReopened').map((fact) => [nameOf(fact), fact.version]));
+    // An invoice that is issued says nothing of its status where something else was heard before: so these can go first.
+    if (issued.length > 0) {
+      await tx.query(
+        `INSERT INTO known_invoices (tenant, invoice_id, account_id, currency, amount_due, number, status) SELECT g.*, 'issued' FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) g
+         ON CONFLICT (tenant, invoice_id) DO UPDATE SET account_id = excluded.account_id, currency = excluded.currency, amount_due = excluded.amount_due, number = excluded.number`,
+        [issued.map(({ tenant }) => tenant), ...(['invoiceId', 'accountId', 'currency', 'amountDue', 'number'] as const).map((name) => issued.map(({ event }) => event[name]))]);
+    }
+    if (others.length > 0) {
+      await tx.query(
+        `INSERT INTO known_invoices AS k (tenant, invoice_id, status, reopened_by) SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int[])
+         ON CONFLICT (tenant, invoice_id) DO UPDATE SET status = excluded.status, reopened_by = coalesce(excluded.reopened_by, k.reopened_by)`,
+        [others.map(({ tenant }) => tenant), others.map(({ event }) => event.invoiceId), others.map(({ event }) => STATUS_AFTER[event.type]), others.map((fact) => reopenings.get(nameOf(fact)) ?? null)]);
     }
   },
 };
@@ -42,6 +49,10 @@ export const invoiceIn = async (tx: Tx, tenant: string, invoiceId: string): Prom
   const { rows: [row] } = await tx.query<{ account_id: string | null; currency: string; amount_due: string; number: string | null; status: KnownInvoice['status'] }>('SELECT account_id, currency, amount_due, number, status FROM known_invoices WHERE tenant = $1 AND invoice_id = $2', [tenant, invoiceId]);
   return row?.account_id == null ? undefined : { invoiceId, number: row.number ?? invoiceId, accountId: row.account_id, currency: row.currency, amountDue: row.amount_due, status: row.status };
 };
+
+/** Whether an invoice is owed again by a fact that comes after this version of its stream. */
+export const isReopenedAfter = async (tx: Tx, tenant: string, invoiceId: string, version: number): Promise<boolean> =>
+  (await tx.query('SELECT FROM known_invoices WHERE tenant = $1 AND invoice_id = $2 AND reopened_by > $3', [tenant, invoiceId, version])).rowCount === 1;
 
 /** The accounts of some invoices, without those that are not known. */
 export const accountsOf = async (tx: Tx, tenant: string, invoiceIds: readonly string[]): Promise<string[]> => {

@@ -34,19 +34,25 @@ export const payByHand = async (parts: Parts, { shares, currency, methodId, manu
     const invoice = await invoiceIn(tx, caller.tenant, share.invoiceId);
     if (invoice === undefined) throw new Refused('invoice_not_found', 'there is no issued invoice with this id', `${pointer}/invoiceId`);
     if (currency !== undefined && currency !== invoice.currency) throw new Refused('currency_mismatch', `the invoice is in ${invoice.currency}`, '/currency');
+    // In this order: what is over by the first look is in the second one. The other way round, a payment that succeeds between them would be seen by neither.
+    const open = manual === undefined ? await openPaymentOf(tx, caller.tenant, invoice) : undefined;
     const kept = manual === undefined ? await keptOf(tx, caller.tenant, invoice) : Money.zero(invoice.currency);
     // Billing may not have heard of it yet: what came in already is not asked for again.
     const left = Money.parse(invoice.amountDue, invoice.currency).subtract(kept);
     const amount = share.amount === undefined && left.isPositive() ? left : Money.parse(share.amount ?? invoice.amountDue, invoice.currency);
     if (!amount.isPositive()) throw new Refused('amount_not_positive', 'an amount above zero is expected', `${pointer}/amount`);
     const { now, clockId } = await clockOfAccount(tx, service, caller.tenant, invoice.accountId);
-    const { paymentId, commands } = manual === undefined ? await charge(parts, invoice, { amount, kept }, methodId, now) : received(parts, invoice, amount, manual, now);
+    const { paymentId, commands } = manual === undefined ? await charge(parts, invoice, { amount, kept, open }, methodId, now) : received(parts, invoice, amount, manual, now);
     paymentIds.push(paymentId);
     instructions.push(...commands.map((command) => ({ decider: paymentDecider, command, context: { tenant: caller.tenant, actor: caller.actor, at: now, clockId, traceparent: requestContext()?.traceparent } })));
   }
   await service.log.execute(tx, instructions);
   return paymentIds;
 };
+
+/** The payment of an invoice that is not over: there is one at most. */
+const openPaymentOf = async (tx: Tx, tenant: string, { invoiceId }: Pick<KnownInvoice, 'invoiceId'>): Promise<PaymentRow | undefined> =>
+  (await tx.query<{ row: PaymentRow }>('SELECT row FROM payments WHERE tenant = $1 AND open_invoice_id = $2', [tenant, invoiceId])).rows[0]?.row;
 
 /** What came in for an invoice, and was neither given back nor lost to a dispute. */
 export const keptOf = async (tx: Tx, tenant: string, { invoiceId, currency }: Pick<KnownInvoice, 'invoiceId' | 'currency'>): Promise<Money> => {
@@ -77,17 +83,15 @@ export const methodFor = async (tx: Tx, tenant: string, accountId: string, amoun
   return { methodId: method.id, provider: method.provider };
 };
 
-const charge = async ({ tx, caller: { tenant }, ids }: Parts, { invoiceId, accountId, currency, status, amountDue }: KnownInvoice, { amount, kept }: { readonly amount: Money; readonly kept: Money }, methodId: string | undefined, at: string): Promise<{ paymentId: string; commands: PaymentCommand[] }> => {
+const charge = async ({ tx, caller: { tenant }, ids }: Parts, { invoiceId, accountId, currency, status, amountDue }: KnownInvoice, { amount, kept, open }: { readonly amount: Money; readonly kept: Money; readonly open: PaymentRow | undefined }, methodId: string | undefined, at: string): Promise<{ paymentId: string; commands: PaymentCommand[] }> => {
   if (status !== 'issued') throw new Refused('invoice_not_payable', `the invoice is ${status}`, '/invoiceId');
   if (kept.add(amount).compare(Money.parse(amountDue, currency)) > 0) throw new Refused('invoice_not_payable', `${kept.toString()} of ${amountDue} ${currency} has come in`, '/amount');
   const by = await methodFor(tx, tenant, accountId, amount, methodId);
-  const { rows: [open] } = await tx.query<{ row: PaymentRow }>('SELECT row FROM payments WHERE tenant = $1 AND open_invoice_id = $2', [tenant, invoiceId]);
   if (open === undefined) {
     const paymentId = ids.next('pay');
     return { paymentId, commands: [{ type: 'RequestPayment', paymentId, invoiceId, accountId, amount: amount.toString(), currency, ...by, at }] };
   }
-  const { row } = open;
-  if (row.status !== 'pending' || row.attempts.length === 0) throw new Refused('payment_open', 'an attempt to collect this invoice is under way', '/invoiceId');
-  if (row.amount !== amount.toString()) throw new Refused('payment_open', `this invoice is being collected with ${row.amount} ${row.currency}`, '/amount');
-  return { paymentId: row.id, commands: [{ type: 'StartAttempt', paymentId: row.id, attempt: row.attempts.length + 1, ...by, at }] };
+  if (open.status !== 'pending' || open.attempts.length === 0) throw new Refused('payment_open', 'an attempt to collect this invoice is under way', '/invoiceId');
+  if (open.amount !== amount.toString()) throw new Refused('payment_open', `this invoice is being collected with ${open.amount} ${open.currency}`, '/amount');
+  return { paymentId: open.id, commands: [{ type: 'StartAttempt', paymentId: open.id, attempt: open.attempts.length + 1, ...by, at }] };
 };

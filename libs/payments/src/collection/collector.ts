@@ -4,6 +4,7 @@ import type {
 } from '@valueverse/contracts';
 import type { DomainEvent, Fact, NewJob, Reacting, Reaction, Reactor, Tx } from '@valueverse/event-log';
 import { rowOf } from '@valueverse/platform';
+import { isReopenedAfter } from '../accounts/known-invoices';
 import type { DefaultMethodRow } from '../methods/methods';
 import { MANUAL } from '../providers/manual';
 import { RUN_REFUND } from '../refunds/refund-jobs';
@@ -66,6 +67,8 @@ export const collector = (clock: Clock): Reactor => {
     on: {
       ...on<InvoiceFinalized>('InvoiceFinalized', async (_, fact, tx) => (await collect([fact], tx)).get(fact) ?? {}),
       ...on<InvoicePaid>('InvoicePaid', async ({ invoiceId }, fact, tx) => {
+        // It is owed again since, and what is under way may be for that.
+        if (await isReopenedAfter(tx, fact.tenant, invoiceId, fact.version)) return {};
         await forget(tx, fact.tenant, invoiceId);
         return obey(...await cancelFor(tx, fact.tenant, invoiceId, 'the invoice is paid', instantOf(fact)));
       }),

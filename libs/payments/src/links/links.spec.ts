@@ -1,7 +1,13 @@
-import type { Host } from '@valueverse/platform';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Tx } from '@valueverse/event-log';
+import { type Host, systemIds } from '@valueverse/platform';
 import { eventually } from '@valueverse/testing';
 import { PaymentsBed, type PaymentsProcess } from '../payments-bed.spec-kit';
+import { invoiceIn } from '../accounts/known-invoices';
+import { payByHand } from '../collection/by-hand';
+import type { PaymentCommand } from '../collection/domain/payment';
 import { paymentDecider } from '../collection/payments';
+import { MANUAL } from '../providers/manual';
 import { linkToken, readLink } from './link-token';
 import { escaped } from './pay-page';
 
@@ -80,13 +86,37 @@ test('what a lost dispute has taken is paid again, once', async () => {
   expect((await pay('early')).json()).toMatchObject({ code: 'invoice_not_payable' });
   await bed.say(acme.tenant, stream, { type: 'InvoiceReopened', invoiceId, accountId, ...of, amount: '30.00', currency: 'USD', isCollectible: true, reopenedAt: AT } as never, AT);
   await eventually('it to be payable again', async () => ((await pay(`again-${String(Date.now())}`)).statusCode === 201 || undefined));
-  // While it is under way there is nothing to pay by hand either; once it has come in, nothing is left.
-  await eventually('the second payment', async (saw) => {
-    const { body } = await pay(`third-${String(Date.now())}`);
-    saw(body);
-    return body.includes('invoice_not_payable') || undefined;
+  await eventually('the second payment to be recorded', async (saw) => {
+    const { rows } = await process.service.database.transaction({ role: 'worker' }, (tx) => tx.query<{ status: string }>('SELECT status FROM payments WHERE tenant = $1 AND invoice_id = $2', [acme.tenant, invoiceId]));
+    saw(rows);
+    return (rows.length === 2 && rows.every(({ status }) => status === 'succeeded')) || undefined;
   });
   expect((await bed.book(process, acme.tenant)).filter(({ status, amount }) => status === 'succeeded' && amount === 3_000)).toHaveLength(2);
+  expect((await pay('third')).json()).toMatchObject({ code: 'invoice_not_payable' });
+}, TIMEOUT_MS);
+
+test('a payment that succeeds between the looks of another request is seen by one of them: nobody pays twice', async () => {
+  const accountId = await bed.openAccount(acme.tenant, AT);
+  const invoiceId = await bed.finalize(acme.tenant, accountId, { total: '30.00', at: AT });
+  await eventually('the invoice to be known', () => process.service.database.transaction({ role: 'worker' }, async (tx) => (await invoiceIn(tx, acme.tenant, invoiceId))));
+  const money = { amount: '30.00', currency: 'USD' };
+  const [paymentId, attempt] = ['pay_first', 1];
+  const record = (command: PaymentCommand): Promise<unknown> => process.service.log.executeOne(paymentDecider, command, { tenant: acme.tenant, at: AT, actor: 'spec' });
+  await record({ type: 'RequestPayment', paymentId, invoiceId, accountId, ...money, methodId: MANUAL, provider: MANUAL, at: AT });
+  await record({ type: 'StartAttempt', paymentId, attempt, methodId: MANUAL, provider: MANUAL, at: AT });
+  await bed.attach(process, acme.tenant, accountId, 'tok_ok');
+  const outside = AsyncLocalStorage.snapshot();
+  let looks = 0;
+  const asked = process.service.database.transaction({ role: 'api', tenant: acme.tenant }, (tx) => {
+    const query: Tx['query'] = async (text, values) => {
+      const answer = await tx.query(text, values);
+      if (/FROM payments WHERE/.test(text) && ++looks === 1) await outside(() => record({ type: 'RecordSuccess', paymentId, attempt, ...money, providerReference: 'pi_1', at: AT }));
+      return answer as never;
+    };
+    return payByHand({ tx: { ...tx, query }, service: process.service, ids: systemIds, caller: { tenant: acme.tenant, actor: 'spec' } }, { shares: [{ invoiceId }] });
+  });
+  await expect(asked).rejects.toMatchObject({ code: expect.stringMatching(/^(payment_open|invoice_not_payable)$/) as string });
+  expect(looks).toBeGreaterThan(0);
 }, TIMEOUT_MS);
 
 test('a link that is not ours, or of an invoice that is not there, is a page that says so', async () => {
