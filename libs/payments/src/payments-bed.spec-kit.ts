@@ -216,6 +216,7 @@ export class PaymentsSpec {
   acme!: SpecTenant;
   readonly secrets = WEBHOOK_SECRETS;
   private keys = 0;
+  private listening: Promise<string> | undefined;
 
   /** Asks below `/api/v1/payments`. */
   async ask(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, payload?: object, { once = `key-${this.keys += 1}`, as = this.acme }: Asking = {}): Promise<{ status: number; headers: Answered; body: Answered }> {
@@ -224,7 +225,7 @@ export class PaymentsSpec {
   }
   /** Has the sandbox send an organization's webhooks here. Answers the path that they come in by. */
   async hearWebhooks(as = this.acme): Promise<{ base: string; path: string }> {
-    const base = await this.host.listen();
+    const base = await (this.listening ??= this.host.listen());
     const path = String((await this.ask('PUT', '/providers/sandbox', { webhookSecrets: this.secrets }, { as })).body['webhookPath']);
     await this.ask('POST', '/sandbox/endpoints', { url: base + path, secret: this.secrets[0], secondSecret: this.secrets[1] }, { as });
     return { base, path };

@@ -25,6 +25,7 @@ import { creditRefundView, creditView } from './credits/credits';
 import { CreditsController } from './credits/credits.controller';
 import { payoutJob } from './payouts/payout-jobs';
 import { payoutView } from './payouts/payouts';
+import { payoutPollJob, POLLED_PAYOUTS } from './payouts/poll-payouts';
 import { PayoutsController } from './payouts/payouts.controller';
 import { doubtfulPayments } from './collection/doubtful-payments';
 import { disputeJob } from './disputes/dispute-jobs';
@@ -59,7 +60,7 @@ export const paymentsShape: ContextShape = {
   name: 'payments',
   definitions: [...PAYMENT_EVENTS, AccountOpened, AccountChanged, BalanceReturned, BalanceReturnRefused, InvoiceFinalized, InvoicePaid, InvoicePaymentUnmatched, InvoiceVoided, InvoiceReopened],
   readModels: [methodView, defaultMethodView, paymentView, disputeView, creditView, creditRefundView, payoutView],
-  migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS, PROVIDER_SETTINGS, WEBHOOK_INBOX, KNOWN_INVOICES, KNOWN_INVOICE_NUMBERS, PROVIDER_CUSTOMER_LOOKS, KNOWN_INVOICE_REOPENINGS],
+  migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS, PROVIDER_SETTINGS, WEBHOOK_INBOX, KNOWN_INVOICES, KNOWN_INVOICE_NUMBERS, PROVIDER_CUSTOMER_LOOKS, KNOWN_INVOICE_REOPENINGS, POLLED_PAYOUTS],
 };
 
 const PAYMENTS: FactMeasure = {
@@ -98,7 +99,7 @@ export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: 
     routes: [webhooksRoutes(service, book), linksRoutes(service, systemIds, deps.secretsKey)],
     parts: {
       consumers: [knownAccountsProjector, knownInvoicesProjector, collector(service.clock), expiryReactor(service), creditRefunds(service.clock)],
-      jobs: [...new Attempts(service, { providers, linkKey: deps.secretsKey }).jobs, beginAttempt, refundJob(service, providers), disputeJob(providers), payoutJob(providers), expiryJob, methodLookJob(service, providers), detachJob(service, providers), setupJob(providers), handleWebhook(service)],
+      jobs: [...new Attempts(service, { providers, linkKey: deps.secretsKey }).jobs, beginAttempt, refundJob(service, providers), disputeJob(providers), payoutJob(providers), payoutPollJob(service, providers), expiryJob, methodLookJob(service, providers), detachJob(service, providers), setupJob(providers), handleWebhook(service)],
       workers: [sandbox],
       measures: [PAYMENTS],
       looks: { 'payments in doubt': () => doubtfulPayments(service) },

@@ -1,12 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Tx } from '@valueverse/event-log';
-import { type Host, systemIds } from '@valueverse/platform';
+import { systemIds } from '@valueverse/platform';
 import { eventually } from '@valueverse/testing';
-import { PaymentsBed, type PaymentsProcess } from '../payments-bed.spec-kit';
 import { invoiceIn } from '../accounts/known-invoices';
 import { payByHand } from '../collection/by-hand';
 import type { PaymentCommand } from '../collection/domain/payment';
 import { paymentDecider } from '../collection/payments';
+import { paymentsSpec } from '../payments-bed.spec-kit';
 import { MANUAL } from '../providers/manual';
 import { linkToken, readLink } from './link-token';
 import { escaped } from './pay-page';
@@ -15,16 +15,7 @@ const AT = '2026-03-01T00:00:00Z';
 const KEY = Buffer.alloc(32, 3);
 const LINK = { tenant: 'org_1:test', invoiceId: 'inv_1', expiresAt: '2026-04-01T00:00:00Z' };
 const TIMEOUT_MS = 60_000;
-let bed: PaymentsBed;
-let process: PaymentsProcess;
-let host: Host;
-let acme: { tenant: string; key: string };
-beforeAll(async () => {
-  bed = await PaymentsBed.make();
-  ({ process, host } = await bed.hosted());
-  acme = await bed.tenant(process);
-}, TIMEOUT_MS);
-afterAll(() => bed.close(), TIMEOUT_MS);
+const spec = paymentsSpec();
 
 test('a link leads to what it was made for, until it is over; one that was changed leads nowhere', () => {
   const token = linkToken(LINK, KEY);
@@ -37,15 +28,15 @@ test('a link leads to what it was made for, until it is over; one that was chang
 test('whatever stands in a name is text on the page', () => expect(escaped('<b onclick="x">&\'')).toBe('&lt;b onclick=&quot;x&quot;&gt;&amp;&#39;'));
 
 test('a customer sees what is due and pays with the card on file; the page says how it stands, loads nothing and runs no script', async () => {
-  const accountId = await bed.openAccount(acme.tenant, AT);
-  await bed.attach(process, acme.tenant, accountId, 'tok_declined_expired_card');
-  const invoiceId = await bed.finalize(acme.tenant, accountId, { total: '49.00', at: AT });
-  await bed.payment(process, acme.tenant, invoiceId, 'failed');
-  const made = await host.app.inject({ method: 'POST', url: '/api/v1/payments/links', headers: { authorization: `Bearer ${acme.key}` }, payload: { invoiceId } });
-  expect(made.statusCode).toBe(201);
-  const { path } = made.json<{ path: string }>();
+  const accountId = await spec.bed.openAccount(spec.acme.tenant, AT);
+  await spec.bed.attach(spec.process, spec.acme.tenant, accountId, 'tok_declined_expired_card');
+  const invoiceId = await spec.bed.finalize(spec.acme.tenant, accountId, { total: '49.00', at: AT });
+  await spec.payment(invoiceId, 'failed');
+  const made = await spec.ask('POST', '/links', { invoiceId });
+  expect(made.status).toBe(201);
+  const { path } = made.body as { path: string };
   const show = async (): Promise<string> => {
-    const page = await host.app.inject({ method: 'GET', url: path });
+    const page = await spec.host.app.inject({ method: 'GET', url: path });
     expect(page.statusCode).toBe(200);
     expect(page.headers['content-security-policy']).toMatch(/^default-src 'none'; style-src 'sha256-[\w+/=]+'; form-action 'self'/);
     expect(page.body).not.toMatch(/<script|src=|http:|https:/);
@@ -55,73 +46,72 @@ test('a customer sees what is due and pays with the card on file; the page says 
   expect(await show()).toMatch(/<dd>INV-1<\/dd>.*<button>Pay 49.00 USD now<\/button>/);
   // A part that came in otherwise is not asked for again.
   const cash = { invoiceId, amount: '9.00', manual: { reference: 'line 1', receivedAt: AT } };
-  expect((await host.app.inject({ method: 'POST', url: '/api/v1/payments', headers: { authorization: `Bearer ${acme.key}`, 'idempotency-key': 'cash' }, payload: cash })).statusCode).toBe(201);
+  expect((await spec.ask('POST', '', cash)).status).toBe(201);
   expect(await show()).toMatch(/<button>Pay 40.00 USD now<\/button>/);
-  await bed.attach(process, acme.tenant, accountId, 'tok_ok');
-  const paid = await host.app.inject({ method: 'POST', url: path, headers: { 'content-type': 'application/x-www-form-urlencoded' }, payload: '' });
+  await spec.bed.attach(spec.process, spec.acme.tenant, accountId, 'tok_ok');
+  const paid = await spec.host.app.inject({ method: 'POST', url: path, headers: { 'content-type': 'application/x-www-form-urlencoded' }, payload: '' });
   expect([paid.statusCode, paid.headers.location]).toEqual([303, path]);
   await eventually('the page to say that it is paid', async () => /This invoice is paid/.test(await show()) || undefined);
   // Pressed again, nothing is charged again.
-  await host.app.inject({ method: 'POST', url: path, headers: { 'content-type': 'application/x-www-form-urlencoded' }, payload: '' });
-  expect((await bed.book(process, acme.tenant)).filter(({ status }) => status === 'succeeded')).toMatchObject([{ amount: 4_000 }]);
+  await spec.host.app.inject({ method: 'POST', url: path, headers: { 'content-type': 'application/x-www-form-urlencoded' }, payload: '' });
+  expect(await spec.taken()).toMatchObject([{ amount: 4_000 }]);
 }, TIMEOUT_MS);
 
 test('what a lost dispute has taken is paid again, once', async () => {
-  const accountId = await bed.openAccount(acme.tenant, AT);
-  await bed.attach(process, acme.tenant, accountId, 'tok_ok');
-  const invoiceId = await bed.finalize(acme.tenant, accountId, { total: '30.00', at: AT });
-  const { id: paymentId } = await bed.payment(process, acme.tenant, invoiceId, 'succeeded');
+  const accountId = await spec.bed.openAccount(spec.acme.tenant, AT);
+  await spec.bed.attach(spec.process, spec.acme.tenant, accountId, 'tok_ok');
+  const invoiceId = await spec.bed.finalize(spec.acme.tenant, accountId, { total: '30.00', at: AT });
+  const { id: paymentId } = await spec.payment(invoiceId, 'succeeded');
   const stream = `invoice-${invoiceId}`;
-  await bed.say(acme.tenant, stream, { type: 'InvoicePaid', invoiceId, paidAt: AT } as never, AT);
-  const pay = (key: string) => host.app.inject({ method: 'POST', url: '/api/v1/payments', headers: { authorization: `Bearer ${acme.key}`, 'idempotency-key': key }, payload: { invoiceId } });
+  await spec.bed.say(spec.acme.tenant, stream, { type: 'InvoicePaid', invoiceId, paidAt: AT } as never, AT);
+  const pay = () => spec.ask('POST', '', { invoiceId });
   await eventually('the invoice to be paid here', async (saw) => {
-    const { body } = await pay(`paid-${String(Date.now())}`);
+    const { body } = await pay();
     saw(body);
-    return body.includes('the invoice is paid') || undefined;
+    return body['detail'] === 'the invoice is paid' || undefined;
   });
   const of = { paymentId, disputeId: 'dsp_lost' };
   const commands = [{ type: 'OpenDispute', ...of, amount: '30.00', currency: 'USD', reason: 'fraudulent', providerReference: 'dp_1', at: AT }, { type: 'CloseDispute', ...of, outcome: 'lost', at: AT }] as const;
-  for (const command of commands) await process.service.log.executeOne(paymentDecider, command, { tenant: acme.tenant, at: AT, actor: 'spec' });
+  for (const command of commands) await spec.process.service.log.executeOne(paymentDecider, command, { tenant: spec.acme.tenant, at: AT, actor: 'spec' });
   // While billing has not said that it is owed again, nothing is charged again.
-  expect((await pay('early')).json()).toMatchObject({ code: 'invoice_not_payable' });
-  await bed.say(acme.tenant, stream, { type: 'InvoiceReopened', invoiceId, accountId, ...of, amount: '30.00', currency: 'USD', isCollectible: true, reopenedAt: AT } as never, AT);
-  await eventually('it to be payable again', async () => ((await pay(`again-${String(Date.now())}`)).statusCode === 201 || undefined));
+  expect((await pay()).body).toMatchObject({ code: 'invoice_not_payable' });
+  await spec.bed.say(spec.acme.tenant, stream, { type: 'InvoiceReopened', invoiceId, accountId, ...of, amount: '30.00', currency: 'USD', isCollectible: true, reopenedAt: AT } as never, AT);
+  await eventually('it to be payable again', async () => ((await pay()).status === 201 || undefined));
   await eventually('the second payment to be recorded', async (saw) => {
-    const { rows } = await process.service.database.transaction({ role: 'worker' }, (tx) => tx.query<{ status: string }>('SELECT status FROM payments WHERE tenant = $1 AND invoice_id = $2', [acme.tenant, invoiceId]));
+    const { rows } = await spec.process.service.database.transaction({ role: 'worker' }, (tx) => tx.query<{ status: string }>('SELECT status FROM payments WHERE tenant = $1 AND invoice_id = $2', [spec.acme.tenant, invoiceId]));
     saw(rows);
     return (rows.length === 2 && rows.every(({ status }) => status === 'succeeded')) || undefined;
   });
-  expect((await bed.book(process, acme.tenant)).filter(({ status, amount }) => status === 'succeeded' && amount === 3_000)).toHaveLength(2);
-  expect((await pay('third')).json()).toMatchObject({ code: 'invoice_not_payable' });
+  expect((await spec.taken()).filter(({ amount }) => amount === 3_000)).toHaveLength(2);
+  expect((await pay()).body).toMatchObject({ code: 'invoice_not_payable' });
 }, TIMEOUT_MS);
 
 test('a payment that succeeds between the looks of another request is seen by one of them: nobody pays twice', async () => {
-  const accountId = await bed.openAccount(acme.tenant, AT);
-  const invoiceId = await bed.finalize(acme.tenant, accountId, { total: '30.00', at: AT });
-  await eventually('the invoice to be known', () => process.service.database.transaction({ role: 'worker' }, async (tx) => (await invoiceIn(tx, acme.tenant, invoiceId))));
+  const accountId = await spec.bed.openAccount(spec.acme.tenant, AT);
+  const invoiceId = await spec.bed.finalize(spec.acme.tenant, accountId, { total: '30.00', at: AT });
+  await eventually('the invoice to be known', () => spec.process.service.database.transaction({ role: 'worker' }, async (tx) => (await invoiceIn(tx, spec.acme.tenant, invoiceId))));
   const money = { amount: '30.00', currency: 'USD' };
   const [paymentId, attempt] = ['pay_first', 1];
-  const record = (command: PaymentCommand): Promise<unknown> => process.service.log.executeOne(paymentDecider, command, { tenant: acme.tenant, at: AT, actor: 'spec' });
+  const record = (command: PaymentCommand): Promise<unknown> => spec.process.service.log.executeOne(paymentDecider, command, { tenant: spec.acme.tenant, at: AT, actor: 'spec' });
   await record({ type: 'RequestPayment', paymentId, invoiceId, accountId, ...money, methodId: MANUAL, provider: MANUAL, at: AT });
   await record({ type: 'StartAttempt', paymentId, attempt, methodId: MANUAL, provider: MANUAL, at: AT });
-  await bed.attach(process, acme.tenant, accountId, 'tok_ok');
+  await spec.bed.attach(spec.process, spec.acme.tenant, accountId, 'tok_ok');
   const outside = AsyncLocalStorage.snapshot();
   let looks = 0;
-  const asked = process.service.database.transaction({ role: 'api', tenant: acme.tenant }, (tx) => {
+  const asked = spec.process.service.database.transaction({ role: 'api', tenant: spec.acme.tenant }, (tx) => {
     const query: Tx['query'] = async (text, values) => {
       const answer = await tx.query(text, values);
       if (/FROM payments WHERE/.test(text) && ++looks === 1) await outside(() => record({ type: 'RecordSuccess', paymentId, attempt, ...money, providerReference: 'pi_1', at: AT }));
       return answer as never;
     };
-    return payByHand({ tx: { ...tx, query }, service: process.service, ids: systemIds, caller: { tenant: acme.tenant, actor: 'spec' } }, { shares: [{ invoiceId }] });
+    return payByHand({ tx: { ...tx, query }, service: spec.process.service, ids: systemIds, caller: { tenant: spec.acme.tenant, actor: 'spec' } }, { shares: [{ invoiceId }] });
   });
   await expect(asked).rejects.toMatchObject({ code: expect.stringMatching(/^(payment_open|invoice_not_payable)$/) as string });
   expect(looks).toBeGreaterThan(0);
 }, TIMEOUT_MS);
 
 test('a link that is not ours, or of an invoice that is not there, is a page that says so', async () => {
-  const page = await host.app.inject({ method: 'GET', url: '/api/v1/payments/pay/x.y' });
+  const page = await spec.host.app.inject({ method: 'GET', url: '/api/v1/payments/pay/x.y' });
   expect([page.statusCode, page.body]).toEqual([404, expect.stringMatching(/not valid/)]);
-  const made = await host.app.inject({ method: 'POST', url: '/api/v1/payments/links', headers: { authorization: `Bearer ${acme.key}` }, payload: { invoiceId: 'inv_none' } });
-  expect(made.json()).toMatchObject({ code: 'invoice_not_found' });
+  expect((await spec.ask('POST', '/links', { invoiceId: 'inv_none' })).body).toMatchObject({ code: 'invoice_not_found' });
 }, TIMEOUT_MS);

@@ -80,6 +80,9 @@ export interface BalanceEntry {
 }
 /** Which lines of the balance: from one instant to another, or those that a payout is made of. */
 export interface BalanceOrder extends Speaking { readonly from?: string; readonly to?: string; readonly payout?: string; readonly after?: string }
+/** Payouts that were made from an instant on, after another one. */
+export interface PayoutsOrder extends Speaking { readonly since: string; readonly after?: string }
+export interface PayoutsPage { readonly payouts: readonly Omit<ProviderPayout, 'status'>[]; readonly next?: string }
 export interface BalancePage { readonly entries: readonly BalanceEntry[]; readonly next?: string }
 
 /** A method as its provider has it; `token` is what it is charged by, `customer` whose it is, `createdAt` when it was entered there. */
@@ -126,6 +129,8 @@ export interface PaymentProvider {
   findRefund(order: Pick<RefundOrder, 'tenant' | 'now' | 'key' | 'reference'>, signal: AbortSignal): Promise<FoundRefund>;
   dispute(order: ReferenceOrder, signal: AbortSignal): Promise<ProviderDispute | { readonly status: 'absent' } | NoAnswer>;
   payout(order: ReferenceOrder, signal: AbortSignal): Promise<ProviderPayout | { readonly status: 'absent' } | NoAnswer>;
+  /** Which payouts there are, the latest first, page by page. */
+  payouts(order: PayoutsOrder, signal: AbortSignal): Promise<({ readonly status: 'page' } & PayoutsPage) | NoAnswer>;
   /** What moved on the balance, oldest last, page by page. */
   balance(order: BalanceOrder, signal: AbortSignal): Promise<({ readonly status: 'page' } & BalancePage) | NoAnswer>;
 }

@@ -4,6 +4,7 @@ import { Allow, type Caller, CurrentCaller } from '@valueverse/auth';
 import { type IdSource, Refused } from '@valueverse/kernel';
 import { Answers, Field, IDS, Service, Text } from '@valueverse/platform';
 import { flag, list, nullable, object, text, whole } from '@valueverse/contracts';
+import { payoutPoll } from '../payouts/poll-payouts';
 import { PAYMENTS_SERVICE } from '../tokens';
 import { Providers } from './provider';
 import { SANDBOX } from './sandbox/sandbox';
@@ -36,12 +37,17 @@ export class ProvidersController {
     return this.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => ({ data: (await this.book.list(tx, tenant)).map(toAnswer) }));
   }
 
-  /** Sets a provider up, or changes what is given. Refuses with `unknown_provider`. */
+  /** Sets a provider up, or changes what is given. Once there is a key its payouts are asked for every day. Refuses with `unknown_provider`. */
   @Put(':provider')
   @Allow('payments:write')
   @Answers(PROVIDER)
   put(@CurrentCaller() { tenant }: Caller, @Param('provider') provider: string, @Body() body: NewCredentials): Promise<Answer> {
     if (this.providers.find(provider) === undefined) throw new Refused('unknown_provider', `there is no such provider here, there is ${this.providers.names.join(', ')}`);
-    return this.service.database.transaction({ role: 'api', tenant }, async (tx) => toAnswer(await this.book.put(tx, tenant, provider, { endpointId: this.ids.next('whe'), ...(provider === SANDBOX ? { account: tenant } : {}), ...body })));
+    return this.service.database.transaction({ role: 'api', tenant }, async (tx) => {
+      const settings = await this.book.put(tx, tenant, provider, { endpointId: this.ids.next('whe'), ...(provider === SANDBOX ? { account: tenant } : {}), ...body });
+      // The sandbox takes everybody's word for who they are.
+      if (settings.hasApiKey || provider === SANDBOX) await this.service.jobs.schedule(tx, [payoutPoll(tenant, provider, this.service.clock.now())]);
+      return toAnswer(settings);
+    });
   }
 }

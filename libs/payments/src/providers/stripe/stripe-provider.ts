@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type Stripe from 'stripe';
 import { parseInstant } from '@valueverse/kernel';
 import type {
-  BalanceEntry, BalanceOrder, BalancePage, ChargeOrder, ChargeOutcome, ConfirmOrder, CustomerOrder, FindOrder, Found, FoundRefund, MethodDetails, MethodOrder, NoAnswer, OpenPage, PaymentProvider, ProviderDispute, ProviderPayout, ReferenceOrder, RefundOrder, RefundOutcome, Settled, SetupOrder, SetupState, Speaking,
+  BalanceEntry, BalanceOrder, BalancePage, ChargeOrder, ChargeOutcome, ConfirmOrder, CustomerOrder, FindOrder, Found, FoundRefund, MethodDetails, MethodOrder, NoAnswer, OpenPage, PaymentProvider, PayoutsOrder, PayoutsPage, ProviderDispute, ProviderPayout, ReferenceOrder, RefundOrder, RefundOutcome, Settled, SetupOrder, SetupState, Speaking,
 } from '../provider';
 import { declineClassOf } from './stripe-declines';
 import { noAnswerOf, wasNeverConnected } from './stripe-errors';
@@ -172,6 +172,13 @@ export class StripeProvider implements PaymentProvider {
   async payout({ reference, ...speaking }: ReferenceOrder): Promise<ProviderPayout | { status: 'absent' } | NoAnswer> {
     const answer = await this.ask<ProviderPayout>(speaking, async (stripe, more) => payoutOf(await stripe.payouts.retrieve(reference, {}, more)));
     return answer.status === 'refused' && answer.code === NOT_FOUND ? { status: 'absent' } : answer;
+  }
+
+  payouts({ since, after, ...speaking }: PayoutsOrder): Promise<({ readonly status: 'page' } & PayoutsPage) | NoAnswer> {
+    return this.ask<{ status: 'page' } & PayoutsPage>(speaking, async (stripe, more) => {
+      const { data, has_more: hasMore } = await stripe.payouts.list({ created: { gte: secondsOf(since) }, limit: PAGE, ...(after === undefined ? {} : { starting_after: after }) }, more);
+      return { status: 'page', payouts: data.map(payoutOf).map(({ status: _status, ...payout }) => payout), ...(hasMore ? { next: data.at(-1)!.id } : {}) };
+    });
   }
 
   balance({ from, to, payout, after, ...speaking }: BalanceOrder): Promise<({ readonly status: 'page' } & BalancePage) | NoAnswer> {

@@ -16,7 +16,7 @@ const NEXT: Readonly<Record<DifferenceType, string>> = {
   missing_there: 'the provider does not know of it: look at the payment and its attempt, and ask the provider by the reference',
   amount_differs: 'look at the movement at the provider: what was really taken is what counts',
 };
-const PAYOUT_NEXT = 'have the provider send payout webhooks, or ask for it by POST /api/v1/payments/payouts/looks';
+const PAYOUT_NEXT = 'the poll of the day finds it, or ask for it by POST /api/v1/payments/payouts/looks';
 const text = (one: Movement | undefined): string | null => (one === undefined ? null : Money.of(one.amountMinor, one.currency).toString());
 const nameOf = ({ kind, reference }: Movement): string => `${kind} ${reference}`;
 
