@@ -20,6 +20,7 @@ module.exports = {
   moduleNameMapper: { '^@valueverse/([a-z-]+)$': '<rootDir>/libs/$1/src/index.ts' },
   globalSetup: '<rootDir>/libs/testing/src/run/setup.ts',
   globalTeardown: '<rootDir>/libs/testing/src/run/teardown.ts',
+  testSequencer: '<rootDir>/tools/test-order.cjs',
   coverageProvider: 'v8',
   maxWorkers: 2,
   // A busy machine may be many times slower than an idle one; at night properties run many times longer.

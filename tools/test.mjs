@@ -15,10 +15,14 @@ const folder = mkdtempSync(join(tmpdir(), 'vv-npm-test-'));
 const notRunFile = join(folder, 'not-run.jsonl');
 const environment = { ...process.env, VV_NOT_RUN_FILE: notRunFile, ...(nightly ? { VV_NIGHTLY: '1', VV_SEED: process.env.VV_SEED ?? String(Math.floor(Date.now() / DAY_MS)) } : {}) };
 
-/** Brokers, databases and replicas of all services at once: beside them nothing else is run, or what they wait for would come too late. */
-const WHOLE_MACHINE = ['apps/scenarios/src/(up|replicas|storm|four-processes)\\.scenario', 'libs/payments/src/storm/'];
+/** Brokers, databases and replicas of all services at once. They wait for half of their time: two of them beside each other and nothing else, or what they wait for would come too late. */
+const WHOLE_MACHINE = ['apps/scenarios/src/(up|replicas|four-processes)\\.scenario', 'libs/payments/src/storm/'];
+/** It has a minute to come to rest after its faults: nothing is beside it. */
+const STORM = 'apps/scenarios/src/storm\\.scenario';
 /** Brokers that are killed and come again: they mostly wait, so the checks are made meanwhile. */
 const BESIDE_CHECKS = ['libs/platform/src/parts/.*\\.spec'];
+/** One more than the cores that they are meant for: a spec waits for databases and processes for a quarter of its time. */
+const WORKERS = 3;
 
 const say = (text) => process.stdout.write(`${text}\n`);
 
@@ -77,8 +81,9 @@ async function main() {
     await specs('specs', ...paths);
   } else {
     await Promise.all([specs('specs of brokers', '--testPathPatterns', ...BESIDE_CHECKS), ...CHECKS.map(check)]);
-    await specs('specs', '--testPathIgnorePatterns', '/node_modules/', ...BESIDE_CHECKS, ...WHOLE_MACHINE);
-    await specs('specs that take the whole machine', '--runInBand', '--testPathPatterns', ...WHOLE_MACHINE);
+    await specs('specs', `--maxWorkers=${WORKERS}`, '--testPathIgnorePatterns', '/node_modules/', ...BESIDE_CHECKS, ...WHOLE_MACHINE, STORM);
+    await specs('specs that take the whole machine', '--testPathPatterns', ...WHOLE_MACHINE);
+    await specs('the storm', '--testPathPatterns', STORM);
   }
   const notRun = existsSync(notRunFile) ? readFileSync(notRunFile, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line)) : [];
   for (const file of results.flatMap(({ testResults }) => testResults)) {

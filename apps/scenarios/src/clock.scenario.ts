@@ -45,7 +45,7 @@ const shortOf = ({ number, total, paymentStatus, servicePeriod, issuedAt, lines 
 const verified = async (invoice: Json): Promise<unknown[]> => Promise.all(invoice.lines.map(async ({ id }: Json) => (await edition.ask(`/api/v1/billing/invoices/${invoice.id}/lines/${id}/verify`, { method: 'POST' })).body.matches));
 
 /** What differs as ids do: where metering stood, what the provider calls its charge, and what is sealed with a customer's own key. */
-const DIFFERENT = ['asOf', 'evidence', 'providerReference', 'providerKey'];
+const DIFFERENT = ['asOf', 'evidence', 'providerReference', 'providerKey', 'token'];
 /** What a clock's facts say, stream by stream, without ids: those of the one who moves it aside. */
 const factsOf = async ({ clock, subject }: Customer): Promise<string[]> => {
   const streams = new Map<string, string[]>();
