@@ -81,7 +81,7 @@ export const describeProvider = (name: string, given: () => ProviderUnderTest): 
     });
     test('money is given back in parts, once per key, and never more than was taken', async () => {
       const taken = await given().provider.charge(await order(given().tokens.ok), signal) as { reference: string };
-      const back = (refundId: string, amountMinor: bigint) => ({ ...speaking(), key: `ref:${refundId}`, refundId, reference: taken.reference, amountMinor });
+      const back = (refundId: string, amountMinor: bigint) => ({ ...speaking(), key: `ref:${refundId}`, refundId, reference: taken.reference, amountMinor, currency: 'USD' });
       const [first, second] = [back(randomUUID(), 1_900n), back(randomUUID(), 3_000n)];
       expect(await given().provider.findRefund(first, signal)).toEqual({ status: 'absent' });
       const given1 = await given().provider.refund(first, signal);
@@ -131,7 +131,7 @@ export const describeProvider = (name: string, given: () => ProviderUnderTest): 
     test('the balance has a line for the charge, its fee taken off, and one for what was given back', async () => {
       const taken = await given().provider.charge(await order(given().tokens.ok), signal) as { reference: string; feeMinor: bigint };
       const refundId = randomUUID();
-      const refund = await given().provider.refund({ ...speaking(), key: `ref:${refundId}`, refundId, reference: taken.reference, amountMinor: 100n }, signal) as { reference: string };
+      const refund = await given().provider.refund({ ...speaking(), key: `ref:${refundId}`, refundId, reference: taken.reference, amountMinor: 100n, currency: 'USD' }, signal) as { reference: string };
       const page = await given().provider.balance({ ...speaking(), from: '2020-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z' }, signal);
       if (page.status !== 'page') throw new Error(`no balance: ${JSON.stringify(page)}`);
       expect(page.entries.find(({ source }) => source === taken.reference)).toMatchObject({ type: 'charge', amountMinor: CENTS, feeMinor: taken.feeMinor, currency: 'USD' });

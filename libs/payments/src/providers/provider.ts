@@ -29,7 +29,7 @@ export interface ChargeOrder extends Speaking {
 export interface ConfirmOrder extends ReferenceOrder { readonly key: string; readonly token: string; readonly returnUrl: string }
 /** Where to look for what became of a key: what the customer was charged from this instant on. */
 export interface FindOrder extends Speaking { readonly key: string; readonly customer: string; readonly since: string }
-export interface RefundOrder extends Speaking { readonly key: string; readonly refundId: string; readonly reference: string; readonly amountMinor: bigint }
+export interface RefundOrder extends Speaking { readonly key: string; readonly refundId: string; readonly reference: string; readonly amountMinor: bigint; readonly currency: string }
 export interface ReferenceOrder extends Speaking { readonly reference: string }
 
 /** Nobody knows what came of it: it is looked up before anything is tried again. `isReplay`: the key was given this answer before, and will never be given another. */

@@ -30,7 +30,7 @@ export const refundJob = (service: Service, providers: Providers): JobHandler =>
     const found: FoundRefund = job.attempt === 1 && job.payload.look === 0 ? { status: 'absent' } : await provider.findRefund(asked, signal);
     // Whether it was sent is for the job that sends it to find out.
     if (found.status === 'absent' && job.payload.look === null) return { outcome: 'done' };
-    const answer = found.status === 'absent' ? await provider.refund({ ...asked, refundId, amountMinor: Money.parse(refund.amount, payment.currency).minor }, signal) : found;
+    const answer = found.status === 'absent' ? await provider.refund({ ...asked, refundId, amountMinor: Money.parse(refund.amount, payment.currency).minor, currency: payment.currency }, signal) : found;
     return resultOf(job, answer);
   },
 });

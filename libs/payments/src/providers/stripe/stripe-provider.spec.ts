@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { systemClock } from '@valueverse/platform';
 import { describeProvider } from '../provider.spec-kit';
 import { SandboxBed } from '../sandbox/sandbox-bed.spec-kit';
+import { sandboxKeyOf } from '../sandbox/sandbox-server';
 import type { ChargeOrder, RefundOrder } from '../provider';
 import { describeOnStripeMock } from './stripe-mock.spec-kit';
 import { StripeProvider } from './stripe-provider';
@@ -112,13 +113,27 @@ describe('what goes wrong on the way', () => {
   });
 });
 
+test('currencies that Stripe counts in other units are charged, given back and read for what they are', async () => {
+  for (const [currency, minor, atStripe] of [['ISK', 5_000n, 500_000], ['UGX', 7n, 700], ['MGA', 4_900n, 49], ['KWD', 5_120n, 5_120], ['JPY', 500n, 500]] as const) {
+    const one = { ...await order(), amountMinor: minor, currency };
+    const taken = await bed.provider.charge(one, signal) as { reference: string };
+    expect(taken).toMatchObject({ status: 'succeeded', amountMinor: minor, currency });
+    expect(await found(one)).toMatchObject({ amountMinor: minor });
+    const sent = await (await fetch(`${bed.url}/v1/payment_intents/${taken.reference}`, { headers: { authorization: `Bearer ${sandboxKeyOf(TENANT)}` } })).json() as { amount: number };
+    expect([currency, sent.amount]).toEqual([currency, atStripe]);
+    expect(await bed.provider.refund({ ...speaking(), key: `ref:${one.key}`, refundId: `ref_${one.key}`, reference: taken.reference, amountMinor: minor, currency }, signal)).toMatchObject({ status: 'succeeded', amountMinor: minor });
+  }
+  // Stripe has no fractions of an ariary.
+  expect(await bed.provider.charge({ ...await order(), amountMinor: 4_901n, currency: 'MGA' }, signal)).toMatchObject({ status: 'refused', code: 'invalid_amount' });
+});
+
 describeOnStripeMock('every request against Stripe\'s own description of its interface', (url) => {
   const provider = (): StripeProvider => new StripeProvider({ name: 'stripe', timeoutMs: 5_000, account: async () => ({ apiKey: 'sk_test_123', url: url() }) });
   const at = { tenant: TENANT, now: '2026-01-01T00:00:00Z' };
   test('none is refused', async () => {
     const stripe = provider();
     const charge: ChargeOrder = { ...at, key: 'pay:1:att:1', paymentId: 'pay_1', amountMinor: 4_900n, currency: 'USD', customer: 'cus_1', token: 'pm_1', description: 'inv_1', returnUrl: RETURN_URL };
-    const refund: RefundOrder = { ...at, key: 'ref:1', refundId: 'ref_1', reference: 'pi_1', amountMinor: 100n };
+    const refund: RefundOrder = { ...at, key: 'ref:1', refundId: 'ref_1', reference: 'pi_1', amountMinor: 100n, currency: 'USD' };
     const answers = await Promise.all([
       stripe.customer({ ...at, accountId: 'acc_1' }), stripe.attach({ ...at, key: 'att:1', customer: 'cus_1', token: 'pm_1' }), stripe.detach({ ...at, reference: 'pm_1' }), stripe.chosenMethod({ ...at, reference: 'cus_1' }), stripe.setup({ ...at, key: 'set:1', setupId: 'set_1', accountId: 'acc_1', customer: 'cus_1', currency: 'USD', isDefault: true, returnUrl: RETURN_URL }), stripe.readSetup({ ...at, reference: 'cs_1' }), stripe.portal({ ...at, customer: 'cus_1', returnUrl: RETURN_URL }),
       stripe.method({ ...at, reference: 'pm_1' }), stripe.charge(charge), stripe.find({ ...at, key: 'pay:1:att:1', customer: 'cus_1', since: at.now }), stripe.read({ ...at, reference: 'pi_1' }),

@@ -4,6 +4,7 @@ import { parseInstant } from '@valueverse/kernel';
 import type {
   BalanceEntry, BalanceOrder, BalancePage, ChargeOrder, ChargeOutcome, ConfirmOrder, CustomerOrder, FindOrder, Found, FoundRefund, MethodDetails, MethodOrder, NoAnswer, OpenPage, PaymentProvider, PayoutsOrder, PayoutsPage, ProviderDispute, ProviderPayout, ReferenceOrder, RefundOrder, RefundOutcome, Settled, SetupOrder, SetupState, Speaking,
 } from '../provider';
+import { fromStripe, toStripe } from './stripe-amounts';
 import { declineClassOf } from './stripe-declines';
 import { noAnswerOf, wasNeverConnected } from './stripe-errors';
 import { STRIPE_VERSION } from './stripe-version';
@@ -106,8 +107,10 @@ export class StripeProvider implements PaymentProvider {
   }
 
   charge({ key, paymentId, amountMinor, currency, customer, token, description, returnUrl, ...speaking }: ChargeOrder): Promise<ChargeOutcome | NoAnswer> {
+    const amount = toStripe(amountMinor, currency);
+    if (amount === undefined) return Promise.resolve(tooFine(currency));
     return this.ask<ChargeOutcome>(speaking, async (stripe, more) => stripe.paymentIntents.create({
-      amount: Number(amountMinor), currency: currency.toLowerCase(), customer, payment_method: token, description, confirm: true, off_session: true, metadata: { attempt: key, payment: paymentId, tenant: speaking.tenant }, expand: EXPANDED,
+      amount, currency: currency.toLowerCase(), customer, payment_method: token, description, confirm: true, off_session: true, metadata: { attempt: key, payment: paymentId, tenant: speaking.tenant }, expand: EXPANDED,
       automatic_payment_methods: { enabled: true }, return_url: returnUrl,
     }, { ...more, idempotencyKey: key }).then(outcomeOf, (error: unknown) => {
       const declined = declineOf(error);
@@ -152,8 +155,10 @@ export class StripeProvider implements PaymentProvider {
     return absentIfMissing(answer);
   }
 
-  refund({ key, refundId, reference, amountMinor, ...speaking }: RefundOrder): Promise<RefundOutcome | NoAnswer> {
-    return this.ask<RefundOutcome>(speaking, async (stripe, more) => refundOf(await stripe.refunds.create({ payment_intent: reference, amount: Number(amountMinor), metadata: { refund: refundId, key } }, { ...more, idempotencyKey: key })));
+  refund({ key, refundId, reference, amountMinor, currency, ...speaking }: RefundOrder): Promise<RefundOutcome | NoAnswer> {
+    const amount = toStripe(amountMinor, currency);
+    if (amount === undefined) return Promise.resolve(tooFine(currency));
+    return this.ask<RefundOutcome>(speaking, async (stripe, more) => refundOf(await stripe.refunds.create({ payment_intent: reference, amount, metadata: { refund: refundId, key } }, { ...more, idempotencyKey: key })));
   }
 
   findRefund({ key, reference, ...speaking }: Pick<RefundOrder, 'tenant' | 'now' | 'key' | 'reference'>): Promise<FoundRefund> {
@@ -255,12 +260,14 @@ const declineOf = (error: unknown): ChargeOutcome | undefined => {
   return { status: 'declined', code: name, class: declineClassOf(name), ...(intent === undefined ? {} : { reference: intent.id }) };
 };
 
+const tooFine = (currency: string): NoAnswer => ({ status: 'refused', code: 'invalid_amount', detail: `the provider takes no fractions of ${currency}` });
 const absentIfMissing = (answer: Found): Found => (answer.status === 'refused' && answer.code === NOT_FOUND ? { status: 'absent' } : answer);
 
 const outcomeOf = ({ id, status, amount_received: taken, currency, next_action: action, last_payment_error: failure, latest_charge: charge }: Stripe.PaymentIntent): ChargeOutcome => {
   if (status === 'succeeded') {
+    // Of money that is changed into another currency the fee is in that one.
     const entry = typeof charge === 'object' && charge !== null && typeof charge.balance_transaction === 'object' ? charge.balance_transaction : undefined;
-    return { status: 'succeeded', reference: id, amountMinor: BigInt(taken), currency: currency.toUpperCase(), ...(entry == null ? {} : { feeMinor: BigInt(entry.fee) }) };
+    return { status: 'succeeded', reference: id, amountMinor: fromStripe(taken, currency), currency: currency.toUpperCase(), ...(entry?.currency === currency ? { feeMinor: fromStripe(entry.fee, currency) } : {}) };
   }
   if (status === 'requires_action') return { status: 'requires_action', reference: id, url: action?.redirect_to_url?.url ?? '' };
   if (status === 'processing' || status === 'requires_capture') return { status: 'processing', reference: id };
@@ -270,7 +277,7 @@ const outcomeOf = ({ id, status, amount_received: taken, currency, next_action: 
 };
 
 const refundOf = ({ id, status, amount, currency, failure_reason: failure }: Stripe.Refund): RefundOutcome => {
-  if (status === 'succeeded') return { status: 'succeeded', reference: id, amountMinor: BigInt(amount), currency: currency.toUpperCase() };
+  if (status === 'succeeded') return { status: 'succeeded', reference: id, amountMinor: fromStripe(amount, currency), currency: currency.toUpperCase() };
   return status === 'failed' || status === 'canceled' ? { status: 'failed', reference: id, code: failure ?? status } : { status: 'pending', reference: id };
 };
 
@@ -278,12 +285,15 @@ const DISPUTE_STATUS: Readonly<Record<string, ProviderDispute['status']>> = { wo
 const idOf = (one: string | { id: string } | null | undefined): string => (typeof one === 'string' ? one : one?.id ?? '');
 const PAYOUT_STATE: Readonly<Record<string, ProviderPayout['state']>> = { in_transit: 'in_transit', paid: 'paid', failed: 'failed', canceled: 'cancelled' };
 const payoutOf = ({ id, amount, currency, status, created, arrival_date: arrival }: Stripe.Payout): ProviderPayout =>
-  ({ status: 'found', reference: id, amountMinor: BigInt(amount), currency: currency.toUpperCase(), state: PAYOUT_STATE[status] ?? 'pending', createdAt: instantOf(created), arrivesAt: instantOf(arrival) });
-const disputeOf = ({ id, payment_intent: intent, amount, currency, reason, status, evidence_details: evidence, balance_transactions: lines }: Stripe.Dispute): ProviderDispute => ({
-  reference: id, chargeReference: idOf(intent), amountMinor: BigInt(amount), currency: currency.toUpperCase(), reason, status: DISPUTE_STATUS[status] ?? 'needs_response',
-  ...(lines === undefined || lines.length === 0 ? {} : { feeMinor: lines.reduce((sum, { fee }) => sum + BigInt(fee), 0n) }),
-  ...(evidence?.due_by == null ? {} : { evidenceDueBy: instantOf(evidence.due_by) }),
-});
+  ({ status: 'found', reference: id, amountMinor: fromStripe(amount, currency), currency: currency.toUpperCase(), state: PAYOUT_STATE[status] ?? 'pending', createdAt: instantOf(created), arrivesAt: instantOf(arrival) });
+const disputeOf = ({ id, payment_intent: intent, amount, currency, reason, status, evidence_details: evidence, balance_transactions: entries }: Stripe.Dispute): ProviderDispute => {
+  const lines = entries?.filter((one) => one.currency === currency);
+  return {
+    reference: id, chargeReference: idOf(intent), amountMinor: fromStripe(amount, currency), currency: currency.toUpperCase(), reason, status: DISPUTE_STATUS[status] ?? 'needs_response',
+    ...(lines === undefined || lines.length === 0 ? {} : { feeMinor: lines.reduce((sum, { fee }) => sum + fromStripe(fee, currency), 0n) }),
+    ...(evidence?.due_by == null ? {} : { evidenceDueBy: instantOf(evidence.due_by) }),
+  };
+};
 
 const ENTRY_TYPE: Readonly<Record<string, BalanceEntry['type']>> = {
   charge: 'charge', payment: 'charge', refund: 'refund', payment_refund: 'refund', refund_failure: 'refund', payment_failure_refund: 'refund', payout: 'payout', payout_cancel: 'payout', payout_failure: 'payout', stripe_fee: 'fee',
@@ -292,5 +302,5 @@ const ENTRY_TYPE: Readonly<Record<string, BalanceEntry['type']>> = {
 const sourceOf = (source: Stripe.BalanceTransaction['source']): string =>
   (typeof source === 'object' && source !== null && source.object === 'charge' ? idOf(source.payment_intent as string | null) : idOf(source as string | { id: string } | null));
 const entryOf = ({ id, type, amount, fee, currency, source, created, reporting_category: category }: Stripe.BalanceTransaction): BalanceEntry => ({
-  reference: id, type: ENTRY_TYPE[type] ?? (category.startsWith('dispute') ? 'dispute' : 'other'), amountMinor: BigInt(amount), feeMinor: BigInt(fee), currency: currency.toUpperCase(), source: sourceOf(source), at: instantOf(created),
+  reference: id, type: ENTRY_TYPE[type] ?? (category.startsWith('dispute') ? 'dispute' : 'other'), amountMinor: fromStripe(amount, currency), feeMinor: fromStripe(fee, currency), currency: currency.toUpperCase(), source: sourceOf(source), at: instantOf(created),
 });
