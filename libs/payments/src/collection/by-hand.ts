@@ -59,8 +59,13 @@ export const keptOf = async (tx: Tx, tenant: string, { invoiceId, currency }: Pi
   const { rows } = await tx.query<{ row: PaymentRow }>(`SELECT row FROM payments WHERE tenant = $1 AND invoice_id = $2 AND status = 'succeeded'`, [tenant, invoiceId]);
   const own = rows.map(({ row }) => row).filter((row) => row.currency === currency);
   const { rows: lost } = await tx.query<{ amount: string }>(`SELECT row->>'amount' AS amount FROM payment_disputes WHERE tenant = $1 AND payment_id = ANY($2) AND status = 'lost'`, [tenant, own.map(({ id }) => id)]);
-  const gone = [...own.map(({ amountRefunded }) => amountRefunded), ...lost.map(({ amount }) => amount)];
-  return Money.sum(own.map(({ amount }) => Money.parse(amount, currency)), currency).subtract(Money.sum(gone.map((amount) => Money.parse(amount, currency)), currency));
+  return own.reduce((sum, row) => sum.add(keptOfPayment(row)), Money.zero(currency)).subtract(Money.sum(lost.map(({ amount }) => Money.parse(amount, currency)), currency));
+};
+/** A further attempt may have taken money too: that is not for the invoice, and giving it back takes nothing from what is. */
+const keptOfPayment = ({ amount, currency, amountRefunded, attempts }: PaymentRow): Money => {
+  const taken = Money.sum(attempts.flatMap((one) => (one.status === 'succeeded' && one.amount !== undefined ? [Money.parse(one.amount, currency)] : [])), currency);
+  const [own, left] = [Money.parse(amount, currency), taken.subtract(Money.parse(amountRefunded, currency))];
+  return left.compare(own) < 0 ? left : own;
 };
 
 /** Recorded as what it is: it came in, whatever is still due. What is over is unapplied money of the account, as billing says. */

@@ -67,10 +67,11 @@ export const collector = (clock: Clock): Reactor => {
     on: {
       ...on<InvoiceFinalized>('InvoiceFinalized', async (_, fact, tx) => (await collect([fact], tx)).get(fact) ?? {}),
       ...on<InvoicePaid>('InvoicePaid', async ({ invoiceId }, fact, tx) => {
-        // It is owed again since, and what is under way may be for that.
+        // Looked for first: what is under way for an invoice that is owed again since, or is asked for between the two looks, is not cancelled.
+        const cancelled = await cancelFor(tx, fact.tenant, invoiceId, 'the invoice is paid', instantOf(fact));
         if (await isReopenedAfter(tx, fact.tenant, invoiceId, fact.version)) return {};
         await forget(tx, fact.tenant, invoiceId);
-        return obey(...await cancelFor(tx, fact.tenant, invoiceId, 'the invoice is paid', instantOf(fact)));
+        return obey(...cancelled);
       }),
       ...on<InvoiceVoided>('InvoiceVoided', async ({ invoiceId }, fact, tx) => {
         await forget(tx, fact.tenant, invoiceId);

@@ -110,6 +110,22 @@ test('a payment that succeeds between the looks of another request is seen by on
   expect(looks).toBeGreaterThan(0);
 }, TIMEOUT_MS);
 
+test('what a second attempt took and was given back is not owed again by the invoice', async () => {
+  const accountId = await spec.bed.openAccount(spec.acme.tenant, AT);
+  const invoiceId = await spec.bed.finalize(spec.acme.tenant, accountId, { total: '49.00', at: AT });
+  await eventually('the invoice to be known', () => spec.process.service.database.transaction({ role: 'worker' }, async (tx) => (await invoiceIn(tx, spec.acme.tenant, invoiceId))));
+  const [of, by, money] = [{ paymentId: 'pay_twice', at: AT }, { methodId: MANUAL, provider: MANUAL }, { amount: '20.00', currency: 'USD' }];
+  const commands: readonly PaymentCommand[] = [
+    { type: 'RequestPayment', ...of, invoiceId, accountId, ...money, ...by },
+    { type: 'StartAttempt', ...of, attempt: 1, ...by }, { type: 'RecordDecline', ...of, attempt: 1, declineCode: 'processing_error', declineClass: 'technical', next: { ...by, retryAt: '2099-01-01T00:00:00Z' } },
+    { type: 'StartAttempt', ...of, attempt: 2, ...by }, { type: 'RecordSuccess', ...of, attempt: 2, ...money, providerReference: 'pi_2' }, { type: 'RecordSuccess', ...of, attempt: 1, ...money, providerReference: 'pi_1' },
+  ];
+  for (const command of commands) await spec.process.service.log.executeOne(paymentDecider, command, { tenant: spec.acme.tenant, at: AT, actor: 'spec' });
+  await eventually('the second one to be given back', async () => ((await spec.ask('GET', '/pay_twice')).body['amountRefunded'] === '20.00' || undefined));
+  await spec.bed.attach(spec.process, spec.acme.tenant, accountId, 'tok_ok', 'sandbox', false);
+  expect(await spec.ask('POST', '', { invoiceId, amount: '29.01' })).toMatchObject({ status: 409, body: { code: 'invoice_not_payable' } });
+}, TIMEOUT_MS);
+
 test('a link that is not ours, or of an invoice that is not there, is a page that says so', async () => {
   const page = await spec.host.app.inject({ method: 'GET', url: '/api/v1/payments/pay/x.y' });
   expect([page.statusCode, page.body]).toEqual([404, expect.stringMatching(/not valid/)]);
