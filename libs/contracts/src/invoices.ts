@@ -157,9 +157,9 @@ const ofReceived = { invoiceId: text(), paymentId: text(), amount: decimal(), cu
 export const InvoicePaymentDuplicated = defineEvent({ name: 'InvoicePaymentDuplicated', topic: 'billing.invoices', fact: 'invoice.payment_duplicated', data: object({ ...ofReceived, attempt: whole(1), duplicatedAt: instant() }) });
 /** What the invoice did not take of a payment is the balance of its account now. */
 export const InvoicePaymentCredited = defineEvent({ name: 'InvoicePaymentCredited', topic: 'billing.invoices', fact: 'invoice.payment_credited', data: object({ ...ofReceived, creditId: text(), creditedAt: instant() }) });
-/** Money of a payment was given back. What is owed does not change by it: that is what credit notes are for. */
+/** Money of a payment was given back. What is owed does not change by it: that is what credit notes are for. `creditId`: it was the balance of the account. */
 export const InvoicePaymentRefunded = defineEvent({
-  name: 'InvoicePaymentRefunded', topic: 'billing.invoices', fact: 'invoice.payment_refunded', data: object({ ...ofReceived, refundId: text(), attempt: optional(whole(1)), refundedAt: instant() }),
+  name: 'InvoicePaymentRefunded', topic: 'billing.invoices', fact: 'invoice.payment_refunded', data: object({ ...ofReceived, refundId: text(), attempt: optional(whole(1)), refundedAt: instant(), creditId: optional(text()) }),
 });
 /** A refund did not reach the customer after all. */
 export const InvoiceRefundReturned = defineEvent({ name: 'InvoiceRefundReturned', topic: 'billing.invoices', fact: 'invoice.refund_returned', data: object({ ...ofReceived, refundId: text(), returnedAt: instant() }) });

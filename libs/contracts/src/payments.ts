@@ -100,9 +100,10 @@ export const RefundRequested = defineEvent({
   name: 'RefundRequested', topic: 'payments.payments', fact: 'refund.requested',
   data: object({ ...ofRefund, reason: text(512), providerKey: text(), providerReference: text(256), attempt: whole(1), requestedAt: instant() }),
 });
+/** `creditId`: what it pays out was left to the account, and is none of the invoice's. */
 export const RefundSucceeded = defineEvent({
   name: 'RefundSucceeded', topic: 'payments.payments', fact: 'refund.succeeded',
-  data: object({ ...ofRefund, invoiceId: text(), accountId: text(), providerReference: text(256), refundedAt: instant(), attempt: optional(whole(1)) }),
+  data: object({ ...ofRefund, invoiceId: text(), accountId: text(), providerReference: text(256), refundedAt: instant(), attempt: optional(whole(1)), creditId: optional(text()) }),
 });
 /** Also after it had succeeded: the bank of the customer sent the money back to us. */
 export const RefundFailed = defineEvent({
@@ -119,10 +120,10 @@ export const DisputeClosed = defineEvent({
   name: 'DisputeClosed', topic: 'payments.payments', fact: 'dispute.closed',
   data: object({ ...ofDispute, invoiceId: text(), accountId: text(), outcome: oneOf('won', 'lost'), closedAt: instant() }),
 });
-/** Money that is the account's now: what of a payment no invoice took (`paymentId`), or what came for no invoice (`reference`, `receivedAt`). Its next invoices take it. */
+/** Money that is the account's now: what of a payment no invoice took (`paymentId`), or what came for no invoice (`reference`, `receivedAt`). Its next invoices take it. `refundId`: it was the account's before, and this refund of it did not arrive. */
 export const MoneyCredited = defineEvent({
   name: 'MoneyCredited', topic: 'payments.payments', fact: 'money.credited',
-  data: object({ creditId: text(), accountId: text(), amount: decimal(), currency: text(3), paymentId: optional(text()), invoiceId: optional(text()), reference: optional(text(128)), receivedAt: optional(instant()), creditedAt: instant() }),
+  data: object({ creditId: text(), accountId: text(), amount: decimal(), currency: text(3), paymentId: optional(text()), invoiceId: optional(text()), reference: optional(text(128)), receivedAt: optional(instant()), creditedAt: instant(), refundId: optional(text()) }),
 });
 export type MoneyCredited = EventOf<typeof MoneyCredited>;
 const ofCreditRefund = { refundId: text(), creditId: text(), accountId: text(), amount: decimal(), currency: text(3), paymentId: optional(text()) };

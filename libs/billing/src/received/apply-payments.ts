@@ -20,15 +20,16 @@ export const applyPayments: Reactor = (() => {
       ...on<PaymentSucceeded>('PaymentSucceeded', ({ invoiceId, paymentId, accountId, amount, currency, succeededAt }) => obey({ type: 'ApplyPayment', invoiceId, paymentId, accountId, amount, currency, at: succeededAt })),
       // Of which invoice it is, is not said in facts before the first release: there was nobody then who asked.
       ...on<PaymentDuplicated>('PaymentDuplicated', ({ invoiceId, paymentId, attempt, amount, currency, foundAt }) => (invoiceId === undefined ? {} : obey({ type: 'RecordDuplicate', invoiceId, paymentId, attempt, amount, currency, at: foundAt }))),
-      ...on<MoneyCredited>('MoneyCredited', ({ creditId, accountId, invoiceId, paymentId, amount, currency, creditedAt }) => ({
+      ...on<MoneyCredited>('MoneyCredited', ({ creditId, accountId, invoiceId, paymentId, amount, currency, creditedAt, refundId }) => ({
         commands: [
           follow(balanceDecider, { type: 'CreditBalance', accountId, currency, amount, source: 'payment', sourceId: creditId, at: creditedAt }),
-          ...(invoiceId === undefined || paymentId === undefined ? [] : [follow(invoiceDecider, { type: 'RecordCredited', invoiceId, paymentId, creditId, amount, currency, at: creditedAt })]),
+          // The invoice has heard of what was the account's before.
+          ...(invoiceId === undefined || paymentId === undefined || refundId !== undefined ? [] : [follow(invoiceDecider, { type: 'RecordCredited', invoiceId, paymentId, creditId, amount, currency, at: creditedAt })]),
         ],
       })),
       // What is to be paid out is taken from the balance before it goes, so that no invoice takes it too.
       ...on<CreditRefundRequested>('CreditRefundRequested', ({ accountId, currency, amount, refundId, requestedAt }) => ({ commands: [follow(balanceDecider, { type: 'ReturnBalance', accountId, currency, amount, refundId, at: requestedAt })] })),
-      ...on<RefundSucceeded>('RefundSucceeded', ({ invoiceId, paymentId, refundId, attempt, amount, currency, refundedAt }) => obey({ type: 'RecordRefund', invoiceId, paymentId, refundId, attempt, amount, currency, at: refundedAt })),
+      ...on<RefundSucceeded>('RefundSucceeded', ({ invoiceId, paymentId, refundId, attempt, creditId, amount, currency, refundedAt }) => obey({ type: 'RecordRefund', invoiceId, paymentId, refundId, attempt, creditId, amount, currency, at: refundedAt })),
       ...on<RefundFailed>('RefundFailed', ({ invoiceId, paymentId, refundId, amount, currency, failedAt }) => (invoiceId === undefined ? {} : obey({ type: 'RecordRefundReturned', invoiceId, paymentId, refundId, amount, currency, at: failedAt }))),
       ...on<DisputeOpened>('DisputeOpened', ({ invoiceId, paymentId, disputeId, amount, currency, openedAt }) => obey({ type: 'OpenDispute', invoiceId, paymentId, disputeId, amount, currency, at: openedAt })),
       // What the tenant says at the moment of the loss holds for it.

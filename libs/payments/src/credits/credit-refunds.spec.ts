@@ -86,6 +86,10 @@ test('what the provider could not give back, and what a dispute took first, is t
   const next = await refund(again['id'] as string);
   await answer('BalanceReturned', late, next.body);
   await ends(again['id'] as string, next.body['id'] as string, 'succeeded');
+  // Billing is told whose money went and came back: the balance of the account, and none of an invoice's.
+  const facts = await spec.process.service.database.transaction({ role: 'api', tenant: spec.acme.tenant }, async (tx) => (await spec.process.service.log.store.read(tx, spec.acme.tenant, `payment-${late.id}`)).map(({ event }) => event));
+  expect(facts.filter(({ type }) => type === 'RefundSucceeded')).toMatchObject([{ refundId: next.body['id'], creditId: again['id'] }]);
+  expect(facts.filter(({ type }) => type === 'MoneyCredited').map((fact) => (fact as { refundId?: string }).refundId)).toEqual([undefined, body['id']]);
 
   const disputed = await ahead('50.00');
   const asked = await refund(disputed.creditId);

@@ -8,7 +8,7 @@ import { standingOf } from './received-money';
 import type { LostDisputes } from './taken-back';
 
 const of = { invoiceId: INVOICE, paymentId: 'pay_1', currency: 'USD', at: AT } as const;
-const refund = (refundId: string, amount: string, attempt = 1): InvoiceCommand => ({ type: 'RecordRefund', ...of, refundId, amount, attempt });
+const refund = (refundId: string, amount: string, attempt = 1, creditId?: string): InvoiceCommand => ({ type: 'RecordRefund', ...of, refundId, amount, attempt, creditId });
 const returned = (refundId: string, amount: string): InvoiceCommand => ({ type: 'RecordRefundReturned', ...of, refundId, amount });
 const dispute = (disputeId: string, amount: string): InvoiceCommand => ({ type: 'OpenDispute', ...of, disputeId, amount });
 const close = (disputeId: string, amount: string, outcome: 'won' | 'lost', whenLost: LostDisputes = 'reopen'): InvoiceCommand => ({ type: 'CloseDispute', ...of, disputeId, amount, outcome, whenLost });
@@ -52,6 +52,10 @@ describe('an invoice', () => {
     expect(invoiceAfter(...OVER, dispute('dsp_1', '11.00'))).toEqual(['paid', '49.00', '0.00']);
     // What is the account's balance is spent there: then all of it is the invoice's loss.
     expect(invoiceAfter(...OVER, credit('crd_1', '11.00'), dispute('dsp_1', '49.00'), close('dsp_1', '49.00', 'lost'))).toEqual(['unpaid', '0.00', '49.00']);
+    // What is paid out of that balance was none of the invoice's either, and comes back as the balance where it does not arrive.
+    const paidOut = [...OVER, credit('crd_1', '11.00'), refund('ref_1', '11.00', 1, 'crd_1')];
+    for (const before of [paidOut, [...paidOut, returned('ref_1', '11.00')]]) expect(invoiceAfter(...before, dispute('dsp_1', '49.00'), close('dsp_1', '49.00', 'lost'))).toEqual(['unpaid', '0.00', '49.00']);
+    expect(receivedToApi(rowAfter(...paidOut))).toMatchObject({ refunded: '11.00', allocations: [{ amount: '49.00', refunded: '0.00' }] });
   });
 });
 

@@ -6,8 +6,8 @@ import type {
 /** What an invoice is told of a payment. */
 export type ReceivedFact = InvoicePaymentApplied | InvoicePaymentUnmatched | InvoicePaymentDuplicated | InvoicePaymentCredited | InvoicePaymentRefunded | InvoiceRefundReturned | InvoicePaymentDisputed | InvoiceDisputeClosed;
 
-/** A refund. One that was returned did not reach the customer after all. */
-export interface RefundOfPayment { readonly id: string; readonly amount: string; readonly attempt?: number; readonly status: 'succeeded' | 'returned'; readonly refundedAt: string }
+/** A refund. One that was returned did not reach the customer after all; one with a `creditId` paid out what was the account's balance. */
+export interface RefundOfPayment { readonly id: string; readonly amount: string; readonly attempt?: number; readonly creditId?: string; readonly status: 'succeeded' | 'returned'; readonly refundedAt: string }
 export interface DisputeOfPayment { readonly id: string; readonly amount: string; readonly status: 'open' | 'won' | 'lost'; readonly openedAt: string; readonly closedAt?: string }
 /** One payment's money as billing is told of it. Amounts are decimals of major units. */
 export interface ReceivedMoney {
@@ -28,7 +28,7 @@ export const afterFact = (fact: ReceivedFact, money: ReceivedMoney): ReceivedMon
   InvoicePaymentUnmatched: ({ amount }, before) => ({ ...before, unapplied: amount }),
   InvoicePaymentDuplicated: ({ attempt, amount }, before) => ({ ...before, duplicates: [...before.duplicates ?? [], { attempt, amount }] }),
   InvoicePaymentCredited: ({ amount }, before) => ({ ...before, credited: add(before.credited, amount) }),
-  InvoicePaymentRefunded: ({ refundId: id, amount, attempt, refundedAt }, before) => ({ ...before, refunds: [...before.refunds ?? [], { id, amount, ...(attempt === undefined ? {} : { attempt }), status: 'succeeded', refundedAt }] }),
+  InvoicePaymentRefunded: ({ refundId: id, amount, attempt, creditId, refundedAt }, before) => ({ ...before, refunds: [...before.refunds ?? [], { id, amount, ...(attempt === undefined ? {} : { attempt }), ...(creditId === undefined ? {} : { creditId }), status: 'succeeded', refundedAt }] }),
   InvoiceRefundReturned: ({ refundId }, before) => ({ ...before, refunds: (before.refunds ?? []).map((one) => (one.id === refundId ? { ...one, status: 'returned' } : one)) }),
   InvoicePaymentDisputed: ({ disputeId: id, amount, disputedAt: openedAt }, before) => ({ ...before, disputes: [...before.disputes ?? [], { id, amount, status: 'open', openedAt }] }),
   InvoiceDisputeClosed: ({ disputeId, outcome, closedAt }, before) => ({ ...before, disputes: (before.disputes ?? []).map((one) => (one.id === disputeId ? { ...one, status: outcome, closedAt } : one)) }),
@@ -40,13 +40,13 @@ export interface WentBack { readonly refunded: Decimal; readonly disputed: Decim
 export interface Standing extends WentBack { readonly amount: Decimal; readonly unapplied: Decimal; readonly ofInvoice: WentBack & { readonly applied: Decimal } }
 
 /**
- * Where money stands. What goes back is taken from what no invoice took first, less what became the account's balance: the invoice has it as long as anything else is there. What a further attempt took is given
+ * Where money stands. What goes back is taken from what no invoice took first, less what became the account's balance, which bears what is paid out of it: the invoice has it as long as anything else is there. What a further attempt took is given
  * back by itself. It is computed from sums alone, so that the order in which refunds and disputes come changes nothing.
  */
 export const standingOf = ({ applied, unapplied, credited, duplicates = [], refunds = [], disputes = [] }: ReceivedMoney): Standing => {
   const [taken, over, twice] = [parse(applied), parse(unapplied), sumOf(duplicates)];
   const given = refunds.filter(({ status }) => status === 'succeeded');
-  const ofDuplicates = sumOf(given.filter(({ attempt }) => duplicates.some((one) => one.attempt === attempt)));
+  const ofOthers = sumOf(given.filter(({ attempt, creditId }) => creditId !== undefined || duplicates.some((one) => one.attempt === attempt)));
   const [refunded, lost, disputed] = [sumOf(given), sumOf(disputes.filter(({ status }) => status === 'lost')), sumOf(disputes.filter(({ status }) => status === 'open'))];
   let spare = atLeastNothing(over.minus(parse(credited)));
   let left = taken;
@@ -58,7 +58,7 @@ export const standingOf = ({ applied, unapplied, credited, duplicates = [], refu
     left = left.minus(fromInvoice);
     return fromInvoice;
   };
-  const ofInvoice = { applied: taken, refunded: borne(refunded.minus(ofDuplicates)), lost: borne(lost), disputed: borne(disputed) };
+  const ofInvoice = { applied: taken, refunded: borne(refunded.minus(ofOthers)), lost: borne(lost), disputed: borne(disputed) };
   return { amount: Decimal.sum([taken, over, twice]), unapplied: over.plus(twice), refunded, disputed, lost, ofInvoice };
 };
 

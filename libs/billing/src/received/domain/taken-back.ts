@@ -8,8 +8,8 @@ interface OfPayment { readonly invoiceId: string; readonly paymentId: string; re
 export type RecordDuplicate = { readonly type: 'RecordDuplicate'; readonly attempt: number } & OfPayment;
 /** What no invoice took has become the account's balance. */
 export type RecordCredited = { readonly type: 'RecordCredited'; readonly creditId: string } & OfPayment;
-/** `attempt` is the one whose money went back, where payments say it. */
-export type RecordRefund = { readonly type: 'RecordRefund'; readonly refundId: string; readonly attempt?: number | undefined } & OfPayment;
+/** `attempt` is the one whose money went back, where payments say it; `creditId` where it was the balance of the account. */
+export type RecordRefund = { readonly type: 'RecordRefund'; readonly refundId: string; readonly attempt?: number | undefined; readonly creditId?: string | undefined } & OfPayment;
 /** A refund failed, before or after it had succeeded. */
 export type RecordRefundReturned = { readonly type: 'RecordRefundReturned'; readonly refundId: string } & OfPayment;
 export type OpenDispute = { readonly type: 'OpenDispute'; readonly disputeId: string } & OfPayment;
@@ -29,9 +29,9 @@ export const recordCredited = ({ type: _, at, ...facts }: RecordCredited, state:
   (known(state, facts) === undefined || state.credits.includes(facts.creditId) ? [] : [{ ...facts, type: 'InvoicePaymentCredited', creditedAt: at }]);
 
 /** A refund changes nothing about what is owed: giving up what an invoice asks for is a credit note. */
-export const recordRefund = ({ type: _, at, attempt, ...facts }: RecordRefund, state: Invoice): readonly InvoiceEvent[] => {
+export const recordRefund = ({ type: _, at, attempt, creditId, ...facts }: RecordRefund, state: Invoice): readonly InvoiceEvent[] => {
   const money = known(state, facts);
-  return money === undefined || money.refunds?.some(({ id }) => id === facts.refundId) === true ? [] : [{ ...facts, type: 'InvoicePaymentRefunded', ...(attempt === undefined ? {} : { attempt }), refundedAt: at }];
+  return money === undefined || money.refunds?.some(({ id }) => id === facts.refundId) === true ? [] : [{ ...facts, type: 'InvoicePaymentRefunded', ...(attempt === undefined ? {} : { attempt }), ...(creditId === undefined ? {} : { creditId }), refundedAt: at }];
 };
 
 export const recordRefundReturned = ({ type: _, at, ...facts }: RecordRefundReturned, state: Invoice): readonly InvoiceEvent[] => {

@@ -61,7 +61,8 @@ const refundOf = ({ refunds }: PaymentState, refundId: string): PaymentState['re
 };
 export const recordRefund = ({ paymentId, refundId, providerReference, at }: RecordRefund, { invoiceId, accountId, currency }: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
   const { status, amount, attempt } = refundOf(state, refundId);
-  return status === 'requested' ? [{ type: 'RefundSucceeded', paymentId, refundId, invoiceId, accountId, attempt, amount, currency, providerReference, refundedAt: at }] : [];
+  const creditId = state.creditRefunds.find((one) => one.refundId === refundId)?.creditId;
+  return status === 'requested' ? [{ type: 'RefundSucceeded', paymentId, refundId, invoiceId, accountId, attempt, amount, currency, providerReference, refundedAt: at, ...(creditId === undefined ? {} : { creditId }) }] : [];
 };
 /** A refund may fail after it had succeeded; what failed stays so, and another one is made. */
 export const recordRefundFailure = ({ paymentId, refundId, code, at }: RecordRefundFailure, request: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
@@ -74,7 +75,7 @@ export const recordRefundFailure = ({ paymentId, refundId, code, at }: RecordRef
 };
 
 const creditedAgain = ({ paymentId, refundId, amount, at }: { readonly paymentId: string; readonly refundId: string; readonly amount: string; readonly at: string }, { invoiceId, accountId, currency }: PaymentRequested): PaymentEvent =>
-  ({ type: 'MoneyCredited', creditId: creditOfRefund(refundId), accountId, amount, currency, paymentId, invoiceId, creditedAt: at });
+  ({ type: 'MoneyCredited', creditId: creditOfRefund(refundId), accountId, amount, currency, paymentId, invoiceId, creditedAt: at, refundId });
 
 /** Asks for a credit that this payment left. Refuses with `credit_not_found`, and as refunds of credits do. */
 export const requestCredit = (command: OfPayment<RequestCreditRefund>, { accountId, currency }: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
