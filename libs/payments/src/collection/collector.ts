@@ -10,6 +10,7 @@ import { MANUAL } from '../providers/manual';
 import { RUN_REFUND } from '../refunds/refund-jobs';
 import { LOOK_UP_ATTEMPT, RUN_ATTEMPT, type AttemptPayload } from './attempt-jobs';
 import { BEGIN_ATTEMPT, type BeginPayload } from './begin-attempt';
+import { keptOf } from './by-hand';
 import { chargedFirst } from './charged-first';
 import type { PaymentCommand } from './domain/payment';
 import { settingsOf } from '../settings/settings';
@@ -51,7 +52,7 @@ export const collector = (clock: Clock): Reactor => {
   /** A new default is charged for what waits: for a method, or for the day of another one. */
   const chargeBy = async (method: Pick<PaymentMethodAttached, 'methodId' | 'accountId' | 'provider'>, fact: Fact, tx: Tx): Promise<Reaction> => {
     await lockAccount(tx, fact.tenant, method.accountId);
-    const waiting = await takeWaiting(tx, fact.tenant, method.accountId);
+    const waiting = await leftOf(tx, fact.tenant, await takeWaiting(tx, fact.tenant, method.accountId));
     const declined = await pendingTries(tx, fact.tenant, method);
     return { ...obey(...waiting.map((invoice) => requestFor(fact.tenant, invoice, method, instantOf(fact)))), jobs: declined.map((payload) => jobFor<BeginPayload>(BEGIN_ATTEMPT, fact, { ...payload, methodId: method.methodId, provider: method.provider })) };
   };
@@ -96,6 +97,16 @@ export const collector = (clock: Clock): Reactor => {
       ...on<RefundRequested>('RefundRequested', ({ paymentId, refundId }, fact) => ({ jobs: [jobFor(RUN_REFUND, fact, { paymentId, refundId, look: 0 })] })),
     },
   };
+};
+
+/** What is left of invoices that came in in part while they waited; those of which nothing is left are not charged. */
+const leftOf = async (tx: Tx, tenant: string, waiting: readonly Collectable[]): Promise<Collectable[]> => {
+  const left: Collectable[] = [];
+  for (const invoice of waiting) {
+    const amount = Money.parse(invoice.amount, invoice.currency).subtract(await keptOf(tx, tenant, invoice));
+    if (amount.isPositive()) left.push({ ...invoice, amount: amount.toString() });
+  }
+  return left;
 };
 
 /** Payments of an invoice that have no attempt under way; an attempt that is, goes on, and what it takes is dealt with when it is there. */

@@ -126,6 +126,15 @@ test('what a second attempt took and was given back is not owed again by the inv
   expect(await spec.ask('POST', '', { invoiceId, amount: '29.01' })).toMatchObject({ status: 409, body: { code: 'invoice_not_payable' } });
 }, TIMEOUT_MS);
 
+test('what waits for a method and was paid in part by hand is charged for the rest alone', async () => {
+  const accountId = await spec.bed.openAccount(spec.acme.tenant, AT);
+  const invoiceId = await spec.bed.finalize(spec.acme.tenant, accountId, { total: '49.00', at: AT });
+  await eventually('the invoice to wait', async () => ((await spec.process.service.database.transaction({ role: 'worker' }, (tx) => tx.query('SELECT FROM waiting_invoices WHERE invoice_id = $1', [invoiceId]))).rowCount === 1 || undefined));
+  await eventually('some of it to come in', async () => ((await spec.ask('POST', '', { invoiceId, amount: '20.00', manual: { reference: 'line 1', receivedAt: AT } })).status === 201 || undefined));
+  await spec.bed.attach(spec.process, spec.acme.tenant, accountId, 'tok_ok');
+  expect(await spec.payment(invoiceId, 'succeeded')).toMatchObject({ amount: '29.00' });
+}, TIMEOUT_MS);
+
 test('a link that is not ours, or of an invoice that is not there, is a page that says so', async () => {
   const page = await spec.host.app.inject({ method: 'GET', url: '/api/v1/payments/pay/x.y' });
   expect([page.statusCode, page.body]).toEqual([404, expect.stringMatching(/not valid/)]);
