@@ -27,8 +27,13 @@ async function start(folder) {
 }
 
 /** The memory of a process and all that it has started, each page shared out among those that have it. */
-export const pssMbOf = (pid) => family(pid).reduce((sum, process_) => {
-  try { return sum + Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${process_}/smaps_rollup`, 'utf8'))[1]) / 1_024; } catch { return sum; }
+export const pssMbOf = (pid) => sumOf(pid, ({ Pss }) => Pss);
+/** The same without the pages that the database shares among its sessions: its cache fills up to the size that it was given, and no further. */
+export const ownMbOf = (pid) => sumOf(pid, ({ Pss, Pss_Shmem }) => Pss - Pss_Shmem);
+const sumOf = (pid, of) => family(pid).reduce((sum, process_) => {
+  try {
+    return sum + of(Object.fromEntries([...readFileSync(`/proc/${process_}/smaps_rollup`, 'utf8').matchAll(/^(\w+):\s+(\d+)/gm)].map(([, name, kilobytes]) => [name, Number(kilobytes)]))) / 1_024;
+  } catch { return sum; }
 }, 0);
 
 const report = (name, value, floor, unit) => {

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { rmSync } from 'node:fs';
 import { cpuSecondsOf } from './cpu.mjs';
-import { pssMbOf } from './edition.mjs';
+import { ownMbOf } from './edition.mjs';
 import { scratchFolder } from './scratch-folder.mjs';
 import { startEmbedded } from './usage/end-to-end.mjs';
 
@@ -95,7 +95,7 @@ export async function withEdition(work, preload) {
   const database = new pg.Client({ connectionString: server.url });
   await database.connect();
   const pids = [...edition.pids(), server.pid];
-  const megabytes = () => pids.reduce((sum, pid) => sum + pssMbOf(pid), 0);
+  const megabytes = () => pids.reduce((sum, pid) => sum + ownMbOf(pid), 0);
   try {
     return await work({ edition: { ...edition, databaseUrl: server.url }, database, client: new Client(edition), cpu: () => cpuSecondsOf(pids), megabytes });
   } finally {

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { family } from '../cpu.mjs';
-import { ended, pssMbOf, root } from '../edition.mjs';
+import { ended, ownMbOf, root } from '../edition.mjs';
 import { freePort } from '../free-port.mjs';
 import { METER } from './traffic.mjs';
 import { scratchFolder } from '../scratch-folder.mjs';
@@ -60,7 +60,7 @@ const cpuByKind = (pids) => {
 };
 const less = (after, before) => new Map([...after].map(([kind, seconds]) => [kind, seconds - (before.get(kind) ?? 0)]));
 
-const residentMb = (pids) => pids.reduce((sum, pid) => sum + pssMbOf(pid), 0);
+const residentMb = (pids) => pids.reduce((sum, pid) => sum + ownMbOf(pid), 0);
 
 /** What the processes have counted so far. */
 const progress = async ({ metricsUrls }) => {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Client } from 'pg';
@@ -51,6 +52,15 @@ const STATUS_LINE = 7;
 const WORTH_ANOTHER_TRY = /could not bind|could not create any TCP|pre-existing shared memory|Address already in use/i;
 const LOCK_HELD = /lock file "postmaster\.pid" already exists[\s\S]*?\(PID (\d+)\)/;
 
+const MEGABYTE = 1_048_576;
+const CACHE_MB = { least: 128, most: 4_096 };
+/** An eighth of the memory that there is: a month of one subject's usage lies on as many pages as it has quarters of an hour, and those that are not here cost ten times as much. It is taken as it is used. */
+const cacheSetting = (isDisposable: boolean): string => {
+  const limit = process.constrainedMemory();
+  const megabytes = Math.floor((limit > 0 ? Math.min(limit, totalmem()) : totalmem()) / 8 / MEGABYTE);
+  return `${isDisposable ? CACHE_MB.least : Math.min(Math.max(megabytes, CACHE_MB.least), CACHE_MB.most)}MB`;
+};
+
 const SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
@@ -58,8 +68,6 @@ const SETTINGS: Readonly<Record<string, string>> = {
   synchronous_commit: 'on',
   timezone: 'UTC',
   log_timezone: 'UTC',
-  // What is written most, the keys of usage, is random by its nature: pages that do not fit are written again and again.
-  shared_buffers: '512MB',
   // Under load a checkpoint comes by its time, not by what was written.
   max_wal_size: '4GB',
   log_checkpoints: 'off',
@@ -139,7 +147,7 @@ async function launch(place: Place, options: EmbeddedPostgresOptions): Promise<R
     const port = options.port ?? await freePort();
     const output = openLog(place.log, place.user);
     try {
-      return await launchOnce(place, port, { ...SETTINGS, ...options.settings }, output.fd);
+      return await launchOnce(place, port, { ...SETTINGS, shared_buffers: cacheSetting(options.disposable ?? false), ...options.settings }, output.fd);
     } catch {
       const reason = output.written();
       const holder = LOCK_HELD.exec(reason)?.[1];
