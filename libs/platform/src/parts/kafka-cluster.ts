@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { freePorts } from './free-ports';
 import { kafkaClasses } from './kafka-classes';
 import { startPart, type PartProcess } from './part-process';
@@ -71,6 +72,11 @@ async function startNodes(options: KafkaClusterOptions, java: readonly string[])
   return { brokers: places.map(({ advertisedPort }) => `127.0.0.1:${advertisedPort}`), nodes, stop };
 }
 
+const STARTS_MAX = 3;
+const START_PAUSE_MS = 500;
+/** Broker and controller of one process start side by side, and one may find the other not there yet or already gone; a free port may be taken between our look and the broker's. */
+const WORTH_ANOTHER_START = /"raftManager" is null|Address already in use/;
+
 async function startNode(place: Place, all: readonly Place[], options: KafkaClusterOptions, flags: readonly string[]): Promise<KafkaNode> {
   const { folder, id, port } = place;
   mkdirSync(folder, { recursive: true });
@@ -80,10 +86,20 @@ async function startNode(place: Place, all: readonly Place[], options: KafkaClus
   writeFileSync(logging, LOGGING);
   const java = [...LIGHT_JAVA, ...flags, '-cp', join(options.jars, '*'), `-Dlog4j2.configurationFile=${logging}`];
   if (!existsSync(join(folder, 'data', 'meta.properties'))) await format([...java, 'kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', properties]);
-  const start = (): Promise<PartProcess> => startPart({
+  const startOnce = (): Promise<PartProcess> => startPart({
     name: `Kafka broker ${id}`, command: 'java', args: ['-Xmx512m', ...java, 'kafka.Kafka', properties], logFile: join(folder, 'kafka.log'),
     isReady: (written) => written.includes('Kafka Server started'), ...(options.disposable ? { disposableFolder: folder } : {}),
   });
+  const start = async (): Promise<PartProcess> => {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await startOnce();
+      } catch (error) {
+        if (attempt === STARTS_MAX || !WORTH_ANOTHER_START.test(String(error))) throw error;
+        await pause(START_PAUSE_MS * attempt);
+      }
+    }
+  };
   let running = await start();
   return {
     id, port,
