@@ -145,6 +145,22 @@ describe('a transaction', () => {
       });
       expect(read).toBe(0n);
     });
+
+    test('plans anew for a table that has grown from nothing and has no statistics yet', async () => {
+      await log.database.withOwner((client) => client.query(`CREATE TABLE billing.grown (name text PRIMARY KEY) WITH (autovacuum_enabled = off); GRANT SELECT ON billing.grown TO vv_billing_worker`));
+      const rowsExpected = (): Promise<number> => narrow.transaction({ role: 'worker' }, async (tx) => {
+        await tx.query('SELECT FROM grown WHERE name >= $1', ['n']);
+        const { rows: [known] } = await tx.query<{ name: string }>(`SELECT name FROM pg_prepared_statements WHERE statement LIKE 'SELECT FROM grown%'`);
+        if (known === undefined) return 0;
+        const { rows } = await tx.query<{ 'QUERY PLAN': [{ Plan: { 'Plan Rows': number } }] }>(`EXPLAIN (FORMAT JSON) EXECUTE ${ident(known.name)} ('n')`);
+        return rows[0]!['QUERY PLAN'][0].Plan['Plan Rows'];
+      });
+      const whileEmpty = (await often(rowsExpected)).at(-1)!;
+      await log.database.withOwner((client) => client.query(`INSERT INTO billing.grown SELECT 'n' || n FROM generate_series(1, 10000) n`));
+      expect(await rowsExpected()).toBe(whileEmpty);
+      await often(rowsExpected);
+      expect(await rowsExpected()).toBeGreaterThan(whileEmpty);
+    });
   });
 
   test('undoes what it changed in memory when it is rolled back, and only then', async () => {

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { hostname } from 'node:os';
 import { Pool, type PoolClient, type QueryResult, type QueryResultRow, types } from 'pg';
 import { copyIn } from './copy-in';
+import { Plans, StatementNames } from './prepared';
 
 /** The three roles of a service: migrations, consumers and jobs, requests of one tenant. */
 export type DatabaseRole = 'owner' | 'worker' | 'api';
@@ -83,6 +84,7 @@ export class Database {
   /** How transactions of a kind begin. */
   private readonly openings = new Map<string, string>();
   private readonly names = new StatementNames();
+  private readonly plans = new Plans();
   private closing: Promise<void> | undefined;
   private readonly inside = new AsyncLocalStorage<string>();
 
@@ -198,7 +200,7 @@ export class Database {
     const kind = `${role} ${isolation} ${String(readOnly)}`;
     let known = this.openings.get(kind);
     if (known === undefined) this.openings.set(kind, known = openingSql(roleName(this.schema, role), this.searchPath, isolation, readOnly));
-    return `${known}set_config('valueverse.tenant', ${client.escapeLiteral(tenant)}, true)`;
+    return `${this.plans.areOld(client) ? 'DISCARD PLANS; ' : ''}${known}set_config('valueverse.tenant', ${client.escapeLiteral(tenant)}, true)`;
   }
 }
 
@@ -216,35 +218,6 @@ const openingSql = (role: string, searchPath: string, isolation: string, readOnl
   };
   return `BEGIN ISOLATION LEVEL ${isolation.toUpperCase()} ${readOnly ? 'READ ONLY' : 'READ WRITE'}; SELECT ${Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', true), `).join('')}`;
 };
-
-/** Uses of a statement before it is worth a name, and how many have one. */
-const UNNAMED_USES = 3;
-const NAMES_MAX = 1_000;
-
-/**
- * Names for statements that come again and again: the database reads and plans one with a name once per connection, which costs more than most of them. A name is of one role, because what row security adds
- * is planned for a role; the owner changes tables, and names nothing.
- */
-class StatementNames {
-  private readonly uses = new Map<string, number>();
-  private readonly known = new Map<string, string>();
-
-  of(role: DatabaseRole, text: string): string | undefined {
-    if (role === 'owner') return undefined;
-    const known = this.known.get(text);
-    if (known !== undefined) return `${role}_${known}`;
-    if (this.known.size >= NAMES_MAX) return undefined;
-    const uses = (this.uses.get(text) ?? 0) + 1;
-    if (uses <= UNNAMED_USES) {
-      if (this.uses.size >= NAMES_MAX) this.uses.clear();
-      this.uses.set(text, uses);
-      return undefined;
-    }
-    this.uses.delete(text);
-    this.known.set(text, String(this.known.size));
-    return `${role}_${this.known.get(text)!}`;
-  }
-}
 
 const ABORTED = '25P02';
 
