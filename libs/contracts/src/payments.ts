@@ -46,10 +46,10 @@ export const PaymentRequested = defineEvent({
   name: 'PaymentRequested', topic: 'payments.payments', fact: 'payment.requested',
   data: object({ ...ofInvoice, methodId: text(), provider: text(64), requestedAt: instant(), creditId: optional(text()) }),
 });
-/** The attempt number and the key for the provider are stored before anything is sent. The method is that of the request where none is named. */
+/** The attempt number and the key for the provider are stored before anything is sent. The method is that of the request where none is named; `amount` is what it asks for, where that is not what was asked for before: a part may have come in meanwhile. */
 export const PaymentAttemptStarted = defineEvent({
   name: 'PaymentAttemptStarted', topic: 'payments.payments', fact: 'payment.attempt_started',
-  data: object({ ...ofPayment, providerKey: text(), startedAt: instant(), methodId: optional(text()), provider: optional(text(64)) }),
+  data: object({ ...ofPayment, providerKey: text(), startedAt: instant(), methodId: optional(text()), provider: optional(text(64)), amount: optional(decimal()) }),
 });
 export const PaymentAttemptDeclined = defineEvent({
   name: 'PaymentAttemptDeclined', topic: 'payments.payments', fact: 'payment.attempt_declined',

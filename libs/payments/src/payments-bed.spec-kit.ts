@@ -1,9 +1,10 @@
 import { authFor, CREDENTIALS, digestKeyOf, digestOf, newKeyText, SECRET_SCOPES } from '@valueverse/auth';
 import { BILLING_EVENTS, CLOCK_EVENTS, IDENTITY_EVENTS, type AccountOpened, type ClockCreated, type ClockStepped, type InvoiceFinalized } from '@valueverse/contracts';
-import { type AnchorStore, type DeciderDefinition, type DomainEvent, PostgresFeed } from '@valueverse/event-log';
+import { type AnchorStore, type DeciderDefinition, type DomainEvent, PostgresFeed, type Projector, type Rebuilt, rebuildProjector } from '@valueverse/event-log';
 import type { Clock } from '@valueverse/kernel';
 import { type ContextShape, createHost, createLogger, HealthRegistry, type Host, LocalFanOut, Metrics, rowOf, Service, systemClock, systemIds } from '@valueverse/platform';
 import { createTestDatabase, eventually, type TestDatabase } from '@valueverse/testing';
+import { invoiceIn } from './accounts/known-invoices';
 import { paymentIdOf } from './collection/collector';
 import { type PaymentRow, paymentView } from './collection/payments';
 import { paymentsContext, paymentsShape, type PaymentProvider } from './index';
@@ -60,6 +61,8 @@ export class PaymentsProcess {
     service.start();
     return { process: new PaymentsProcess(service, clock, feed, sandbox), context };
   }
+  /** Makes the rows of a projector again beside the live ones: the hashes of both. */
+  rebuild(projector: Projector): Promise<Rebuilt> { return rebuildProjector(this.service.log.store, this.feed, 'payments', projector, { cutover: false, progress: () => undefined }); }
   private stopping: Promise<void> | undefined;
   stop(): Promise<void> {
     return (this.stopping ??= (async () => {
@@ -236,6 +239,16 @@ export class PaymentsSpec {
     const accountId = await this.bed.openAccount(this.acme.tenant, at, clockId);
     if (token !== undefined) await this.bed.attach(this.process, this.acme.tenant, accountId, token);
     return { accountId, clockId };
+  }
+  /** Says what billing says of an invoice. */
+  tell(invoiceId: string, event: Answered, clockId?: string): Promise<void> { return this.bed.say(this.acme.tenant, `invoice-${invoiceId}`, { invoiceId, ...event } as never, '2026-03-01T00:00:00Z', clockId); }
+  /** Waits until so much can still be asked for of an invoice, as payments know it. */
+  knows(invoiceId: string, left: string): Promise<unknown> {
+    return eventually(`${left} to be left of ${invoiceId}`, async (saw) => {
+      const known = await this.process.service.database.transaction({ role: 'api', tenant: this.acme.tenant }, (tx) => invoiceIn(tx, this.acme.tenant, invoiceId));
+      saw(known?.left.toString());
+      return known?.left.toString() === left || undefined;
+    });
   }
   payment(invoiceId: string, ...statuses: string[]): Promise<PaymentRow> { return this.bed.payment(this.process, this.acme.tenant, invoiceId, ...statuses); }
   /** Orders by which the sandbox took money, newest first. */

@@ -1,9 +1,9 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { ServiceAuth } from '@valueverse/auth';
-import { AccountChanged, AccountOpened, BalanceReturned, BalanceReturnRefused, InvoiceFinalized, InvoicePaid, InvoicePaymentUnmatched, InvoiceReopened, InvoiceVoided, PAYMENT_EVENTS } from '@valueverse/contracts';
+import { AccountChanged, AccountOpened, BalanceReturned, BalanceReturnRefused, InvoiceCredited, InvoiceFinalized, InvoicePaid, InvoicePaymentApplied, InvoicePaymentUnmatched, InvoiceReopened, InvoiceVoided, PAYMENT_EVENTS } from '@valueverse/contracts';
 import { type ContextParts, type ContextShape, type FactMeasure, type RawRoutes, registerRefusals, SealedSecrets, type Service, systemIds } from '@valueverse/platform';
 import { KNOWN_ACCOUNTS, knownAccountsProjector } from './accounts/known-accounts';
-import { KNOWN_INVOICE_NUMBERS, KNOWN_INVOICE_REOPENINGS, KNOWN_INVOICES, knownInvoicesProjector } from './accounts/known-invoices';
+import { KNOWN_INVOICE_MOVES, KNOWN_INVOICE_NUMBERS, KNOWN_INVOICE_REOPENINGS, KNOWN_INVOICES, knownInvoicesProjector } from './accounts/known-invoices';
 import { ByHandController } from './collection/by-hand.controller';
 import { Attempts } from './collection/attempt-jobs';
 import { beginAttempt } from './collection/begin-attempt';
@@ -52,15 +52,15 @@ import { webhooksRoutes } from './webhooks/webhooks.routes';
 import { PAYMENTS_SERVICE } from './tokens';
 
 registerRefusals({
-  account_not_found: 404, payment_not_found: 404, payment_method_not_found: 404, refund_not_found: 404, dispute_not_found: 404, payout_not_found: 404, unknown_provider: 400, unknown_token: 400, token_refused: 400, webhook_not_found: 404, too_many_lines: 400, invoice_not_found: 404, allocations_or_invoice: 400, amount_not_positive: 400, unknown_action: 404, not_an_endpoint: 400, days_not_rising: 400, amount_without_currency: 400, refund_not_positive: 400, default_not_taken_away: 400, not_by_hand: 400, credit_not_found: 404,
+  account_not_found: 404, payment_not_found: 404, payment_method_not_found: 404, refund_not_found: 404, dispute_not_found: 404, payout_not_found: 404, unknown_provider: 400, unknown_token: 400, token_refused: 400, webhook_not_found: 404, too_many_lines: 400, invoice_not_found: 404, allocations_or_invoice: 400, amount_not_positive: 400, unknown_action: 404, not_an_endpoint: 400, days_not_rising: 400, amount_without_currency: 400, amount_missing: 400, refund_not_positive: 400, default_not_taken_away: 400, not_by_hand: 400, credit_not_found: 404,
 });
 
 /** What payments needs of the service that hosts it, before it can be made. */
 export const paymentsShape: ContextShape = {
   name: 'payments',
-  definitions: [...PAYMENT_EVENTS, AccountOpened, AccountChanged, BalanceReturned, BalanceReturnRefused, InvoiceFinalized, InvoicePaid, InvoicePaymentUnmatched, InvoiceVoided, InvoiceReopened],
+  definitions: [...PAYMENT_EVENTS, AccountOpened, AccountChanged, BalanceReturned, BalanceReturnRefused, InvoiceCredited, InvoiceFinalized, InvoicePaid, InvoicePaymentApplied, InvoicePaymentUnmatched, InvoiceVoided, InvoiceReopened],
   readModels: [methodView, defaultMethodView, paymentView, disputeView, creditView, creditRefundView, payoutView],
-  migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS, PROVIDER_SETTINGS, WEBHOOK_INBOX, KNOWN_INVOICES, KNOWN_INVOICE_NUMBERS, PROVIDER_CUSTOMER_LOOKS, KNOWN_INVOICE_REOPENINGS, POLLED_PAYOUTS],
+  migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS, PROVIDER_SETTINGS, WEBHOOK_INBOX, KNOWN_INVOICES, KNOWN_INVOICE_NUMBERS, PROVIDER_CUSTOMER_LOOKS, KNOWN_INVOICE_REOPENINGS, POLLED_PAYOUTS, KNOWN_INVOICE_MOVES],
 };
 
 const PAYMENTS: FactMeasure = {

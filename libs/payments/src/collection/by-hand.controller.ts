@@ -26,7 +26,7 @@ class NewPayment {
   @Text({ optional: true, description: 'The invoice; or several, as `allocations`; or an account that pays ahead, as `accountId`' }) invoiceId?: string;
   @Text({ optional: true, description: 'Who pays ahead, for no invoice: the money is the balance of the account, which its next invoices take' }) accountId?: string;
   @ListOf(() => Allocation, { optional: true, min: 1, max: ALLOCATIONS_MAX, description: 'One sum over several invoices' }) allocations?: Allocation[];
-  @MoneyString({ optional: true, description: 'Where it is not given: what was due of the invoice when it was issued, less what came in where it is charged. Less is a part of it. Required where it is paid ahead' }) amount?: string;
+  @MoneyString({ optional: true, description: 'Where it is not given: what is left to be paid of the invoice. Less is a part of it. Required where it is paid ahead' }) amount?: string;
   @Text({ optional: true, max: 3, description: 'Refused where it is not that of the invoice, or of the account' }) currency?: string;
   @Text({ optional: true, description: 'What is charged; the default method of the account where it is not given' }) methodId?: string;
   @Nested(() => ManualMoney, { optional: true, description: 'Money that came in already' }) manual?: ManualMoney;
@@ -40,7 +40,7 @@ export class ByHandController {
 
   /**
    * Charges an invoice now, or an account for what it pays ahead, or records money that was seen elsewhere. Needs an `Idempotency-Key`. Refuses with `invoice_not_found`, `account_not_found`, `currency_mismatch`,
-   * `invoice_not_payable` one that is paid or void, `payment_open` one of which an attempt is under way, `no_payment_method`, `payment_method_not_found`, `amount_not_positive`, `allocations_or_invoice` where not exactly
+   * `invoice_not_payable` one that is paid or void, `payment_open` one of which an attempt is under way, `no_payment_method`, `payment_method_not_found`, `amount_not_positive`, `amount_missing` where nothing is due of an invoice for which money was seen elsewhere, `allocations_or_invoice` where not exactly
    * one of the three is given, and `not_by_hand` money for no invoice that was seen elsewhere: `POST /payments/credits` records it.
    */
   @Post()

@@ -4,13 +4,12 @@ import type {
 } from '@valueverse/contracts';
 import type { DomainEvent, Fact, NewJob, Reacting, Reaction, Reactor, Tx } from '@valueverse/event-log';
 import { rowOf } from '@valueverse/platform';
-import { isReopenedAfter } from '../accounts/known-invoices';
+import { invoicesIn, isReopenedAfter } from '../accounts/known-invoices';
 import type { DefaultMethodRow } from '../methods/methods';
 import { MANUAL } from '../providers/manual';
 import { RUN_REFUND } from '../refunds/refund-jobs';
 import { LOOK_UP_ATTEMPT, RUN_ATTEMPT, type AttemptPayload } from './attempt-jobs';
 import { BEGIN_ATTEMPT, type BeginPayload } from './begin-attempt';
-import { keptOf } from './by-hand';
 import { chargedFirst } from './charged-first';
 import type { PaymentCommand } from './domain/payment';
 import { settingsOf } from '../settings/settings';
@@ -39,8 +38,8 @@ export const collector = (clock: Clock): Reactor => {
       await lockAccounts(tx, tenant, accountIds);
       const methodOf = await chargedFirst(tx, tenant, accountIds);
       const waiting: (Collectable & { issuedAt: string })[] = [];
-      for (const fact of own) {
-        const { invoiceId, accountId, amountDue: amount, currency, issuedAt } = fact.event;
+      for (const { fact, amount } of await leftOf(tx, tenant, own.map((one) => ({ ...one.event, amount: one.event.amountDue, fact: one })))) {
+        const { invoiceId, accountId, currency, issuedAt } = fact.event;
         const method = methodOf(accountId, { amount, currency });
         if (method === undefined) waiting.push({ invoiceId, accountId, amount, currency, issuedAt });
         else reactions.set(fact, obey(requestFor(tenant, { invoiceId, accountId, amount, currency }, method, instantOf(fact))));
@@ -99,14 +98,14 @@ export const collector = (clock: Clock): Reactor => {
   };
 };
 
-/** What is left of invoices that came in in part while they waited; those of which nothing is left are not charged. */
-const leftOf = async (tx: Tx, tenant: string, waiting: readonly Collectable[]): Promise<Collectable[]> => {
-  const left: Collectable[] = [];
-  for (const invoice of waiting) {
-    const amount = Money.parse(invoice.amount, invoice.currency).subtract(await keptOf(tx, tenant, invoice));
-    if (amount.isPositive()) left.push({ ...invoice, amount: amount.toString() });
-  }
-  return left;
+/** Invoices with what is left of them, no more than they ask for: a part may have come in, or been taken off, meanwhile. Those of which nothing is left are not charged; one that is not known yet is taken for what it says. */
+const leftOf = async <C extends Collectable>(tx: Tx, tenant: string, asked: readonly C[]): Promise<C[]> => {
+  const known = await invoicesIn(tx, tenant, asked.map(({ invoiceId }) => invoiceId));
+  return asked.flatMap((one) => {
+    const amount = Money.parse(one.amount, one.currency);
+    const left = known.get(one.invoiceId)?.left.min(amount) ?? amount;
+    return left.isPositive() ? [{ ...one, amount: left.toString() }] : [];
+  });
 };
 
 /** Payments of an invoice that have no attempt under way; an attempt that is, goes on, and what it takes is dealt with when it is there. */

@@ -42,7 +42,7 @@ export const attemptOf = async (service: Service, { providers, linkKey }: Means,
   if (provider === undefined) throw new Error(`the provider ${attempt.provider} is not set up here`);
   const { currency, invoiceId } = payment;
   const link = linkToken({ tenant, invoiceId, expiresAt: addDuration(attempt.startedAt, LINK_LIVES) }, linkKey);
-  return { provider, payment, attempt, customer: customer ?? undefined, isMethodRemoved: method.removedAt !== undefined, order: { tenant, now, key: attempt.providerKey, paymentId: payment.id, amountMinor: Money.parse(payment.amount, currency).minor, currency, token: method.token, description: invoiceId, returnUrl: `${publicUrl}${PAY_PATH}/${link}` } };
+  return { provider, payment, attempt, customer: customer ?? undefined, isMethodRemoved: method.removedAt !== undefined, order: { tenant, now, key: attempt.providerKey, paymentId: payment.id, amountMinor: Money.parse(attempt.asked ?? payment.amount, currency).minor, currency, token: method.token, description: invoiceId, returnUrl: `${publicUrl}${PAY_PATH}/${link}` } };
 };
 /** `undefined` when the attempt is over. */
 export const openAttemptOf = async (service: Service, means: Means, job: OfAttempt): Promise<OpenAttempt | undefined> => {

@@ -13,6 +13,8 @@ export interface AttemptRow {
   readonly provider: string;
   readonly providerKey: string;
   readonly providerReference?: string;
+  /** What it asks for, where that is not what the payment asked for before. */
+  readonly asked?: string;
   /** What it took. */
   readonly amount?: string;
   /** Where the customer confirms it. */
@@ -72,9 +74,9 @@ export const paymentView: ReadModel<PaymentEvent, PaymentRow> = {
   on: {
     PaymentRequested: ({ paymentId, invoiceId, creditId, accountId, amount, currency, methodId, provider, requestedAt }) =>
       ({ ...NONE, id: paymentId, invoiceId, ...(creditId === undefined ? {} : { creditId }), accountId, amount, currency, methodId, provider, amountRefunded: Money.zero(currency).toString(), amountDisputed: Money.zero(currency).toString(), createdAt: requestedAt }),
-    PaymentAttemptStarted: ({ attempt, providerKey, methodId, provider, startedAt }, row) => ({
-      ...row, status: 'processing', nextAttemptAt: null, methodId: methodId ?? row.methodId, provider: provider ?? row.provider,
-      attempts: [...row.attempts, { number: attempt, status: 'started', methodId: methodId ?? row.methodId, provider: provider ?? row.provider, providerKey, startedAt, endedAt: null }],
+    PaymentAttemptStarted: ({ attempt, providerKey, amount, methodId, provider, startedAt }, row) => ({
+      ...row, status: 'processing', nextAttemptAt: null, amount: amount ?? row.amount, methodId: methodId ?? row.methodId, provider: provider ?? row.provider,
+      attempts: [...row.attempts, { number: attempt, status: 'started', methodId: methodId ?? row.methodId, provider: provider ?? row.provider, providerKey, ...(amount === undefined ? {} : { asked: amount }), startedAt, endedAt: null }],
     }),
     PaymentAttemptDeclined: ({ attempt, declineCode, declineClass, declinedAt }, row) =>
       ({ ...row, status: 'pending', attempts: withAttempt(row, attempt, { status: 'declined', declineCode, declineClass, endedAt: declinedAt }) }),

@@ -118,7 +118,7 @@ test('what came by hand goes by hand: no provider is asked; what is not there is
   // What is over of an invoice that was paid by hand is of a payment, and goes by hand too.
   const invoiceId = await spec.bed.finalize(spec.acme.tenant, who.accountId, { total: '49.00', at: AT, clockId: who.clockId });
   await spec.payment(invoiceId, 'succeeded');
-  const cash = (await spec.ask('POST', '', { invoiceId, manual: { reference: 'line 9', receivedAt: AT } })).body['payments'][0].id as string;
+  const cash = (await spec.ask('POST', '', { invoiceId, amount: '49.00', manual: { reference: 'line 9', receivedAt: AT } })).body['payments'][0].id as string;
   await spec.bed.say(spec.acme.tenant, `invoice-${invoiceId}`, { type: 'InvoicePaymentUnmatched', invoiceId, paymentId: cash, amount: '49.00', currency: 'USD', reason: 'nothing_due', unmatchedAt: AT } as never, AT, who.clockId);
   const over = await eventually('the credit', async () => (await credits(who.accountId)).find(({ paymentId }) => paymentId === cash));
   const back = await refund(over['id'] as string);

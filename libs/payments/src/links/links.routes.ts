@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { type IdSource, Money, Refused } from '@valueverse/kernel';
+import { type IdSource, Refused } from '@valueverse/kernel';
 import type { RawRoutes, Service } from '@valueverse/platform';
 import { invoiceIn } from '../accounts/known-invoices';
-import { keptOf, payByHand } from '../collection/by-hand';
+import { payByHand } from '../collection/by-hand';
 import type { PaymentRow } from '../collection/payments';
 import { defaultMethods } from '../methods/methods';
 import { PAY_PATH, type PayLink, readLink } from './link-token';
@@ -34,11 +34,10 @@ const standing = (service: Service, { tenant, invoiceId }: PayLink): Promise<Pay
   const { rows } = await tx.query<{ row: PaymentRow }>('SELECT row FROM payments WHERE tenant = $1 AND invoice_id = $2 ORDER BY sort_by DESC, key DESC LIMIT 1', [tenant, invoiceId]);
   const payment = rows[0]?.row;
   if (invoice === undefined) return payment?.creditId === undefined ? undefined : aheadOf(payment);
-  const { currency, number } = invoice;
-  const left = Money.parse(invoice.amountDue, currency).subtract(await keptOf(tx, tenant, invoice));
-  const page = { number, amount: (left.isPositive() ? left : Money.parse(invoice.amountDue, currency)).toString(), currency };
+  const { currency, number, left } = invoice;
+  const page = { number, amount: (left.isPositive() ? left.toString() : invoice.amountDue), currency };
   if (invoice.status !== 'issued') return { ...page, state: invoice.status };
-  if (!left.isPositive()) return { ...page, state: 'paid' };
+  if (left.isZero()) return { ...page, state: 'paid' };
   if (payment?.status === 'requires_action') return { ...page, ...confirmOf(payment) };
   if (payment?.status === 'processing' || payment?.status === 'unknown' || (payment?.status === 'pending' && payment.attempts.length === 0)) return { ...page, state: 'under_way' };
   return { ...page, state: (await defaultMethods(tx, tenant, [invoice.accountId])).has(invoice.accountId) ? 'due' : 'no_method' };

@@ -10,8 +10,8 @@ export interface RequestPayment {
   readonly type: 'RequestPayment'; readonly paymentId: string; readonly invoiceId: string; readonly accountId: string;
   readonly amount: string; readonly currency: string; readonly methodId: string; readonly provider: string; readonly at: string;
 }
-/** The method is that of the request where none is named. */
-export interface StartAttempt { readonly type: 'StartAttempt'; readonly paymentId: string; readonly attempt: number; readonly methodId?: string; readonly provider?: string; readonly at: string }
+/** The method is that of the request where none is named. `amount` is what it asks for; as much as before where it is not given. */
+export interface StartAttempt { readonly type: 'StartAttempt'; readonly paymentId: string; readonly attempt: number; readonly amount?: string; readonly methodId?: string; readonly provider?: string; readonly at: string }
 /** The provider took this amount. */
 export interface RecordSuccess {
   readonly type: 'RecordSuccess'; readonly paymentId: string; readonly attempt: number; readonly amount: string; readonly currency: string;

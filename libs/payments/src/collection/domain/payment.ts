@@ -19,6 +19,7 @@ export interface PaymentState {
   readonly status: 'none' | PaymentStatus;
   /** The number of the last attempt; 0 before the first. */
   readonly attempt: number;
+  /** With what the last attempt asks for. */
   readonly request?: PaymentRequested;
   /** What was taken: one of them is the payment, others came in against what their provider had said. */
   readonly captures: readonly Capture[];
@@ -54,11 +55,11 @@ export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
   initial: { status: 'none', attempt: 0, captures: [], refunds: [], disputes: [], credits: [], creditRefunds: [] },
   decide: dispatch<PaymentCommand, PaymentState, readonly PaymentEvent[]>({
     RequestPayment: ({ at, ...command }, { request }) => (request === undefined ? [{ ...command, type: 'PaymentRequested', requestedAt: at }] : []),
-    StartAttempt: ({ paymentId, attempt, methodId, provider, at }, state) => {
-      requested(state);
+    StartAttempt: ({ paymentId, attempt, amount, methodId, provider, at }, state) => {
+      const before = requested(state).amount;
       if (attempt <= state.attempt || isOver(state.status as PaymentStatus)) return [];
       if (attempt !== state.attempt + 1 || isUnderWay(state.status as PaymentStatus)) throw new Refused('attempt_out_of_order', 'the attempt before this one is not over');
-      return [{ type: 'PaymentAttemptStarted', paymentId, attempt, providerKey: providerKeyOf(paymentId, attempt), startedAt: at, ...(methodId === undefined ? {} : { methodId }), ...(provider === undefined ? {} : { provider }) }];
+      return [{ type: 'PaymentAttemptStarted', paymentId, attempt, providerKey: providerKeyOf(paymentId, attempt), startedAt: at, ...(methodId === undefined ? {} : { methodId }), ...(provider === undefined ? {} : { provider }), ...(amount === undefined || amount === before ? {} : { amount }) }];
     },
     RecordSuccess: ({ paymentId, attempt, amount, currency, providerReference, fee, at }, state) => {
       const { invoiceId, accountId, creditId } = requestOf(state, attempt);
@@ -102,7 +103,7 @@ export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
   }),
   evolve: dispatch<PaymentEvent, PaymentState, PaymentState>({
     PaymentRequested: (request, state) => ({ ...state, status: 'pending', request }),
-    PaymentAttemptStarted: (fact, state) => ({ ...moved(fact, state), attempt: fact.attempt }),
+    PaymentAttemptStarted: (fact, state) => ({ ...moved(fact, state), attempt: fact.attempt, ...(fact.amount === undefined ? {} : { request: { ...state.request!, amount: fact.amount } }) }),
     PaymentAttemptDeclined: (fact, state) => moved(fact, state),
     PaymentAttemptLost: (fact, state) => moved(fact, state),
     PaymentAttemptAccepted: (fact, state) => moved(fact, state),

@@ -1,0 +1,115 @@
+import { eventually } from '@valueverse/testing';
+import { type Answered, paymentsSpec } from '../payments-bed.spec-kit';
+import type { PaymentRow } from './payments';
+
+// What is asked for is what is due still, as billing says, whatever came in, was taken off or given back meanwhile.
+const AT = '2026-03-01T00:00:00Z';
+const day = (days: number): string => new Date(Date.parse(AT) + days * 86_400_000).toISOString().replace('.000', '');
+const TIMEOUT_MS = 60_000;
+const spec = paymentsSpec({ each: true });
+const usd = (amount: string) => ({ amount, currency: 'USD' });
+const invoice = (who: { accountId: string; clockId?: string }, total = '49.00') => spec.bed.finalize(spec.acme.tenant, who.accountId, { total, at: AT, ...(who.clockId === undefined ? {} : { clockId: who.clockId }) });
+const credited = (invoiceId: string, amount: string) => spec.tell(invoiceId, { type: 'InvoiceCredited', creditNoteId: `cn_${amount}`, amount, lines: [], creditedAt: AT });
+const cash = (invoiceId: string, amount?: string, reference = 'line 1') => spec.ask('POST', '', { invoiceId, ...(amount === undefined ? {} : { amount }), manual: { reference, receivedAt: AT } });
+const pay = (invoiceId: string, amount?: string) => spec.ask('POST', '', { invoiceId, ...(amount === undefined ? {} : { amount }) });
+const page = async (invoiceId: string): Promise<string> => (await spec.host.app.inject({ method: 'GET', url: String((await spec.ask('POST', '/links', { invoiceId })).body['path']) })).body;
+/** Billing takes what a payment took, as much as fits. */
+const applied = async (invoiceId: string, paymentId: string, amount: string, isAll: boolean): Promise<void> => {
+  await spec.tell(invoiceId, { type: 'InvoicePaymentApplied', paymentId, ...usd(amount), appliedAt: AT });
+  if (isAll) await spec.tell(invoiceId, { type: 'InvoicePaid', paidAt: AT });
+};
+const scheduled = (invoiceId: string): Promise<PaymentRow> => eventually('the next attempt to be scheduled', async (saw) => {
+  const row = await spec.payment(invoiceId, 'pending', 'processing');
+  saw(row);
+  return row.nextAttemptAt === null ? undefined : row;
+});
+const started = async (paymentId: string): Promise<unknown[]> => (await spec.facts(`payment-${paymentId}`)).filter(({ type }) => type === 'PaymentAttemptStarted').map(({ amount }) => amount as unknown);
+
+test('by hand and at its page an invoice is asked for what credit notes, refunds and lost disputes leave of it', async () => {
+  const accountId = await spec.bed.openAccount(spec.acme.tenant, AT);
+  const invoiceId = await invoice({ accountId });
+  await spec.knows(invoiceId, '49.00');
+  await credited(invoiceId, '9.00');
+  await spec.knows(invoiceId, '40.00');
+  await spec.bed.attach(spec.process, spec.acme.tenant, accountId, 'tok_declined_expired_card');
+  // What waited for a method is charged for what is left of it.
+  expect(await spec.payment(invoiceId, 'failed')).toMatchObject(usd('40.00'));
+  await spec.bed.attach(spec.process, spec.acme.tenant, accountId, 'tok_ok');
+  expect(await page(invoiceId)).toMatch(/<button>Pay 40.00 USD now<\/button>/);
+  expect(await pay(invoiceId, '40.01')).toMatchObject({ status: 409, body: { code: 'invoice_not_payable', errors: [{ pointer: '/amount' }], detail: '40.00 USD is left to be paid' } });
+  const [{ id: paymentId }] = (await pay(invoiceId)).body['payments'] as [Answered];
+  await spec.bed.paymentsOf(spec.process, spec.acme.tenant, invoiceId, 'succeeded');
+  // Billing has not answered yet: it is not asked for again, and once, not twice, when it has.
+  expect((await pay(invoiceId)).body).toMatchObject({ code: 'invoice_not_payable' });
+  await applied(invoiceId, paymentId as string, '40.00', true);
+  await eventually('the invoice to be paid here', async () => ((await pay(invoiceId)).body['detail'] === 'the invoice is paid' || undefined));
+  // A refund leaves it paid; what a lost dispute takes of the rest is owed again, and no more.
+  expect((await spec.ask('POST', `/${String(paymentId)}/refunds`, { amount: '10.00', reason: 'an outage' })).status).toBe(201);
+  expect((await pay(invoiceId)).body).toMatchObject({ detail: 'the invoice is paid' });
+  await spec.tell(invoiceId, { type: 'InvoiceReopened', accountId, paymentId, disputeId: 'dsp_1', ...usd('30.00'), isCollectible: true, reopenedAt: AT });
+  await spec.knows(invoiceId, '30.00');
+  expect(await page(invoiceId)).toMatch(/<button>Pay 30.00 USD now<\/button>/);
+  expect((await pay(invoiceId, '30.01')).body).toMatchObject({ code: 'invoice_not_payable' });
+  const answers = await Promise.all(Array.from({ length: 5 }, () => pay(invoiceId)));
+  expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+  await eventually('it to be paid again', async () => ((await spec.taken()).length === 2 || undefined));
+  expect((await spec.taken()).map(({ amount }) => amount)).toEqual([3_000, 4_000]);
+}, TIMEOUT_MS);
+
+test('a retry charges what is left of the invoice by then, each time under a key of its own', async () => {
+  const who = await spec.customer(AT, 'tok_ok_after_2');
+  const invoiceId = await invoice(who);
+  const { id } = await scheduled(invoiceId);
+  expect((await cash(invoiceId, '20.00')).status).toBe(201);
+  expect(await page(invoiceId)).toMatch(/<button>Pay 29.00 USD now<\/button>/);
+  await spec.bed.step(spec.acme.tenant, who.clockId, day(1));
+  expect(await scheduled(invoiceId)).toMatchObject({ ...usd('29.00'), attempts: [{ status: 'declined' }, { status: 'declined', asked: '29.00' }] });
+  await credited(invoiceId, '9.00');
+  await spec.knows(invoiceId, '20.00');
+  await spec.bed.step(spec.acme.tenant, who.clockId, day(3));
+  expect(await spec.payment(invoiceId, 'succeeded')).toMatchObject({ ...usd('20.00'), attempts: [{}, {}, { asked: '20.00', amount: '20.00' }] });
+  expect(await started(id)).toEqual([undefined, '29.00', '20.00']);
+  expect((await spec.taken()).map(({ amount }) => amount)).toEqual([2_000]);
+  // What the customer is told of the second decline is what was asked for.
+  expect((await spec.facts(`payment-${id}`)).filter(({ type }) => type === 'PaymentRetryScheduled').map(({ amount }) => amount as unknown)).toEqual(['49.00', '29.00']);
+}, TIMEOUT_MS);
+
+test('a retry for which nothing is left is given up without an attempt, also before billing has said that the invoice is paid', async () => {
+  const who = await spec.customer(AT, 'tok_declined_insufficient_funds');
+  const invoiceId = await invoice(who);
+  const { id } = await scheduled(invoiceId);
+  await cash(invoiceId, '49.00');
+  await spec.bed.step(spec.acme.tenant, who.clockId, day(1));
+  expect((await spec.payment(invoiceId, 'cancelled')).attempts).toHaveLength(1);
+  expect((await spec.facts(`payment-${id}`)).at(-1)).toMatchObject({ type: 'PaymentCancelled', ...usd('49.00'), reason: 'nothing is due of the invoice any more' });
+}, TIMEOUT_MS);
+
+test('what waits for its next day is paid by hand for what is left; with a part of that nobody would collect the rest', async () => {
+  const who = await spec.customer(AT, 'tok_declined_insufficient_funds');
+  const invoiceId = await invoice(who);
+  const { id } = await scheduled(invoiceId);
+  await cash(invoiceId, '20.00');
+  await spec.bed.attach(spec.process, spec.acme.tenant, who.accountId, 'tok_declined_insufficient_funds');
+  const methodId = await spec.bed.attach(spec.process, spec.acme.tenant, who.accountId, 'tok_ok', 'sandbox', false);
+  expect((await spec.ask('POST', '', { invoiceId, methodId, amount: '5.00' })).body).toMatchObject({ code: 'payment_open', errors: [{ pointer: '/amount' }] });
+  const answer = await eventually('it to wait again', async (saw) => {
+    const asked = await spec.ask('POST', '', { invoiceId, methodId });
+    saw(asked.body);
+    return asked.status === 201 ? asked : undefined;
+  });
+  expect(answer.body['payments']).toMatchObject([{ id, amount: '29.00' }]);
+  expect(await spec.payment(invoiceId, 'succeeded')).toMatchObject(usd('29.00'));
+}, TIMEOUT_MS);
+
+test('money that was seen elsewhere, and of which nobody says how much it is, is what is due still; the same line is booked once', async () => {
+  const accountId = await spec.bed.openAccount(spec.acme.tenant, AT);
+  const invoiceId = await invoice({ accountId });
+  await spec.knows(invoiceId, '49.00');
+  await credited(invoiceId, '9.00');
+  await spec.knows(invoiceId, '40.00');
+  const first = await cash(invoiceId);
+  expect(first.body['payments']).toMatchObject([usd('40.00')]);
+  expect((await cash(invoiceId)).body).toEqual(first.body);
+  expect(await cash(invoiceId, undefined, 'line 2')).toMatchObject({ status: 400, body: { code: 'amount_missing', errors: [{ pointer: '/amount' }] } });
+  expect((await cash(invoiceId, '7.00', 'line 2')).body['payments']).toMatchObject([usd('7.00')]);
+}, TIMEOUT_MS);
