@@ -163,9 +163,9 @@ export const InvoicePaymentRefunded = defineEvent({
 });
 /** A refund did not reach the customer after all. */
 export const InvoiceRefundReturned = defineEvent({ name: 'InvoiceRefundReturned', topic: 'billing.invoices', fact: 'invoice.refund_returned', data: object({ ...ofReceived, refundId: text(), returnedAt: instant() }) });
-/** The customer takes money of a payment back through the bank: it is gone until the dispute is won. `ofInvoice` is what of it the invoice had taken. */
+/** The customer takes money of a payment back through the bank: it is gone until the dispute is won. `ofInvoice` is what of it the invoice had taken, `attempt` the one whose money it is, where payments say it. */
 export const InvoicePaymentDisputed = defineEvent({
-  name: 'InvoicePaymentDisputed', topic: 'billing.invoices', fact: 'invoice.payment_disputed', data: object({ ...ofReceived, disputeId: text(), ofInvoice: decimal(), disputedAt: instant() }),
+  name: 'InvoicePaymentDisputed', topic: 'billing.invoices', fact: 'invoice.payment_disputed', data: object({ ...ofReceived, disputeId: text(), ofInvoice: decimal(), disputedAt: instant(), attempt: optional(whole(1)) }),
 });
 export const InvoiceDisputeClosed = defineEvent({
   name: 'InvoiceDisputeClosed', topic: 'billing.invoices', fact: 'invoice.dispute_closed', data: object({ ...ofReceived, disputeId: text(), outcome: oneOf('won', 'lost'), closedAt: instant() }),

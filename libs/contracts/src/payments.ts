@@ -111,15 +111,22 @@ export const RefundFailed = defineEvent({
   data: object({ ...ofRefund, code: text(128), failedAt: instant(), invoiceId: optional(text()) }),
 });
 const ofDispute = { paymentId: text(), disputeId: text(), amount: decimal(), currency: text(3) };
-/** The customer takes the money back through the bank; it is gone until the dispute is won, and so is the bank's fee, however it ends. */
+/** The customer takes the money back through the bank; it is gone until the dispute is won, and so is the bank's fee, however it ends. `attempt` is the one whose money it is: the one that succeeded first where it is not said. */
 export const DisputeOpened = defineEvent({
   name: 'DisputeOpened', topic: 'payments.payments', fact: 'dispute.opened',
-  data: object({ ...ofDispute, invoiceId: text(), accountId: text(), reason: text(128), providerReference: text(256), evidenceDueBy: optional(instant()), openedAt: instant(), fee: optional(decimal()) }),
+  data: object({ ...ofDispute, invoiceId: text(), accountId: text(), reason: text(128), providerReference: text(256), evidenceDueBy: optional(instant()), openedAt: instant(), fee: optional(decimal()), attempt: optional(whole(1)) }),
 });
 export const DisputeClosed = defineEvent({
   name: 'DisputeClosed', topic: 'payments.payments', fact: 'dispute.closed',
   data: object({ ...ofDispute, invoiceId: text(), accountId: text(), outcome: oneOf('won', 'lost'), closedAt: instant() }),
 });
+/** The bank asks about a payment, and takes nothing: the customer may dispute it later, under the same `disputeId`. */
+export const InquiryOpened = defineEvent({
+  name: 'InquiryOpened', topic: 'payments.payments', fact: 'inquiry.opened',
+  data: object({ ...ofDispute, invoiceId: text(), accountId: text(), reason: text(128), providerReference: text(256), evidenceDueBy: optional(instant()), openedAt: instant(), attempt: optional(whole(1)) }),
+});
+/** The bank asks no more: it was answered, or the money was given back. */
+export const InquiryClosed = defineEvent({ name: 'InquiryClosed', topic: 'payments.payments', fact: 'inquiry.closed', data: object({ ...ofDispute, invoiceId: text(), accountId: text(), closedAt: instant() }) });
 /** Money that is the account's now: what of a payment no invoice took (`paymentId`), or what came for no invoice (`reference`, `receivedAt`). Its next invoices take it. `refundId`: it was the account's before, and this refund of it did not arrive. */
 export const MoneyCredited = defineEvent({
   name: 'MoneyCredited', topic: 'payments.payments', fact: 'money.credited',
@@ -161,8 +168,10 @@ export type RefundSucceeded = EventOf<typeof RefundSucceeded>;
 export type RefundFailed = EventOf<typeof RefundFailed>;
 export type DisputeOpened = EventOf<typeof DisputeOpened>;
 export type DisputeClosed = EventOf<typeof DisputeClosed>;
+export type InquiryOpened = EventOf<typeof InquiryOpened>;
+export type InquiryClosed = EventOf<typeof InquiryClosed>;
 
 export const PAYMENT_EVENTS = [
   PaymentMethodAttached, PaymentMethodUpdated, PaymentMethodExpiryAnnounced, PaymentMethodRemoved, PaymentMethodDefaultChosen, PaymentRequested, PaymentAttemptStarted, PaymentAttemptDeclined, PaymentAttemptLost, PaymentAttemptAccepted, PaymentActionRequired, PaymentRetryScheduled, PaymentSucceeded, PaymentFailed, PaymentCancelled,
-  PaymentDuplicated, RefundRequested, RefundSucceeded, RefundFailed, DisputeOpened, DisputeClosed, MoneyCredited, CreditRefundRequested, CreditRefundApproved, CreditRefundRefused, PayoutRecorded,
+  PaymentDuplicated, RefundRequested, RefundSucceeded, RefundFailed, DisputeOpened, DisputeClosed, InquiryOpened, InquiryClosed, MoneyCredited, CreditRefundRequested, CreditRefundApproved, CreditRefundRefused, PayoutRecorded,
 ] as const;

@@ -31,7 +31,7 @@ export const applyPayments: Reactor = (() => {
       ...on<CreditRefundRequested>('CreditRefundRequested', ({ accountId, currency, amount, refundId, requestedAt }) => ({ commands: [follow(balanceDecider, { type: 'ReturnBalance', accountId, currency, amount, refundId, at: requestedAt })] })),
       ...on<RefundSucceeded>('RefundSucceeded', ({ invoiceId, paymentId, refundId, attempt, creditId, amount, currency, refundedAt }) => obey({ type: 'RecordRefund', invoiceId, paymentId, refundId, attempt, creditId, amount, currency, at: refundedAt })),
       ...on<RefundFailed>('RefundFailed', ({ invoiceId, paymentId, refundId, amount, currency, failedAt }) => (invoiceId === undefined ? {} : obey({ type: 'RecordRefundReturned', invoiceId, paymentId, refundId, amount, currency, at: failedAt }))),
-      ...on<DisputeOpened>('DisputeOpened', ({ invoiceId, paymentId, disputeId, amount, currency, openedAt }) => obey({ type: 'OpenDispute', invoiceId, paymentId, disputeId, amount, currency, at: openedAt })),
+      ...on<DisputeOpened>('DisputeOpened', ({ invoiceId, paymentId, disputeId, attempt, amount, currency, openedAt }) => obey({ type: 'OpenDispute', invoiceId, paymentId, disputeId, attempt, amount, currency, at: openedAt })),
       // What the tenant says at the moment of the loss holds for it.
       ...on<DisputeClosed>('DisputeClosed', async ({ invoiceId, paymentId, disputeId, amount, currency, outcome, closedAt }, { tenant }, tx) => {
         const { lostDisputes = DEFAULT_SETTINGS.lostDisputes } = await settingsAt(tx, tenant, closedAt);

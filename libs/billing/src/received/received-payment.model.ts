@@ -44,6 +44,6 @@ export const receivedToApi = (row: ReceivedPaymentRow): Record<string, unknown> 
     id: paymentId, invoiceId, ...(accountId === undefined ? {} : { accountId }), ...(currency === undefined ? {} : { currency }), amount: text(whole.amount), applied: text(ofInvoice.applied), unapplied: text(whole.unapplied),
     reason: reason ?? (duplicates.length > 0 ? 'duplicate' : null), refunded: text(whole.refunded), disputed: text(whole.disputed), lost: text(whole.lost), status: statusOf(row), receivedAt,
     allocations: applied === undefined ? [] : [{ invoiceId, amount: text(ofInvoice.applied), refunded: text(ofInvoice.refunded), disputed: text(ofInvoice.disputed), lost: text(ofInvoice.lost) }],
-    refunds: refunds.map(({ attempt: _attempt, creditId: _creditId, ...refund }) => refund), disputes: disputes.map((dispute) => ({ ...dispute, closedAt: dispute.closedAt ?? null })),
+    refunds: refunds.map(({ attempt: _attempt, creditId: _creditId, ...refund }) => refund), disputes: disputes.map(({ attempt: _attempt, ...dispute }) => ({ ...dispute, closedAt: dispute.closedAt ?? null })),
   };
 };

@@ -83,7 +83,7 @@ export const collector = (clock: Clock): Reactor => {
         const payment = await rowOf<PaymentRow>({ ...tx, tenant: fact.tenant }, paymentView, paymentId);
         if (payment === undefined) return {};
         if (payment.provider === MANUAL || (await settingsOf(tx, fact.tenant)).surplus === 'keep') return obey({ type: 'CreditAccount', paymentId, creditId: derivedId('crd', fact.id), amount, at: instantOf(fact) });
-        return obey({ type: 'RequestRefund', paymentId, refundId: derivedId('ref', fact.id), amount, reason: 'the invoice was paid in another way', at: instantOf(fact) });
+        return obey({ type: 'RequestRefund', paymentId, refundId: derivedId('ref', fact.id), amount, reason: 'the invoice was paid in another way', isAutomatic: true, at: instantOf(fact) });
       }),
       ...on<PaymentMethodAttached>('PaymentMethodAttached', (method, fact, tx) => (method.default ? chargeBy(method, fact, tx) : {})),
       ...on<PaymentMethodDefaultChosen>('PaymentMethodDefaultChosen', chargeBy),
@@ -92,7 +92,7 @@ export const collector = (clock: Clock): Reactor => {
       ...on<PaymentAttemptLost>('PaymentAttemptLost', ({ paymentId, attempt }, fact) => ({ jobs: [jobFor<AttemptPayload>(LOOK_UP_ATTEMPT, fact, { paymentId, attempt })] })),
       ...on<PaymentRetryScheduled>('PaymentRetryScheduled', ({ paymentId, attempt, methodId, provider, retryAt }, fact) => ({ jobs: [jobFor<BeginPayload>(BEGIN_ATTEMPT, fact, { paymentId, attempt, methodId, provider }, retryAt)] })),
       ...on<PaymentDuplicated>('PaymentDuplicated', ({ paymentId, attempt, amount }, fact) =>
-        obey({ type: 'RequestRefund', paymentId, attempt, refundId: derivedId('ref', fact.id), amount, reason: 'a second attempt took money too', at: instantOf(fact) })),
+        obey({ type: 'RequestRefund', paymentId, attempt, refundId: derivedId('ref', fact.id), amount, reason: 'a second attempt took money too', isAutomatic: true, at: instantOf(fact) })),
       ...on<RefundRequested>('RefundRequested', ({ paymentId, refundId }, fact) => ({ jobs: [jobFor(RUN_REFUND, fact, { paymentId, refundId, look: 0 })] })),
     },
   };

@@ -1,5 +1,5 @@
 import { isId, Money } from '@valueverse/kernel';
-import type { PaymentAttemptDeclined } from '@valueverse/contracts';
+import type { DisputeOpened, InquiryOpened, PaymentAttemptDeclined } from '@valueverse/contracts';
 import type { DeciderDefinition, ReadModel } from '@valueverse/event-log';
 import { creditRefundView, creditView } from '../credits/credits';
 import { sortableInstant } from '../methods/methods';
@@ -29,11 +29,13 @@ export interface RefundRow {
   readonly providerReference?: string; readonly code?: string; readonly createdAt: string; readonly endedAt: string | null;
 }
 export interface DisputeRow {
-  readonly id: string; readonly paymentId: string; readonly invoiceId: string; readonly accountId: string; readonly amount: string; readonly currency: string; readonly reason: string; readonly status: 'open' | 'won' | 'lost';
+  readonly id: string; readonly paymentId: string; readonly invoiceId: string; readonly accountId: string; readonly amount: string; readonly currency: string; readonly reason: string; readonly status: 'inquiry' | 'inquiry_closed' | 'open' | 'won' | 'lost';
+  /** Whose money it is, where that is known. */
+  readonly attempt?: number;
   readonly evidenceDueBy: string | null; readonly providerReference: string; readonly openedAt: string; readonly closedAt: string | null;
   /** What the bank takes for it; `null` where the provider does not say. */
   readonly fee: string | null;
-  /** What is gone: the amount until it is won. */
+  /** What is gone: the amount until it is won; nothing of an inquiry. */
   readonly heldBack: string;
 }
 export interface PaymentRow {
@@ -68,9 +70,10 @@ const withRefund = (row: PaymentRow, refundId: string, change: Partial<RefundRow
   return { ...row, refunds, amountRefunded: Money.sum(refunds.filter(({ status }) => status === 'succeeded').map(({ amount }) => Money.parse(amount, row.currency)), row.currency).toString() };
 };
 
+const lastReference = (attempts: readonly AttemptRow[]): string | undefined => attempts.findLast(({ providerReference }) => providerReference !== undefined)?.providerReference;
 /** A row per payment. An invoice has one payment under way at most, and the database holds that too. */
 export const paymentView: ReadModel<PaymentEvent, PaymentRow> = {
-  table: 'payments', version: 4, key: ({ paymentId = '' }) => paymentId, initial: NONE,
+  table: 'payments', version: 5, key: ({ paymentId = '' }) => paymentId, initial: NONE,
   on: {
     PaymentRequested: ({ paymentId, invoiceId, creditId, accountId, amount, currency, methodId, provider, requestedAt }) =>
       ({ ...NONE, id: paymentId, invoiceId, ...(creditId === undefined ? {} : { creditId }), accountId, amount, currency, methodId, provider, amountRefunded: Money.zero(currency).toString(), amountDisputed: Money.zero(currency).toString(), createdAt: requestedAt }),
@@ -98,20 +101,24 @@ export const paymentView: ReadModel<PaymentEvent, PaymentRow> = {
   },
   columns: {
     invoice_id: ({ invoiceId }) => invoiceId, account_id: ({ accountId }) => accountId, status: ({ status }) => status,
-    provider_reference: ({ attempts }) => attempts.findLast(({ providerReference }) => providerReference !== undefined)?.providerReference ?? null,
+    provider_reference: ({ attempts }) => lastReference(attempts) ?? null,
+    // What another attempt took too is disputed and given back under its own reference.
+    duplicate_reference: ({ attempts }) => attempts.find(({ status, providerReference }) => status === 'succeeded' && providerReference !== lastReference(attempts))?.providerReference ?? null,
     open_invoice_id: ({ status, invoiceId }) => (isOver(status) ? null : invoiceId),
   },
   unique: ['open_invoice_id'],
   sortBy: ({ createdAt }) => sortableInstant(createdAt),
 };
 
-/** A row per dispute; those that are open first have to be answered before `evidenceDueBy`. */
+const disputeOf = ({ type: _type, disputeId: id, evidenceDueBy, ...fact }: InquiryOpened | DisputeOpened, row: Pick<DisputeRow, 'status' | 'fee' | 'heldBack'>): DisputeRow => ({ id, ...fact, evidenceDueBy: evidenceDueBy ?? null, closedAt: null, ...row });
+/** A row per dispute or inquiry; those that are open have to be answered before `evidenceDueBy`. */
 export const disputeView: ReadModel<PaymentEvent, DisputeRow> = {
   table: 'payment_disputes', version: 2, key: (fact) => ('disputeId' in fact ? fact.disputeId : ''),
   initial: { id: '', paymentId: '', invoiceId: '', accountId: '', amount: '', currency: '', reason: '', status: 'open', evidenceDueBy: null, providerReference: '', openedAt: '', closedAt: null, fee: null, heldBack: '' },
   on: {
-    DisputeOpened: ({ disputeId, paymentId, invoiceId, accountId, amount, currency, reason, providerReference, evidenceDueBy, fee, openedAt }) =>
-      ({ id: disputeId, paymentId, invoiceId, accountId, amount, currency, reason, status: 'open', evidenceDueBy: evidenceDueBy ?? null, providerReference, openedAt, closedAt: null, fee: fee ?? null, heldBack: amount }),
+    DisputeOpened: (fact) => disputeOf(fact, { status: 'open', fee: fact.fee ?? null, heldBack: fact.amount }),
+    InquiryOpened: (fact) => disputeOf(fact, { status: 'inquiry', fee: null, heldBack: Money.zero(fact.currency).toString() }),
+    InquiryClosed: ({ closedAt }, row) => ({ ...row, status: 'inquiry_closed', closedAt }),
     DisputeClosed: ({ outcome, currency, closedAt }, row) => ({ ...row, status: outcome, closedAt, ...(outcome === 'won' ? { heldBack: Money.zero(currency).toString() } : {}) }),
   },
   columns: { account_id: ({ accountId }) => accountId, status: ({ status }) => status, payment_id: ({ paymentId }) => paymentId }, sortBy: ({ openedAt }) => sortableInstant(openedAt),

@@ -71,7 +71,7 @@ test('what a lost dispute has taken is paid again, once', async () => {
     return body['detail'] === 'the invoice is paid' || undefined;
   });
   const of = { paymentId, disputeId: 'dsp_lost' };
-  const commands = [{ type: 'OpenDispute', ...of, amount: '30.00', currency: 'USD', reason: 'fraudulent', providerReference: 'dp_1', at: AT }, { type: 'CloseDispute', ...of, outcome: 'lost', at: AT }] as const;
+  const commands = [{ type: 'OpenDispute', ...of, amount: '30.00', currency: 'USD', reason: 'fraudulent', providerReference: 'dp_1', chargeReference: 'pi_1', at: AT }, { type: 'CloseDispute', ...of, outcome: 'lost', at: AT }] as const;
   for (const command of commands) await spec.process.service.log.executeOne(paymentDecider, command, { tenant: spec.acme.tenant, at: AT, actor: 'spec' });
   // While billing has not said that it is owed again, nothing is charged again.
   expect((await pay()).body).toMatchObject({ code: 'invoice_not_payable' });

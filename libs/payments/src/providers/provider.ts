@@ -63,10 +63,10 @@ export type RefundOutcome =
   | { readonly status: 'failed'; readonly reference?: string; readonly code: string };
 export type FoundRefund = RefundOutcome | { readonly status: 'absent' } | NoAnswer;
 
-/** A customer who takes money back through the bank. Amounts in minor units. */
+/** A customer who takes money back through the bank. An `inquiry` is a question of the bank that takes nothing yet: it is closed, or becomes a dispute. Amounts in minor units. */
 export interface ProviderDispute {
   readonly reference: string; readonly chargeReference: string; readonly amountMinor: bigint; readonly currency: string; readonly reason: string;
-  readonly status: 'needs_response' | 'under_review' | 'won' | 'lost'; readonly evidenceDueBy?: string;
+  readonly status: 'inquiry' | 'inquiry_closed' | 'needs_response' | 'under_review' | 'won' | 'lost'; readonly evidenceDueBy?: string;
   /** What the bank takes for it, however it ends. */
   readonly feeMinor?: bigint;
 }

@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import { Allow, type Caller, contextOfCaller, CurrentCaller } from '@valueverse/auth';
 import { type IdSource, Refused } from '@valueverse/kernel';
 import { answerOnce, Answers, AnswersPage, created, Cursors, IDS, listRows, MoneyString, OneOf, type Page, PageQuery, rowOf, Service, Text } from '@valueverse/platform';
-import { decimal, instant, list, nullable, object, oneOf, text } from '@valueverse/contracts';
+import { decimal, instant, list, nullable, object, oneOf, optional, text, whole } from '@valueverse/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { clockOfAccount } from '../accounts/known-accounts';
 import { type DisputeRow, disputeView, invoiceOf, paymentDecider, type PaymentRow, paymentView } from '../collection/payments';
@@ -19,10 +19,10 @@ class NewRefund {
 }
 class DisputesQuery extends PageQuery {
   @Text({ optional: true }) accountId?: string;
-  @OneOf(['open', 'won', 'lost'], { optional: true }) status?: DisputeRow['status'];
+  @OneOf(['inquiry', 'inquiry_closed', 'open', 'won', 'lost'], { optional: true }) status?: DisputeRow['status'];
 }
 const DISPUTE = object({
-  id: text(), paymentId: text(), invoiceId: nullable(text()), accountId: text(), amount: decimal(), currency: text(3), reason: text(), status: oneOf('open', 'won', 'lost'), evidenceDueBy: nullable(instant()), providerReference: text(), openedAt: instant(), closedAt: nullable(instant()), fee: nullable(decimal()), heldBack: decimal(),
+  id: text(), paymentId: text(), attempt: optional(whole(1)), invoiceId: nullable(text()), accountId: text(), amount: decimal(), currency: text(3), reason: text(), status: oneOf('inquiry', 'inquiry_closed', 'open', 'won', 'lost'), evidenceDueBy: nullable(instant()), providerReference: text(), openedAt: instant(), closedAt: nullable(instant()), fee: nullable(decimal()), heldBack: decimal(),
   bookings: list(object({ at: instant(), debit: oneOf('disputes', 'dispute_losses', 'provider_fees', 'provider_balance'), credit: oneOf('provider_balance', 'disputes'), amount: decimal(), currency: text(3) })),
 });
 type DisputeAnswer = Omit<DisputeRow, 'invoiceId'> & { readonly invoiceId: string | null; readonly bookings: readonly Booking[] };
@@ -53,7 +53,10 @@ export class RefundsController {
     });
   }
 
-  /** Newest first; evidence for an open one has to be at the provider before `evidenceDueBy`. `heldBack` is what is gone until it is won; `bookings` are the lines of a journal. */
+  /**
+   * Newest first; evidence for an open one has to be at the provider before `evidenceDueBy`. `heldBack` is what is gone until it is won, of the money that `attempt` took; `bookings` are the lines of a journal. An `inquiry` is a question of
+   * the bank: it takes nothing, and a refund ends it.
+   */
   @Get('disputes')
   @Allow('payments:read')
   @AnswersPage(DISPUTE)

@@ -13,7 +13,7 @@ import { HANDLE_WEBHOOK, type WebhookPayload, type WebhookStatus } from './inbox
 
 interface Kept { readonly id: string; readonly provider: string; readonly body: string; readonly account: string | null }
 interface Come { readonly status: WebhookStatus; readonly reason?: string; readonly jobs?: readonly NewJob[] }
-interface Owner extends Record<string, unknown> { readonly key: string; readonly reference: string; readonly clock: string | null; readonly row: { readonly attempts: readonly { readonly number: number; readonly status: string }[]; readonly refunds: readonly { readonly id: string; readonly status: string }[] } }
+interface Owner extends Record<string, unknown> { readonly key: string; readonly reference: string | null; readonly duplicate: string | null; readonly clock: string | null; readonly row: { readonly attempts: readonly { readonly number: number; readonly status: string }[]; readonly refunds: readonly { readonly id: string; readonly status: string }[] } }
 interface Owners { readonly byKey: ReadonlyMap<string, Owner>; readonly byReference: ReadonlyMap<string, Owner> }
 /** Looks at whatever an event is about are due at once. */
 const AT_ONCE = '1970-01-01T00:00:00Z';
@@ -97,7 +97,7 @@ const ownersOf = async (tx: Tx, tenant: string, meanings: readonly Meaning[]): P
   const found = async (names: readonly string[], sql: string): Promise<Owner[]> => (names.length === 0 ? [] : (await tx.query<Owner>(sql, [tenant, names])).rows);
   return {
     byKey: new Map((await found(keys, `${OWNER_SQL} AND p.key = ANY($2)`)).map((owner) => [owner.key, owner])),
-    byReference: new Map((await found(references, `${OWNER_SQL} AND p.provider_reference = ANY($2)`)).map((owner) => [owner.reference, owner])),
+    byReference: new Map((await found(references, `${OWNER_SQL} AND (p.provider_reference = ANY($2) OR p.duplicate_reference = ANY($2))`)).flatMap((owner) => [owner.reference, owner.duplicate].flatMap((name) => (name === null ? [] : [[name, owner] as const])))),
   };
 };
-const OWNER_SQL = 'SELECT p.key, p.row, p.provider_reference AS reference, a.clock FROM payments p LEFT JOIN known_accounts a ON a.tenant = p.tenant AND a.account_id = p.account_id WHERE p.tenant = $1';
+const OWNER_SQL = 'SELECT p.key, p.row, p.provider_reference AS reference, p.duplicate_reference AS duplicate, a.clock FROM payments p LEFT JOIN known_accounts a ON a.tenant = p.tenant AND a.account_id = p.account_id WHERE p.tenant = $1';

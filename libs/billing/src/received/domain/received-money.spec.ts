@@ -10,7 +10,7 @@ import type { LostDisputes } from './taken-back';
 const of = { invoiceId: INVOICE, paymentId: 'pay_1', currency: 'USD', at: AT } as const;
 const refund = (refundId: string, amount: string, attempt = 1, creditId?: string): InvoiceCommand => ({ type: 'RecordRefund', ...of, refundId, amount, attempt, creditId });
 const returned = (refundId: string, amount: string): InvoiceCommand => ({ type: 'RecordRefundReturned', ...of, refundId, amount });
-const dispute = (disputeId: string, amount: string): InvoiceCommand => ({ type: 'OpenDispute', ...of, disputeId, amount });
+const dispute = (disputeId: string, amount: string, attempt?: number): InvoiceCommand => ({ type: 'OpenDispute', ...of, disputeId, amount, attempt });
 const close = (disputeId: string, amount: string, outcome: 'won' | 'lost', whenLost: LostDisputes = 'reopen'): InvoiceCommand => ({ type: 'CloseDispute', ...of, disputeId, amount, outcome, whenLost });
 const duplicate = (amount: string): InvoiceCommand => ({ type: 'RecordDuplicate', ...of, attempt: 2, amount });
 const credit = (creditId: string, amount: string): InvoiceCommand => ({ type: 'RecordCredited', ...of, creditId, amount });
@@ -73,6 +73,12 @@ test('a payment says what of it went back, and of what its invoice took', () => 
   expect(receivedToApi(rowAfter(...OVER, refund('ref_1', '15.00')))).toMatchObject({ amount: '60.00', applied: '49.00', unapplied: '11.00', refunded: '15.00', allocations: [{ invoiceId: INVOICE, amount: '49.00', ...none, refunded: '4.00' }] });
   expect(receivedToApi(rowAfter(...OVER, refund('ref_1', '15.00'), returned('ref_1', '15.00')))).toMatchObject({ ...none, refunds: [{ id: 'ref_1', status: 'returned' }], allocations: [none] });
   expect(receivedToApi(rowAfter(...OVER, credit('crd_1', '11.00'), dispute('dsp_1', '20.00')))).toMatchObject({ disputed: '20.00', allocations: [{ disputed: '20.00' }] });
+  // What a second attempt took bears its own disputes; those of the first are the invoice's.
+  const ofTwo = (attempt: number) => [...PAID, duplicate('49.00'), dispute('dsp_1', '49.00', attempt)];
+  expect(receivedToApi(rowAfter(...ofTwo(2)))).toMatchObject({ disputed: '49.00', allocations: [none], disputes: [{ id: 'dsp_1', status: 'open' }] });
+  expect(receivedToApi(rowAfter(...ofTwo(1)))).toMatchObject({ disputed: '49.00', allocations: [{ disputed: '49.00' }] });
+  expect([invoiceAfter(...ofTwo(2)), invoiceAfter(...ofTwo(2), close('dsp_1', '49.00', 'lost'))]).toEqual([['paid', '49.00', '0.00'], ['paid', '49.00', '0.00']]);
+  expect(invoiceAfter(...ofTwo(1), close('dsp_1', '49.00', 'lost'))).toEqual(['unpaid', '0.00', '49.00']);
   // What a second attempt took is nobody's, and its way back is not the invoice's loss.
   const twice = receivedToApi(rowAfter(...PAID, duplicate('49.00'), refund('ref_1', '49.00', 2)));
   expect(twice).toMatchObject({ amount: '98.00', applied: '49.00', unapplied: '49.00', reason: 'duplicate', status: 'partially_applied', refunded: '49.00', allocations: [none] });

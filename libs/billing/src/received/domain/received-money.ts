@@ -8,7 +8,7 @@ export type ReceivedFact = InvoicePaymentApplied | InvoicePaymentUnmatched | Inv
 
 /** A refund. One that was returned did not reach the customer after all; one with a `creditId` paid out what was the account's balance. */
 export interface RefundOfPayment { readonly id: string; readonly amount: string; readonly attempt?: number; readonly creditId?: string; readonly status: 'succeeded' | 'returned'; readonly refundedAt: string }
-export interface DisputeOfPayment { readonly id: string; readonly amount: string; readonly status: 'open' | 'won' | 'lost'; readonly openedAt: string; readonly closedAt?: string }
+export interface DisputeOfPayment { readonly id: string; readonly amount: string; readonly attempt?: number; readonly status: 'open' | 'won' | 'lost'; readonly openedAt: string; readonly closedAt?: string }
 /** One payment's money as billing is told of it. Amounts are decimals of major units. */
 export interface ReceivedMoney {
   /** What the invoice took, and what it did not. */
@@ -30,7 +30,7 @@ export const afterFact = (fact: ReceivedFact, money: ReceivedMoney): ReceivedMon
   InvoicePaymentCredited: ({ amount }, before) => ({ ...before, credited: add(before.credited, amount) }),
   InvoicePaymentRefunded: ({ refundId: id, amount, attempt, creditId, refundedAt }, before) => ({ ...before, refunds: [...before.refunds ?? [], { id, amount, ...(attempt === undefined ? {} : { attempt }), ...(creditId === undefined ? {} : { creditId }), status: 'succeeded', refundedAt }] }),
   InvoiceRefundReturned: ({ refundId }, before) => ({ ...before, refunds: (before.refunds ?? []).map((one) => (one.id === refundId ? { ...one, status: 'returned' } : one)) }),
-  InvoicePaymentDisputed: ({ disputeId: id, amount, disputedAt: openedAt }, before) => ({ ...before, disputes: [...before.disputes ?? [], { id, amount, status: 'open', openedAt }] }),
+  InvoicePaymentDisputed: ({ disputeId: id, amount, attempt, disputedAt: openedAt }, before) => ({ ...before, disputes: [...before.disputes ?? [], { id, amount, ...(attempt === undefined ? {} : { attempt }), status: 'open', openedAt }] }),
   InvoiceDisputeClosed: ({ disputeId, outcome, closedAt }, before) => ({ ...before, disputes: (before.disputes ?? []).map((one) => (one.id === disputeId ? { ...one, status: outcome, closedAt } : one)) }),
 })(fact, money);
 
@@ -41,13 +41,14 @@ export interface Standing extends WentBack { readonly amount: Decimal; readonly 
 
 /**
  * Where money stands. What goes back is taken from what no invoice took first, less what became the account's balance, which bears what is paid out of it: the invoice has it as long as anything else is there. What a further attempt took is given
- * back by itself. It is computed from sums alone, so that the order in which refunds and disputes come changes nothing.
+ * back by itself, and bears its own disputes. It is computed from sums alone, so that the order in which refunds and disputes come changes nothing.
  */
 export const standingOf = ({ applied, unapplied, credited, duplicates = [], refunds = [], disputes = [] }: ReceivedMoney): Standing => {
   const [taken, over, twice] = [parse(applied), parse(unapplied), sumOf(duplicates)];
   const given = refunds.filter(({ status }) => status === 'succeeded');
-  const ofOthers = sumOf(given.filter(({ attempt, creditId }) => creditId !== undefined || duplicates.some((one) => one.attempt === attempt)));
-  const [refunded, lost, disputed] = [sumOf(given), sumOf(disputes.filter(({ status }) => status === 'lost')), sumOf(disputes.filter(({ status }) => status === 'open'))];
+  const isTwice = ({ attempt }: { readonly attempt?: number }): boolean => duplicates.some((one) => one.attempt === attempt);
+  const [lostOnes, openOnes] = [disputes.filter(({ status }) => status === 'lost'), disputes.filter(({ status }) => status === 'open')];
+  const [refunded, lost, disputed] = [sumOf(given), sumOf(lostOnes), sumOf(openOnes)];
   let spare = atLeastNothing(over.minus(parse(credited)));
   let left = taken;
   /** How much of a sum the invoice's money has to bear. */
@@ -58,7 +59,9 @@ export const standingOf = ({ applied, unapplied, credited, duplicates = [], refu
     left = left.minus(fromInvoice);
     return fromInvoice;
   };
-  const ofInvoice = { applied: taken, refunded: borne(refunded.minus(ofOthers)), lost: borne(lost), disputed: borne(disputed) };
+  const ofInvoice = {
+    applied: taken, refunded: borne(sumOf(given.filter((one) => one.creditId === undefined && !isTwice(one)))), lost: borne(sumOf(lostOnes.filter((one) => !isTwice(one)))), disputed: borne(sumOf(openOnes.filter((one) => !isTwice(one)))),
+  };
   return { amount: Decimal.sum([taken, over, twice]), unapplied: over.plus(twice), refunded, disputed, lost, ofInvoice };
 };
 

@@ -12,7 +12,8 @@ export type RecordCredited = { readonly type: 'RecordCredited'; readonly creditI
 export type RecordRefund = { readonly type: 'RecordRefund'; readonly refundId: string; readonly attempt?: number | undefined; readonly creditId?: string | undefined } & OfPayment;
 /** A refund failed, before or after it had succeeded. */
 export type RecordRefundReturned = { readonly type: 'RecordRefundReturned'; readonly refundId: string } & OfPayment;
-export type OpenDispute = { readonly type: 'OpenDispute'; readonly disputeId: string } & OfPayment;
+/** `attempt` is the one whose money is disputed, where payments say it. */
+export type OpenDispute = { readonly type: 'OpenDispute'; readonly disputeId: string; readonly attempt?: number | undefined } & OfPayment;
 /** What a lost dispute makes of the invoice: owed again, owed and given up, or paid as it was. */
 export type LostDisputes = 'reopen' | 'write_off' | 'leave_paid';
 export type CloseDispute = { readonly type: 'CloseDispute'; readonly disputeId: string; readonly outcome: InvoiceDisputeClosed['outcome']; readonly whenLost: LostDisputes } & OfPayment;
@@ -39,10 +40,10 @@ export const recordRefundReturned = ({ type: _, at, ...facts }: RecordRefundRetu
   return refund?.status === 'succeeded' ? [{ ...facts, type: 'InvoiceRefundReturned', returnedAt: at }] : [];
 };
 
-export const openDispute = ({ type: _, at, ...facts }: OpenDispute, state: Invoice): readonly InvoiceEvent[] => {
+export const openDispute = ({ type: _, at, attempt, ...facts }: OpenDispute, state: Invoice): readonly InvoiceEvent[] => {
   const money = known(state, facts);
   if (money === undefined || money.disputes?.some(({ id }) => id === facts.disputeId) === true) return [];
-  const disputed: InvoicePaymentDisputed = { ...facts, type: 'InvoicePaymentDisputed', ofInvoice: '0', disputedAt: at };
+  const disputed: InvoicePaymentDisputed = { ...facts, type: 'InvoicePaymentDisputed', ofInvoice: '0', ...(attempt === undefined ? {} : { attempt }), disputedAt: at };
   const ofInvoice = standingOf(afterFact(disputed, money)).ofInvoice.disputed.minus(standingOf(money).ofInvoice.disputed);
   return [{ ...disputed, ofInvoice: Money.parse(ofInvoice.toString(), facts.currency).toString() }];
 };

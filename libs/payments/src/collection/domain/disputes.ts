@@ -1,17 +1,48 @@
-import { Refused } from '@valueverse/kernel';
-import type { PaymentRequested } from '@valueverse/contracts';
-import type { CloseDispute, OpenDispute } from './payment-command';
+import { Decimal, Refused } from '@valueverse/kernel';
+import type { DisputeOpened, InquiryOpened, PaymentRequested } from '@valueverse/contracts';
+import type { CloseDispute, CloseInquiry, OpenDispute, OpenInquiry } from './payment-command';
 import type { PaymentEvent } from './payment-event';
-import type { PaymentState } from './payment';
+import type { DisputeState, PaymentState } from './payment';
 
-export const openDispute = ({ paymentId, disputeId, amount, currency, reason, providerReference, evidenceDueBy, fee, at }: OpenDispute, { invoiceId, accountId }: PaymentRequested, { disputes }: PaymentState): readonly PaymentEvent[] =>
-  (disputes.some((one) => one.disputeId === disputeId) ? [] : [{
-    type: 'DisputeOpened', paymentId, disputeId, invoiceId, accountId, amount, currency, reason, providerReference, openedAt: at, ...(evidenceDueBy === undefined ? {} : { evidenceDueBy }), ...(fee === undefined ? {} : { fee }),
-  }]);
+/** What both say. The attempt is the one whose money the provider names; it is not said where nobody has heard yet that it took any. */
+const headOf = ({ paymentId, disputeId, amount, currency, reason, providerReference, chargeReference, evidenceDueBy, at }: OpenDispute | OpenInquiry, { invoiceId, accountId }: PaymentRequested, { captures }: PaymentState): Omit<InquiryOpened, 'type'> => {
+  const attempt = captures.find((capture) => capture.providerReference === chargeReference)?.attempt;
+  return { paymentId, disputeId, invoiceId, accountId, amount, currency, reason, providerReference, openedAt: at, ...(evidenceDueBy === undefined ? {} : { evidenceDueBy }), ...(attempt === undefined ? {} : { attempt }) };
+};
+const isInquiry = ({ status }: DisputeState): boolean => status === 'inquiry' || status === 'inquiry_closed';
+const found = ({ disputes }: PaymentState, disputeId: string): DisputeState => {
+  const one = disputes.find((dispute) => dispute.disputeId === disputeId);
+  if (one === undefined) throw new Refused('dispute_not_found', 'this payment has no such dispute');
+  return one;
+};
+
+/** Once; also after an inquiry, which became a dispute. */
+export const openDispute = (command: OpenDispute, request: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
+  const { disputeId, fee } = command;
+  if (state.disputes.some((one) => one.disputeId === disputeId && !isInquiry(one))) return [];
+  const opened: DisputeOpened = { type: 'DisputeOpened', ...headOf(command, request, state), ...(fee === undefined ? {} : { fee }) };
+  return [opened];
+};
 
 /** A dispute is closed once: the bank says so once. Refuses with `dispute_not_found`. */
-export const closeDispute = ({ paymentId, disputeId, outcome, at }: CloseDispute, { invoiceId, accountId, currency }: PaymentRequested, { disputes }: PaymentState): readonly PaymentEvent[] => {
-  const found = disputes.find((one) => one.disputeId === disputeId);
-  if (found === undefined) throw new Refused('dispute_not_found', 'this payment has no such dispute');
-  return found.status === 'open' ? [{ type: 'DisputeClosed', paymentId, disputeId, invoiceId, accountId, amount: found.amount, currency, outcome, closedAt: at }] : [];
+export const closeDispute = ({ paymentId, disputeId, outcome, at }: CloseDispute, { invoiceId, accountId, currency }: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
+  const { status, amount } = found(state, disputeId);
+  return status === 'open' ? [{ type: 'DisputeClosed', paymentId, disputeId, invoiceId, accountId, amount, currency, outcome, closedAt: at }] : [];
 };
+
+/** Once, and never of what is a dispute by now: what was asked of the provider before comes late. */
+export const openInquiry = (command: OpenInquiry, request: PaymentRequested, state: PaymentState): readonly PaymentEvent[] =>
+  (state.disputes.some((one) => one.disputeId === command.disputeId) ? [] : [{ type: 'InquiryOpened', ...headOf(command, request, state) }]);
+
+/** Refuses with `dispute_not_found`. */
+export const closeInquiry = ({ paymentId, disputeId, at }: CloseInquiry, { invoiceId, accountId, currency }: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
+  const { status, amount } = found(state, disputeId);
+  return status === 'inquiry' ? [{ type: 'InquiryClosed', paymentId, disputeId, invoiceId, accountId, amount, currency, closedAt: at }] : [];
+};
+
+/** The disputes of a payment after one more was opened, or asked about. */
+export const withDispute = (disputes: readonly DisputeState[], { disputeId, amount, attempt }: DisputeOpened | InquiryOpened, status: DisputeState['status']): readonly DisputeState[] =>
+  [...disputes.filter((one) => one.disputeId !== disputeId), { disputeId, amount, ...(attempt === undefined ? {} : { attempt }), status }];
+/** What of an attempt's money banks hold back, or have taken for good. */
+export const heldBack = ({ captures, disputes }: Pick<PaymentState, 'captures' | 'disputes'>, attempt: number): Decimal =>
+  Decimal.sum(disputes.filter((one) => (one.status === 'open' || one.status === 'lost') && (one.attempt ?? captures[0]?.attempt) === attempt).map(({ amount }) => Decimal.parse(amount)));

@@ -30,16 +30,20 @@ export interface RecordAction { readonly type: 'RecordAction'; readonly paymentI
 /** Nothing is to be collected any more. An attempt that is under way is not stopped: what comes of it is recorded. */
 export interface CancelPayment { readonly type: 'CancelPayment'; readonly paymentId: string; readonly reason: string; readonly at: string }
 
-export interface RequestRefund { readonly type: 'RequestRefund'; readonly paymentId: string; readonly refundId: string; readonly amount?: string; readonly attempt?: number; readonly reason: string; readonly at: string }
+/** `isAutomatic`: nobody waits for an answer. Then it is as much of the amount as is left, and nothing where nothing is. */
+export interface RequestRefund { readonly isAutomatic?: true | undefined; readonly type: 'RequestRefund'; readonly paymentId: string; readonly refundId: string; readonly amount?: string; readonly attempt?: number; readonly reason: string; readonly at: string }
 export interface RecordRefund { readonly type: 'RecordRefund'; readonly paymentId: string; readonly refundId: string; readonly providerReference: string; readonly at: string }
 export interface RecordRefundFailure { readonly type: 'RecordRefundFailure'; readonly paymentId: string; readonly refundId: string; readonly code: string; readonly at: string }
-export interface OpenDispute {
-  readonly type: 'OpenDispute'; readonly paymentId: string; readonly disputeId: string; readonly amount: string; readonly currency: string; readonly reason: string; readonly providerReference: string; readonly evidenceDueBy?: string; readonly fee?: string; readonly at: string;
-}
+interface AskedBack { readonly paymentId: string; readonly disputeId: string; readonly amount: string; readonly currency: string; readonly reason: string; readonly providerReference: string; /** What the provider calls the money that it is about. */ readonly chargeReference: string; readonly evidenceDueBy?: string; readonly at: string }
+/** The bank takes money back for its customer. */
+export interface OpenDispute extends AskedBack { readonly type: 'OpenDispute'; readonly fee?: string }
+/** The bank asks, and takes nothing. */
+export interface OpenInquiry extends AskedBack { readonly type: 'OpenInquiry' }
+export interface CloseInquiry { readonly type: 'CloseInquiry'; readonly paymentId: string; readonly disputeId: string; readonly at: string }
 export interface CloseDispute { readonly type: 'CloseDispute'; readonly paymentId: string; readonly disputeId: string; readonly outcome: 'won' | 'lost'; readonly at: string }
 /** What no invoice took is left to the account; never more than what is still there of the payment. */
 export interface CreditAccount { readonly type: 'CreditAccount'; readonly paymentId: string; readonly creditId: string; readonly amount: string; readonly at: string }
-export type PaymentCommand = RequestPayment | StartAttempt | RecordSuccess | RecordDecline | RecordLoss | RecordPending | RecordAction | CancelPayment | RequestRefund | RecordRefund | RecordRefundFailure | OpenDispute | CloseDispute | CreditAccount
+export type PaymentCommand = RequestPayment | StartAttempt | RecordSuccess | RecordDecline | RecordLoss | RecordPending | RecordAction | CancelPayment | RequestRefund | RecordRefund | RecordRefundFailure | OpenDispute | CloseDispute | OpenInquiry | CloseInquiry | CreditAccount
   | OfPayment<RequestCreditRefund> | OfPayment<ApproveCreditRefund> | OfPayment<RefuseCreditRefund>;
 /** Of a credit that a payment left. */
 export type OfPayment<C> = C & { readonly paymentId: string };

@@ -1,8 +1,8 @@
 import type { CreditRefundEvent } from '../../credits/domain/credit-refunds';
 import type {
-  PaymentActionRequired, PaymentAttemptDeclined, PaymentAttemptLost, PaymentAttemptAccepted, PaymentAttemptStarted, PaymentCancelled, DisputeClosed, DisputeOpened, MoneyCredited, PaymentDuplicated, PaymentFailed,
+  PaymentActionRequired, PaymentAttemptDeclined, PaymentAttemptLost, PaymentAttemptAccepted, PaymentAttemptStarted, PaymentCancelled, DisputeClosed, DisputeOpened, InquiryClosed, InquiryOpened, MoneyCredited, PaymentDuplicated, PaymentFailed,
   RefundSucceeded, RefundFailed, RefundRequested, PaymentRequested, PaymentRetryScheduled, PaymentSucceeded,
 } from '@valueverse/contracts';
 
 export type PaymentEvent = PaymentRequested | PaymentAttemptStarted | PaymentAttemptDeclined | PaymentAttemptLost | PaymentAttemptAccepted | PaymentActionRequired | PaymentRetryScheduled | PaymentSucceeded | PaymentFailed
-  | PaymentCancelled | PaymentDuplicated | RefundRequested | RefundSucceeded | RefundFailed | DisputeOpened | DisputeClosed | MoneyCredited | CreditRefundEvent;
+  | PaymentCancelled | PaymentDuplicated | RefundRequested | RefundSucceeded | RefundFailed | DisputeOpened | DisputeClosed | InquiryOpened | InquiryClosed | MoneyCredited | CreditRefundEvent;

@@ -3,7 +3,7 @@ import type { PaymentAttemptDeclined, PaymentRequested } from '@valueverse/contr
 import { afterDecline } from './after-decline';
 import type { PaymentCommand } from './payment-command';
 import type { PaymentEvent } from './payment-event';
-import { closeDispute, openDispute } from './disputes';
+import { closeDispute, closeInquiry, openDispute, openInquiry, withDispute } from './disputes';
 import { afterCreditFact, type CreditRefundState } from '../../credits/domain/credit-refunds';
 import { approveCredit, creditAccount, recordRefund, recordRefundFailure, refuseCredit, requestCredit, requestRefund } from './refunds';
 import { isOver, isUnderWay, type Mover, nextStatus, type PaymentStatus } from './states';
@@ -14,7 +14,8 @@ export type { PaymentEvent } from './payment-event';
 /** Money that an attempt took, as a decimal of major units. */
 export interface Capture { readonly attempt: number; readonly amount: string; readonly currency: string; readonly providerReference: string }
 export interface RefundState { readonly refundId: string; readonly attempt: number; readonly amount: string; readonly status: 'requested' | 'succeeded' | 'failed' }
-export interface DisputeState { readonly disputeId: string; readonly amount: string; readonly status: 'open' | 'won' | 'lost' }
+/** An inquiry is a question of the bank, which holds nothing back. */
+export interface DisputeState { readonly disputeId: string; readonly amount: string; /** Whose money it is. */ readonly attempt?: number; readonly status: 'inquiry' | 'inquiry_closed' | 'open' | 'won' | 'lost' }
 export interface PaymentState {
   readonly status: 'none' | PaymentStatus;
   /** The number of the last attempt; 0 before the first. */
@@ -100,6 +101,8 @@ export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
     RefuseCreditRefund: (command, state) => refuseCredit(command, requested(state), state),
     OpenDispute: (command, state) => openDispute(command, requested(state), state),
     CloseDispute: (command, state) => closeDispute(command, requested(state), state),
+    OpenInquiry: (command, state) => openInquiry(command, requested(state), state),
+    CloseInquiry: (command, state) => closeInquiry(command, requested(state), state),
   }),
   evolve: dispatch<PaymentEvent, PaymentState, PaymentState>({
     PaymentRequested: (request, state) => ({ ...state, status: 'pending', request }),
@@ -120,11 +123,14 @@ export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
     CreditRefundRequested: (fact, state) => ({ ...state, creditRefunds: afterCreditFact(state.creditRefunds, fact) }),
     CreditRefundApproved: (fact, state) => ({ ...state, creditRefunds: afterCreditFact(state.creditRefunds, fact) }),
     CreditRefundRefused: (fact, state) => ({ ...state, creditRefunds: afterCreditFact(state.creditRefunds, fact) }),
-    DisputeOpened: ({ disputeId, amount }, state) => ({ ...state, disputes: [...state.disputes, { disputeId, amount, status: 'open' }] }),
-    DisputeClosed: ({ disputeId, outcome }, state) => ({ ...state, disputes: state.disputes.map((one) => (one.disputeId === disputeId ? { ...one, status: outcome } : one)) }),
+    DisputeOpened: (fact, state) => ({ ...state, disputes: withDispute(state.disputes, fact, 'open') }),
+    DisputeClosed: ({ disputeId, outcome }, state) => endDispute(state, disputeId, outcome),
+    InquiryOpened: (fact, state) => ({ ...state, disputes: withDispute(state.disputes, fact, 'inquiry') }),
+    InquiryClosed: ({ disputeId }, state) => endDispute(state, disputeId, 'inquiry_closed'),
   }),
 };
 
 const moved = ({ type }: { readonly type: Mover }, state: PaymentState): PaymentState => ({ ...state, status: (state.status === 'none' ? undefined : nextStatus(state.status, type)) ?? state.status });
 const captureOf = ({ attempt, amount, currency, providerReference }: Capture): Capture => ({ attempt, amount, currency, providerReference });
 const withRefund = (state: PaymentState, refundId: string, status: RefundState['status']): PaymentState => ({ ...state, refunds: state.refunds.map((one) => (one.refundId === refundId ? { ...one, status } : one)) });
+const endDispute = (state: PaymentState, disputeId: string, status: DisputeState['status']): PaymentState => ({ ...state, disputes: state.disputes.map((one) => (one.disputeId === disputeId ? { ...one, status } : one)) });

@@ -3,26 +3,27 @@ import type { PaymentRequested } from '@valueverse/contracts';
 import { creditOfRefund, openRefund, type ApproveCreditRefund, type RefuseCreditRefund, requestCreditRefund, type RequestCreditRefund } from '../../credits/domain/credit-refunds';
 import type { CreditAccount, OfPayment, RecordRefund, RecordRefundFailure, RequestRefund } from './payment-command';
 import type { PaymentEvent } from './payment-event';
+import { heldBack } from './disputes';
 import type { PaymentState } from './payment';
 
 type Holdings = Pick<PaymentState, 'captures' | 'refunds' | 'disputes' | 'credits' | 'creditRefunds'>;
 const sumOf = (parts: readonly { readonly amount: string }[]): Decimal => Decimal.sum(parts.map(({ amount }) => Decimal.parse(amount)));
 
-/** What of an attempt's money can still be given back: what it took, less what was or may be given back, less what is disputed or lost to a dispute, less what was left to the account. */
+/** What of an attempt's money can still be given back: what it took, less what was or may be given back, less what of it is disputed or lost to a dispute, less what was left to the account. */
 export const refundable = ({ captures, refunds, disputes, credits, creditRefunds }: Holdings, attempt: number): Decimal => {
   const capture = captures.find((one) => one.attempt === attempt);
   if (capture === undefined) return Decimal.zero;
   const given = sumOf(refunds.filter((one) => one.attempt === attempt && one.status !== 'failed'));
-  const left = Decimal.parse(capture.amount).minus(given);
+  const left = Decimal.parse(capture.amount).minus(given).minus(heldBack({ captures, disputes }, attempt));
   if (attempt !== captures[0]!.attempt) return left;
   const credited = sumOf(credits).minus(sumOf(creditRefunds.filter(({ status }) => status === 'approved' || status === 'returned')));
-  return left.minus(sumOf(disputes.filter(({ status }) => status !== 'won'))).minus(credited);
+  return left.minus(credited);
 };
 /** What of a payment is still there to be paid out, be it the account's or not: nothing of it was given back, or is disputed. */
 const held = ({ captures, refunds, disputes }: Holdings): Decimal => {
   const [capture] = captures;
   if (capture === undefined) return Decimal.zero;
-  return Decimal.parse(capture.amount).minus(sumOf(refunds.filter((one) => one.attempt === capture.attempt && one.status !== 'failed'))).minus(sumOf(disputes.filter(({ status }) => status !== 'won')));
+  return Decimal.parse(capture.amount).minus(sumOf(refunds.filter((one) => one.attempt === capture.attempt && one.status !== 'failed'))).minus(heldBack({ captures, disputes }, capture.attempt));
 };
 
 /** One key per refund, however often it is sent. */
@@ -32,15 +33,18 @@ export const refundKeyOf = (refundId: string): string => `ref:${refundId}`;
  * Gives back an amount, or all that is left, of what an attempt took. All refunds of a payment are one stream: two at once cannot give back more than came in.
  * Refuses with `nothing_to_refund`, and with `refund_exceeds_payment` an amount above what is left.
  */
-export const requestRefund = ({ paymentId, refundId, amount, attempt, reason, at }: RequestRefund, { currency }: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
+export const requestRefund = ({ paymentId, refundId, amount, attempt, reason, isAutomatic, at }: RequestRefund, { currency }: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
   if (state.refunds.some((one) => one.refundId === refundId)) return [];
   const capture = attempt === undefined ? state.captures[0] : state.captures.find((one) => one.attempt === attempt);
   if (capture === undefined) throw new Refused('nothing_to_refund', 'this payment has taken no money');
   const left = refundable(state, capture.attempt);
+  if (isAutomatic === true && !left.isPositive()) return [];
   if (!left.isPositive()) throw new Refused('nothing_to_refund', 'all that came in was given back, is disputed, or is the credit of the account: POST /api/v1/payments/credits/{id}/refunds pays that out');
-  const money = Money.parse(amount ?? Money.parse(left.toString(), currency).toString(), currency);
+  const most = Money.parse(left.toString(), currency);
+  const asked = amount === undefined ? most : Money.parse(amount, currency);
+  const money = isAutomatic === true ? asked.min(most) : asked;
   if (!money.isPositive()) throw new Refused('refund_not_positive', 'an amount above zero is expected', '/amount');
-  if (Decimal.parse(money.toString()).compare(left) > 0) throw new Refused('refund_exceeds_payment', `${Money.parse(left.toString(), currency).toString()} ${currency} of this payment can be given back`, '/amount');
+  if (money.compare(most) > 0) throw new Refused('refund_exceeds_payment', `${most.toString()} ${currency} of this payment can be given back`, '/amount');
   return [{ type: 'RefundRequested', paymentId, refundId, amount: money.toString(), currency: capture.currency, reason, providerKey: refundKeyOf(refundId), providerReference: capture.providerReference, attempt: capture.attempt, requestedAt: at }];
 };
 

@@ -29,6 +29,12 @@ const known = async <K extends Kind>({ book, id }: Pick<Asked, 'book' | 'id'>, k
   if (found === undefined) throw missing(kind, 'id');
   return found;
 };
+const chargeOf = async ({ book, id }: Asked): Promise<Charge> => {
+  const { latest_charge: latest } = await known({ book, id }, 'payment_intent');
+  const found = latest === null ? undefined : await book.get('charge', latest, true);
+  if (found === undefined) throw missing('charge', 'id');
+  return found;
+};
 const list = async <K extends Kind>({ book, fields }: Asked, kind: K, parent?: string): Promise<unknown> => {
   const limit = Math.min(Number(textOf(fields, 'limit') ?? LIMIT_DEFAULT), LIMIT_MAX);
   const created = textsOf(fields, 'created');
@@ -191,13 +197,8 @@ export const CONTROLS: readonly Route[] = [
   } },
   { method: 'POST', path: /^\/sandbox\/intents\/(\w+)\/(?:complete)$/, operation: 'any', run: ({ money, id }) => money.complete(id, 'complete') },
   { method: 'POST', path: /^\/sandbox\/intents\/(\w+)\/(?:fail)$/, operation: 'any', run: ({ money, id }) => money.complete(id, 'fail') },
-  { method: 'POST', path: /^\/sandbox\/intents\/(\w+)\/(?:dispute)$/, operation: 'any', run: async ({ money, book, id }) => {
-    const intent = await known({ book, id }, 'payment_intent');
-    const found = intent.latest_charge === null ? undefined : await book.get('charge', intent.latest_charge, true);
-    if (found === undefined) throw missing('charge', 'id');
-    await money.openDispute(found);
-    return {};
-  } },
+  { method: 'POST', path: /^\/sandbox\/intents\/(\w+)\/(?:dispute)$/, operation: 'any', run: async (asked) => { await asked.money.openDispute(await chargeOf(asked)); return {}; } },
+  { method: 'POST', path: /^\/sandbox\/intents\/(\w+)\/(?:inquire)$/, operation: 'any', run: async (asked) => { await asked.money.inquire(await chargeOf(asked)); return {}; } },
   { method: 'POST', path: /^\/sandbox\/disputes\/(\w+)\/(?:won)$/, operation: 'any', run: ({ money, id }) => money.closeDispute(id, 'won') },
   { method: 'POST', path: /^\/sandbox\/disputes\/(\w+)\/(?:lost)$/, operation: 'any', run: ({ money, id }) => money.closeDispute(id, 'lost') },
   { method: 'POST', path: /^\/sandbox\/cards\/(\w+)$/, operation: 'any', run: replaceCard },

@@ -96,28 +96,41 @@ export class SandboxMoney {
     await this.book.put({ object: refund, parent: intentId, key, settlesAt: failsLater === undefined ? null : later(this.book.now, failsLater) }, { object: entry, parent: id }, { object: refunded, parent: intentId });
     this.book.happened('charge.refunded', refunded);
     this.book.happened('refund.created', refund);
+    const asked = refunded.refunded ? await this.inquiryOf(charge) : undefined;
+    if (asked !== undefined) await this.closeDispute(asked.id, 'won');
     return refund;
   }
 
+  /** Takes the money back for the customer; what the bank has asked about before becomes this dispute. */
   async openDispute(charge: Charge): Promise<void> {
     if (charge.disputed || charge.refunded) return;
-    const amount = charge.amount - charge.amount_refunded;
-    const id = this.book.id('dp');
-    const entry = this.entry({ amount: -amount, fee: DISPUTE_FEE, currency: charge.currency, type: 'adjustment', source: id });
-    const dispute: Dispute = {
-      id, object: 'dispute', created: this.book.seconds, livemode: false, amount, currency: charge.currency, charge: charge.id, payment_intent: charge.payment_intent, reason: 'fraudulent', status: 'needs_response', metadata: charge.metadata, balance_transactions: [entry],
-      evidence_details: { due_by: this.book.seconds + EVIDENCE_DAYS * DAY_SECONDS, has_evidence: false },
-    };
+    const asked = await this.inquiryOf(charge);
+    const id = asked?.id ?? this.book.id('dp');
+    const entry = this.entry({ amount: charge.amount_refunded - charge.amount, fee: DISPUTE_FEE, currency: charge.currency, type: 'adjustment', source: id });
+    const dispute = this.disputeOf(charge, { id, status: 'needs_response', balance_transactions: [entry] });
     await this.book.put({ object: dispute, parent: charge.payment_intent }, { object: { ...charge, disputed: true }, parent: charge.payment_intent }, { object: entry, parent: id });
-    this.book.happened('charge.dispute.created', dispute);
+    this.book.happened(asked === undefined ? 'charge.dispute.created' : 'charge.dispute.funds_withdrawn', dispute);
   }
+  /** The bank asks, and takes nothing. */
+  async inquire(charge: Charge): Promise<void> {
+    if (charge.disputed || charge.refunded || await this.inquiryOf(charge) !== undefined) return;
+    const inquiry = this.disputeOf(charge, { id: this.book.id('dp'), status: 'warning_needs_response', balance_transactions: [] });
+    await this.book.put({ object: inquiry, parent: charge.payment_intent });
+    this.book.happened('charge.dispute.created', inquiry);
+  }
+  private disputeOf({ id: charge, amount, amount_refunded: refunded, currency, payment_intent: intent, metadata }: Charge, more: Pick<Dispute, 'id' | 'status' | 'balance_transactions'>): Dispute {
+    return { object: 'dispute', created: this.book.seconds, livemode: false, amount: amount - refunded, currency, charge, payment_intent: intent, reason: 'fraudulent', metadata, evidence_details: { due_by: this.book.seconds + EVIDENCE_DAYS * DAY_SECONDS, has_evidence: false }, ...more };
+  }
+  private async inquiryOf({ payment_intent: parent }: Charge): Promise<Dispute | undefined> { return (await this.book.list('dispute', { parent, limit: TRIES_MAX })).find(({ status }) => status === 'warning_needs_response'); }
 
+  /** An inquiry is closed, however it ends. */
   async closeDispute(id: string, status: 'won' | 'lost'): Promise<Dispute> {
     const dispute = await this.book.get('dispute', id, true);
     if (dispute === undefined) throw missing('dispute', 'dispute');
-    if (dispute.status === 'won' || dispute.status === 'lost') return dispute;
-    const closed: Dispute = { ...dispute, status };
-    await this.book.put({ object: closed, parent: dispute.payment_intent }, ...(status === 'won' ? [{ object: this.entry({ amount: dispute.amount, fee: 0, currency: dispute.currency, type: 'adjustment', source: id }), parent: id }] : []));
+    if (dispute.status === 'won' || dispute.status === 'lost' || dispute.status === 'warning_closed') return dispute;
+    const isInquiry = dispute.status === 'warning_needs_response';
+    const closed: Dispute = { ...dispute, status: isInquiry ? 'warning_closed' : status };
+    await this.book.put({ object: closed, parent: dispute.payment_intent }, ...(status === 'won' && !isInquiry ? [{ object: this.entry({ amount: dispute.amount, fee: 0, currency: dispute.currency, type: 'adjustment', source: id }), parent: id }] : []));
     this.book.happened('charge.dispute.closed', closed);
     return closed;
   }

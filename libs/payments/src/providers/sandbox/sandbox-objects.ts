@@ -16,7 +16,7 @@ export interface Refund extends Base {
   readonly reason: string | null; readonly metadata: Readonly<Record<string, string>>; readonly balance_transaction: string | null;
 }
 export interface Dispute extends Base {
-  readonly object: 'dispute'; readonly amount: number; readonly currency: string; readonly charge: string; readonly payment_intent: string; readonly reason: string; readonly status: 'needs_response' | 'under_review' | 'won' | 'lost';
+  readonly object: 'dispute'; readonly amount: number; readonly currency: string; readonly charge: string; readonly payment_intent: string; readonly reason: string; readonly status: 'warning_needs_response' | 'warning_closed' | 'needs_response' | 'under_review' | 'won' | 'lost';
   readonly balance_transactions: readonly BalanceTransaction[]; readonly evidence_details: { readonly due_by: number; readonly has_evidence: boolean }; readonly metadata: Readonly<Record<string, string>>;
 }
 export interface BalanceTransaction extends Base {

@@ -113,6 +113,17 @@ describe('what goes wrong on the way', () => {
   });
 });
 
+test.each([
+  ['warning_needs_response', 'inquiry'], ['warning_under_review', 'inquiry'], ['warning_closed', 'inquiry_closed'], ['needs_response', 'needs_response'], ['under_review', 'under_review'], ['won', 'won'], ['lost', 'lost'], ['prevented', 'won'], ['unheard_of', 'needs_response'],
+])('a dispute that Stripe calls %s is %s', async (status, known) => {
+  const server = createServer((_, reply) => reply.end(JSON.stringify({ id: 'dp_1', object: 'dispute', payment_intent: 'pi_1', amount: 100, currency: 'usd', reason: 'fraudulent', status, evidence_details: { due_by: 1_772_323_200 }, balance_transactions: [] })));
+  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  const stripe = new StripeProvider({ name: 'stripe', timeoutMs: 2_000, account: async () => ({ apiKey: 'sk_test_x', url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }) });
+  expect(await stripe.dispute({ ...speaking(), reference: 'dp_1' })).toEqual({ status: known, reference: 'dp_1', chargeReference: 'pi_1', amountMinor: 100n, currency: 'USD', reason: 'fraudulent', evidenceDueBy: '2026-03-01T00:00:00Z' });
+  server.closeAllConnections();
+  await new Promise((resolve) => { server.close(resolve); });
+});
+
 test('currencies that Stripe counts in other units are charged, given back and read for what they are', async () => {
   for (const [currency, minor, atStripe] of [['ISK', 5_000n, 500_000], ['UGX', 7n, 700], ['MGA', 4_900n, 49], ['KWD', 5_120n, 5_120], ['JPY', 500n, 500]] as const) {
     const one = { ...await order(), amountMinor: minor, currency };

@@ -281,7 +281,10 @@ const refundOf = ({ id, status, amount, currency, failure_reason: failure }: Str
   return status === 'failed' || status === 'canceled' ? { status: 'failed', reference: id, code: failure ?? status } : { status: 'pending', reference: id };
 };
 
-const DISPUTE_STATUS: Readonly<Record<string, ProviderDispute['status']>> = { won: 'won', lost: 'lost', under_review: 'under_review', warning_under_review: 'under_review', warning_closed: 'won', prevented: 'won' };
+/** A warning is an inquiry: https://docs.stripe.com/disputes/how-disputes-work#inquiries. */
+const DISPUTE_STATUS: Readonly<Record<string, ProviderDispute['status']>> = {
+  won: 'won', lost: 'lost', under_review: 'under_review', prevented: 'won', warning_needs_response: 'inquiry', warning_under_review: 'inquiry', warning_closed: 'inquiry_closed',
+};
 const idOf = (one: string | { id: string } | null | undefined): string => (typeof one === 'string' ? one : one?.id ?? '');
 const PAYOUT_STATE: Readonly<Record<string, ProviderPayout['state']>> = { in_transit: 'in_transit', paid: 'paid', failed: 'failed', canceled: 'cancelled' };
 const payoutOf = ({ id, amount, currency, status, created, arrival_date: arrival }: Stripe.Payout): ProviderPayout =>
