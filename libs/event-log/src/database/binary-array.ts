@@ -38,14 +38,23 @@ export const byteaArray = (values: readonly Buffer[]): Buffer =>
   binaryArray(BYTEA_OID, values.map(({ length }) => length), (buffer, at, index) => { values[index]!.copy(buffer, at); });
 
 /** A `bigint[]` parameter of numbers that are safe. */
-export const bigintArray = (values: readonly number[]): Buffer =>
-  binaryArray(BIGINT_OID, values.map(() => BIGINT_BYTES), (buffer, at, index) => {
-    const value = values[index]!;
+export const bigintArray = (values: readonly number[]): Buffer => {
+  if (values.length === 0) return binaryArray(BIGINT_OID, [], () => undefined);
+  const buffer = Buffer.allocUnsafe(HEADER_BYTES + values.length * (LENGTH_BYTES + BIGINT_BYTES));
+  // A view writes a number in a fifth of the time that the methods of a buffer take.
+  const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
+  for (const [nth, field] of [1, 0, BIGINT_OID, values.length, 1].entries()) view.setInt32(nth * LENGTH_BYTES, field);
+  let at = HEADER_BYTES;
+  for (const value of values) {
     // Two halves: a BigInt for each number would cost more than the rest of it.
     const high = Math.floor(value / WORD);
-    buffer.writeInt32BE(high, at);
-    buffer.writeUInt32BE(value - high * WORD, at + LENGTH_BYTES);
-  });
+    view.setInt32(at, BIGINT_BYTES);
+    view.setInt32(at + LENGTH_BYTES, high);
+    view.setUint32(at + 2 * LENGTH_BYTES, value - high * WORD);
+    at += LENGTH_BYTES + BIGINT_BYTES;
+  }
+  return buffer;
+};
 
 /** A `uuid[]` parameter of values of 16 bytes, each as a text in latin1: hashes are quickest to make and to compare so. */
 export const uuidArray = (values: readonly string[]): Buffer =>

@@ -1,12 +1,22 @@
 import type { Connection, PoolClient } from 'pg';
 
 /** What the driver has for a COPY and does not name in its types. */
-interface CopyConnection extends Connection { sendCopyFromChunk(chunk: Buffer): void; endCopyFrom(): void }
+interface CopyConnection extends Connection { endCopyFrom(): void }
 
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1');
 /** After the signature: flags, and the length of an extension that there is not. */
 const HEADER_BYTES = SIGNATURE.length + 8;
 const TRAILER_BYTES = 2;
+const COPY_DATA = 'd'.charCodeAt(0);
+const LENGTH_BYTES = 4;
+
+/** What stands before the bytes of a COPY in their message; its length counts itself. */
+const copyDataHeader = (bytes: number): Buffer => {
+  const header = Buffer.allocUnsafe(1 + LENGTH_BYTES);
+  header.writeUInt8(COPY_DATA);
+  header.writeInt32BE(LENGTH_BYTES + bytes, 1);
+  return header;
+};
 
 /** The bytes of a COPY in PostgreSQL's binary format, of rows that all have the same length: `write` puts one at a place. */
 export const binaryRows = (count: number, rowBytes: number, write: (buffer: Buffer, at: number, row: number) => void): Buffer => {
@@ -22,7 +32,14 @@ export const binaryRows = (count: number, rowBytes: number, write: (buffer: Buff
 export const copyIn = (client: PoolClient, text: string, bytes: Buffer): Promise<void> => new Promise((resolve, reject) => {
   client.query({
     submit: (connection: CopyConnection) => { connection.query(text); },
-    handleCopyInResponse: (connection: CopyConnection) => { connection.sendCopyFromChunk(bytes); connection.endCopyFrom(); },
+    handleCopyInResponse: (connection: CopyConnection) => {
+      // The driver would copy the bytes into a message of its own.
+      connection.stream.cork();
+      connection.stream.write(copyDataHeader(bytes.length));
+      connection.stream.write(bytes);
+      connection.endCopyFrom();
+      connection.stream.uncork();
+    },
     handleCommandComplete: () => undefined,
     handleReadyForQuery: () => resolve(),
     // What was sent of the bytes is passed over by the server; the next statement waits until it is ready again.

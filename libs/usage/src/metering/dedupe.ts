@@ -28,7 +28,7 @@ export interface Clash { readonly occurrence: Occurrence; readonly code: 'duplic
 const HALF_BYTES = 8;
 const CONTENT_BYTES = 8;
 /** What makes two events of one id the same: type and data, not the time they claim. Eight bytes, as latin1. */
-export const contentOf = ({ type, data }: UsageEvent): string => hash('sha256', canonicalJson([type, data ?? {}]), 'binary').slice(0, CONTENT_BYTES);
+export const contentOf = ({ type, data }: UsageEvent): string => hash('sha256', `[${JSON.stringify(type)},${canonicalJson(data ?? {})}]`, 'binary').slice(0, CONTENT_BYTES);
 
 /**
  * The key of an event: half of it is of tenant, source and id, which a reused id shares, half of it of the subject as well. 16 bytes, as a text in latin1: that takes a quarter of the time of
@@ -108,14 +108,25 @@ const runsOf = (candidates: readonly Candidate[]): Candidate[][] => {
   return runs;
 };
 
+const NO_WORDS = new Uint32Array(0);
+/** The first two words of each key, one after the other. */
+const wordsOf = (candidates: readonly Candidate[]): Uint32Array => {
+  const words = new Uint32Array(2 * candidates.length);
+  for (const [nth, { key }] of candidates.entries()) {
+    words[2 * nth] = wordAt(key, 0);
+    words[2 * nth + 1] = wordAt(key, 4);
+  }
+  return words;
+};
+
 /** Which candidates may be known in which day, the latest day first. A filter may only say that a key is perhaps there; the index decides. */
 const perhapsKnown = async (tx: Tx, keys: KeysOfBatch, candidates: readonly Candidate[], looksAtFilters: boolean): Promise<[day: number, Candidate[]][]> => {
   const byDayKnown = new Map<number, Candidate[]>();
   for (const own of runsOf(candidates)) {
     const { logTime, partition } = own[0]!.occurrence;
-    const [first, second] = [own.map(({ key }) => wordAt(key, 0)), own.map(({ key }) => wordAt(key, 4))];
+    const words = looksAtFilters ? wordsOf(own) : NO_WORDS;
     for (const { day, filter } of await keys.windowOf(tx, dayOf(logTime), partition)) {
-      const perhaps = filter === undefined || !looksAtFilters ? own : own.filter((_, nth) => filter.mayHave(first[nth]!, second[nth]!));
+      const perhaps = filter === undefined || !looksAtFilters ? own : own.filter((_, nth) => filter.mayHave(words[2 * nth]!, words[2 * nth + 1]!));
       const there = byDayKnown.get(day);
       if (there === undefined) byDayKnown.set(day, [...perhaps]);
       else for (const candidate of perhaps) there.push(candidate);
@@ -192,12 +203,20 @@ const POSITION_BYTES = 8;
 const WORD = 2 ** 32;
 const KEY_ROW_BYTES = 2 + 3 * (4 + 2) + (4 + 2 * HALF_BYTES) + (4 + CONTENT_BYTES) + (4 + POSITION_BYTES);
 
+/** More candidates than there are events in what is taken in at a time. */
+const PLACES = 2 ** 20;
+/** In the order of the first four bytes of their keys, so that neighbours in the index are written together. Numbers are sorted in a fifth of the time that texts take. */
+const inOrder = (candidates: readonly Candidate[]): Candidate[] => {
+  const order = new Float64Array(candidates.length);
+  for (const [nth, { key }] of candidates.entries()) order[nth] = ((key.charCodeAt(0) << 24 | key.charCodeAt(1) << 16 | key.charCodeAt(2) << 8 | key.charCodeAt(3)) >>> 0) * PLACES + nth;
+  order.sort();
+  return Array.from(order, (one) => candidates[one - Math.floor(one / PLACES) * PLACES]!);
+};
+
 const remember = async (tx: Tx, keys: KeysOfBatch, fresh: readonly Candidate[]): Promise<void> => {
   for (const [day, own] of Map.groupBy(fresh, ({ occurrence }) => dayOf(occurrence.logTime))) {
     const named = await keys.begin(tx, day);
-    // In the order of the key: neighbours in the index are written together.
-    own.sort((left, right) => (left.key < right.key ? -1 : 1));
-    await tx.copyIn(`COPY ${ident(`usage_keys_${slotOf(day)}`)} (slot, partition, nth, key, content, position) FROM STDIN (FORMAT binary)`, keyRows(slotOf(day), own));
+    await tx.copyIn(`COPY ${ident(`usage_keys_${slotOf(day)}`)} (slot, partition, nth, key, content, position) FROM STDIN (FORMAT binary)`, keyRows(slotOf(day), inOrder(own)));
     keys.added(named, own.map(({ key }) => key));
   }
 };

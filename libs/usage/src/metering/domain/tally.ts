@@ -14,6 +14,8 @@ export interface TallyColumns {
 /** Text order by the bytes of UTF-8, as the database compares keys. */
 const isGreater = (left: string, right: string): boolean => Buffer.compare(Buffer.from(left), Buffer.from(right)) > 0;
 
+const NONE: ReadonlyMap<string, number> = new Map();
+
 /** The events of a stretch of time folded into one: their number, and what their values come to. Folding is exact and does not depend on order. */
 export class Tally {
   events = 0;
@@ -22,7 +24,7 @@ export class Tally {
   private chosen: Decimal | undefined;
   private at = 0;
   private tie = '';
-  private readonly different = new Map<string, number>();
+  private different: Map<string, number> | undefined;
 
   constructor(readonly fold: Fold, readonly weighsTime = false) {}
 
@@ -49,7 +51,7 @@ export class Tally {
     this.events += other.events;
     if (this.fold === 'add') this.sum.add(other.sum.total);
     else if (other.chosen !== undefined) this.choose(other.chosen, other.at, other.tie);
-    for (const [value, events] of other.different) this.see(value, events);
+    for (const [value, events] of other.values) this.see(value, events);
     if (other.weighted !== undefined) (this.weighted ??= new ExactSum()).add(other.weighted.total);
   }
 
@@ -62,7 +64,10 @@ export class Tally {
   }
 
   /** Notes that a value was there in so many events, which are counted elsewhere. */
-  see(value: string, events: number): void { this.different.set(value, (this.different.get(value) ?? 0) + events); }
+  see(value: string, events: number): void {
+    const different = this.different ??= new Map<string, number>();
+    different.set(value, (different.get(value) ?? 0) + events);
+  }
 
   /** The sum of the values; of a tally that chooses one, that one, or 0 where there is none. */
   get total(): Decimal { return this.fold === 'add' ? this.sum.total : this.chosen ?? Decimal.zero; }
@@ -71,7 +76,7 @@ export class Tally {
   /** The least, greatest or latest value; undefined where there is no event. */
   get choice(): Decimal | undefined { return this.chosen; }
   /** Different values -> the events that had each. */
-  get values(): ReadonlyMap<string, number> { return this.different; }
+  get values(): ReadonlyMap<string, number> { return this.different ?? NONE; }
 
   get columns(): TallyColumns {
     const isLatest = this.fold === 'latest';
