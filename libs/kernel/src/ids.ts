@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** Makes new ids. The implementation, which reads a clock and a source of randomness, lives with the host. */
 export interface IdSource {
@@ -16,11 +16,13 @@ const SEPARATOR = '\u0000';
 
 const isPrefix = (prefix: string): boolean => prefix.length <= PREFIX_LENGTH_MAX && /^[a-z](?:[a-z_]*[a-z])?$/.test(prefix);
 
+/** Five bits a character, from the front; two zero bits before the first byte make the 128 bits a whole number of them. */
 const encode = (bytes: Uint8Array): string => {
-  let value = 0n;
-  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
-  let suffix = '';
-  for (let index = 0; index < SUFFIX_LENGTH; index++, value >>= 5n) suffix = ALPHABET[Number(value & 31n)]! + suffix;
+  let [suffix, held, bits] = ['', 0, 2];
+  for (const byte of bytes) {
+    held = ((held & 0xf) << 8) | byte;
+    for (bits += 8; bits >= 5;) suffix += ALPHABET[(held >> (bits -= 5)) & 31]!;
+  }
   return suffix;
 };
 
@@ -67,8 +69,7 @@ export const newIdFrom = (prefix: string, unixMillis: number, random: Uint8Array
  */
 export const derivedId = (prefix: string, ...parts: readonly string[]): string => {
   if (parts.length === 0 || parts.some((part) => part.includes(SEPARATOR))) throw new RangeError('the parts of a derived id');
-  const digest = createHash('sha256').update(parts.join(SEPARATOR), 'utf8').digest();
-  return typeId(prefix, shaped(Uint8Array.from(digest.subarray(0, UUID_BYTES)), 8));
+  return typeId(prefix, shaped(hash('sha256', parts.join(SEPARATOR), 'buffer').subarray(0, UUID_BYTES), 8));
 };
 
 /** Whether the text is an id of this kind. */
@@ -76,4 +77,4 @@ export const isId = (prefix: string, text: unknown): text is string =>
   typeof text === 'string' && text.startsWith(`${prefix}_`) && decode(text.slice(prefix.length + 1)) !== undefined;
 
 /** SHA-256 of a text in UTF-8, as 64 hexadecimal digits. */
-export const sha256Hex = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex');
+export const sha256Hex = (text: string): string => hash('sha256', text, 'hex');

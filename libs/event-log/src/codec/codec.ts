@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import Ajv from 'ajv/dist/2020';
 import { canonicalJson, derivedId, partitionOf } from '@valueverse/kernel';
 import { TOPICS, type EventDefinition, type ServiceName, type Topic } from '@valueverse/contracts';
@@ -79,6 +79,8 @@ interface Compiled {
   readonly personal: readonly string[];
 }
 type Tree = Record<string, unknown>;
+/** The text of a fact, or what it says as JSON where somebody has parsed it already. */
+type FactText = string | object;
 
 /** Of all codecs: a schema is compiled once in a process, when the first fact of it is made, and not at every start. */
 const schemas = new Ajv({ allErrors: true, strict: false });
@@ -121,27 +123,28 @@ export class Codec {
     const compiled = this.byName.get(name);
     if (compiled === undefined || TOPICS[compiled.definition.topic].owner !== this.service) throw new InvalidFact(`${name} is not a fact that this service can append`);
     const { definition } = compiled;
-    const plain = JSON.parse(JSON.stringify(data)) as Tree;
+    const text = JSON.stringify(data);
+    const plain = JSON.parse(text) as Tree;
     const validate = schemas.compile(definition.schema.json);
     if (!validate(plain)) throw new InvalidFact(`${name} breaks its schema: ${JSON.stringify(validate.errors)}`);
     const id = derivedId('evt', context.tenant, stream, String(version));
-    const body = JSON.stringify({
+    const head = JSON.stringify({
       specversion: '1.0', id, source: `/valueverse/${this.service}`, type: definition.type, subject: stream, time: context.at,
       datacontenttype: 'application/json', tenant: context.tenant, streamversion: version, actor: context.actor,
       clockid: context.clockId, causationid: context.causationId, correlationid: context.correlationId ?? id,
       traceparent: context.traceparent, recordedtime: recordedAt,
-      data: this.sealed(compiled, context.tenant, id, plain),
     });
+    const body = `${head.slice(0, -1)},"data":${compiled.personal.length === 0 ? text : JSON.stringify(this.sealed(compiled, context.tenant, id, plain))}}`;
     return {
       tenant: context.tenant, stream, version, partition: partitionOf(context.tenant, stream, STORE_PARTITIONS), topic: definition.topic,
-      type: definition.type, id, clock: context.clockId ?? null, body, hash: createHash('sha256').update(body).digest(),
+      type: definition.type, id, clock: context.clockId ?? null, body, hash: hash('sha256', body, 'buffer'),
       event: { ...plain, type: name },
     };
   }
 
-  /** Reads the text of a fact of any version ever written. Throws `UnknownFact`, or `PersonalKeyMissing` when its key has not come yet. */
-  decode<E extends DomainEvent = DomainEvent>(body: string): Fact<E> {
-    const raw = JSON.parse(body) as Tree & { type: string; id: string; tenant: string; data: Tree };
+  /** Reads a fact of any version ever written: its text, or what that says as JSON. Throws `UnknownFact`, or `PersonalKeyMissing` when its key has not come yet. */
+  decode<E extends DomainEvent = DomainEvent>(body: FactText): Fact<E> {
+    const raw = (typeof body === 'string' ? JSON.parse(body) : body) as Tree & { type: string; id: string; tenant: string; data: Tree };
     const match = EVENT_TYPE.exec(raw.type);
     const compiled = this.byFamily.get(match?.[1] ?? '');
     if (match === null || compiled === undefined) throw new UnknownFact(`no definition reads ${raw.type}`);
@@ -160,14 +163,14 @@ export class Codec {
   }
 
   /** Reads many facts, fetching the personal keys that are not in memory through the transaction. */
-  async decodeAll<E extends DomainEvent = DomainEvent>(tx: Tx, bodies: readonly string[]): Promise<Fact<E>[]> {
+  async decodeAll<E extends DomainEvent = DomainEvent>(tx: Tx, bodies: readonly FactText[]): Promise<Fact<E>[]> {
     const read = bodies.map((body) => this.decodeOrKey<E>(body));
     const missing = read.filter((one) => one instanceof PersonalKeyMissing);
     if (missing.length > 0) await this.fields().fetch(tx, missing);
     return read.map((one, nth) => (one instanceof PersonalKeyMissing ? this.decode<E>(bodies[nth]!) : one));
   }
 
-  private decodeOrKey<E extends DomainEvent>(body: string): Fact<E> | PersonalKeyMissing {
+  private decodeOrKey<E extends DomainEvent>(body: FactText): Fact<E> | PersonalKeyMissing {
     try {
       return this.decode<E>(body);
     } catch (error) {
@@ -215,4 +218,4 @@ const changedAt = (tree: Tree, [name, ...rest]: readonly string[], change: (valu
 };
 
 /** What a command is compared over when its id comes again: the command itself, never a ciphertext made from it. */
-export const fingerprintOf = (value: unknown): Buffer => createHash('sha256').update(canonicalJson(value)).digest();
+export const fingerprintOf = (value: unknown): Buffer => hash('sha256', canonicalJson(value), 'buffer');

@@ -29,14 +29,26 @@ export const faultOfRecord = (record: FeedRecord): { code: RejectionCode; detail
   return undefined;
 };
 
-/** What the text of a fact says against it: it has to be a CloudEvent, and the one that its record promises. Every link of a chain is asked, also by readers that pass over its type. */
-export const faultOfText = ({ key, headers, value }: FeedRecord): { code: RejectionCode; detail: string } | undefined => {
-  let event: Record<string, unknown> | null;
+const known = new WeakMap<FeedRecord, { readonly json: unknown }>();
+const parsed = (text: string): unknown => {
   try {
-    event = JSON.parse(value) as Record<string, unknown> | null;
+    return JSON.parse(text) as unknown;
   } catch {
-    return { code: 'not_cloudevents', detail: 'the text is not JSON' };
+    return undefined;
   }
+};
+/** The text of a record as JSON, parsed once however many readers look at it, so nobody may change it; undefined where it is none. */
+export const jsonOf = (record: FeedRecord): unknown => {
+  let found = known.get(record);
+  if (found === undefined) known.set(record, found = { json: parsed(record.value) });
+  return found.json;
+};
+
+/** What the text of a fact says against it: it has to be a CloudEvent, and the one that its record promises. Every link of a chain is asked, also by readers that pass over its type. */
+export const faultOfText = (record: FeedRecord): { code: RejectionCode; detail: string } | undefined => {
+  const { key, headers } = record;
+  const event = jsonOf(record) as Record<string, unknown> | null | undefined;
+  if (event === undefined) return { code: 'not_cloudevents', detail: 'the text is not JSON' };
   if (typeof event !== 'object' || event === null || event['specversion'] !== '1.0') return { code: 'not_cloudevents', detail: 'the text is not a CloudEvent of version 1.0' };
   if (event['subject'] !== key) return { code: 'wrong_key', detail: `the key is ${key}, the fact is of the stream ${String(event['subject'])}` };
   const isPromised = event['tenant'] === headers['ce_tenant'] && event['id'] === headers['ce_id'] && event['type'] === headers['ce_type'];

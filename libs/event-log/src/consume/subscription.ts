@@ -11,7 +11,7 @@ import { processing, withRecords } from '../tracing';
 import { followChain, hasFollower, type Following } from './chain';
 import { Checkpoints, Fenced, type Checkpoint } from './checkpoints';
 import { consumerName, NotYetKnown, type Consumer, type JobSink } from './consumers';
-import { RecordRejected, type Rejection, type RejectionCode } from './inspect';
+import { jsonOf, RecordRejected, type Rejection, type RejectionCode } from './inspect';
 import { Parking } from './parking';
 import { reactTo } from './react';
 import { findRejected, keepRejected, removeRejected, type RecordPlace } from './rejects';
@@ -346,7 +346,7 @@ export class Subscription {
     const known = records.filter(({ headers }) => codec.knows(headers['ce_type'] ?? ''));
     const names = consumer.kind === 'projector' ? new Set(consumer.events) : new Set(Object.keys(consumer.on));
     const wanted = known.filter(({ headers }) => names.has(codec.nameOf(headers['ce_type']!)));
-    return codec.decodeAll(tx, wanted.map(({ value }) => value));
+    return codec.decodeAll(tx, wanted.map((record) => jsonOf(record) as object));
   }
 
   private noteWaiting(checkpoint: Checkpoint, cause: Error): void {
