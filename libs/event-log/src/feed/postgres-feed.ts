@@ -5,6 +5,7 @@ import { Database, ident, roleName, type Tx } from '../database/database';
 import { ensureRoles } from '../database/roles';
 import { Loop } from '../loop';
 import { sending } from '../tracing';
+import { RecentRecords } from './recent-records';
 import { FeedGap, LATER_MS, partitionName, type Feed, type FeedRecord, type GroupMember, type GroupMembership, type NewRecord, type TopicPartition } from './feed';
 
 const SCHEMA = 'feed';
@@ -93,6 +94,7 @@ export class PostgresFeed implements Feed {
   readonly kind = 'postgres';
   private readonly database: Database;
   private readonly memberships = new Set<PostgresMembership>();
+  readonly recent = new RecentRecords();
 
   constructor(url: string, connectionsMax = 8) {
     this.database = new Database({ url, schema: SCHEMA, connectionsMax });
@@ -122,7 +124,7 @@ export class PostgresFeed implements Feed {
   }
 
   append(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {
-    return sending(this.kind, { topic, partition }, records, () => this.write(topic, (tx) => tx.query('SELECT append_records($1, $2, $3, $4, $5, $6, $7, $8)', [
+    return sending(this.kind, { topic, partition }, records, () => this.write(topic, new Map([[partition, records]]), (tx) => tx.query('SELECT append_records($1, $2, $3, $4, $5, $6, $7, $8)', [
       topic, partition, TOPICS[topic].kind === 'keys', records.map(({ position }) => position ?? null), records.map(({ previous }) => previous ?? null), ...textsOf(records)])));
   }
 
@@ -131,22 +133,31 @@ export class PostgresFeed implements Feed {
     const records = all.map(({ record }) => record);
     if (TOPICS[topic].kind === 'keys') throw new Error(`keys of ${topic} replace each other: append to its partitions one by one`);
     const isFacts = TOPICS[topic].kind === 'facts';
-    return sending(this.kind, { topic }, records, () => this.write(topic, (tx) => tx.query('SELECT append_to_all($1, $2, $3, $4, $5, $6, $7)', [
+    return sending(this.kind, { topic }, records, () => this.write(topic, byPartition, (tx) => tx.query('SELECT append_to_all($1, $2, $3, $4, $5, $6, $7)', [
       topic, all.map(({ partition }) => partition), isFacts ? records.map(({ position }) => position) : null, isFacts ? records.map(({ previous }) => previous) : null, ...textsOf(records)])));
   }
 
-  private wakeReaders(topic: Topic): void { for (const membership of this.memberships) if (membership.topics.includes(topic)) membership.wake(); }
-
-  private async write(topic: Topic, append: (tx: Tx) => Promise<unknown>): Promise<void> {
+  private async write(topic: Topic, byPartition: ReadonlyMap<number, readonly NewRecord[]>, append: (tx: Tx) => Promise<unknown>): Promise<void> {
     try {
       await this.database.transaction({ role: 'worker' }, async (tx) => {
         await append(tx);
-        tx.afterCommit(() => this.wakeReaders(topic));
+        const ends = TOPICS[topic].kind === 'facts' ? await this.endsAfter(tx, topic, byPartition) : undefined;
+        tx.afterCommit(() => {
+          for (const [partition, next] of ends ?? []) this.recent.add(topic, partition, byPartition.get(partition)!, next);
+          for (const membership of this.memberships) if (membership.topics.includes(topic)) membership.wake(ends === undefined);
+        });
       });
     } catch (error) {
       if ((error as { code?: string }).code === GAP_STATE) throw new FeedGap(`${topic}: ${(error as Error).message}`);
       throw error;
     }
+  }
+
+  /** Where facts that were just appended have come to stand: after the last of them. A partition whose last record is another one is left out. */
+  private async endsAfter(tx: Tx, topic: Topic, byPartition: ReadonlyMap<number, readonly NewRecord[]>): Promise<Map<number, bigint>> {
+    const { rows } = await tx.query<{ partition: number; next_offset: bigint; position: bigint }>('SELECT partition, next_offset, position FROM ends WHERE topic = $1 AND partition = ANY($2)', [topic, [...byPartition.keys()]]);
+    const isChain = (records: readonly NewRecord[], last: bigint): boolean => records.at(-1)?.position === last && records.every(({ previous }, nth) => nth === 0 || previous === records[nth - 1]!.position);
+    return new Map(rows.filter(({ partition, position }) => isChain(byPartition.get(partition)!, position)).map(({ partition, next_offset: next }) => [partition, next]));
   }
 
   async forget(topic: Topic, below: ReadonlyMap<number, bigint>, olderThanMs: number): Promise<number> {
@@ -205,7 +216,7 @@ export class PostgresFeed implements Feed {
 }
 
 /** A partition that a member reads: what comes next, and not before when. */
-interface Owned extends TopicPartition { next: bigint; notBeforeMs: number }
+interface Owned extends TopicPartition { next: bigint; notBeforeMs: number; /** What it was given last was among the recent records. */ isRecent: boolean }
 
 /** One reader of a group. Members share the partitions by their order; that is a proposal, which the epochs of the reader confirm. */
 class PostgresMembership {
@@ -218,11 +229,17 @@ class PostgresMembership {
   private readonly loop = new Loop(() => this.turn(), (error) => { this.member.onError(error); return ERROR_PAUSE_MS; });
   private nextHeartbeatMs = 0;
   private nextReadMs = 0;
+  /** When the database is asked again, for what others have appended. */
+  private nextLookMs = 0;
 
   constructor(private readonly feed: PostgresFeed, private readonly database: Database, private readonly group: string, readonly topics: readonly Topic[], private readonly member: GroupMember) {}
 
   start(): void { this.loop.start(); }
-  wake(): void { this.loop.wake(); }
+  /** `looks`: there may be something that is not among the recent records. */
+  wake(looks = true): void {
+    if (looks) this.nextLookMs = 0;
+    this.loop.wake();
+  }
   retake(partition: TopicPartition): void {
     this.halted.delete(partitionName(partition));
     // Others of this process may read it meanwhile.
@@ -234,6 +251,7 @@ class PostgresMembership {
   async stop(): Promise<void> {
     await this.loop.stop();
     await Promise.all(this.atWork.values());
+    this.feed.recent.leave(this.id);
     await this.database.transaction({ role: 'worker' }, (tx) => tx.query('DELETE FROM members WHERE group_name = $1 AND member = $2', [this.group, this.id])).catch(() => undefined);
   }
 
@@ -258,28 +276,41 @@ class PostgresMembership {
     const all = this.topics.flatMap((topic) => Array.from({ length: partitionsOf(topic) }, (_, partition) => ({ topic, partition })));
     const mine = all.filter((_, index) => index % alive.length === place);
     const names = new Set(mine.map(partitionName));
-    for (const name of [...this.owned.keys(), ...this.halted]) if (!names.has(name)) { this.owned.delete(name); this.halted.delete(name); }
+    for (const name of [...this.owned.keys(), ...this.halted]) if (!names.has(name)) { this.owned.delete(name); this.halted.delete(name); this.feed.recent.leave(this.id, name); }
     const fresh = mine.filter((partition) => [this.owned, this.halted, this.atWork].every((taken) => !taken.has(partitionName(partition))));
     if (fresh.length === 0) return;
+    this.nextLookMs = 0;
     const starts = await this.member.onAssigned(fresh);
     for (const partition of fresh) {
       const next = starts.get(partitionName(partition));
-      if (next !== undefined) this.owned.set(partitionName(partition), { ...partition, next, notBeforeMs: 0 });
+      if (next !== undefined) this.owned.set(partitionName(partition), { ...partition, next, notBeforeMs: 0, isRecent: false });
       else this.halted.add(partitionName(partition));
     }
   }
 
-  /** Reads what is next of the partitions that nobody is at work on, and hands it over. Answers whether there was any. */
+  /** What is next of some partitions: from the recent records, and now and then from the database. */
+  private async next(asked: ReadonlyMap<string, Owned>): Promise<ReadonlyMap<string, readonly FeedRecord[]>> {
+    const runs = new Map<string, readonly FeedRecord[]>();
+    for (const [name, owned] of asked) {
+      const { records, isBehind } = this.feed.recent.from(name, owned.next, this.id, RECORDS_PER_READ_MAX);
+      owned.isRecent = records.length > 0;
+      if (owned.isRecent) runs.set(name, records);
+      // One that had to wait is to be offered again as soon as it said.
+      else if (isBehind || owned.notBeforeMs > 0) this.nextLookMs = 0;
+      owned.notBeforeMs = 0;
+    }
+    if (performance.now() < this.nextLookMs) return runs;
+    this.nextLookMs = performance.now() + POLL_MS;
+    const found = await this.feed.readMany(new Map([...asked].filter(([name]) => !runs.has(name))));
+    for (const [name, run] of Map.groupBy(found, partitionName)) runs.set(name, run);
+    return runs;
+  }
+
+  /** Hands over what is next. Answers whether there was any. */
   private async deliver(): Promise<boolean> {
     const now = performance.now();
     const asked = new Map([...this.owned].filter(([name, { notBeforeMs }]) => notBeforeMs <= now && !this.atWork.has(name)));
-    const runs = new Map<string, FeedRecord[]>();
-    for (const record of await this.feed.readMany(asked)) {
-      const name = partitionName(record);
-      const run = runs.get(name);
-      if (run === undefined) runs.set(name, [record]);
-      else run.push(record);
-    }
+    const runs = await this.next(asked);
     for (const [name, run] of runs) {
       const owned = asked.get(name)!;
       // Given up while it was read, and perhaps to be taken again from another offset: what was read is of the past.
@@ -289,7 +320,8 @@ class PostgresMembership {
         this.member.onError(error);
       }).finally(() => {
         this.atWork.delete(name);
-        this.loop.wake();
+        // Where the database had something it may have more.
+        this.wake(!owned.isRecent);
       });
       this.atWork.set(name, work);
     }
