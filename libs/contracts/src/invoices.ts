@@ -77,9 +77,14 @@ export const InvoiceItemsChanged = defineEvent({
 });
 export type InvoiceItemsChanged = EventOf<typeof InvoiceItemsChanged>;
 
+/** What metering has said to one request of an invoice. */
+const statedUsage = object({ requestId: text(), chargeKey: text(), statement: citedStatement });
+export type StatedUsage = TypeOf<typeof statedUsage>;
+/** The usage of an invoice, as metering has stated it: all of it at once, when it is issued. There was a fact for each request. */
 export const InvoiceUsageStated = defineEvent({
-  name: 'InvoiceUsageStated', topic: 'billing.invoices', fact: 'invoice.usage_stated',
-  data: object({ invoiceId: text(), requestId: text(), chargeKey: text(), statement: citedStatement, statedAt: instant() }),
+  name: 'InvoiceUsageStated', topic: 'billing.invoices', fact: 'invoice.usage_stated', version: 2,
+  data: object({ invoiceId: text(), stated: list(statedUsage), statedAt: instant() }),
+  history: [{ version: 1, upcast: (data) => { const { requestId, chargeKey, statement } = data; return { ...data, stated: [{ requestId, chargeKey, statement }] }; } }],
 });
 export type InvoiceUsageStated = EventOf<typeof InvoiceUsageStated>;
 

@@ -1,36 +1,21 @@
-import { derivedId } from '@valueverse/kernel';
-import type { StatementIssued, StatementsRequested, SubscriptionEvent } from '@valueverse/contracts';
-import { follow, ident, tableOf, type DeciderDefinition, type Fact, type NewJob, type Reaction, type Reactor, type Tx } from '@valueverse/event-log';
+import { compareInstants, derivedId, type Instant } from '@valueverse/kernel';
+import type { StatementsRequested, SubscriptionEvent } from '@valueverse/contracts';
+import { follow, ident, tableOf, type DeciderDefinition, type NewJob, type Reaction, type Reactor, type Tx } from '@valueverse/event-log';
 import { heldRows, rowOf, type Job, type JobHandler, type JobResult } from '@valueverse/platform';
 import { accountsModel, type AccountRow } from '../accounts/account.model';
 import type { BillingHost } from '../billing-host';
 import { subscriptionDecider, subscriptionsModel, subscriptionsOf, type SubscriptionRow } from '../subscriptions/subscription.model';
 import { loadCatalogue } from '../subscriptions/catalogue';
 import type { Catalogue } from '../subscriptions/domain/due-items';
-import { billSubscriptions, invoiceRows, nextRun, type Draft } from './bill-subscription';
-import type { StateUsage } from './domain/invoice.decider';
+import { billSubscriptions, invoiceRows, nextRun, type Bill, type Draft } from './bill-subscription';
+import { BILL_PERIOD, billJob, CLOSE_INVOICE, closeJob, FINALIZE_INVOICE, type BillPeriod, type OfInvoice } from './cycle-jobs';
 import { statementRequests, type RequestStatements } from './domain/statement-request.decider';
-import { draftsBehind, finalizeAll, finalizeIn, type OfInvoice } from './finalize-invoice';
+import { draftsBehind, finalizeAll, finalizeIn, issueDrafts } from './finalize-invoice';
 import { invoiceDecider, invoicesModel, type InvoiceRow } from './invoice.model';
-
-/** The kinds of jobs of a run. */
-export const BILL_PERIOD = 'billing.bill-period';
-export const CLOSE_INVOICE = 'billing.close-invoice';
-export const FINALIZE_INVOICE = 'billing.finalize-invoice';
-
-export interface BillPeriod { readonly subscriptionId: string }
 
 export const statementRequestDecider: DeciderDefinition<RequestStatements, StatementsRequested, { isAsked: boolean }> = {
   name: 'statement-request', decider: statementRequests, stream: ({ chunkId }) => `statement-request-${chunkId}`,
 };
-
-/** A run of a subscription at an instant. What causes it, a change for example, tells it from the run that a boundary at the same instant causes. */
-export const billJob = (tenant: string, subscriptionId: string, dueAt: string, cause = ''): NewJob =>
-  ({ id: derivedId('job', BILL_PERIOD, subscriptionId, dueAt, cause), kind: BILL_PERIOD, tenant, dueAt, payload: { subscriptionId } satisfies BillPeriod });
-export const closeJob = (tenant: string, { invoiceId, finalizeAt }: Pick<Draft, 'invoiceId' | 'finalizeAt'>): NewJob =>
-  ({ id: derivedId('job', CLOSE_INVOICE, invoiceId), kind: CLOSE_INVOICE, tenant, dueAt: finalizeAt, payload: { invoiceId } satisfies OfInvoice });
-export const finalizeJob = (tenant: string, invoiceId: string, dueAt: string): NewJob =>
-  ({ id: derivedId('job', FINALIZE_INVOICE, invoiceId), kind: FINALIZE_INVOICE, tenant, dueAt, payload: { invoiceId } satisfies OfInvoice });
 
 /** When a subscription has to be looked at because of what happened to it. Each run makes the next one. */
 const dueBy = (event: SubscriptionEvent): readonly string[] => {
@@ -55,59 +40,12 @@ export const billingCycle: Reactor = {
   },
 };
 
-/** An answer as it is kept until the last one is there. */
-type Answer = StateUsage & { readonly traceparent: string | undefined };
-
-/**
- * Takes metering's answers into the invoices that asked for them. Answers come by partition, in any order: they are kept until the last one is there
- * and then stated in the order of the requests, so that the facts of an invoice do not depend on chance.
- */
-export const takeStatements: Reactor = {
-  kind: 'reactor', name: 'take-statements', topics: ['usage.statements'],
-  on: { StatementIssued: async (_: StatementIssued, fact, tx) => (await takeAnswers([fact], tx))[0]! },
-  together: (facts, tx) => takeAnswers(facts as readonly Fact<StatementIssued>[], tx),
-};
-
-interface RequestRow { readonly tenant: string; readonly invoice_id: string; readonly request_id: string; answer: Answer | undefined }
-
-/** All requests of the invoices are held: of two last answers that come at once, the second sees the first. */
-const heldRequests = async (tx: Tx, facts: readonly Fact<StatementIssued>[]): Promise<RequestRow[]> => {
-  const { rows } = await tx.query<{ tenant: string; invoice_id: string; request_id: string; answer: string | null }>(
-    `SELECT r.tenant, r.invoice_id, r.request_id, r.answer FROM invoice_requests r WHERE (r.tenant, r.invoice_id) IN (
-       SELECT a.tenant, a.invoice_id FROM unnest($1::text[], $2::text[]) f(tenant, request_id) JOIN invoice_requests a ON a.tenant = f.tenant AND a.request_id = f.request_id)
-     ORDER BY r.tenant, r.invoice_id, r.nth FOR UPDATE`, [facts.map(({ tenant }) => tenant), facts.map(({ event }) => event.requestId)]);
-  return rows.map(({ answer, ...row }) => ({ ...row, answer: answer === null ? undefined : JSON.parse(answer) as Answer }));
-};
-
-const takeAnswers = async (facts: readonly Fact<StatementIssued>[], tx: Tx): Promise<Reaction[]> => {
-  const held = await heldRequests(tx, facts);
-  const requests = new Map(held.map((row) => [`${row.tenant} ${row.request_id}`, row]));
-  const invoices = Map.groupBy(held, ({ tenant, invoice_id: invoiceId }) => `${tenant} ${invoiceId}`);
-  const kept: RequestRow[] = [];
-  const reactions = facts.map(({ event, tenant, traceparent }): Reaction => {
-    const { requestId, chargeKey, statementId, quantities, asOf, evidence, issuedAt } = event;
-    const row = requests.get(`${tenant} ${requestId}`);
-    if (row === undefined) return {};
-    row.answer = { type: 'StateUsage', invoiceId: row.invoice_id, requestId, chargeKey, statement: { statementId, quantities, asOf, evidence }, at: issuedAt, traceparent };
-    kept.push(row);
-    const all = invoices.get(`${tenant} ${row.invoice_id}`)!.map(({ answer }) => answer);
-    if (all.includes(undefined)) return {};
-    // Each statement goes into the invoice as part of its own trace.
-    return { commands: all.map((answer) => { const { traceparent: trace, ...stated } = answer!; return { ...follow(invoiceDecider, stated), traceparent: trace }; }), jobs: [finalizeJob(tenant, row.invoice_id, issuedAt)] };
-  });
-  if (kept.length > 0) {
-    await tx.query('UPDATE invoice_requests r SET answer = k.answer FROM unnest($1::text[], $2::text[], $3::text[]) k(tenant, request_id, answer) WHERE r.tenant = k.tenant AND r.request_id = k.request_id',
-      [kept.map(({ tenant }) => tenant), kept.map(({ request_id: id }) => id), kept.map(({ answer }) => JSON.stringify(answer))]);
-  }
-  return reactions;
-};
-
 /** The jobs of the billing cycle: a period begins, an invoice closes, an invoice is issued. */
 export const billingCycleJobs = (host: BillingHost): JobHandler[] => {
   const faults = host.service.metrics.counter({ subsystem: 'billing', what: 'rating_errors', help: 'Tries to price and issue an invoice that failed; the invoice stays a draft and is tried again' });
   const failed = (): void => { faults.inc(); };
   return [
-    { kind: BILL_PERIOD, run: (job: Job<BillPeriod>) => Promise.resolve({ outcome: 'done', write: (tx) => billIn(tx, job) }), together: (tx, jobs: readonly Job<BillPeriod>[]) => billAll(tx, jobs), failed },
+    { kind: BILL_PERIOD, run: (job: Job<BillPeriod>) => Promise.resolve({ outcome: 'done', write: (tx) => billIn(tx, job) }), together: (tx, jobs: readonly Job<BillPeriod>[]) => billAll(host, tx, jobs), failed },
     { kind: CLOSE_INVOICE, run: (job: Job<OfInvoice>) => onceKnown(host, job, async (tx) => (await askAll(tx, [job])).get(job.id) ?? finalizeIn(host, tx, job)), together: (tx, jobs: readonly Job<OfInvoice>[]) => closeAll(host, tx, jobs), failed },
     { kind: FINALIZE_INVOICE, run: (job: Job<OfInvoice>) => onceKnown(host, job, (tx) => finalizeIn(host, tx, job)), together: (tx, jobs: readonly Job<OfInvoice>[]) => finalizeAll(host, tx, jobs), failed },
   ];
@@ -127,23 +65,23 @@ const onceKnown = async (host: BillingHost, { tenant, payload: { invoiceId } }: 
  * they are.
  */
 const billIn = async (tx: Tx, job: Job<BillPeriod>): Promise<Reaction> => {
-  const { reaction, run } = await billRows(tx, job, await togetherWith(tx, job.tenant, job.payload.subscriptionId));
-  await noteRuns(tx, job.tenant, [run]);
-  return reaction;
+  const billed = await billRows(tx, job, await togetherWith(tx, job.tenant, job.payload.subscriptionId));
+  await noteRuns(tx, job.tenant, [billed.run]);
+  return reactionOf(billed, new Map());
 };
 
 /**
- * Several subscriptions at once, each on an invoice of its own. Those that share one with others of their account are left out, and so is what gives something back: they look at more than themselves.
+ * Several subscriptions at once, each on an invoice of its own. Those that share one with others of their account are left out, and so is what gives something back: they look at more than themselves. What waits for
+ * nothing is issued at once; where that fails all are run alone, and a draft that cannot be issued stays one.
  */
-const billAll = async (tx: Tx, jobs: readonly Job<BillPeriod>[]): Promise<Map<string, Reaction>> => {
+const billAll = async (host: BillingHost, tx: Tx, jobs: readonly Job<BillPeriod>[]): Promise<Map<string, Reaction>> => {
   const { tenant } = jobs[0]!;
   const { rows } = await tx.query<{ row: SubscriptionRow; consolidates: boolean }>(
     `SELECT s.row, coalesce((a.row->>'consolidate')::boolean, false) AS consolidates FROM ${ident(tableOf(subscriptionsModel))} s JOIN ${ident(tableOf(accountsModel))} a ON a.tenant = s.tenant AND a.key = s.account_id
      WHERE s.tenant = $1 AND s.key = ANY($2) ORDER BY s.key FOR UPDATE OF s`, [tenant, jobs.map(({ payload: { subscriptionId } }) => subscriptionId)]);
   const alone = new Map(rows.filter(({ row: { started }, consolidates }) => started.invoiceTogether !== true && !consolidates).map(({ row }) => [row.started.subscriptionId, row]));
   const catalogue = await loadCatalogue(tx, tenant, [...alone.values()]);
-  const reactions = new Map<string, Reaction>();
-  const runs: Run[] = [];
+  const billed: Billed[] = [];
   const seen = new Set<string>();
   for (const job of jobs) {
     const { subscriptionId } = job.payload;
@@ -151,34 +89,39 @@ const billAll = async (tx: Tx, jobs: readonly Job<BillPeriod>[]): Promise<Map<st
     // A second run of one subscription is to see what the first has billed.
     if (row === undefined || seen.has(subscriptionId)) continue;
     seen.add(subscriptionId);
-    const { reaction, run, givesBack } = await billRows(tx, job, [row], catalogue);
-    if (givesBack) continue;
-    reactions.set(job.id, reaction);
-    runs.push(run);
+    const one = await billRows(tx, job, [row], catalogue);
+    if (!one.bills.some(({ draft }) => draft.items.some(({ kind }) => kind === 'credit'))) billed.push(one);
   }
-  await noteRuns(tx, tenant, runs);
-  return reactions;
+  await noteRuns(tx, tenant, billed.map(({ run }) => run));
+  const issued = await issueDrafts(host, tx, tenant, billed.flatMap(({ job: { clockId, now }, bills }) => bills.filter(({ draft }) => waitsForNothing(draft, now)).map(({ draft }) => ({ draft, clockId, now }))));
+  return new Map(billed.map((one) => [one.job.id, reactionOf(one, issued)]));
 };
 
-const billRows = async (tx: Tx, { id, tenant, payload: { subscriptionId }, dueAt, now, attempt }: Job<BillPeriod>, rows: readonly SubscriptionRow[], loaded?: Catalogue): Promise<{ reaction: Reaction; run: Run; givesBack: boolean }> => {
+const waitsForNothing = ({ requests, items, finalizeAt }: Draft, now: Instant): boolean =>
+  requests.length === 0 && compareInstants(finalizeAt, now) <= 0 && items.every(({ credits, interimInvoices }) => credits === undefined && interimInvoices === undefined);
+
+/** What the run of a subscription comes to. */
+interface Billed { readonly job: Job<BillPeriod>; readonly bills: readonly Bill[]; readonly next: readonly NewJob[]; readonly run: Run }
+
+const billRows = async (tx: Tx, job: Job<BillPeriod>, rows: readonly SubscriptionRow[], loaded?: Catalogue): Promise<Billed> => {
+  const { id, tenant, payload: { subscriptionId }, dueAt, now, attempt } = job;
   const own = rows.find(({ started }) => started.subscriptionId === subscriptionId)!;
   const { bills, catalogue } = await billSubscriptions(tx, tenant, rows, { at: dueAt, now, invoiceIdOf: (currency) => derivedId('inv', id, currency) }, loaded);
   const next = rows.flatMap((row) => {
     const at = nextRun(row, catalogue, dueAt);
     return at === undefined ? [] : [billJob(tenant, row.started.subscriptionId, at)];
   });
-  return {
-    reaction: {
-      commands: bills.flatMap(({ draft, parts }) => [
-        ...parts.map((part) => follow(subscriptionDecider, { type: 'BillSubscription', invoiceId: draft.invoiceId, at: now, ...part })),
-        follow(invoiceDecider, { ...draft, type: 'DraftInvoice', at: now }),
-      ]),
-      jobs: [...next, ...bills.map(({ draft }) => closeJob(tenant, draft))],
-    },
-    run: { id, accountId: own.started.accountId, subscriptionId, dueAt, doneAt: now, attempt, invoiceIds: bills.map(({ draft }) => draft.invoiceId) },
-    givesBack: bills.some(({ draft }) => draft.items.some(({ kind }) => kind === 'credit')),
-  };
+  return { job, bills, next, run: { id, accountId: own.started.accountId, subscriptionId, dueAt, doneAt: now, attempt, invoiceIds: bills.map(({ draft }) => draft.invoiceId) } };
 };
+
+/** Its facts and its jobs: invoices that are issued already have nothing to be closed. */
+const reactionOf = ({ job: { tenant, now }, bills, next }: Billed, issued: ReadonlyMap<string, Reaction>): Reaction => ({
+  commands: bills.flatMap(({ draft, parts }) => [
+    ...parts.map((part) => follow(subscriptionDecider, { type: 'BillSubscription', invoiceId: draft.invoiceId, at: now, ...part })),
+    follow(invoiceDecider, { ...draft, type: 'DraftInvoice', at: now }), ...(issued.get(draft.invoiceId)?.commands ?? []),
+  ]),
+  jobs: [...next, ...bills.filter(({ draft }) => !issued.has(draft.invoiceId)).map(({ draft }) => closeJob(tenant, draft))],
+});
 
 /** A subscription, and those of its account whose invoices are its own, in the order of their ids. */
 const togetherWith = async (tx: Tx, tenant: string, subscriptionId: string): Promise<readonly SubscriptionRow[]> => {

@@ -8,7 +8,7 @@ import { Answers, AnswersPage, Cursors, InstantField, OneOf, type Page, PageQuer
 import { BillingHost } from '../billing-host';
 import { MOVE_SUBSCRIPTION } from '../subscriptions/moves';
 import { subscriptionsModel, type SubscriptionRow } from '../subscriptions/subscription.model';
-import { BILL_PERIOD, CLOSE_INVOICE, FINALIZE_INVOICE } from './billing-cycle';
+import { BILL_PERIOD, CLOSE_INVOICE, FINALIZE_INVOICE } from './cycle-jobs';
 import { billSubscriptions, type Bill } from './bill-subscription';
 import { previewDraft } from './preview';
 

@@ -1,5 +1,5 @@
 import { addLocalDays, derivedId, Money, Refused, type Instant } from '@valueverse/kernel';
-import type { BillingSettings, CreditedLine, CreditNoteLine, InterimLine, InvoiceDrafted, InvoiceItem, InvoiceLine } from '@valueverse/contracts';
+import type { BillingSettings, CreditedLine, CreditNoteLine, InterimLine, InvoiceDrafted, InvoiceItem, InvoiceLine, StatedUsage } from '@valueverse/contracts';
 import { follow, type Reaction, type Tx } from '@valueverse/event-log';
 import { heldRow, heldRows, type Job } from '@valueverse/platform';
 import { billToOf, type AccountRow, type Personal } from '../accounts/account.model';
@@ -12,15 +12,15 @@ import { onDocument } from '../documents/on-document';
 import { sellerOf } from '../entities/entity.model';
 import { termsDays } from '../settings/domain/settings.decider';
 import type { TaxCustomer, TaxEngine } from '../taxes/tax-engine';
-import { invoiceRows } from './bill-subscription';
+import { answersOf } from './answers';
+import { invoiceRows, type Draft } from './bill-subscription';
+import type { OfInvoice } from './cycle-jobs';
 import { issueInvoice, pricingOf, type Drafted, type IssueTerms, type NoteParts, type Statements } from './domain/issue-invoice';
 import type { FinalizeInvoice } from './domain/invoice.decider';
 import { priceItems, type PricedLine } from './domain/lines';
-import { invoiceDecider, invoicesModel, statementsOf, unstated, type CreditedOfLine, type InvoiceRow } from './invoice.model';
+import { draftedRow, invoiceDecider, invoicesModel, statementsOf, unstated, type CreditedOfLine, type InvoiceRow } from './invoice.model';
 import { InvoiceGround } from './invoice-ground';
 import { nextNumber, nextNumbers, type SeriesOf } from './number-series';
-
-export interface OfInvoice { readonly invoiceId: string }
 
 /** A line as what gives back a part of it has to know it, by what was given back of it before. */
 export const creditedLineOf = (line: InvoiceLine, before: CreditedOfLine | undefined, currency: string): CreditedLine => {
@@ -99,61 +99,89 @@ export const termsFor = async (host: BillingHost, tx: Tx, tenant: string, drafte
 };
 
 type FinalizeJob = Pick<Job<OfInvoice>, 'tenant' | 'payload' | 'clockId' | 'now'>;
+/** An invoice to be issued, and when, by which clock. */
+type Issuing = Pick<FinalizeJob, 'tenant' | 'clockId' | 'now'> & { readonly invoice: Answered };
 /** An invoice that is about to be issued: only its number is missing. */
 interface Ready { readonly series: SeriesOf; readonly reactionWith: (number: string) => Reaction }
 
 const isReady = (row: InvoiceRow): boolean => row.status === 'draft' && unstated(row).length === 0;
 
+/** An invoice with what metering has answered of its usage; `stated` is what of that the invoice has not said itself yet. */
+interface Answered { readonly row: InvoiceRow; readonly stated: readonly StatedUsage[] }
+const withAnswers = async (tx: Tx, tenant: string, rows: readonly InvoiceRow[]): Promise<Answered[]> => {
+  const answers = await answersOf(tx, tenant, rows.filter((row) => row.status === 'draft' && unstated(row).length > 0).map(({ invoiceId }) => invoiceId));
+  return rows.map((row) => {
+    const stated = (answers.get(row.invoiceId) ?? []).filter(({ requestId }) => row.statements[requestId] === undefined);
+    return { row: stated.length === 0 ? row : { ...row, statements: { ...row.statements, ...Object.fromEntries(stated.map(({ requestId, statement }) => [requestId, statement])) } }, stated };
+  });
+};
+
 /**
- * Issues an invoice once all its usage is stated. The number is taken in the same transaction, so a failure gives it back. The row is held from the first look on: two runs of this job that overlap would otherwise
- * each take a number.
+ * Issues an invoice once metering has answered for all its usage. The number is taken in the same transaction, so a failure gives it back. The row is held from the first look on: two runs of this job that overlap would
+ * otherwise each take a number.
  */
 export const finalizeIn = async (host: BillingHost, tx: Tx, job: FinalizeJob): Promise<Reaction> => {
   const { tenant, payload: { invoiceId } } = job;
-  const row = (await heldRow<InvoiceRow>(tx, tenant, invoicesModel, invoiceId))!;
+  const [answered] = await withAnswers(tx, tenant, [(await heldRow<InvoiceRow>(tx, tenant, invoicesModel, invoiceId))!]) as [Answered];
+  const { row } = answered;
   if (!isReady(row)) return {};
   const [behind] = await draftsBehind(tx, tenant, row.drafted.items);
   if (behind !== undefined) throw new Refused('invoice_behind_not_issued', `it gives back a part of ${behind.invoiceId}, which is not issued yet`);
-  const made = await prepare(host, tx, job, row, await InvoiceGround.of(host, tx, tenant, [row.drafted], true));
+  const made = await prepare(host, tx, { ...job, invoice: answered }, await InvoiceGround.of(host, tx, tenant, [row.drafted], true));
   return 'reactionWith' in made ? made.reactionWith(await nextNumber(tx, tenant, made.series)) : made;
 };
 
 /** Several at once, in the order of the jobs: numbers are taken last, so many of each series at a time. What gives back parts of other invoices, or was billed in between, is left out: those look at more than themselves. */
 export const finalizeAll = async <J extends FinalizeJob & { readonly id: string }>(host: BillingHost, tx: Tx, jobs: readonly J[]): Promise<Map<string, Reaction>> => {
   const { tenant } = jobs[0]!;
-  const rows = await heldRows<InvoiceRow>(tx, tenant, invoicesModel, jobs.map(({ payload: { invoiceId } }) => invoiceId));
+  const held = await heldRows<InvoiceRow>(tx, tenant, invoicesModel, jobs.map(({ payload: { invoiceId } }) => invoiceId));
+  const invoices = new Map((await withAnswers(tx, tenant, [...held.values()])).map((one) => [one.row.invoiceId, one]));
   const reactions = new Map<string, Reaction>();
   const plain = jobs.filter(({ id, payload: { invoiceId } }) => {
-    const row = rows.get(invoiceId)!;
+    const { row } = invoices.get(invoiceId)!;
     if (!isReady(row)) { reactions.set(id, {}); return false; }
     return row.drafted.items.every(({ credits, interimInvoices }) => credits === undefined && interimInvoices === undefined);
   });
-  const ground = await InvoiceGround.of(host, tx, tenant, plain.map(({ payload: { invoiceId } }) => rows.get(invoiceId)!.drafted), true);
-  const ready: { readonly id: string; readonly made: Ready }[] = [];
-  for (const job of plain) {
-    const made = await prepare(host, tx, job, rows.get(job.payload.invoiceId)!, ground);
-    if ('reactionWith' in made) ready.push({ id: job.id, made });
-    else reactions.set(job.id, made);
+  const issued = await issueAll(host, tx, tenant, plain.map(({ payload: { invoiceId }, ...job }) => ({ ...job, invoice: invoices.get(invoiceId)! })));
+  return new Map([...reactions, ...plain.map(({ id, payload: { invoiceId } }) => [id, issued.get(invoiceId)!] as const)]);
+};
+
+/** Drafts of this transaction that ask metering for nothing and give nothing back, issued as soon as they are made; by invoice. */
+export const issueDrafts = (host: BillingHost, tx: Tx, tenant: string, drafts: readonly (Pick<FinalizeJob, 'clockId' | 'now'> & { readonly draft: Draft })[]): Promise<ReadonlyMap<string, Reaction>> =>
+  issueAll(host, tx, tenant, drafts.map(({ draft, clockId, now }) => ({ tenant, clockId, now, invoice: { row: draftedRow({ ...draft, type: 'InvoiceDrafted', draftedAt: now }), stated: [] } })));
+
+const issueAll = async (host: BillingHost, tx: Tx, tenant: string, all: readonly Issuing[]): Promise<ReadonlyMap<string, Reaction>> => {
+  const reactions = new Map<string, Reaction>();
+  if (all.length === 0) return reactions;
+  const ground = await InvoiceGround.of(host, tx, tenant, all.map(({ invoice: { row } }) => row.drafted), true);
+  const ready: { readonly invoiceId: string; readonly made: Ready }[] = [];
+  for (const one of all) {
+    const { invoiceId } = one.invoice.row;
+    const made = await prepare(host, tx, one, ground);
+    if ('reactionWith' in made) ready.push({ invoiceId, made });
+    else reactions.set(invoiceId, made);
   }
   for (const own of Map.groupBy(ready, ({ made: { series } }) => JSON.stringify(series)).values()) {
     const numbers = await nextNumbers(tx, tenant, own[0]!.made.series, own.length);
-    for (const [nth, { id, made }] of own.entries()) reactions.set(id, made.reactionWith(numbers[nth]!));
+    for (const [nth, { invoiceId, made }] of own.entries()) reactions.set(invoiceId, made.reactionWith(numbers[nth]!));
   }
   return reactions;
 };
 
-const prepare = async (host: BillingHost, tx: Tx, { tenant, payload: { invoiceId }, clockId, now }: FinalizeJob, row: InvoiceRow, ground: InvoiceGround): Promise<Ready | Reaction> => {
+const prepare = async (host: BillingHost, tx: Tx, { tenant, clockId, now, invoice: { row, stated } }: Issuing, ground: InvoiceGround): Promise<Ready | Reaction> => {
+  const { invoiceId } = row;
   const { drafted } = row;
   const { accountId, currency } = drafted;
   const { terms, settings, account, personal } = await termsFor(host, tx, tenant, drafted, statementsOf(row), { at: now, isIssue: true, ground });
   const issue = issueInvoice(drafted, statementsOf(row), terms);
   const billTo = billToOf(personal, account);
+  const before = stated.length === 0 ? [] : [follow(invoiceDecider, { type: 'StateUsage', invoiceId, stated, at: now })];
   const notes = await issueNotes(tx, tenant, issue.notes, { drafted, now, clockId, billTo });
   const balance = ground.balance(accountId, currency).add(notes.toBalance);
   const money = issue.invoiceWith(balance);
   const isNothing = money === undefined || (money.lines.every(({ amount }) => Money.parse(amount, currency).isZero()) && settings.zeroAmountInvoices === 'skip');
   ground.setBalance(accountId, currency, isNothing ? balance : balance.subtract(Money.parse(money.creditApplied, currency)));
-  if (isNothing) return { commands: [...notes.commands, follow(invoiceDecider, { type: 'DropInvoice', invoiceId, reason: money === undefined ? 'given back by credit notes' : 'nothing to bill', at: now })] };
+  if (isNothing) return { commands: [...before, ...notes.commands, follow(invoiceDecider, { type: 'DropInvoice', invoiceId, reason: money === undefined ? 'given back by credit notes' : 'nothing to bill', at: now })] };
   await useDiscounts(tx, tenant, invoiceId, issue.usedRedemptions);
   const seller = await ground.seller(drafted.entityKey ?? account.entityKey);
   const used = Money.parse(money.creditApplied, currency);
@@ -164,7 +192,7 @@ const prepare = async (host: BillingHost, tx: Tx, { tenant, payload: { invoiceId
   });
   const balances = used.isZero() ? [] : [follow(balanceDecider, used.isPositive() ? { type: 'UseBalance', accountId, currency, amount: used.toString(), invoiceId, at: now }
     : { type: 'CreditBalance', accountId, currency, amount: used.negate().toString(), source: 'credit_note', sourceId: invoiceId, at: now })];
-  return { series: { kind: 'invoice', entityKey: seller?.entityKey, clockId }, reactionWith: (number) => ({ commands: [...notes.commands, ...originals, follow(invoiceDecider, finalize(number)), ...balances] }) };
+  return { series: { kind: 'invoice', entityKey: seller?.entityKey, clockId }, reactionWith: (number) => ({ commands: [...before, ...notes.commands, ...originals, follow(invoiceDecider, finalize(number)), ...balances] }) };
 };
 
 const dueAfter = (at: Instant, paymentTerms: string, zone: string): Instant => {

@@ -7,7 +7,7 @@ import { nextDueAfter, type Catalogue } from '../subscriptions/domain/due-items'
 import { loadCatalogue } from '../subscriptions/catalogue';
 import { subscriptionDecider, subscriptionsModel, type SubscriptionRow } from '../subscriptions/subscription.model';
 import { billSubscriptions, type Bill } from './bill-subscription';
-import { closeJob } from './billing-cycle';
+import { closeJob } from './cycle-jobs';
 import { invoiceDecider } from './invoice.model';
 import { previewDraft } from './preview';
 

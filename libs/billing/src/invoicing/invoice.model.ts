@@ -47,18 +47,21 @@ const withPaymentStatus = (row: InvoiceRow): InvoiceRow => {
 };
 const withItems = (row: InvoiceRow, items: readonly InvoiceItem[]): InvoiceRow => ({ ...row, drafted: { ...row.drafted, items } });
 
+/** The row of an invoice that was just drafted. */
+export const draftedRow = ({ type: _, ...drafted }: InvoiceDrafted): InvoiceRow => {
+  const zero = Money.zero(drafted.currency).toString();
+  return {
+    invoiceId: drafted.invoiceId, accountId: drafted.accountId, ...(drafted.subscriptionId === undefined ? {} : { subscriptionId: drafted.subscriptionId }), status: 'draft', paymentStatus: 'unpaid', drafted, statements: {},
+    amountPaid: zero, amountCredited: zero, amountRemaining: zero, credited: {},
+  };
+};
+
 export const invoicesModel: ReadModel<InvoiceEvent, InvoiceRow> = {
   table: 'invoices', version: 2, key: ({ invoiceId }) => invoiceId, initial: { statements: {}, credited: {} } as unknown as InvoiceRow,
   on: {
-    InvoiceDrafted: ({ type: _, ...drafted }) => {
-      const zero = Money.zero(drafted.currency).toString();
-      return {
-        invoiceId: drafted.invoiceId, accountId: drafted.accountId, ...(drafted.subscriptionId === undefined ? {} : { subscriptionId: drafted.subscriptionId }), status: 'draft', paymentStatus: 'unpaid', drafted, statements: {},
-        amountPaid: zero, amountCredited: zero, amountRemaining: zero, credited: {},
-      };
-    },
+    InvoiceDrafted: (drafted) => draftedRow(drafted),
     InvoiceItemsChanged: ({ added, removed }, row) => withItems(row, [...row.drafted.items.filter(({ itemId }) => !removed.includes(itemId)), ...added]),
-    InvoiceUsageStated: ({ requestId, statement }, row) => ({ ...row, statements: { ...row.statements, [requestId]: statement } }),
+    InvoiceUsageStated: ({ stated }, row) => ({ ...row, statements: { ...row.statements, ...Object.fromEntries(stated.map(({ requestId, statement }) => [requestId, statement])) } }),
     InvoiceFinalized: ({ type: _, billTo: __, ...issued }, row) => ({ ...row, status: 'finalized', statements: {}, issued, amountRemaining: issued.amountDue }),
     InvoiceVoided: ({ reason, voidedAt }, row) => ({ ...row, status: 'void', amountRemaining: Money.zero(row.drafted.currency).toString(), voided: { reason, at: voidedAt } }),
     InvoiceDropped: ({ reason, droppedAt }, row) => ({ ...row, status: 'dropped', voided: { reason, at: droppedAt } }),

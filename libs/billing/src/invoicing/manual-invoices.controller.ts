@@ -16,7 +16,7 @@ import { giveBackDiscounts } from '../coupons/discounts';
 import { entityOf } from '../entities/entity.model';
 import { settingsAt } from '../settings/settings.model';
 import { refuse } from '../subscriptions/start-subscription';
-import { closeJob } from './billing-cycle';
+import { closeJob } from './cycle-jobs';
 import { finalizeIn } from './finalize-invoice';
 import { invoiceToApi } from './invoice-api';
 import { INVOICE } from './invoice-schema';

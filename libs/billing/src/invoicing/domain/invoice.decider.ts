@@ -137,7 +137,10 @@ export const invoice: Decider<InvoiceCommand, InvoiceEvent, Invoice> = {
       if (wrong !== undefined) throw new Refused('item_not_found', `the draft has no line ${wrong} that was added by hand`);
       return [{ type: 'InvoiceItemsChanged', invoiceId, added, removed, changedAt: at }];
     },
-    StateUsage: ({ at, ...facts }, { status, statements }) => (status === 'draft' && !statements.has(facts.requestId) ? [{ ...facts, type: 'InvoiceUsageStated', statedAt: at }] : []),
+    StateUsage: ({ invoiceId, stated, at }, { status, statements }) => {
+      const fresh = stated.filter(({ requestId }) => !statements.has(requestId));
+      return status === 'draft' && fresh.length > 0 ? [{ type: 'InvoiceUsageStated', invoiceId, stated: fresh, statedAt: at }] : [];
+    },
     FinalizeInvoice: finalize,
     VoidInvoice: voidIt,
     DropInvoice: ({ invoiceId, reason, at }, state) => {
@@ -157,7 +160,7 @@ export const invoice: Decider<InvoiceCommand, InvoiceEvent, Invoice> = {
   evolve: dispatch<InvoiceEvent, Invoice, Invoice>({
     InvoiceDrafted: (drafted, state) => ({ ...state, status: 'draft', drafted, currency: drafted.currency, accountId: drafted.accountId }),
     InvoiceItemsChanged: ({ added, removed }, state) => ({ ...state, drafted: { ...state.drafted!, items: [...state.drafted!.items.filter(({ itemId }) => !removed.includes(itemId)), ...added] } }),
-    InvoiceUsageStated: ({ requestId, statement }, state) => ({ ...state, statements: new Map([...state.statements, [requestId, statement]]) }),
+    InvoiceUsageStated: ({ stated }, state) => ({ ...state, statements: new Map([...state.statements, ...stated.map(({ requestId, statement }) => [requestId, statement] as const)]) }),
     InvoiceFinalized: (issued, state) => ({ ...state, status: 'finalized', currency: issued.currency, accountId: issued.accountId, owed: Money.parse(issued.amountDue, issued.currency), lines: linesOf(issued) }),
     InvoiceVoided: (_, state) => ({ ...state, status: 'void', ...(state.currency === undefined ? {} : { owed: Money.zero(state.currency) }) }),
     InvoiceDropped: (_, state) => ({ ...state, status: 'dropped' }),

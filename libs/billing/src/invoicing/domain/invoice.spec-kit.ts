@@ -31,7 +31,7 @@ export const draft = (arrears: readonly Charge[], advance: readonly Charge[] = [
 export const statement = (...values: readonly string[]): CitedStatement =>
   ({ statementId: 'ust_1', quantities: values.map((value, index) => ({ group: values.length > 1 ? { model: String(index) } : {}, value, events: 1 })), asOf: { 0: '1' }, evidence: 'e' });
 export const state = (chargeKey: string, ...values: readonly string[]): StateUsage =>
-  ({ type: 'StateUsage', invoiceId: INVOICE, requestId: `req_${chargeKey}`, chargeKey, statement: statement(...values), at: AT });
+  ({ type: 'StateUsage', invoiceId: INVOICE, stated: [{ requestId: `req_${chargeKey}`, chargeKey, statement: statement(...values) }], at: AT });
 export const NO_TERMS: IssueTerms = { taxRounding: 'invoice', inclusiveRounding: 'net', coupons: [], lineTaxes: {}, credited: {}, interim: [] };
 export const finalize: FinalizeInvoice = { type: 'FinalizeInvoice', invoiceId: INVOICE, number: 'INV-000001', dueAt: AT, terms: NO_TERMS, balance: '0', billTo: { name: 'Acme' }, at: AT };
 export const pay = (paymentId: string, amount: string, currency = 'USD'): ApplyPayment => ({ type: 'ApplyPayment', invoiceId: INVOICE, paymentId, amount, currency, at: AT });
