@@ -127,21 +127,21 @@ export class PaymentsBed {
     await this.say(tenant, `clock-${clockId}`, created, now, clockId);
     return clockId;
   }
-  async openAccount(tenant: string, at: string, clockId?: string): Promise<string> {
+  async openAccount(tenant: string, at: string, clockId?: string, currency = 'USD'): Promise<string> {
     const accountId = systemIds.next('acc');
     await this.billing.database.transaction({ role: 'worker' }, (tx) => this.billing.keys.create(tx, tenant, accountId));
     const opened: AccountOpened = {
-      type: 'AccountOpened', accountId, name: 'Acme', email: 'billing@acme.example', currency: 'USD', timezone: 'UTC', metadata: {}, openedAt: at, ...(clockId === undefined ? {} : { testClockId: clockId }),
+      type: 'AccountOpened', accountId, name: 'Acme', email: 'billing@acme.example', currency, timezone: 'UTC', metadata: {}, openedAt: at, ...(clockId === undefined ? {} : { testClockId: clockId }),
     };
     await this.say(tenant, `account-${accountId}`, opened, at, clockId);
     return accountId;
   }
   /** Says it as often as it is told, each time as another fact. */
-  async finalize(tenant: string, accountId: string, options: { total: string; at: string; clockId?: string; times?: number }): Promise<string> {
-    const { total, at, clockId, times = 1 } = options;
+  async finalize(tenant: string, accountId: string, options: { total: string; at: string; clockId?: string; times?: number; currency?: string }): Promise<string> {
+    const { total, at, clockId, times = 1, currency = 'USD' } = options;
     const invoiceId = systemIds.next('inv');
     const finalized: InvoiceFinalized = {
-      type: 'InvoiceFinalized', invoiceId, accountId, subscriptionId: 'sub_1', number: 'INV-1', currency: 'USD', servicePeriod: { from: at, to: at }, issuedAt: at, dueAt: at,
+      type: 'InvoiceFinalized', invoiceId, accountId, subscriptionId: 'sub_1', number: 'INV-1', currency, servicePeriod: { from: at, to: at }, issuedAt: at, dueAt: at,
       kind: 'cycle', rounding: 'half_up', lines: [], totalSteps: [], subtotal: total, discountTotal: '0.00', taxTotal: '0.00', total, creditApplied: '0.00', amountDue: total, billTo: { name: 'Acme', email: 'billing@acme.example' },
     };
     for (let nth = 0; nth < times; nth++) await this.say(tenant, `invoice-${invoiceId}`, finalized, at, clockId);

@@ -52,7 +52,7 @@ import { webhooksRoutes } from './webhooks/webhooks.routes';
 import { PAYMENTS_SERVICE } from './tokens';
 
 registerRefusals({
-  account_not_found: 404, payment_not_found: 404, payment_method_not_found: 404, refund_not_found: 404, dispute_not_found: 404, payout_not_found: 404, unknown_provider: 400, unknown_token: 400, token_refused: 400, webhook_not_found: 404, too_many_lines: 400, invoice_not_found: 404, allocations_or_invoice: 400, amount_not_positive: 400, unknown_action: 404, not_an_endpoint: 400, days_not_rising: 400, amount_without_currency: 400, amount_missing: 400, refund_not_positive: 400, default_not_taken_away: 400, not_by_hand: 400, credit_not_found: 404,
+  account_not_found: 404, payment_not_found: 404, payment_method_not_found: 404, refund_not_found: 404, dispute_not_found: 404, payout_not_found: 404, unknown_provider: 400, unknown_token: 400, token_refused: 400, webhook_not_found: 404, too_many_lines: 400, invoice_not_found: 404, allocations_or_invoice: 400, amount_not_positive: 400, unknown_action: 404, not_an_endpoint: 400, days_not_rising: 400, amount_without_currency: 400, amount_missing: 400, amount_too_fine: 400, amount_too_large: 400, refund_not_positive: 400, default_not_taken_away: 400, not_by_hand: 400, credit_not_found: 404,
 });
 
 /** What payments needs of the service that hosts it, before it can be made. */
@@ -96,7 +96,7 @@ export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: 
   const meter = providerMeter(service.metrics);
   const providers = new Providers([...own, ...stripe, ...others].map((provider) => guarded(provider, { deadlineMs, meter })));
   return {
-    routes: [webhooksRoutes(service, book), linksRoutes(service, systemIds, deps.secretsKey)],
+    routes: [webhooksRoutes(service, book), linksRoutes(service, providers, systemIds, deps.secretsKey)],
     parts: {
       consumers: [knownAccountsProjector, knownInvoicesProjector, collector(service.clock), expiryReactor(service), creditRefunds(service.clock)],
       jobs: [...new Attempts(service, { providers, linkKey: deps.secretsKey }).jobs, beginAttempt, refundJob(service, providers), disputeJob(providers), payoutJob(providers), payoutPollJob(service, providers), expiryJob, methodLookJob(service, providers), detachJob(service, providers), setupJob(providers), handleWebhook(service)],

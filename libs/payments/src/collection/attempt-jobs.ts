@@ -1,6 +1,7 @@
 import { addDuration, derivedId, isBefore, Money, parseInstant } from '@valueverse/kernel';
 import type { NewJob } from '@valueverse/event-log';
 import type { Job, JobHandler, JobResult, Service } from '@valueverse/platform';
+import { PREPAYMENT_SENT_WITHIN } from '../credits/prepay';
 import { customerOf } from '../providers/customers';
 import type { DeclineClass, Found, Settled } from '../providers/provider';
 import type { PaymentCommand } from './domain/payment';
@@ -34,6 +35,8 @@ const laterOn = (reason: string): JobResult => ({ outcome: 'wait', afterMs: UNAV
 /** A run that throws is tried again with growing pauses, and after some of them an alarm says so. */
 const stillUnknown = (key: string, reason: string): never => { throw new Error(`the provider does not say what became of ${key}: ${reason}`); };
 const said = (answer: { readonly status: string; readonly reason?: string; readonly detail?: string }): string => answer.reason ?? answer.detail ?? answer.status;
+/** What is paid ahead is sent soon after it was asked for, or not at all. */
+const isTooLate = ({ now }: Job, { payment: { creditId, createdAt } }: OpenAttempt): boolean => creditId !== undefined && isBefore(addDuration(createdAt, PREPAYMENT_SENT_WITHIN), now);
 type Run<P> = (job: Job<P>, open: OpenAttempt, signal: AbortSignal) => Promise<JobResult>;
 
 /**
@@ -67,8 +70,9 @@ export class Attempts {
     if (who.status === 'refused') return this.declined(job, open, who.code, 'hard');
     if (who.status !== 'made') return this.away(job, open, who.reason);
     // An earlier run may have sent the order and died with the answer.
-    const earlier: Settled = job.attempt === 1 ? { status: 'absent' } : await this.find(open, who.reference, signal);
+    const earlier: Settled = job.attempt === 1 && !isTooLate(job, open) ? { status: 'absent' } : await this.find(open, who.reference, signal);
     if (earlier.status === 'unknown' || earlier.status === 'unavailable' || earlier.status === 'refused') return laterOn(said(earlier));
+    if (earlier.status === 'absent' && isTooLate(job, open)) return this.declined(job, open, 'not_sent_in_time', 'technical');
     const answer = earlier.status === 'absent' ? await this.charge(open, who.reference, signal) : earlier;
     if (answer.status === 'unavailable') return this.away(job, open, answer.reason);
     return answer.status === 'declined' ? this.declined(job, open, answer.code, answer.class, job.attempt === 1) : this.record(job, open, answer);
@@ -81,7 +85,7 @@ export class Attempts {
     const found = await this.find(open, who.reference, signal);
     if (found.status === 'unknown' || found.status === 'unavailable' || found.status === 'refused') return stillUnknown(key, said(found));
     if (found.status !== 'absent') return this.record(job, open, found);
-    if (isBefore(addDuration(open.attempt.startedAt, KEY_LIVES), job.now)) return this.declined(job, open, 'never_arrived', 'technical');
+    if (isTooLate(job, open) || isBefore(addDuration(open.attempt.startedAt, KEY_LIVES), job.now)) return this.declined(job, open, 'never_arrived', 'technical');
     const sent = await this.charge(open, who.reference, signal);
     if (sent.status !== 'unknown' && sent.status !== 'unavailable' && sent.status !== 'absent') return this.record(job, open, sent);
     // A key that will never be given another answer, with nothing done under it: it is over, and the next attempt has a key of its own.

@@ -7,8 +7,9 @@ import { list, object } from '@valueverse/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { accountOf } from '../accounts/known-accounts';
 import { prepay } from '../credits/prepay';
+import { Providers } from '../providers/provider';
 import { PAYMENTS_SERVICE } from '../tokens';
-import { payByHand } from './by-hand';
+import { type Parts, payByHand } from './by-hand';
 import { PAYMENT, toAnswer } from './payments.controller';
 import { type PaymentRow, paymentView } from './payments';
 
@@ -36,11 +37,12 @@ class NewPayment {
 @ApiTags('payments')
 @Controller('api/v1/payments')
 export class ByHandController {
-  constructor(@Inject(PAYMENTS_SERVICE) private readonly service: Service, @Inject(IDS) private readonly ids: IdSource) {}
+  private readonly parts: Pick<Parts, 'service' | 'providers' | 'ids'>;
+  constructor(@Inject(PAYMENTS_SERVICE) private readonly service: Service, @Inject(Providers) providers: Providers, @Inject(IDS) ids: IdSource) { this.parts = { service, providers, ids }; }
 
   /**
    * Charges an invoice now, or an account for what it pays ahead, or records money that was seen elsewhere. Needs an `Idempotency-Key`. Refuses with `invoice_not_found`, `account_not_found`, `currency_mismatch`,
-   * `invoice_not_payable` one that is paid or void, `payment_open` one of which an attempt is under way, `no_payment_method`, `payment_method_not_found`, `amount_not_positive`, `amount_missing` where nothing is due of an invoice for which money was seen elsewhere, `allocations_or_invoice` where not exactly
+   * `invoice_not_payable` one that is paid or void, `payment_open` one of which an attempt is under way, `no_payment_method`, `payment_method_not_found`, `amount_not_positive`, `amount_too_fine` what its provider cannot count, `amount_too_large` more than can be paid ahead, `amount_missing` where nothing is due of an invoice for which money was seen elsewhere, `allocations_or_invoice` where not exactly
    * one of the three is given, and `not_by_hand` money for no invoice that was seen elsewhere: `POST /payments/credits` records it.
    */
   @Post()
@@ -54,7 +56,7 @@ export class ByHandController {
     if (new Set(allocations?.map((one) => one.invoiceId)).size !== (allocations?.length ?? 0)) throw new Refused('allocations_or_invoice', 'each invoice comes once', '/allocations');
     const shares = allocations ?? [{ invoiceId: invoiceId!, ...(amount === undefined ? {} : { amount }) }];
     return answerOnce(this.service, { tenant: caller.tenant, route: ROUTE, request, reply, keyRequired: true }, async (tx) => {
-      const ids = await payByHand({ tx, service: this.service, ids: this.ids, caller }, { shares, ...(currency === undefined ? {} : { currency }), ...(methodId === undefined ? {} : { methodId }), ...(manual === undefined ? {} : { manual }) });
+      const ids = await payByHand({ tx, ...this.parts, caller }, { shares, ...(currency === undefined ? {} : { currency }), ...(methodId === undefined ? {} : { methodId }), ...(manual === undefined ? {} : { manual }) });
       const payments: unknown[] = [];
       for (const id of ids) payments.push(toAnswer((await rowOf<PaymentRow>(tx, paymentView, id))!));
       return created(`/api/v1/payments/${ids[0]!}`, { payments });
@@ -66,7 +68,7 @@ export class ByHandController {
     if (amount === undefined) throw new Refused('amount_not_positive', 'an amount above zero is expected', '/amount');
     const account = await accountOf(this.service, caller.tenant, accountId);
     return answerOnce(this.service, { tenant: caller.tenant, route: ROUTE, request, reply, keyRequired: true }, async (tx) => {
-      const id = await prepay({ tx, service: this.service, ids: this.ids, caller }, account, { amount, ...(currency === undefined ? {} : { currency }), ...(methodId === undefined ? {} : { methodId }) });
+      const id = await prepay({ tx, ...this.parts, caller }, account, { amount, ...(currency === undefined ? {} : { currency }), ...(methodId === undefined ? {} : { methodId }) });
       return created(`/api/v1/payments/${id}`, { payments: [toAnswer((await rowOf<PaymentRow>(tx, paymentView, id))!)] });
     });
   }

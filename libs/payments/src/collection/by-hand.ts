@@ -5,7 +5,9 @@ import { requestContext, type Service } from '@valueverse/platform';
 import { clockOfAccount } from '../accounts/known-accounts';
 import { accountsOf, invoiceIn, type KnownInvoice } from '../accounts/known-invoices';
 import { attachedMethod } from '../methods/methods';
+import { refuseTooFine } from '../providers/amount-steps';
 import { MANUAL } from '../providers/manual';
+import type { Providers } from '../providers/provider';
 import { chargedFirst } from './charged-first';
 import type { PaymentCommand } from './domain/payment';
 import { paymentDecider, type PaymentRow } from './payments';
@@ -18,11 +20,11 @@ export interface ByHand {
   readonly manual?: { readonly reference: string; readonly receivedAt: string };
 }
 
-export interface Parts { readonly tx: Tx; readonly service: Service; readonly ids: IdSource; readonly caller: Pick<Caller, 'tenant' | 'actor'> }
+export interface Parts { readonly tx: Tx; readonly service: Service; readonly providers: Providers; readonly ids: IdSource; readonly caller: Pick<Caller, 'tenant' | 'actor'> }
 
 /**
  * Pays invoices by hand: with a method, or with money that was seen elsewhere. Refuses with `invoice_not_found`, `currency_mismatch`, `invoice_not_payable` one that is paid or void, or more than is due of it,
- * `payment_open` one of which an attempt is under way, `no_payment_method`, `payment_method_not_found`, and `amount_missing` money that was seen elsewhere for an invoice of which nothing is due. Answers the ids of the payments.
+ * `payment_open` one of which an attempt is under way, `no_payment_method`, `payment_method_not_found`, `amount_too_fine` for the provider, and `amount_missing` money that was seen elsewhere for an invoice of which nothing is due. Answers the ids of the payments.
  */
 export const payByHand = async (parts: Parts, { shares, currency, methodId, manual }: ByHand): Promise<string[]> => {
   const { tx, service, caller } = parts;
@@ -70,24 +72,26 @@ const received = ({ caller }: Parts, { invoiceId, accountId, currency }: KnownIn
   ] };
 };
 
-/** What an account is charged by: the method that is named, or the one that is charged first. Refuses with `no_payment_method` and `payment_method_not_found`. */
-export const methodFor = async (tx: Tx, tenant: string, accountId: string, amount: Money, methodId: string | undefined): Promise<{ readonly methodId: string; readonly provider: string }> => {
+/** What an account is charged by: the method that is named, or the one that is charged first. Refuses with `no_payment_method`, `payment_method_not_found`, and `amount_too_fine` for its provider. */
+export const methodFor = async ({ tx, providers, caller: { tenant } }: Parts, accountId: string, amount: Money, methodId: string | undefined): Promise<{ readonly methodId: string; readonly provider: string }> => {
   const chosen = methodId ?? (await chargedFirst(tx, tenant, [accountId]))(accountId, { amount: amount.toString(), currency: amount.currency })?.methodId;
   if (chosen === undefined) throw new Refused('no_payment_method', 'the account has no payment method');
   const method = await attachedMethod(tx, chosen);
   if (method === undefined || method.accountId !== accountId) throw new Refused('payment_method_not_found', 'the account has no payment method with this id', '/methodId');
+  const provider = providers.find(method.provider);
+  if (provider !== undefined) refuseTooFine(provider, amount);
   return { methodId: method.id, provider: method.provider };
 };
 
 interface Asked { /** `undefined` for all that is left. */ readonly given: Money | undefined; readonly open: PaymentRow | undefined }
-const charge = async ({ tx, caller: { tenant }, ids }: Parts, { invoiceId, accountId, currency, status, left }: KnownInvoice, { given, open }: Asked, methodId: string | undefined, at: string): Promise<{ paymentId: string; commands: PaymentCommand[] }> => {
+const charge = async (parts: Parts, { invoiceId, accountId, currency, status, left }: KnownInvoice, { given, open }: Asked, methodId: string | undefined, at: string): Promise<{ paymentId: string; commands: PaymentCommand[] }> => {
   if (status !== 'issued') throw new Refused('invoice_not_payable', `the invoice is ${status}`, '/invoiceId');
   if (left.isZero()) throw new Refused('invoice_not_payable', 'all that is due of the invoice has come in', '/invoiceId');
   const amount = given ?? left;
   if (amount.compare(left) > 0) throw new Refused('invoice_not_payable', `${left.toString()} ${currency} is left to be paid`, '/amount');
-  const by = await methodFor(tx, tenant, accountId, amount, methodId);
+  const by = await methodFor(parts, accountId, amount, methodId);
   if (open === undefined) {
-    const paymentId = ids.next('pay');
+    const paymentId = parts.ids.next('pay');
     return { paymentId, commands: [{ type: 'RequestPayment', paymentId, invoiceId, accountId, amount: amount.toString(), currency, ...by, at }] };
   }
   if (open.status !== 'pending' || open.attempts.length === 0) throw new Refused('payment_open', 'an attempt to collect this invoice is under way', '/invoiceId');

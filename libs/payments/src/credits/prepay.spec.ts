@@ -42,6 +42,7 @@ test('what it cannot be is refused with a code and a place, and charges nothing'
   expect(await prepay(accountId, '0.00')).toMatchObject({ status: 400, body: { code: 'amount_not_positive', errors: [{ pointer: '/amount' }] } });
   expect(await spec.ask('POST', '', { accountId })).toMatchObject({ status: 400, body: { code: 'amount_not_positive', errors: [{ pointer: '/amount' }] } });
   expect((await prepay(accountId, '1.005')).status).toBe(400);
+  expect(await prepay(accountId, '1000000000.00')).toMatchObject({ status: 400, body: { code: 'amount_too_large', errors: [{ pointer: '/amount' }], detail: expect.stringContaining('999999999.99 USD') as string } });
   expect(await prepay(accountId, '1.00', { methodId: 'pm_none' })).toMatchObject({ status: 404, body: { code: 'payment_method_not_found', errors: [{ pointer: '/methodId' }] } });
   expect(await prepay(accountId, '1.00', { invoiceId: 'inv_1' })).toMatchObject({ status: 400, body: { code: 'allocations_or_invoice' } });
   expect(await prepay(accountId, '1.00', { manual: { reference: 'line 1', receivedAt: AT } })).toMatchObject({ status: 400, body: { code: 'not_by_hand', errors: [{ pointer: '/manual' }] } });
@@ -95,4 +96,24 @@ test('a bank that asks for its customer leads to its page and back to one that s
   expect(await page()).toMatch(/Your payment has come in/);
   expect(await spec.taken()).toHaveLength(1);
   expect(await credits(accountId)).toMatchObject([{ amount: '30.00' }]);
+}, TIMEOUT_MS);
+
+test('what its provider cannot count is refused before anybody is asked: a third digit that is not 0; an invoice over it says so', async () => {
+  const { tenant } = spec.acme;
+  const accountId = await spec.bed.openAccount(tenant, AT, undefined, 'KWD');
+  await spec.bed.attach(spec.process, tenant, accountId, 'tok_ok');
+  const invoiceId = await spec.bed.finalize(tenant, accountId, { total: '5.123', at: AT, currency: 'KWD' });
+  expect(await spec.payment(invoiceId, 'failed')).toMatchObject({ attempts: [{ status: 'declined', declineCode: 'amount_too_fine' }] });
+  const tooFine = { status: 400, body: { code: 'amount_too_fine', errors: [{ pointer: '/amount' }], detail: 'sandbox takes KWD in steps of 0.010' } };
+  expect(await prepay(accountId, '1.234')).toMatchObject(tooFine);
+  expect(await spec.ask('POST', '', { invoiceId })).toMatchObject(tooFine);
+  expect(await spec.bed.book(spec.process, tenant)).toEqual([]);
+  const { id } = await prepay(accountId, '1.230');
+  expect(await ends(id, 'succeeded')).toMatchObject({ amount: '1.230', currency: 'KWD' });
+  await spec.ask('POST', '', { invoiceId, amount: '5.12' });
+  const paid = await spec.bed.paymentsOf(spec.process, tenant, invoiceId, 'succeeded');
+  expect((await spec.taken()).map(({ amount, currency }) => `${amount} ${currency}`)).toEqual(['5120 kwd', '1230 kwd']);
+  expect(await spec.ask('POST', `/${paid.id}/refunds`, { amount: '1.005', reason: 'x' })).toMatchObject(tooFine);
+  // The rest is seen elsewhere: nobody has to count it.
+  expect(await spec.ask('POST', '', { invoiceId, manual: { reference: 'line 1', receivedAt: AT } })).toMatchObject({ status: 201, body: { payments: [{ amount: '0.003' }] } });
 }, TIMEOUT_MS);

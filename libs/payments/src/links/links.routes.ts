@@ -5,6 +5,7 @@ import { invoiceIn } from '../accounts/known-invoices';
 import { payByHand } from '../collection/by-hand';
 import type { PaymentRow } from '../collection/payments';
 import { defaultMethods } from '../methods/methods';
+import type { Providers } from '../providers/provider';
 import { PAY_PATH, type PayLink, readLink } from './link-token';
 import { noSuchPage, PAGE_HEADERS, payPage, STYLE, type PayPage } from './pay-page';
 
@@ -44,7 +45,7 @@ const standing = (service: Service, { tenant, invoiceId }: PayLink): Promise<Pay
 });
 
 /** Plain pages for customers, who have nothing but a link. */
-export const linksRoutes = (service: Service, ids: IdSource, key: Buffer): RawRoutes => ({
+export const linksRoutes = (service: Service, providers: Providers, ids: IdSource, key: Buffer): RawRoutes => ({
   paths: PATHS,
   register: (scope) => {
     scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: BODY_BYTES_MAX }, (_request, body, done) => done(null, body));
@@ -57,7 +58,7 @@ export const linksRoutes = (service: Service, ids: IdSource, key: Buffer): RawRo
       const { token } = request.params as { token: string };
       const link = readLink(token, key, service.clock.now());
       if (link === undefined) return reply.headers(HEADERS).code(NOT_FOUND).send(noSuchPage());
-      await service.log.transact({ role: 'api', tenant: link.tenant }, (tx) => payByHand({ tx, service, ids, caller: { tenant: link.tenant, actor: 'customer:link' } }, { shares: [{ invoiceId: link.invoiceId }] })).catch((error: unknown) => {
+      await service.log.transact({ role: 'api', tenant: link.tenant }, (tx) => payByHand({ tx, service, providers, ids, caller: { tenant: link.tenant, actor: 'customer:link' } }, { shares: [{ invoiceId: link.invoiceId }] })).catch((error: unknown) => {
         // What the page shows next says why.
         if (!(error instanceof Refused)) throw error;
       });

@@ -8,6 +8,7 @@ import type { PaymentCommand } from '../collection/domain/payment';
 import { paymentDecider } from '../collection/payments';
 import { paymentsSpec } from '../payments-bed.spec-kit';
 import { MANUAL } from '../providers/manual';
+import { Providers } from '../providers/provider';
 import { linkToken, readLink } from './link-token';
 import { escaped } from './pay-page';
 
@@ -104,7 +105,7 @@ test('a payment that succeeds between the looks of another request is seen by on
       if (/FROM payments WHERE/.test(text) && ++looks === 1) await outside(() => record({ type: 'RecordSuccess', paymentId, attempt, ...money, providerReference: 'pi_1', at: AT }));
       return answer as never;
     };
-    return payByHand({ tx: { ...tx, query }, service: spec.process.service, ids: systemIds, caller: { tenant: spec.acme.tenant, actor: 'spec' } }, { shares: [{ invoiceId }] });
+    return payByHand({ tx: { ...tx, query }, service: spec.process.service, providers: spec.host.app.get(Providers), ids: systemIds, caller: { tenant: spec.acme.tenant, actor: 'spec' } }, { shares: [{ invoiceId }] });
   });
   await expect(asked).rejects.toMatchObject({ code: expect.stringMatching(/^(payment_open|invoice_not_payable)$/) as string });
   expect(looks).toBeGreaterThan(0);

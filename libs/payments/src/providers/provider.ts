@@ -103,6 +103,8 @@ export type SetupState = { readonly status: 'open' | 'expired' | 'absent' } | { 
 export interface PaymentProvider {
   /** As it is named in requests and facts. */
   readonly name: string;
+  /** What amounts have to be multiples of, in minor units of a currency. An order of anything else is `refused` with `amount_too_fine`, and nobody is asked. */
+  stepOf(currency: string): bigint;
   /** One customer per account, however often it is asked for. */
   customer(order: CustomerOrder, signal: AbortSignal): Promise<{ readonly status: 'made'; readonly reference: string } | NoAnswer>;
   /** Makes a token ready to be charged while the customer is away. `refused` with `unknown_token` where there is no such token. */

@@ -1,7 +1,7 @@
 import { Body, Controller, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Allow, type Caller, contextOfCaller, CurrentCaller } from '@valueverse/auth';
-import { type IdSource, Refused } from '@valueverse/kernel';
+import { type IdSource, Money, Refused } from '@valueverse/kernel';
 import { answerOnce, Answers, AnswersPage, created, Cursors, IDS, listRows, MoneyString, OneOf, type Page, PageQuery, rowOf, Service, Text } from '@valueverse/platform';
 import { decimal, instant, list, nullable, object, oneOf, optional, text, whole } from '@valueverse/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -9,6 +9,8 @@ import { clockOfAccount } from '../accounts/known-accounts';
 import { type DisputeRow, disputeView, invoiceOf, paymentDecider, type PaymentRow, paymentView } from '../collection/payments';
 import type { RequestRefund } from '../collection/domain/payment-command';
 import { type Booking, bookingsOf } from '../disputes/bookings';
+import { refuseTooFine } from '../providers/amount-steps';
+import { Providers } from '../providers/provider';
 import { PAYMENTS_SERVICE } from '../tokens';
 import { REFUND, toRefund } from './refund-answer';
 
@@ -31,11 +33,11 @@ type DisputeAnswer = Omit<DisputeRow, 'invoiceId'> & { readonly invoiceId: strin
 @ApiTags('payments')
 @Controller('api/v1/payments')
 export class RefundsController {
-  constructor(@Inject(PAYMENTS_SERVICE) private readonly service: Service, @Inject(Cursors) private readonly cursors: Cursors, @Inject(IDS) private readonly ids: IdSource) {}
+  constructor(@Inject(PAYMENTS_SERVICE) private readonly service: Service, @Inject(Providers) private readonly providers: Providers, @Inject(Cursors) private readonly cursors: Cursors, @Inject(IDS) private readonly ids: IdSource) {}
 
   /**
-   * Needs an `Idempotency-Key`. Refuses with `payment_not_found`, `nothing_to_refund`, `refund_exceeds_payment` an amount above what is left of the payment, and
-   * `refund_not_positive`; however many are asked for at once, they never come to more than what came in.
+   * Needs an `Idempotency-Key`. Refuses with `payment_not_found`, `nothing_to_refund`, `refund_exceeds_payment` an amount above what is left of the payment,
+   * `amount_too_fine` for its provider, and `refund_not_positive`; however many are asked for at once, they never come to more than what came in.
    */
   @Post(':id/refunds')
   @Allow('payments:write')
@@ -45,6 +47,8 @@ export class RefundsController {
     return answerOnce(this.service, { tenant, route: 'POST /api/v1/payments/{id}/refunds', request, reply, keyRequired: true }, async (tx) => {
       const payment = await rowOf<PaymentRow>(tx, paymentView, id);
       if (payment === undefined) throw new Refused('payment_not_found', 'there is no payment with this id');
+      const provider = this.providers.find(payment.provider);
+      if (provider !== undefined && body.amount !== undefined) refuseTooFine(provider, Money.parse(body.amount, payment.currency));
       const { now, clockId } = await clockOfAccount(tx, this.service, tenant, payment.accountId);
       const command: RequestRefund = { type: 'RequestRefund', paymentId: id, refundId: this.ids.next('ref'), ...(body.amount === undefined ? {} : { amount: body.amount }), reason: body.reason, at: now };
       await this.service.log.execute(tx, [{ decider: paymentDecider, command, context: contextOfCaller(caller, now, clockId) }]);

@@ -5,11 +5,21 @@ const DIGITS: Readonly<Record<string, number>> = { ISK: 2, UGX: 2, MGA: 0 };
 const moreDigits = (currency: string): number => (DIGITS[currency] ?? currencyOf(currency).exponent) - currencyOf(currency).exponent;
 const unit = (digits: number): bigint => 10n ** BigInt(Math.abs(digits));
 
-/** An amount as Stripe counts it; `undefined` for one that its unit is too large for. */
-export const toStripe = (minor: bigint, currency: string): number | undefined => {
+/** The last of three digits has to be 0: https://docs.stripe.com/currencies#three-decimal. */
+const THREE_DIGITS = 3;
+const STEP_OF_THREE_DIGITS = 10n;
+
+/** What amounts have to be multiples of at Stripe, in minor units. */
+export const stripeStep = (currency: string): bigint => {
   const more = moreDigits(currency);
-  if (more >= 0) return Number(minor * unit(more));
-  return minor % unit(more) === 0n ? Number(minor / unit(more)) : undefined;
+  if (more < 0) return unit(more);
+  return currencyOf(currency).exponent === THREE_DIGITS ? STEP_OF_THREE_DIGITS : 1n;
+};
+/** An amount as Stripe counts it; `undefined` for one that is not a multiple of its step. */
+export const toStripe = (minor: bigint, currency: string): number | undefined => {
+  if (minor % stripeStep(currency) !== 0n) return undefined;
+  const more = moreDigits(currency);
+  return Number(more >= 0 ? minor * unit(more) : minor / unit(more));
 };
 /** An amount that Stripe says, in minor units. What is taken comes out even; a fee is rounded to the nearest unit. */
 export const fromStripe = (amount: number, currency: string): bigint => {

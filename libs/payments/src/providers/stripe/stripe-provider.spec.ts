@@ -135,7 +135,7 @@ test('currencies that Stripe counts in other units are charged, given back and r
     expect(await bed.provider.refund({ ...speaking(), key: `ref:${one.key}`, refundId: `ref_${one.key}`, reference: taken.reference, amountMinor: minor, currency }, signal)).toMatchObject({ status: 'succeeded', amountMinor: minor });
   }
   // Stripe has no fractions of an ariary.
-  expect(await bed.provider.charge({ ...await order(), amountMinor: 4_901n, currency: 'MGA' }, signal)).toMatchObject({ status: 'refused', code: 'invalid_amount' });
+  expect(await bed.provider.charge({ ...await order(), amountMinor: 4_901n, currency: 'MGA' }, signal)).toMatchObject({ status: 'refused', code: 'amount_too_fine' });
 });
 
 describeOnStripeMock('every request against Stripe\'s own description of its interface', (url) => {

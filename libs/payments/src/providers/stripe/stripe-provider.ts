@@ -1,10 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type Stripe from 'stripe';
 import { parseInstant } from '@valueverse/kernel';
+import { AMOUNT_TOO_FINE, takesSteps } from '../amount-steps';
 import type {
   BalanceEntry, BalanceOrder, BalancePage, ChargeOrder, ChargeOutcome, ConfirmOrder, CustomerOrder, FindOrder, Found, FoundRefund, MethodDetails, MethodOrder, NoAnswer, OpenPage, PaymentProvider, PayoutsOrder, PayoutsPage, ProviderDispute, ProviderPayout, ReferenceOrder, RefundOrder, RefundOutcome, Settled, SetupOrder, SetupState, Speaking,
 } from '../provider';
-import { fromStripe, toStripe } from './stripe-amounts';
+import { fromStripe, stripeStep, toStripe } from './stripe-amounts';
 import { declineClassOf } from './stripe-declines';
 import { noAnswerOf, wasNeverConnected } from './stripe-errors';
 import { STRIPE_VERSION } from './stripe-version';
@@ -44,6 +45,8 @@ export class StripeProvider implements PaymentProvider {
   private readonly calls = new AsyncLocalStorage<Call>();
   readonly name: string;
   constructor(private readonly options: StripeProviderOptions) { this.name = options.name; }
+
+  stepOf(currency: string): bigint { return stripeStep(currency); }
 
   /** Made again under its key it is the same customer, so that a lost answer is none. */
   async customer(order: CustomerOrder): Promise<{ status: 'made'; reference: string } | NoAnswer> {
@@ -260,7 +263,7 @@ const declineOf = (error: unknown): ChargeOutcome | undefined => {
   return { status: 'declined', code: name, class: declineClassOf(name), ...(intent === undefined ? {} : { reference: intent.id }) };
 };
 
-const tooFine = (currency: string): NoAnswer => ({ status: 'refused', code: 'invalid_amount', detail: `the provider takes no fractions of ${currency}` });
+const tooFine = (currency: string): NoAnswer => ({ status: 'refused', code: AMOUNT_TOO_FINE, detail: takesSteps('the provider', currency, stripeStep(currency)) });
 const absentIfMissing = (answer: Found): Found => (answer.status === 'refused' && answer.code === NOT_FOUND ? { status: 'absent' } : answer);
 
 const outcomeOf = ({ id, status, amount_received: taken, currency, next_action: action, last_payment_error: failure, latest_charge: charge }: Stripe.PaymentIntent): ChargeOutcome => {
