@@ -2,46 +2,44 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseInstant } from '@valueverse/kernel';
 import { FACT_PARTITIONS, TOPICS, type ClockReport, type ServiceName, type ServiceReports, type Topic } from '@valueverse/contracts';
 import { consumerName, type Consumer, type Database } from '@valueverse/event-log';
-import { clockNow } from './clock-projector';
 
 /** Who asks waits for two seconds in all. */
 const PUBLISHED_WAIT_MAX_MS = 1_500;
 const LOOK_EVERY_MS = 20;
 
-/** What a service says about a test clock, read from its own database in one snapshot. */
+interface ReportRow extends Record<string, unknown>, Pick<ClockReport, 'appended' | 'relayed' | 'consumed'> {
+  readonly now: string | null; readonly open: readonly { readonly id: string; readonly kind: string; readonly reason: string | null }[]; readonly next: string | null; readonly parked: readonly { readonly consumer: string; readonly stream: string }[];
+}
+/**
+ * All of a report in one statement: it is one snapshot, and a clock on its way looks again and again. What was set aside is not on its way, but it is not handled either: the clock must not pass it as if it were.
+ */
+const REPORT_SQL = `WITH here AS MATERIALIZED (SELECT coalesce(max(now), '-infinity') AS now, to_char(max(now), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS said FROM clocks WHERE tenant = $1 AND clock = $2)
+  SELECT here.said AS now,
+    (SELECT coalesce(json_agg(json_build_object('topic', topic, 'partition', partition, 'position', position::text) ORDER BY topic, partition), '[]') FROM clock_marks WHERE tenant = $1 AND clock = $2) AS appended,
+    (SELECT coalesce(json_object_agg(partition, position::text), '{}') FROM relay_partitions) AS relayed,
+    (SELECT coalesce(json_object_agg(name, position), '{}') FROM (SELECT s.topic || '/' || p AS name, min(coalesce(c.position, 0))::text AS position FROM unnest($3::text[], $4::text[]) s(consumer, topic) CROSS JOIN generate_series(0, $5::int - 1) p
+      LEFT JOIN checkpoints c ON c.consumer = s.consumer AND c.topic = s.topic AND c.partition = p GROUP BY s.topic, p) read) AS consumed,
+    (SELECT coalesce(json_agg(json_build_object('id', id, 'kind', kind, 'reason', waits_for) ORDER BY due_at, id), '[]') FROM jobs WHERE tenant = $1 AND clock = $2 AND due_at <= here.now) AS open,
+    (SELECT to_char(min(due_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') FROM jobs WHERE tenant = $1 AND clock = $2 AND due_at > here.now) AS next,
+    (SELECT coalesce(json_agg(json_build_object('consumer', consumer, 'stream', stream)), '[]') FROM (SELECT DISTINCT consumer, stream FROM parked_records WHERE tenant = $1 AND position($6 IN value) > 0 ORDER BY 1, 2) aside) AS parked
+  FROM here`;
+
+/** What a service says about a test clock, read from its own database. */
 export class DatabaseReports implements ServiceReports {
   constructor(readonly service: ServiceName, private readonly database: Database, private readonly consumers: readonly Consumer[]) {}
 
-  clock(tenant: string, clockId: string): Promise<ClockReport> {
-    return this.database.transaction({ role: 'worker', isolation: 'repeatable read', readOnly: true }, async (tx) => {
-      const now = await clockNow(tx, tenant, clockId);
-      const marks = await tx.query<{ topic: Topic; partition: number; position: bigint }>('SELECT topic, partition, position FROM clock_marks WHERE tenant = $1 AND clock = $2 ORDER BY topic, partition', [tenant, clockId]);
-      const relayed = await tx.query<{ partition: number; position: bigint }>('SELECT partition, position FROM relay_partitions');
-      const consumed = await tx.query<{ topic: Topic; partition: number; position: bigint }>(
-        `SELECT s.topic, p AS partition, min(coalesce(c.position, 0)) AS position FROM unnest($1::text[], $2::text[]) s(consumer, topic) CROSS JOIN generate_series(0, $3::int - 1) p
-         LEFT JOIN checkpoints c ON c.consumer = s.consumer AND c.topic = s.topic AND c.partition = p GROUP BY s.topic, p`, [...this.subscribed(), FACT_PARTITIONS]);
-      const jobs = await tx.query<{ id: string; kind: string; waits_for: string | null; due: boolean; due_at: string }>(
-        `SELECT id, kind, waits_for, due_at <= $3::timestamptz AS due, to_char(due_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS due_at
-         FROM jobs WHERE tenant = $1 AND clock = $2 ORDER BY due_at, id`, [tenant, clockId, now ?? '-infinity']);
-      // What was set aside is not on its way, but it is not handled either: the clock must not pass it as if it were.
-      const parked = await tx.query<{ consumer: string; stream: string }>(
-        `SELECT DISTINCT consumer, stream FROM parked_records WHERE tenant = $1 AND position($2 IN value) > 0 ORDER BY 1, 2`, [tenant, `"clockid":${JSON.stringify(clockId)}`]);
-      const open = jobs.rows.filter(({ due }) => due);
-      const next = jobs.rows.find(({ due }) => !due);
-      return {
-        service: this.service,
-        ...(now === undefined ? {} : { now: parseInstant(now) }),
-        appended: marks.rows.map(({ topic, partition, position }) => ({ topic, partition, position: String(position) })),
-        relayed: Object.fromEntries(relayed.rows.map(({ partition, position }) => [partition, String(position)])),
-        consumed: Object.fromEntries(consumed.rows.map(({ topic, partition, position }) => [`${topic}/${partition}`, String(position)])),
-        openJobs: open.length,
-        waitingFor: [
-          ...open.map(({ id, kind, waits_for: reason }) => `${this.service}: ${kind} ${id}${reason === null ? '' : ` (${reason})`}`),
-          ...parked.rows.map(({ consumer, stream }) => `${this.service}: ${consumer} could not handle ${stream}, which is parked`),
-        ],
-        ...(next === undefined ? {} : { nextDue: parseInstant(next.due_at) }),
-      };
-    });
+  async clock(tenant: string, clockId: string): Promise<ClockReport> {
+    const values = [tenant, clockId, ...this.subscribed(), FACT_PARTITIONS, `"clockid":${JSON.stringify(clockId)}`];
+    const { rows: [row] } = await this.database.transaction({ role: 'worker', readOnly: true }, (tx) => tx.query<ReportRow>(REPORT_SQL, values));
+    const { now, appended, relayed, consumed, open, next, parked } = row!;
+    return {
+      service: this.service, ...(now === null ? {} : { now: parseInstant(now) }), appended, relayed, consumed, openJobs: open.length,
+      waitingFor: [
+        ...open.map(({ id, kind, reason }) => `${this.service}: ${kind} ${id}${reason === null ? '' : ` (${reason})`}`),
+        ...parked.map(({ consumer, stream }) => `${this.service}: ${consumer} could not handle ${stream}, which is parked`),
+      ],
+      ...(next === null ? {} : { nextDue: parseInstant(next) }),
+    };
   }
 
   async hasConsumed(topic: Topic, partition: number, position: bigint): Promise<boolean> {
