@@ -146,6 +146,11 @@ describe('a transaction', () => {
       expect(read).toBe(0n);
     });
 
+    test('plans anew in a transaction of any isolation', async () => {
+      const isolation = (): Promise<string> => narrow.transaction({ role: 'worker', isolation: 'repeatable read', readOnly: true }, async (tx) => (await tx.query<{ isolation: string }>(`SELECT current_setting('transaction_isolation') AS isolation`)).rows[0]!.isolation);
+      for (let nth = 0; nth < 40; nth++) expect(await isolation()).toBe('repeatable read');
+    });
+
     test('plans anew for a table that has grown from nothing and has no statistics yet', async () => {
       await log.database.withOwner((client) => client.query(`CREATE TABLE billing.grown (name text PRIMARY KEY) WITH (autovacuum_enabled = off); GRANT SELECT ON billing.grown TO vv_billing_worker`));
       const rowsExpected = (): Promise<number> => narrow.transaction({ role: 'worker' }, async (tx) => {

@@ -200,7 +200,8 @@ export class Database {
     const kind = `${role} ${isolation} ${String(readOnly)}`;
     let known = this.openings.get(kind);
     if (known === undefined) this.openings.set(kind, known = openingSql(roleName(this.schema, role), this.searchPath, isolation, readOnly));
-    return `${this.plans.areOld(client) ? 'DISCARD PLANS; ' : ''}${known}set_config('valueverse.tenant', ${client.escapeLiteral(tenant)}, true)`;
+    // Last: the isolation of a transaction is set before any statement.
+    return `${known}set_config('valueverse.tenant', ${client.escapeLiteral(tenant)}, true)${this.plans.areOld(client) ? '; DISCARD PLANS' : ''}`;
   }
 }
 
