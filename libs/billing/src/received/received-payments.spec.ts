@@ -4,6 +4,7 @@ import { eventually } from '@valueverse/testing';
 import { BillingBed, faultsOf, type Tenant } from '../billing-bed.spec-kit';
 import { readPdf, rowsOf } from '../documents/pdf/pdf-text.spec-kit';
 import { invoicesModel } from '../invoicing/invoice.model';
+import { applyPayments } from './apply-payments';
 import { receivedPaymentsModel } from './received-payment.model';
 
 const TIMEOUT_MS = 60_000;
@@ -146,4 +147,37 @@ test('B38, B39, M1: prepaid money is the balance of its account, once however of
   expect(cents(bodies.map(({ creditApplied }) => creditApplied))).toBe(13_000);
   expect(cents(bodies.map(({ amountRemaining }) => amountRemaining))).toBe(18_000 - 13_000);
   await balance('0.00');
+}, TIMEOUT_MS);
+
+test('what is not the invoice\'s to hear is passed over, and what comes after it is heard: facts of before the first release, and money that was the account\'s before', async () => {
+  const tenant = await bed.tenant();
+  const { id: account } = await tenant.account();
+  const AT = '2026-03-01T00:00:00Z';
+  const told = (fact: object): Promise<void> => tenant.hear('payments', 'payment-pay_1', { paymentId: 'pay_1', currency: 'USD', ...fact } as never);
+  const invoiceId = await issued(tenant, account, '49.00');
+  await came(tenant, 'pay_1', invoiceId, account, '60.00');
+  // They do not say of which invoice they are: nobody is told.
+  for (const type of ['PaymentDuplicated', 'RefundFailed'] as const) expect(await applyPayments.on[type]!({ type, paymentId: 'pay_1', amount: '2.00', currency: 'USD' } as never, {} as never, {} as never)).toEqual({});
+  await told({ type: 'PaymentDuplicated', accountId: account, attempt: 2, amount: '60.00', providerReference: 'ref', foundAt: AT } satisfies Partial<PaymentDuplicated>);
+  await told({ type: 'RefundSucceeded', refundId: 'ref_1', invoiceId, accountId: account, amount: '2.00', attempt: 1, providerReference: 'ref', refundedAt: AT } satisfies Partial<RefundSucceeded>);
+  await told({ type: 'RefundFailed', refundId: 'ref_1', amount: '2.00', code: 'lost_or_stolen_card', failedAt: AT } satisfies Partial<RefundFailed>);
+  // 6.00 of the 11.00 that are over become the balance; paid out, they did not arrive, and are the balance again: the invoice has heard of them before.
+  const credited = { type: 'MoneyCredited', accountId: account, amount: '6.00', invoiceId, creditedAt: AT } as const;
+  await told({ ...credited, creditId: 'crd_1' } satisfies Partial<MoneyCredited>);
+  await told({ ...credited, creditId: 'crd_2', refundId: 'ref_2' } satisfies Partial<MoneyCredited>);
+  await told({ type: 'DisputeOpened', accountId: account, invoiceId, disputeId: 'dsp_1', amount: '20.00', reason: 'fraudulent', providerReference: 'ref', openedAt: AT } satisfies Partial<DisputeOpened>);
+  const payment = await eventually('the dispute', async (saw) => {
+    const { body } = await tenant.get('payments/pay_1');
+    saw(body);
+    return body?.disputes?.length === 1 ? body as object : undefined;
+  });
+  // Of the 20.00 that are disputed 3.00 are still over: 11.00 - 6.00 - 2.00.
+  expect(payment).toMatchObject({ amount: '60.00', applied: '49.00', unapplied: '11.00', reason: 'over_paid', refunded: '2.00', disputed: '20.00', refunds: [{ id: 'ref_1', status: 'succeeded' }], allocations: [{ disputed: '17.00', refunded: '0.00' }] });
+  await eventually('both credits', async (saw) => {
+    const { body } = await tenant.get(`accounts/${account}/balances`);
+    saw(body);
+    return JSON.stringify(body).includes('"12.00"') || undefined;
+  });
+  const { rows } = await bed.service.database.transaction({ role: 'worker' }, (tx) => tx.query('SELECT consumer, stream FROM parked_streams WHERE stream LIKE $1', ['%pay_1']));
+  expect(rows).toEqual([]);
 }, TIMEOUT_MS);

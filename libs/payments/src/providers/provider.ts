@@ -77,6 +77,8 @@ export interface ProviderPayout {
 /** A line of the provider's balance: `net` = `amount` - `fee`, in minor units; `source` is the charge, refund, dispute or payout that it is of. */
 export interface BalanceEntry {
   readonly reference: string; readonly type: 'charge' | 'refund' | 'dispute' | 'payout' | 'fee' | 'other'; readonly amountMinor: bigint; readonly feeMinor: bigint; readonly currency: string; readonly source: string; readonly at: string;
+  /** What its customer paid or was given, where the balance is in another currency. */
+  readonly paid?: { readonly amountMinor: bigint; readonly currency: string };
 }
 /** Which lines of the balance: from one instant to another, or those that a payout is made of. */
 export interface BalanceOrder extends Speaking { readonly from?: string; readonly to?: string; readonly payout?: string; readonly after?: string }

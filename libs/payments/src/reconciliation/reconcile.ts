@@ -25,7 +25,8 @@ export const reconcile = async (service: Service, provider: PaymentProvider, spa
   return { provider: provider.name, from: span.from, to: span.to, agree: differences.length === 0, lines: entries.length, sums: sumsOf(entries), differences };
 };
 
-const movementOf = ({ type, source, amountMinor, currency }: BalanceEntry): Movement[] => (type === 'charge' || type === 'refund' || type === 'dispute' || type === 'payout' ? [{ kind: type, reference: source, amountMinor, currency }] : []);
+/** What our book has too is what was paid, also where the balance is in another currency. */
+const movementOf = ({ type, source, amountMinor, currency, paid }: BalanceEntry): Movement[] => (type === 'charge' || type === 'refund' || type === 'dispute' || type === 'payout' ? [{ kind: type, reference: source, amountMinor, currency, ...paid }] : []);
 
 /** What a payment says was moved: what its attempts took, less what was given back. */
 const movementsOf = (row: PaymentRow): OwnMovement[] => {

@@ -150,9 +150,8 @@ const balance = async (asked: Asked): Promise<unknown> => {
   const payout = textOf(asked.fields, 'payout');
   const page = await (payout === undefined ? list(asked, 'balance_transaction') : linesOfPayout(asked, payout)) as { data: OfKind<'balance_transaction'>[] };
   if (!Object.values(textsOf(asked.fields, 'expand')).includes('data.source')) return page;
-  const data: unknown[] = [];
-  for (const entry of page.data) data.push({ ...entry, source: entry.type === 'charge' ? await asked.book.get('charge', entry.source) ?? entry.source : entry.source });
-  return { ...page, data };
+  const sources = await asked.book.some(page.data.map(({ source }) => source));
+  return { ...page, data: page.data.map((entry) => ({ ...entry, source: sources.get(entry.source) ?? entry.source })) };
 };
 
 /** The part of Stripe's interface that the sandbox speaks. */

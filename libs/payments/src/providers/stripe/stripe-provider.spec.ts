@@ -113,15 +113,30 @@ describe('what goes wrong on the way', () => {
   });
 });
 
+/** Whatever is asked of it, it answers this. */
+const answering = async <T>(body: object, ask: (stripe: StripeProvider) => Promise<T>): Promise<T> => {
+  const server = createServer((_, reply) => reply.end(JSON.stringify(body)));
+  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  try {
+    return await ask(new StripeProvider({ name: 'stripe', timeoutMs: 2_000, account: async () => ({ apiKey: 'sk_test_x', url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }) }));
+  } finally {
+    server.closeAllConnections();
+    await new Promise((resolve) => { server.close(resolve); });
+  }
+};
+const DISPUTE = { id: 'dp_1', object: 'dispute', payment_intent: 'pi_1', amount: 100, currency: 'usd', reason: 'fraudulent', status: 'lost', evidence_details: { due_by: 1_772_323_200 }, balance_transactions: [] };
 test.each([
   ['warning_needs_response', 'inquiry'], ['warning_under_review', 'inquiry'], ['warning_closed', 'inquiry_closed'], ['needs_response', 'needs_response'], ['under_review', 'under_review'], ['won', 'won'], ['lost', 'lost'], ['prevented', 'won'], ['unheard_of', 'needs_response'],
 ])('a dispute that Stripe calls %s is %s', async (status, known) => {
-  const server = createServer((_, reply) => reply.end(JSON.stringify({ id: 'dp_1', object: 'dispute', payment_intent: 'pi_1', amount: 100, currency: 'usd', reason: 'fraudulent', status, evidence_details: { due_by: 1_772_323_200 }, balance_transactions: [] })));
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-  const stripe = new StripeProvider({ name: 'stripe', timeoutMs: 2_000, account: async () => ({ apiKey: 'sk_test_x', url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }) });
-  expect(await stripe.dispute({ ...speaking(), reference: 'dp_1' })).toEqual({ status: known, reference: 'dp_1', chargeReference: 'pi_1', amountMinor: 100n, currency: 'USD', reason: 'fraudulent', evidenceDueBy: '2026-03-01T00:00:00Z' });
-  server.closeAllConnections();
-  await new Promise((resolve) => { server.close(resolve); });
+  expect(await answering({ ...DISPUTE, status }, (stripe) => stripe.dispute({ ...speaking(), reference: 'dp_1' }))).toEqual({ status: known, reference: 'dp_1', chargeReference: 'pi_1', amountMinor: 100n, currency: 'USD', reason: 'fraudulent', evidenceDueBy: '2026-03-01T00:00:00Z' });
+});
+test('a fee in another currency than the payment, or the dispute, is not taken for one in that currency', async () => {
+  const intent = (currency: string) => ({ id: 'pi_1', object: 'payment_intent', status: 'succeeded', amount: 8_000, amount_received: 8_000, currency: 'usd', latest_charge: { object: 'charge', balance_transaction: { currency, amount: 7_200, fee: 236 } } });
+  const read = (currency: string) => answering(intent(currency), (stripe) => stripe.read({ ...speaking(), reference: 'pi_1' }));
+  expect([await read('usd'), await read('eur')]).toEqual([{ status: 'succeeded', reference: 'pi_1', amountMinor: 8_000n, currency: 'USD', feeMinor: 236n }, { status: 'succeeded', reference: 'pi_1', amountMinor: 8_000n, currency: 'USD' }]);
+  const dispute = (currency: string) => answering({ ...DISPUTE, balance_transactions: [{ currency, amount: -90, fee: 1_350 }] }, (stripe) => stripe.dispute({ ...speaking(), reference: 'dp_1' }));
+  expect(await dispute('usd')).toMatchObject({ amountMinor: 100n, feeMinor: 1_350n });
+  expect(await dispute('eur')).not.toHaveProperty('feeMinor');
 });
 
 test('currencies that Stripe counts in other units are charged, given back and read for what they are', async () => {

@@ -307,6 +307,13 @@ const ENTRY_TYPE: Readonly<Record<string, BalanceEntry['type']>> = {
 /** A charge is known by its intent, everything else by itself. */
 const sourceOf = (source: Stripe.BalanceTransaction['source']): string =>
   (typeof source === 'object' && source !== null && source.object === 'charge' ? idOf(source.payment_intent as string | null) : idOf(source as string | { id: string } | null));
+/** A charge, a refund or a dispute has the amount that its customer sees; the sign is that of the line. */
+const paidOf = ({ amount, currency, source }: Pick<Stripe.BalanceTransaction, 'amount' | 'currency' | 'source'>): Pick<BalanceEntry, 'paid'> => {
+  if (typeof source !== 'object' || source === null || (source.object !== 'charge' && source.object !== 'refund' && source.object !== 'dispute') || source.currency === currency) return {};
+  const paid = fromStripe(source.amount, source.currency);
+  return { paid: { amountMinor: amount < 0 ? -paid : paid, currency: source.currency.toUpperCase() } };
+};
 const entryOf = ({ id, type, amount, fee, currency, source, created, reporting_category: category }: Stripe.BalanceTransaction): BalanceEntry => ({
   reference: id, type: ENTRY_TYPE[type] ?? (category.startsWith('dispute') ? 'dispute' : 'other'), amountMinor: fromStripe(amount, currency), feeMinor: fromStripe(fee, currency), currency: currency.toUpperCase(), source: sourceOf(source), at: instantOf(created),
+  ...paidOf({ amount, currency, source }),
 });
