@@ -4,6 +4,7 @@ import { type Job, type JobHandler, rowOf } from '@valueverse/platform';
 import { invoiceIn } from '../accounts/known-invoices';
 import type { PaymentCommand } from './domain/payment-command';
 import { paymentDecider, type PaymentRow, paymentView } from './payments';
+import { lockAccount } from './waiting-invoices';
 
 export const BEGIN_ATTEMPT = 'payments.begin-attempt';
 export interface BeginPayload { readonly paymentId: string; readonly attempt: number; readonly methodId: string; readonly provider: string }
@@ -21,8 +22,11 @@ const commandOf = async (tx: Tx, { tenant, payload, now }: Job<BeginPayload>): P
   const start: PaymentCommand = { type: 'StartAttempt', ...payload, at: now };
   const payment = await rowOf<PaymentRow>({ ...tx, tenant }, paymentView, payload.paymentId);
   // What is paid ahead is for no invoice.
-  const left = payment === undefined ? undefined : (await invoiceIn(tx, tenant, payment.invoiceId))?.left;
-  if (payment === undefined || left === undefined) return start;
+  if (payment === undefined || payment.creditId !== undefined) return start;
+  // Money that somebody records at this moment is seen: who pays by hand holds the account too.
+  await lockAccount(tx, tenant, payment.accountId);
+  const left = (await invoiceIn(tx, tenant, payment.invoiceId))?.left;
+  if (left === undefined) return start;
   if (left.isZero()) return { type: 'CancelPayment', paymentId: payload.paymentId, reason: 'nothing is due of the invoice any more', at: now };
   return { ...start, amount: left.min(Money.parse(payment.amount, payment.currency)).toString() };
 };

@@ -1,5 +1,8 @@
+import { systemIds } from '@valueverse/platform';
 import { eventually } from '@valueverse/testing';
 import { type Answered, paymentsSpec } from '../payments-bed.spec-kit';
+import { Providers } from '../providers/provider';
+import { payByHand } from './by-hand';
 import type { PaymentRow } from './payments';
 
 // What is asked for is what is due still, as billing says, whatever came in, was taken off or given back meanwhile.
@@ -82,6 +85,25 @@ test('a retry for which nothing is left is given up without an attempt, also bef
   await spec.bed.step(spec.acme.tenant, who.clockId, day(1));
   expect((await spec.payment(invoiceId, 'cancelled')).attempts).toHaveLength(1);
   expect((await spec.facts(`payment-${id}`)).at(-1)).toMatchObject({ type: 'PaymentCancelled', ...usd('49.00'), reason: 'nothing is due of the invoice any more' });
+}, TIMEOUT_MS);
+
+test('a retry that begins while money is being recorded waits for it, and asks for the rest', async () => {
+  const who = await spec.customer(AT, 'tok_ok_after_2');
+  const invoiceId = await invoice(who);
+  await scheduled(invoiceId);
+  const { database } = spec.process.service;
+  const [held, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const recording = spec.process.service.log.transact({ role: 'api', tenant: spec.acme.tenant }, async (tx) => {
+    const caller = { tenant: spec.acme.tenant, actor: 'spec' };
+    await payByHand({ tx, service: spec.process.service, providers: spec.host.app.get(Providers), ids: systemIds, caller }, { shares: [{ invoiceId, amount: '20.00' }], manual: { reference: 'line 1', receivedAt: AT } });
+    held.resolve();
+    await release.promise;
+  });
+  await held.promise;
+  const stepping = spec.bed.step(spec.acme.tenant, who.clockId, day(1));
+  await eventually('the retry to wait for the account', async () => ((await database.transaction({ role: 'worker' }, (tx) => tx.query(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`))).rowCount === 0 ? undefined : true)).finally(release.resolve);
+  await Promise.all([recording, stepping]);
+  expect((await scheduled(invoiceId)).attempts).toMatchObject([{ status: 'declined' }, { status: 'declined', asked: '29.00' }]);
 }, TIMEOUT_MS);
 
 test('what waits for its next day is paid by hand for what is left; with a part of that nobody would collect the rest', async () => {
