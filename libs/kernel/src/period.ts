@@ -50,6 +50,23 @@ const stepOf = ({ unit, count }: Interval): { of: 'days' | 'months'; size: numbe
   return { of: calendar.of, size: calendar.times * count };
 };
 
+/** Answers that follow from their question alone, as they were worked out last: many subscriptions have the same anchor, and calendars are slow. */
+class Known<T> {
+  private readonly answers = new Map<string, T>();
+  of(question: string, answer: () => T): T {
+    const known = this.answers.get(question);
+    if (known !== undefined) return known;
+    const found = answer();
+    if (this.answers.size >= KNOWN_MAX) this.answers.clear();
+    this.answers.set(question, found);
+    return found;
+  }
+}
+const KNOWN_MAX = 2_000;
+const PERIODS = new Known<Period>();
+const CONTAINING = new Known<{ readonly index: number; readonly period: Period }>();
+const nameOf = ({ local, zone }: BillingAnchor, { unit, count }: Interval, of: string): string => JSON.stringify([local, zone, unit, count, of]);
+
 /** The time on the wall `n` steps from the anchor. Counted from the anchor, so that 31 January comes back to the 31st after a short month. */
 const occurrence = (anchor: Temporal.PlainDateTime, step: ReturnType<typeof stepOf>, n: number): Temporal.PlainDateTime =>
   anchor.add({ [step.of]: step.size * n }, { overflow: 'constrain' });
@@ -60,17 +77,17 @@ const occurrence = (anchor: Temporal.PlainDateTime, step: ReturnType<typeof step
  * ends where the next one starts; one is empty where the zone skips a whole day (Pacific/Apia, 30 December 2011).
  * Refuses with `unknown_zone`, `invalid_local_time`, `invalid_interval`, and `invalid_time` outside the years of an instant.
  */
-export const periodAt = (anchor: BillingAnchor, interval: Interval, n: number): Period => {
+export const periodAt = (anchor: BillingAnchor, interval: Interval, n: number): Period => PERIODS.of(nameOf(anchor, interval, String(n)), () => {
   const step = stepOf(interval);
   const start = plainDateTime(anchor.local);
   return {
     from: instantOfPlain(occurrence(start, step, n), anchor.zone),
     to: instantOfPlain(occurrence(start, step, n + 1), anchor.zone),
   };
-};
+});
 
 /** The period that an instant is in, and its number; also before the anchor. Refuses as `periodAt` does. */
-export const periodContaining = (anchor: BillingAnchor, interval: Interval, instant: Instant): { index: number; period: Period } => {
+export const periodContaining = (anchor: BillingAnchor, interval: Interval, instant: Instant): { readonly index: number; readonly period: Period } => CONTAINING.of(nameOf(anchor, interval, instant), () => {
   const step = stepOf(interval);
   const elapsed = plainDateTime(anchor.local).until(plainOfInstant(instant, anchor.zone), { largestUnit: step.of });
   // The guess goes by the wall; clamped days and moved clocks put it off by one, a skipped day by one more.
@@ -79,7 +96,7 @@ export const periodContaining = (anchor: BillingAnchor, interval: Interval, inst
   while (isBefore(instant, period.from)) period = periodAt(anchor, interval, --index);
   while (!isBefore(instant, period.to)) period = periodAt(anchor, interval, ++index);
   return { index, period };
-};
+});
 
 /** Whether the instant is in the period: `from` is, `to` is not. */
 export const periodContains = (period: Period, instant: Instant): boolean =>

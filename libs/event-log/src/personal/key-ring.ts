@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { FACT_PARTITIONS } from '@valueverse/contracts';
 import { partitionOf } from '@valueverse/kernel';
 import { ERASED, PersonalKeyMissing, type PersonalFields, type PersonalKeyName } from '../codec/codec';
@@ -16,13 +16,13 @@ const KEYS_IN_MEMORY_MAX = 50_000;
 const REMEMBERED_MS = 30_000;
 
 /** AES-256-GCM: nonce, tag, ciphertext. */
-const seal = (key: Buffer, aad: string, plain: Buffer): Buffer => {
+const seal = (key: KeyObject, aad: string, plain: Buffer): Buffer => {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(aad));
   const body = Buffer.concat([cipher.update(plain), cipher.final()]);
   return Buffer.concat([nonce, cipher.getAuthTag(), body]);
 };
-const open = (key: Buffer, aad: string, sealed: Buffer): Buffer => {
+const open = (key: KeyObject, aad: string, sealed: Buffer): Buffer => {
   const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES)).setAAD(Buffer.from(aad));
   decipher.setAuthTag(sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
   return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]);
@@ -35,11 +35,13 @@ interface KeyRecord { readonly tenant: string; readonly keyId: string; readonly 
  * makes every text that it sealed unreadable, wherever a copy of the log may be.
  */
 export class KeyRing implements PersonalFields {
-  private readonly keys = new Map<string, { key: Buffer | 'erased'; untilMs: number }>();
+  private readonly masterKey: KeyObject;
+  private readonly keys = new Map<string, { key: KeyObject | 'erased'; untilMs: number }>();
 
   /** `nowMs` only has to grow; a test gives its own. */
-  constructor(private readonly masterKey: Buffer, private readonly nowMs: () => number = () => performance.now()) {
+  constructor(masterKey: Buffer, private readonly nowMs: () => number = () => performance.now()) {
     if (masterKey.length !== KEY_BYTES) throw new Error(`the master key has to have ${KEY_BYTES} bytes`);
+    this.masterKey = createSecretKey(masterKey);
   }
 
   /** Makes the key of a customer inside the transaction that makes the customer. Repeated, it answers the key that is there. */
@@ -104,7 +106,7 @@ export class KeyRing implements PersonalFields {
     };
   }
 
-  private known(tenant: string, keyId: string): Buffer | 'erased' {
+  private known(tenant: string, keyId: string): KeyObject | 'erased' {
     const known = this.keys.get(`${tenant}|${keyId}`);
     if (known === undefined || known.untilMs < this.nowMs()) throw new PersonalKeyMissing(tenant, keyId);
     return known.key;
@@ -112,7 +114,7 @@ export class KeyRing implements PersonalFields {
 
   private remember(tenant: string, keyId: string, key: Buffer | 'erased'): void {
     if (this.keys.size >= KEYS_IN_MEMORY_MAX) this.keys.delete(this.keys.keys().next().value!);
-    this.keys.set(`${tenant}|${keyId}`, { key, untilMs: this.nowMs() + REMEMBERED_MS });
+    this.keys.set(`${tenant}|${keyId}`, { key: key === 'erased' ? key : createSecretKey(key), untilMs: this.nowMs() + REMEMBERED_MS });
   }
 
   private forget(tenant: string, keyId: string): void { this.keys.delete(`${tenant}|${keyId}`); }

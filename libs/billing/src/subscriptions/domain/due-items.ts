@@ -95,7 +95,9 @@ const slotsOf = (subscription: Subscription, catalogue: Catalogue, at: Instant):
     };
     for (const one of [...charges, ...commitmentOf(catalogue.courses(stretch.terms), stretch, charges)]) {
       if (isOneOff(one)) { addOneOff(slots, one, stretch); continue; }
-      for (const aligned of periodsOf(one.interval ?? stretch.terms.interval)) addTo(slots, one, aligned, around);
+      const proration = prorationIn(stretch, one);
+      const said = slotText(one, stretch, proration);
+      for (const aligned of periodsOf(one.interval ?? stretch.terms.interval)) addTo(slots, one, { aligned, proration, said }, around);
     }
   }
   const splits = new Set(splitsOf(subscription).map((cut) => cut.at));
@@ -131,12 +133,14 @@ const alignedPeriods = (stretch: Stretch, interval: Interval, floor: Instant, bi
   }
 };
 
-/** Of a fee the key is what it charges, so that changes that leave it as it is do not show; usage belongs to the version of a plan. */
-const slotKey = ({ charge, quantity, addOnKey, filledBy }: ChargeInForce, { terms }: Stretch, aligned: Period, proration: Proration): string => {
+const slotKey = (inForce: ChargeInForce, stretch: Stretch, aligned: Period, proration: Proration): string => keyIn(slotText(inForce, stretch, proration), aligned);
+const keyIn = (said: string, { from, to }: Period): string => derivedId('slot', said, from, to);
+/** What a slot's key says beside its period. Of a fee that is what it charges, so that changes that leave it as it is do not show; usage belongs to the version of a plan. */
+const slotText = ({ charge, quantity, addOnKey, filledBy }: ChargeInForce, { terms }: Stretch, proration: Proration): string => {
   // A commitment is cut where the usage that fills it is.
   const usage = filledBy?.filter((one) => one.charge.type === 'usage').map((one) => one.charge);
   const of = charge.type === 'usage' ? { planKey: terms.planKey, planVersion: terms.planVersion, ...(usage === undefined ? {} : { usage }) } : { quantity, proration };
-  return derivedId('slot', canonicalJson({ charge, addOnKey: addOnKey ?? null, currency: terms.currency, zone: terms.anchor.zone, ...of }), aligned.from, aligned.to);
+  return canonicalJson({ charge, addOnKey: addOnKey ?? null, currency: terms.currency, zone: terms.anchor.zone, ...of });
 };
 
 /** Billed once, when it is taken. */
@@ -152,9 +156,9 @@ const prorationIn = ({ proration }: Stretch, { charge }: ChargeInForce): Prorati
 /** What a charge of a stretch is added with: the fees that wait for their next period, and those that the change at its start, and at its end, leaves as they are. */
 interface Around { readonly stretch: Stretch; readonly at: Instant; readonly waiting: Set<string>; readonly steady: ReadonlySet<string>; readonly steadyAfter: ReadonlySet<string> }
 
-const addTo = (slots: Map<string, Slot>, inForce: ChargeInForce, aligned: Period, { stretch, at, waiting, steady, steadyAfter }: Around): void => {
-  const proration = prorationIn(stretch, inForce);
-  const key = slotKey(inForce, stretch, aligned, proration);
+interface In { readonly aligned: Period; readonly proration: Proration; readonly said: string }
+const addTo = (slots: Map<string, Slot>, inForce: ChargeInForce, { aligned, proration, said }: In, { stretch, at, waiting, steady, steadyAfter }: Around): void => {
+  const key = keyIn(said, aligned);
   const isAdvance = isInAdvance({ inForce });
   // What has waited goes on waiting, whatever else is changed in its period.
   if (isAdvance && (waiting.has(key) || (stretch.feesFromNext && isBefore(aligned.from, stretch.changedAt) && !steady.has(nameOf(inForce))))) { waiting.add(key); return; }
