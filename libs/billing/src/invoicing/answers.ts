@@ -1,5 +1,5 @@
 import type { StatedUsage, StatementIssued } from '@valueverse/contracts';
-import type { Fact, NewJob, Reaction, Reactor, Tx } from '@valueverse/event-log';
+import { textArray, type Fact, type NewJob, type Reaction, type Reactor, type Tx } from '@valueverse/event-log';
 import { finalizeJob } from './cycle-jobs';
 
 /**
@@ -40,7 +40,7 @@ const takeAnswers = async (facts: readonly Fact<StatementIssued>[], tx: Tx): Pro
   });
   if (kept.length > 0) {
     await tx.query('UPDATE invoice_requests r SET answer = k.answer FROM unnest($1::text[], $2::text[], $3::text[]) k(tenant, request_id, answer) WHERE r.tenant = k.tenant AND r.request_id = k.request_id',
-      [kept.map(({ row }) => row.tenant), kept.map(({ row }) => row.request_id), kept.map(({ answer }) => JSON.stringify(answer))]);
+      [kept.map(({ row }) => row.tenant), kept.map(({ row }) => row.request_id), textArray(kept.map(({ answer }) => JSON.stringify(answer)))]);
   }
   return reactions;
 };

@@ -1,6 +1,6 @@
 import { compareInstants, derivedId, type Instant } from '@valueverse/kernel';
 import type { StatementsRequested, SubscriptionEvent } from '@valueverse/contracts';
-import { follow, ident, tableOf, type DeciderDefinition, type NewJob, type Reaction, type Reactor, type Tx } from '@valueverse/event-log';
+import { follow, followIdempotent, ident, tableOf, type DeciderDefinition, type NewJob, type Reaction, type Reactor, type Tx } from '@valueverse/event-log';
 import { heldRows, rowOf, type Job, type JobHandler, type JobResult } from '@valueverse/platform';
 import { accountsModel, type AccountRow } from '../accounts/account.model';
 import type { BillingHost } from '../billing-host';
@@ -118,7 +118,7 @@ const billRows = async (tx: Tx, job: Job<BillPeriod>, rows: readonly Subscriptio
 const reactionOf = ({ job: { tenant, now }, bills, next }: Billed, issued: ReadonlyMap<string, Reaction>): Reaction => ({
   commands: bills.flatMap(({ draft, parts }) => [
     ...parts.map((part) => follow(subscriptionDecider, { type: 'BillSubscription', invoiceId: draft.invoiceId, at: now, ...part })),
-    follow(invoiceDecider, { ...draft, type: 'DraftInvoice', at: now }), ...(issued.get(draft.invoiceId)?.commands ?? []),
+    followIdempotent(invoiceDecider, { ...draft, type: 'DraftInvoice', at: now }), ...(issued.get(draft.invoiceId)?.commands ?? []),
   ]),
   jobs: [...next, ...bills.filter(({ draft }) => !issued.has(draft.invoiceId)).map(({ draft }) => closeJob(tenant, draft))],
 });

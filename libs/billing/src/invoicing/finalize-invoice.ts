@@ -1,6 +1,6 @@
 import { addLocalDays, derivedId, Money, Refused, type Instant } from '@valueverse/kernel';
 import type { BillingSettings, CreditedLine, CreditNoteLine, InterimLine, InvoiceDrafted, InvoiceItem, InvoiceLine, StatedUsage } from '@valueverse/contracts';
-import { follow, type Reaction, type Tx } from '@valueverse/event-log';
+import { follow, followIdempotent, type Reaction, type Tx } from '@valueverse/event-log';
 import { heldRow, heldRows, type Job } from '@valueverse/platform';
 import { billToOf, type AccountRow, type Personal } from '../accounts/account.model';
 import { balanceDecider } from '../balances/balance.model';
@@ -175,13 +175,13 @@ const prepare = async (host: BillingHost, tx: Tx, { tenant, clockId, now, invoic
   const { terms, settings, account, personal } = await termsFor(host, tx, tenant, drafted, statementsOf(row), { at: now, isIssue: true, ground });
   const issue = issueInvoice(drafted, statementsOf(row), terms);
   const billTo = billToOf(personal, account);
-  const before = stated.length === 0 ? [] : [follow(invoiceDecider, { type: 'StateUsage', invoiceId, stated, at: now })];
+  const before = stated.length === 0 ? [] : [followIdempotent(invoiceDecider, { type: 'StateUsage', invoiceId, stated, at: now })];
   const notes = await issueNotes(tx, tenant, issue.notes, { drafted, now, clockId, billTo });
   const balance = ground.balance(accountId, currency).add(notes.toBalance);
   const money = issue.invoiceWith(balance);
   const isNothing = money === undefined || (money.lines.every(({ amount }) => Money.parse(amount, currency).isZero()) && settings.zeroAmountInvoices === 'skip');
   ground.setBalance(accountId, currency, isNothing ? balance : balance.subtract(Money.parse(money.creditApplied, currency)));
-  if (isNothing) return { commands: [...before, ...notes.commands, follow(invoiceDecider, { type: 'DropInvoice', invoiceId, reason: money === undefined ? 'given back by credit notes' : 'nothing to bill', at: now })] };
+  if (isNothing) return { commands: [...before, ...notes.commands, followIdempotent(invoiceDecider, { type: 'DropInvoice', invoiceId, reason: money === undefined ? 'given back by credit notes' : 'nothing to bill', at: now })] };
   await useDiscounts(tx, tenant, invoiceId, issue.usedRedemptions);
   const seller = await ground.seller(drafted.entityKey ?? account.entityKey);
   const used = Money.parse(money.creditApplied, currency);
@@ -192,7 +192,7 @@ const prepare = async (host: BillingHost, tx: Tx, { tenant, clockId, now, invoic
   });
   const balances = used.isZero() ? [] : [follow(balanceDecider, used.isPositive() ? { type: 'UseBalance', accountId, currency, amount: used.toString(), invoiceId, at: now }
     : { type: 'CreditBalance', accountId, currency, amount: used.negate().toString(), source: 'credit_note', sourceId: invoiceId, at: now })];
-  return { series: { kind: 'invoice', entityKey: seller?.entityKey, clockId }, reactionWith: (number) => ({ commands: [...before, ...notes.commands, ...originals, follow(invoiceDecider, finalize(number)), ...balances] }) };
+  return { series: { kind: 'invoice', entityKey: seller?.entityKey, clockId }, reactionWith: (number) => ({ commands: [...before, ...notes.commands, ...originals, followIdempotent(invoiceDecider, finalize(number)), ...balances] }) };
 };
 
 const dueAfter = (at: Instant, paymentTerms: string, zone: string): Instant => {

@@ -53,13 +53,17 @@ export interface NewJob {
   readonly traceparent?: string | undefined;
 }
 
+/** A command that follows. `isIdempotent`: given again it comes to nothing by its decider alone, so it is not remembered by an id, which costs as much as a small fact. */
+export interface Following { readonly decider: AnyDecider; readonly command: Message; readonly isIdempotent?: boolean }
 /** What follows from a fact: commands to deciders of the same service, and jobs. Ids derive from the fact, so a redelivery is the same. */
 export interface Reaction {
-  readonly commands?: readonly { readonly decider: AnyDecider; readonly command: Message; /** Where a command follows from another fact than the one at hand: its trace context. */ readonly traceparent?: string | undefined }[];
+  readonly commands?: readonly Following[];
   readonly jobs?: readonly NewJob[];
 }
 /** A command of a reaction, checked against its decider. */
-export const follow = <C extends Message, E extends Message, S>(decider: DeciderDefinition<C, E, S>, command: C): { readonly decider: AnyDecider; readonly command: Message } => ({ decider, command });
+export const follow = <C extends Message, E extends Message, S>(decider: DeciderDefinition<C, E, S>, command: C): Following => ({ decider, command });
+/** The same, of one that comes to nothing when it is given again. */
+export const followIdempotent = <C extends Message, E extends Message, S>(decider: DeciderDefinition<C, E, S>, command: C): Following => ({ decider, command, isIdempotent: true });
 
 export type Reacting<E extends DomainEvent> = (event: E, fact: Fact<E>, tx: Tx) => Reaction | Promise<Reaction>;
 

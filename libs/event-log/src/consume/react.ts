@@ -13,11 +13,11 @@ export const reactTo = async (reactor: Reactor, tx: Tx, facts: readonly Fact[], 
   const together = await reactor.together?.(facts, tx);
   for (const [nth, fact] of facts.entries()) {
     const reaction = together?.[nth] ?? await runInContext(contextOfFact(fact), async () => reactor.on[fact.event.type]!(fact.event, fact, tx));
-    for (const [index, { decider, command, traceparent }] of (reaction.commands ?? []).entries()) {
+    for (const [index, { decider, command, isIdempotent }] of (reaction.commands ?? []).entries()) {
       instructions.push({ decider, command, context: {
         tenant: fact.tenant, at: fact.clockId === undefined ? wallClock() : fact.at, actor: `process:${reactor.name}`, clockId: fact.clockId,
-        causationId: fact.id, correlationId: fact.correlationId, traceparent: traceparent ?? fact.traceparent,
-        commandId: derivedId('cmd', reactor.name, fact.id, String(index)),
+        causationId: fact.id, correlationId: fact.correlationId, traceparent: fact.traceparent,
+        commandId: isIdempotent === true ? undefined : derivedId('cmd', reactor.name, fact.id, String(index)),
       } });
     }
     jobs.push(...(reaction.jobs ?? []).map((job) => ({ causationId: fact.id, correlationId: fact.correlationId, traceparent: traceOfJob(fact.traceparent, fact.at, job.dueAt), clockId: fact.clockId, ...job })));

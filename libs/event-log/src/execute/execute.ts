@@ -1,7 +1,7 @@
 import type { Decider, Message } from '@valueverse/kernel';
 import { fingerprintOf, type DomainEvent, type EncodedFact, type Fact, type FactContext } from '../codec/codec';
 import type { Tx } from '../database/database';
-import { foldInto, type AnyReadModel } from '../project/read-model';
+import { foldInto, writeRowsOf, type AnyReadModel } from '../project/read-model';
 import { appending, noteCorrelation, type BeginAppend } from '../tracing';
 import { CommandConflict, commandName, streamName, type EventStore, type Position, type RecordedCommand } from '../store/event-store';
 
@@ -36,6 +36,9 @@ export interface Outcome {
   readonly positions: readonly Position[];
   readonly repeated: boolean;
 }
+
+/** Facts of a stream from which its rows are folded anew; where there are more, they are read and what is new is folded into them. */
+const SHORT_MAX = 16;
 
 interface OpenStream { readonly facts: Fact[]; readonly fresh: Fact[]; readonly states: Map<AnyDecider, { value: unknown; version: number }>; version: number }
 
@@ -114,8 +117,10 @@ const writeViews = async (tx: Tx, instructions: readonly Instruction[], streams:
     for (const view of decider.views ?? []) touched.set(view, (touched.get(view) ?? new Set()).add(open));
   }
   for (const [view, opened] of touched) {
+    const [short, long] = [true, false].map((isShort) => [...opened].filter(({ facts }) => facts.length <= SHORT_MAX === isShort)) as [OpenStream[], OpenStream[]];
+    await writeRowsOf(tx, view, short);
     // The whole stream is offered: a row that was not written by an older release folds what it missed.
-    await foldInto(tx, view, [...opened].flatMap(({ facts, fresh }) => [...facts, ...fresh]), { ownStream: true });
+    await foldInto(tx, view, long.flatMap(({ facts, fresh }) => [...facts, ...fresh]), { ownStream: true });
   }
 };
 

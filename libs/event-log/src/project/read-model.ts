@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Message, Projection } from '@valueverse/kernel';
 import { canonicalJson } from '@valueverse/kernel';
 import type { Tx } from '../database/database';
+import { textArray } from '../database/binary-array';
 import { ident, roleName } from '../database/database';
 import { schemaOwner, tenantPolicySql } from '../database/roles';
 import type { Fact } from '../codec/codec';
@@ -75,6 +76,28 @@ export const foldInto = async (tx: Tx, model: AnyReadModel, facts: readonly Fact
 };
 
 /**
+ * Writes the rows that fresh facts change, folded from all facts of their streams: nothing has to be read. For streams that are short, whose rows belong to them alone; that nobody else writes them at the same time is for
+ * the append to say.
+ */
+export const writeRowsOf = async (tx: Tx, model: AnyReadModel, streams: readonly { readonly facts: readonly Fact[]; readonly fresh: readonly Fact[] }[]): Promise<void> => {
+  const handlers = model.on as Record<string, ((event: unknown, row: unknown) => unknown) | undefined>;
+  const rows = new Map<string, StoredRow>();
+  for (const { facts, fresh } of streams) {
+    const keyOf = ({ event }: Fact): string => model.key(event as never);
+    const changed = new Set(fresh.filter(({ event }) => handlers[event.type] !== undefined).map(keyOf));
+    if (changed.size === 0) continue;
+    for (const fact of [...facts, ...fresh]) {
+      const fold = handlers[fact.event.type];
+      if (fold === undefined || !changed.has(keyOf(fact))) continue;
+      const { tenant, version: streamVersion } = fact;
+      const name = rowKey(tenant, keyOf(fact));
+      rows.set(name, { tenant, key: keyOf(fact), streamVersion, row: fold(fact.event, rows.get(name)?.row ?? model.initial) });
+    }
+  }
+  if (rows.size > 0) await upsertRows(tx, model, tableOf(model), [...rows.values()]);
+};
+
+/**
  * Partitions are read side by side, and a row that folds many streams is fed from several of them: a row that is not there yet cannot be
  * locked, so folds of one tenant into one table follow each other.
  */
@@ -109,10 +132,11 @@ const upsertRows = async (tx: Tx, model: AnyReadModel, table: string, rows: read
   const updated = ['stream_version', 'sort_by', 'row', ...columns.map(([name]) => name)];
   await tx.query(
     `INSERT INTO ${ident(table)} (tenant, key, stream_version, sort_by, row${columns.map(([name]) => `, ${ident(name)}`).join('')})
-     SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::json[]${columns.map((_, index) => `, $${index + 6}::text[]`).join('')})
+     SELECT r.tenant, r.key, r.stream_version, r.sort_by, r.row::json${columns.map(([name]) => `, r.${ident(name)}`).join('')} FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[]${columns.map((_, index) => `, $${index + 6}::text[]`).join('')})
+       AS r(tenant, key, stream_version, sort_by, row${columns.map(([name]) => `, ${ident(name)}`).join('')})
      ON CONFLICT (tenant, key) DO UPDATE SET ${updated.map((name) => `${ident(name)} = excluded.${ident(name)}`).join(', ')}`,
     [rows.map(({ tenant }) => tenant), rows.map(({ key }) => key), rows.map(({ streamVersion }) => streamVersion), rows.map(({ row }) => sortable(model.sortBy(row))),
-      rows.map(({ row }) => JSON.stringify(row)), ...columns.map(([, value]) => rows.map(({ row }) => value(row)))]);
+      textArray(rows.map(({ row }) => JSON.stringify(row))), ...columns.map(([, value]) => rows.map(({ row }) => value(row)))]);
 };
 
 /** SHA-256 over every row and column of a table, in key order: equal hashes are equal bytes. */

@@ -28,8 +28,8 @@ class JobLost extends Error {}
 /** Jobs of a test clock are each on their own: what falls due on one clock happens in order. */
 const groupOf = ({ kind, tenant, clockId, id }: Job): string => JSON.stringify([kind, tenant, clockId === undefined ? '' : id]);
 const originOf = ({ causationId, correlationId, clockId }: Job): Pick<Job, 'causationId' | 'correlationId' | 'clockId'> => ({ causationId, correlationId, clockId });
-const instructionsOf = (job: Job, commands: NonNullable<Reaction['commands']>, traceparent: string | undefined): Instruction[] => commands.map(({ decider, command }, index) => ({ decider, command, context: {
-  ...originOf(job), traceparent, tenant: job.tenant, at: job.now, actor: `job:${job.kind}`, commandId: derivedId('cmd', job.id, String(index)),
+const instructionsOf = (job: Job, commands: NonNullable<Reaction['commands']>, traceparent: string | undefined): Instruction[] => commands.map(({ decider, command, isIdempotent }, index) => ({ decider, command, context: {
+  ...originOf(job), traceparent, tenant: job.tenant, at: job.now, actor: `job:${job.kind}`, commandId: isIdempotent === true ? undefined : derivedId('cmd', job.id, String(index)),
 } }));
 
 /** Runs due jobs of one service. Any number of runners may work on one table; a job that its runner lost is run again, its effects inside once. */

@@ -1,4 +1,3 @@
-import { derivedId } from '@valueverse/kernel';
 import { USAGE_TOPIC, type StatementRequest } from '@valueverse/contracts';
 import type { Feed, Instruction, Log, Tx } from '@valueverse/event-log';
 import type { JobHandler, JobResult } from '@valueverse/platform';
@@ -72,6 +71,7 @@ const waitsFor = ({ request, floor }: Pending, state: MeteringState): string | u
   return undefined;
 };
 
+/** Without an id: a statement is issued once, whoever asks again. */
 const instructionFor = (tenant: string, { row, request }: Ready, { quantities, asOf, evidence }: Answer, madeOf: readonly string[]): Instruction<IssueStatement> => {
   const statementId = statementIdOf(tenant, request.requestId);
   return {
@@ -79,7 +79,7 @@ const instructionFor = (tenant: string, { row, request }: Ready, { quantities, a
     command: { type: 'IssueStatement', statementId, chunkId: row.chunk, ...request, quantities, asOf, evidence, issuedAt: row.at },
     context: {
       tenant, at: row.at, actor: `process:${ANSWER_JOB}`, clockId: row.clock ?? undefined, causationId: row.fact, correlationId: row.correlation,
-      traceparent: row.traceparent ?? undefined, commandId: derivedId('cmd', ANSWER_JOB, tenant, request.requestId), madeOf,
+      traceparent: row.traceparent ?? undefined, madeOf,
     },
   };
 };
