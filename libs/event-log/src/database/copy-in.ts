@@ -19,11 +19,12 @@ const copyDataHeader = (bytes: number): Buffer => {
 };
 
 /** The bytes of a COPY in PostgreSQL's binary format, of rows that all have the same length: `write` puts one at a place. */
-export const binaryRows = (count: number, rowBytes: number, write: (buffer: Buffer, at: number, row: number) => void): Buffer => {
+export const binaryRows = (count: number, rowBytes: number, write: (view: DataView, at: number, row: number) => void): Buffer => {
   const buffer = Buffer.allocUnsafe(HEADER_BYTES + count * rowBytes + TRAILER_BYTES);
   SIGNATURE.copy(buffer);
   buffer.fill(0, SIGNATURE.length, HEADER_BYTES);
-  for (let row = 0; row < count; row++) write(buffer, HEADER_BYTES + row * rowBytes, row);
+  const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
+  for (let row = 0; row < count; row++) write(view, HEADER_BYTES + row * rowBytes, row);
   buffer.writeInt16BE(-1, HEADER_BYTES + count * rowBytes);
   return buffer;
 };

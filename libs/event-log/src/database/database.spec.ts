@@ -55,13 +55,13 @@ describe('a transaction', () => {
   });
 
   test('copies rows in; where one is refused the connection goes on, and all of it can be rolled back', async () => {
-    const rows = (...streams: readonly string[]): Buffer => binaryRows(streams.length, 2 + 4 + 1 + 4 + 4 + 4 + 4, (buffer, start, row) => {
-      let at = buffer.writeInt16BE(3, start);
-      at = buffer.writeInt32BE(1, at);
-      at += buffer.write(streams[row]!, at);
-      at = buffer.writeInt32BE(4, at);
-      at += buffer.write('long', at);
-      buffer.writeInt32BE(row + 1, buffer.writeInt32BE(4, at));
+    const rows = (...streams: readonly string[]): Buffer => binaryRows(streams.length, 2 + 4 + 1 + 4 + 4 + 4 + 4, (view, start, row) => {
+      const put = (text: string, at: number): void => { view.setInt32(at, text.length); for (const [nth, byte] of Buffer.from(text).entries()) view.setUint8(at + 4 + nth, byte); };
+      view.setInt16(start, 3);
+      put(streams[row]!, start + 2);
+      put('long', start + 7);
+      view.setInt32(start + 15, 4);
+      view.setInt32(start + 19, row + 1);
     });
     const copy = 'COPY effects (consumer, stream, version) FROM STDIN (FORMAT binary)';
     await log.database.withOwner((client) => client.query('CREATE UNIQUE INDEX ON billing.effects (consumer, version)'));

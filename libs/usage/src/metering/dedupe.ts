@@ -112,7 +112,8 @@ const NO_WORDS = new Uint32Array(0);
 /** The first two words of each key, one after the other. */
 const wordsOf = (candidates: readonly Candidate[]): Uint32Array => {
   const words = new Uint32Array(2 * candidates.length);
-  for (const [nth, { key }] of candidates.entries()) {
+  for (let nth = 0; nth < candidates.length; nth++) {
+    const { key } = candidates[nth]!;
     words[2 * nth] = wordAt(key, 0);
     words[2 * nth + 1] = wordAt(key, 4);
   }
@@ -186,18 +187,29 @@ export const lookUpKeys = async (tx: Tx, keys: KeysOfBatch, occurrences: readonl
 const NO_CONTENT = '';
 
 /** Rows of keys as COPY takes them: how many columns, and each with its length before it. */
-const keyRows = (slot: number, own: readonly Candidate[]): Buffer => binaryRows(own.length, KEY_ROW_BYTES, (buffer, start, row) => {
+const keyRows = (slot: number, own: readonly Candidate[]): Buffer => binaryRows(own.length, KEY_ROW_BYTES, (view, start, row) => {
   const { key, content, occurrence: { partition, position, nth } } = own[row]!;
-  let at = buffer.writeInt16BE(KEY_COLUMNS, start);
-  for (const small of [slot, partition, nth]) at = buffer.writeInt16BE(small, buffer.writeInt32BE(2, at));
-  at = buffer.writeInt32BE(key.length, at);
-  at += buffer.write(key, at, 'latin1');
-  at = buffer.writeInt32BE(CONTENT_BYTES, at);
-  at += buffer.write(content, at, 'latin1');
-  at = buffer.writeInt32BE(POSITION_BYTES, at);
-  at = buffer.writeUInt32BE(Math.floor(position / WORD), at);
-  buffer.writeUInt32BE(position % WORD, at);
+  view.setInt16(start, KEY_COLUMNS);
+  let at = putSmall(view, start + 2, slot);
+  at = putSmall(view, at, partition);
+  at = putSmall(view, at, nth);
+  at = putBytes(view, at, key);
+  at = putBytes(view, at, content);
+  view.setInt32(at, POSITION_BYTES);
+  view.setUint32(at + 4, Math.floor(position / WORD));
+  view.setUint32(at + 8, position % WORD);
 });
+const putSmall = (view: DataView, at: number, value: number): number => {
+  view.setInt32(at, 2);
+  view.setInt16(at + 4, value);
+  return at + 6;
+};
+/** A text of bytes (latin1): for so few of them a loop takes less than a call of the buffer's own writer. */
+const putBytes = (view: DataView, at: number, bytes: string): number => {
+  view.setInt32(at, bytes.length);
+  for (let nth = 0; nth < bytes.length; nth++) view.setUint8(at + 4 + nth, bytes.charCodeAt(nth));
+  return at + 4 + bytes.length;
+};
 const KEY_COLUMNS = 6;
 const POSITION_BYTES = 8;
 const WORD = 2 ** 32;
@@ -208,9 +220,13 @@ const PLACES = 2 ** 20;
 /** In the order of the first four bytes of their keys, so that neighbours in the index are written together. Numbers are sorted in a fifth of the time that texts take. */
 const inOrder = (candidates: readonly Candidate[]): Candidate[] => {
   const order = new Float64Array(candidates.length);
-  for (const [nth, { key }] of candidates.entries()) order[nth] = ((key.charCodeAt(0) << 24 | key.charCodeAt(1) << 16 | key.charCodeAt(2) << 8 | key.charCodeAt(3)) >>> 0) * PLACES + nth;
-  order.sort();
-  return Array.from(order, (one) => candidates[one - Math.floor(one / PLACES) * PLACES]!);
+  for (let nth = 0; nth < candidates.length; nth++) {
+    const { key } = candidates[nth]!;
+    order[nth] = ((key.charCodeAt(0) << 24 | key.charCodeAt(1) << 16 | key.charCodeAt(2) << 8 | key.charCodeAt(3)) >>> 0) * PLACES + nth;
+  }
+  const sorted: Candidate[] = [];
+  for (const one of order.sort()) sorted.push(candidates[one - Math.floor(one / PLACES) * PLACES]!);
+  return sorted;
 };
 
 const remember = async (tx: Tx, keys: KeysOfBatch, fresh: readonly Candidate[]): Promise<void> => {
