@@ -37,6 +37,14 @@ test('what is appended again is there once', () => {
   expect(offsetsFrom(0).offsets).toEqual([0, 1, 2, 3]);
 });
 
+test('what is told of after what was appended later is passed over', () => {
+  offsetsFrom(0);
+  add(2, 3);
+  add(0, 1);
+  expect(offsetsFrom(0)).toEqual({ offsets: [], isBehind: true });
+  expect(offsetsFrom(2)).toEqual({ offsets: [2, 3], isBehind: false });
+});
+
 test('who was behind what somebody else has appended in between, asks the database', () => {
   offsetsFrom(0);
   add(0, 1);

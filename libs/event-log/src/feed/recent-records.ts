@@ -26,6 +26,8 @@ export class RecentRecords {
   /** What was appended, `next` being the offset after the last of it. */
   add(topic: Topic, partition: number, appended: readonly NewRecord[], next: bigint): void {
     const recent = this.of(partitionName({ topic, partition }));
+    // Two transactions that ended one after the other may be told of in the other order, on two connections.
+    if (next <= recent.next) return;
     const first = next - BigInt(appended.length);
     // What was appended again is known; what somebody else has appended in between is not.
     const follows = first <= recent.next;
