@@ -78,8 +78,7 @@ export const methodFor = async ({ tx, providers, caller: { tenant } }: Parts, ac
   if (chosen === undefined) throw new Refused('no_payment_method', 'the account has no payment method');
   const method = await attachedMethod(tx, chosen);
   if (method === undefined || method.accountId !== accountId) throw new Refused('payment_method_not_found', 'the account has no payment method with this id', '/methodId');
-  const provider = providers.find(method.provider);
-  if (provider !== undefined) refuseTooFine(provider, amount);
+  refuseTooFine(providers.find(method.provider), amount);
   return { methodId: method.id, provider: method.provider };
 };
 

@@ -107,6 +107,8 @@ test('what its provider cannot count is refused before anybody is asked: a third
   const tooFine = { status: 400, body: { code: 'amount_too_fine', errors: [{ pointer: '/amount' }], detail: 'sandbox takes KWD in steps of 0.010' } };
   expect(await prepay(accountId, '1.234')).toMatchObject(tooFine);
   expect(await spec.ask('POST', '', { invoiceId })).toMatchObject(tooFine);
+  const page = async () => (await spec.host.app.inject({ method: 'GET', url: String((await spec.ask('POST', '/links', { invoiceId })).body['path']) })).body;
+  expect(await page()).toMatch(/<dd>5.123 KWD<\/dd>.*cannot be paid by the payment method on file/);
   expect(await spec.bed.book(spec.process, tenant)).toEqual([]);
   const { id } = await prepay(accountId, '1.230');
   expect(await ends(id, 'succeeded')).toMatchObject({ amount: '1.230', currency: 'KWD' });

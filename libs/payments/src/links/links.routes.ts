@@ -3,8 +3,9 @@ import { type IdSource, Refused } from '@valueverse/kernel';
 import type { RawRoutes, Service } from '@valueverse/platform';
 import { invoiceIn } from '../accounts/known-invoices';
 import { payByHand } from '../collection/by-hand';
+import { chargedFirst } from '../collection/charged-first';
 import type { PaymentRow } from '../collection/payments';
-import { defaultMethods } from '../methods/methods';
+import { isTooFine } from '../providers/amount-steps';
 import type { Providers } from '../providers/provider';
 import { PAY_PATH, type PayLink, readLink } from './link-token';
 import { noSuchPage, PAGE_HEADERS, payPage, STYLE, type PayPage } from './pay-page';
@@ -30,7 +31,7 @@ const aheadOf = (payment: PaymentRow): PayPage => {
 };
 
 /** How an invoice stands for its customer. */
-const standing = (service: Service, { tenant, invoiceId }: PayLink): Promise<PayPage | undefined> => service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
+const standing = (service: Service, providers: Providers, { tenant, invoiceId }: PayLink): Promise<PayPage | undefined> => service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
   const invoice = await invoiceIn(tx, tenant, invoiceId);
   const { rows } = await tx.query<{ row: PaymentRow }>('SELECT row FROM payments WHERE tenant = $1 AND invoice_id = $2 ORDER BY sort_by DESC, key DESC LIMIT 1', [tenant, invoiceId]);
   const payment = rows[0]?.row;
@@ -41,7 +42,9 @@ const standing = (service: Service, { tenant, invoiceId }: PayLink): Promise<Pay
   if (left.isZero()) return { ...page, state: 'paid' };
   if (payment?.status === 'requires_action') return { ...page, ...confirmOf(payment) };
   if (payment?.status === 'processing' || payment?.status === 'unknown' || (payment?.status === 'pending' && payment.attempts.length === 0)) return { ...page, state: 'under_way' };
-  return { ...page, state: (await defaultMethods(tx, tenant, [invoice.accountId])).has(invoice.accountId) ? 'due' : 'no_method' };
+  const method = (await chargedFirst(tx, tenant, [invoice.accountId]))(invoice.accountId, page);
+  if (method === undefined) return { ...page, state: 'no_method' };
+  return { ...page, state: isTooFine(providers.find(method.provider), left) ? 'too_fine' : 'due' };
 });
 
 /** Plain pages for customers, who have nothing but a link. */
@@ -51,7 +54,7 @@ export const linksRoutes = (service: Service, providers: Providers, ids: IdSourc
     scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: BODY_BYTES_MAX }, (_request, body, done) => done(null, body));
     scope.get(`${PAY_PATH}/:token`, async (request, reply) => {
       const link = readLink((request.params as { token: string }).token, key, service.clock.now());
-      const page = link === undefined ? undefined : await standing(service, link);
+      const page = link === undefined ? undefined : await standing(service, providers, link);
       return reply.headers(HEADERS).code(page === undefined ? NOT_FOUND : 200).send(page === undefined ? noSuchPage() : payPage(page));
     });
     scope.post(`${PAY_PATH}/:token`, async (request, reply) => {

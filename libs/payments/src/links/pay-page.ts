@@ -1,5 +1,5 @@
 /** What the page says of an invoice, or of what is paid ahead, and of the payment that there is. */
-export interface PayPage { /** Of the invoice, where there is one. */ readonly number?: string; readonly amount: string; readonly currency: string; readonly state: 'due' | 'no_method' | 'under_way' | 'confirm' | 'paid' | 'void' | 'ahead' | 'declined'; readonly confirmUrl?: string }
+export interface PayPage { /** Of the invoice, where there is one. */ readonly number?: string; readonly amount: string; readonly currency: string; readonly state: 'due' | 'no_method' | 'too_fine' | 'under_way' | 'confirm' | 'paid' | 'void' | 'ahead' | 'declined'; readonly confirmUrl?: string }
 
 /** Nothing is loaded from anywhere, no script runs, nobody frames it; forms lead here, and to the page of the provider. */
 export const PAGE_HEADERS: Readonly<Record<string, string>> = {
@@ -12,7 +12,7 @@ const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '
 export const escaped = (text: string): string => text.replaceAll(/[&<>"']/g, (one) => ESCAPES[one]!);
 
 const SAYS: Readonly<Record<PayPage['state'], string>> = {
-  due: 'This invoice is due.', no_method: 'There is no payment method on file. Please write to whoever sent you the invoice.', under_way: 'A payment is under way. You do not have to do anything.', confirm: 'Your bank asks you to confirm this payment.',
+  due: 'This invoice is due.', no_method: 'There is no payment method on file. Please write to whoever sent you the invoice.', too_fine: 'This amount cannot be paid by the payment method on file. Please write to whoever sent you the invoice.', under_way: 'A payment is under way. You do not have to do anything.', confirm: 'Your bank asks you to confirm this payment.',
   paid: 'This invoice is paid. Thank you.', void: 'This invoice is void. Nothing is to be paid.',
   ahead: 'Your payment has come in. Thank you.', declined: 'Your bank has declined this payment. Nothing was charged.',
 };

@@ -47,8 +47,7 @@ export class RefundsController {
     return answerOnce(this.service, { tenant, route: 'POST /api/v1/payments/{id}/refunds', request, reply, keyRequired: true }, async (tx) => {
       const payment = await rowOf<PaymentRow>(tx, paymentView, id);
       if (payment === undefined) throw new Refused('payment_not_found', 'there is no payment with this id');
-      const provider = this.providers.find(payment.provider);
-      if (provider !== undefined && body.amount !== undefined) refuseTooFine(provider, Money.parse(body.amount, payment.currency));
+      if (body.amount !== undefined) refuseTooFine(this.providers.find(payment.provider), Money.parse(body.amount, payment.currency));
       const { now, clockId } = await clockOfAccount(tx, this.service, tenant, payment.accountId);
       const command: RequestRefund = { type: 'RequestRefund', paymentId: id, refundId: this.ids.next('ref'), ...(body.amount === undefined ? {} : { amount: body.amount }), reason: body.reason, at: now };
       await this.service.log.execute(tx, [{ decider: paymentDecider, command, context: contextOfCaller(caller, now, clockId) }]);
