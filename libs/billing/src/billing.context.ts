@@ -38,7 +38,7 @@ import { InvoicesController } from './invoicing/invoices.controller';
 import { applyPayments, RECEIVED_EVENTS } from './received/apply-payments';
 import { receivedPaymentsModel } from './received/received-payment.model';
 import { ReceivedPaymentsController } from './received/received-payments.controller';
-import { ACCOUNT_SUBJECTS, BILLING_CYCLES, BILLING_SCHEMA, KNOWN_METERS_AGGREGATION, KNOWN_METERS_ARCHIVED, LATE_USAGE } from './schema';
+import { ACCOUNT_SUBJECTS, BILLING_CYCLES, BILLING_SCHEMA, INVOICE_REQUEST_KEYS, KNOWN_METERS_AGGREGATION, KNOWN_METERS_ARCHIVED, LATE_USAGE } from './schema';
 import { SettingsController } from './settings/settings.controller';
 import { settingsModel } from './settings/settings.model';
 import { subscriptionsModel } from './subscriptions/subscription.model';
@@ -55,7 +55,7 @@ export const billingShape: ContextShape = {
   name: 'billing',
   definitions: [...BILLING_EVENTS, ...CLOCK_EVENTS, MeterCreated, MeterVersionAdded, MeterArchived, MeterRestored, StatementIssued, LateUsageFound, StatementsRequested, ...RECEIVED_EVENTS],
   readModels: [accountsModel, plansModel, itemsModel, redemptionsModel, settingsModel, subscriptionsModel, invoicesModel, receivedPaymentsModel, creditNotesModel, balancesModel, entitiesModel, clocksModel],
-  migrations: [BILLING_SCHEMA, KNOWN_METERS_ARCHIVED, ACCOUNT_SUBJECTS, LATE_USAGE, KNOWN_METERS_AGGREGATION, BILLING_CYCLES, COUPONS],
+  migrations: [BILLING_SCHEMA, KNOWN_METERS_ARCHIVED, ACCOUNT_SUBJECTS, LATE_USAGE, KNOWN_METERS_AGGREGATION, BILLING_CYCLES, COUPONS, INVOICE_REQUEST_KEYS],
 };
 
 const INVOICES: FactMeasure = {

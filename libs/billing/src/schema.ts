@@ -43,6 +43,17 @@ export const KNOWN_METERS_AGGREGATION: Migration = {
   number: 104, name: 'known-meters-aggregation', sql: (schema) => `ALTER TABLE ${ident(schema)}.known_meters ADD COLUMN aggregation text`,
 };
 
+/**
+ * A request is found by its id and an invoice's by the invoice, of whatever tenant: while a table has no statistics, an index that begins with the tenant is thought to be as good as any other that does, and each row that
+ * was wanted read all of its tenant.
+ */
+export const INVOICE_REQUEST_KEYS: Migration = {
+  number: 111, name: 'keys of invoice requests', sql: (schema) => `
+ALTER TABLE ${ident(schema)}.invoice_requests DROP CONSTRAINT invoice_requests_pkey, ADD PRIMARY KEY (request_id, tenant);
+DROP INDEX ${ident(schema)}.invoice_requests_tenant_invoice_id_idx;
+CREATE INDEX ON ${ident(schema)}.invoice_requests (invoice_id, tenant)`,
+};
+
 /** Runs that are done: which subscription was billed up to when, by which invoices. Those that are not are jobs. */
 export const BILLING_CYCLES: Migration = {
   number: 105, name: 'billing-cycles', sql: (schema) => `

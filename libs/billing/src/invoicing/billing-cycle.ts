@@ -76,10 +76,9 @@ const billIn = async (tx: Tx, job: Job<BillPeriod>): Promise<Reaction> => {
  */
 const billAll = async (host: BillingHost, tx: Tx, jobs: readonly Job<BillPeriod>[]): Promise<Map<string, Reaction>> => {
   const { tenant } = jobs[0]!;
-  const { rows } = await tx.query<{ row: SubscriptionRow; consolidates: boolean }>(
-    `SELECT s.row, coalesce((a.row->>'consolidate')::boolean, false) AS consolidates FROM ${ident(tableOf(subscriptionsModel))} s JOIN ${ident(tableOf(accountsModel))} a ON a.tenant = s.tenant AND a.key = s.account_id
-     WHERE s.tenant = $1 AND s.key = ANY($2) ORDER BY s.key FOR UPDATE OF s`, [tenant, jobs.map(({ payload: { subscriptionId } }) => subscriptionId)]);
-  const alone = new Map(rows.filter(({ row: { started }, consolidates }) => started.invoiceTogether !== true && !consolidates).map(({ row }) => [row.started.subscriptionId, row]));
+  const held = await heldRows<SubscriptionRow>(tx, tenant, subscriptionsModel, jobs.map(({ payload: { subscriptionId } }) => subscriptionId));
+  const consolidating = await consolidatingAmong(tx, tenant, [...held.values()].map(({ started: { accountId } }) => accountId));
+  const alone = new Map([...held].filter(([, { started }]) => started.invoiceTogether !== true && !consolidating.has(started.accountId)));
   const catalogue = await loadCatalogue(tx, tenant, [...alone.values()]);
   const billed: Billed[] = [];
   const seen = new Set<string>();
@@ -95,6 +94,12 @@ const billAll = async (host: BillingHost, tx: Tx, jobs: readonly Job<BillPeriod>
   await noteRuns(tx, tenant, billed.map(({ run }) => run));
   const issued = await issueDrafts(host, tx, tenant, billed.flatMap(({ job: { clockId, now }, bills }) => bills.filter(({ draft }) => waitsForNothing(draft, now)).map(({ draft }) => ({ draft, clockId, now }))));
   return new Map(billed.map((one) => [one.job.id, reactionOf(one, issued)]));
+};
+
+/** Accounts of which everything that closes at one moment goes on one invoice. */
+const consolidatingAmong = async (tx: Tx, tenant: string, accountIds: readonly string[]): Promise<ReadonlySet<string>> => {
+  const { rows } = await tx.query<{ key: string; consolidates: string | null }>(`SELECT key, row->>'consolidate' AS consolidates FROM ${ident(tableOf(accountsModel))} WHERE tenant = $1 AND key = ANY($2)`, [tenant, [...new Set(accountIds)]]);
+  return new Set(rows.filter(({ consolidates }) => consolidates === 'true').map(({ key }) => key));
 };
 
 const waitsForNothing = ({ requests, items, finalizeAt }: Draft, now: Instant): boolean =>

@@ -123,7 +123,8 @@ export class Service {
     this.fanOut.listen(`store ${name}`, () => relay.wake());
     if (name === KEY_ORIGIN) {
       const keyRelay = new KeyRelay(this.database, feed, this.reporting, () => relay.status().isOwner);
-      this.store.onCommit(() => keyRelay.wake());
+      // Keys are made with accounts; what erases one waits for the next look.
+      this.store.onCommit((facts) => { if (facts.some(({ topic }) => topic === 'billing.accounts')) keyRelay.wake(); });
       this.keyRelay = keyRelay;
     }
     const rejected = this.options.metrics.counter({ subsystem: 'log', what: 'rejected_records', help: 'Records that are no facts of ours, by reason', labels: ['service', 'code'] });
