@@ -121,3 +121,37 @@ test('a year of payments', async () => {
   const report = await edition.get(`${PAYMENTS}/reconciliation?provider=sandbox&from=2024-01-01T00:00:00Z&to=2025-01-01T00:00:00Z`);
   expect(report).toMatchObject({ agree: true, differences: [], sums: [{ currency: 'USD', charged: '558.00', refunded: '-29.00', disputed: '-49.00', fees: '34.77', paidOut: '0.00', balance: '445.23' }] });
 }, TIMEOUT_MS);
+
+test('what payments asks for is what billing says is due: after a credit note, a part by hand and a refund, at the page, of a card that comes, and not again', async () => {
+  const { id: customer } = await edition.post('/api/v1/billing/accounts', { name: 'Beta', email: 'billing@beta.example', currency: 'USD', timezone: 'UTC' });
+  const { id } = await edition.post('/api/v1/billing/invoices', { accountId: customer, lines: [{ description: 'Setup', amount: '100.00' }] });
+  const remaining = (amount: string): Promise<Json> => eventually(`${amount} to remain`, async (saw) => {
+    const invoice = await edition.get(`/api/v1/billing/invoices/${String(id)}`);
+    saw(invoice.amountRemaining);
+    return invoice.status === 'finalized' && invoice.amountRemaining === amount ? invoice : undefined;
+  });
+  const [line] = (await remaining('100.00')).lines as [Json];
+  const { path } = await eventually('payments to know it', async () => {
+    const made = await edition.ask(`${PAYMENTS}/links`, { body: { invoiceId: id } });
+    return made.status === 201 ? made.body : undefined;
+  });
+  const pageSays = (what: RegExp): Promise<unknown> => eventually(`the page to say ${String(what)}`, async (saw) => {
+    const page = String((await edition.ask(path, { key: undefined })).body);
+    saw(page);
+    return what.test(page) || undefined;
+  });
+  await pageSays(/<dd>100.00 USD<\/dd>/);
+  const [{ id: part }] = (await keyed('', { invoiceId: id, amount: '30.00', manual: { reference: 'statement 2, line 1', receivedAt: '2024-01-01T00:00:00Z' } })).payments as [Json];
+  expect((await edition.ask('/api/v1/billing/credit-notes', { body: { invoiceId: id, reason: 'Goodwill', lines: [{ lineId: line.id, amount: '20.00' }] }, headers: { 'idempotency-key': 'goodwill' } })).status).toBe(201);
+  await remaining('50.00');
+  await pageSays(/<dd>50.00 USD<\/dd>/);
+  // What is given back of a part is not owed again.
+  await keyed(`/${String(part)}/refunds`, { amount: '10.00', reason: 'a kindness' });
+  await eventually('the refund', async () => ((await edition.get(`${PAYMENTS}/${String(part)}`)).amountRefunded === '10.00' || undefined));
+  await edition.post(`${PAYMENTS}/methods`, { accountId: customer, provider: 'sandbox', token: 'tok_ok' });
+  await remaining('0.00');
+  await pageSays(/This invoice is paid/);
+  const taken = (await edition.get(`${PAYMENTS}?invoiceId=${String(id)}`)).data.map(({ status, amount, amountRefunded }: Json) => [status, amount, amountRefunded].join(' ') as string);
+  expect(taken.sort()).toEqual(['succeeded 30.00 10.00', 'succeeded 50.00 0.00']);
+  expect(await edition.ask(PAYMENTS, { body: { invoiceId: id }, headers: { 'idempotency-key': 'once-more' } })).toMatchObject({ status: 409, body: { code: 'invoice_not_payable' } });
+}, TIMEOUT_MS);
