@@ -4,6 +4,7 @@ import { type AnchorStore, type DeciderDefinition, type DomainEvent, PostgresFee
 import { type ContextShape, createHost, createLogger, HealthRegistry, type Host, LocalFanOut, Metrics, Service, systemClock, systemIds } from '@valueverse/platform';
 import { createTestDatabase, type TestDatabase } from '@valueverse/testing';
 import { billingContext, billingShape } from './billing.context';
+import type { TaxEngine } from './taxes/tax-engine';
 
 const MASTER_KEY = Buffer.alloc(32, 7);
 const NO_ANCHORS: AnchorStore = { append: async () => undefined, read: async () => [] };
@@ -41,7 +42,8 @@ export interface Answer { readonly status: number; readonly headers: Headers; re
 export class BillingBed {
   private constructor(private readonly test: TestDatabase, private readonly feed: PostgresFeed, readonly service: Service, private readonly speakers: Readonly<Record<Speaker, Service>>, private readonly host: Host, private readonly url: string) {}
 
-  static async make(): Promise<BillingBed> {
+  /** `taxes` says which taxes lines have; the built-in engine if not given. */
+  static async make(taxes?: TaxEngine): Promise<BillingBed> {
     const test = await createTestDatabase(prepare, 'billing host');
     const feed = new PostgresFeed(test.url);
     const speakers = { usage: serviceOf('usage', test.url, feed), payments: serviceOf('payments', test.url, feed) };
@@ -51,7 +53,7 @@ export class BillingBed {
     }
     const service = serviceOf('billing', test.url, feed, () => speakers.usage.reports.hasPublished());
     const auth = authFor(service, { digestKey: digestKeyOf(MASTER_KEY), operatorToken: 'operator', serviceToken: 'service' });
-    const billing = billingContext(service, { auth, usage: NOTHING_USED, reports: () => [] });
+    const billing = billingContext(service, { auth, usage: NOTHING_USED, reports: () => [], ...(taxes === undefined ? {} : { taxes }) });
     service.use([{ consumers: auth.consumers, jobs: [] }, billing.parts]);
     service.start();
     const host = await createHost({ service: 'billing', module: billing.module, port: 0, cursorSecret: 'of this spec', logger: createLogger({ service: 'billing', level: 'silent' }) });
