@@ -7,4 +7,4 @@ export * from './oracle';
 export { createEmptyDatabase, createTestDatabase, type TestDatabase } from './postgres';
 export { eventually, type ProbeOptions } from './probe';
 export { describeOnRedis, redisForTests, type RedisForTests } from './redis';
-export { isNightly, runs } from './runs';
+export { isNightly, runs, timeForRuns } from './runs';

@@ -11,3 +11,6 @@ export const runs = (seed: number, count: number): { seed: number; numRuns: numb
   if (!isNightly()) return { seed, numRuns: count };
   return { seed: Number(process.env['VV_SEED'] ?? seed), numRuns: count * NIGHTLY_FACTOR };
 };
+
+/** How long a test of such a property may take, in milliseconds: at night as many times longer as it has more runs. */
+export const timeForRuns = (milliseconds: number): number => (isNightly() ? milliseconds * NIGHTLY_FACTOR : milliseconds);

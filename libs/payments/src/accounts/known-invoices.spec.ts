@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import type { InvoiceFinalized } from '@valueverse/contracts';
 import type { DomainEvent, Fact } from '@valueverse/event-log';
-import { runs } from '@valueverse/testing';
+import { runs, timeForRuns } from '@valueverse/testing';
 import { paymentsSpec } from '../payments-bed.spec-kit';
 import { invoiceIn, knownInvoicesProjector } from './known-invoices';
 
 const AT = '2026-03-01T00:00:00Z';
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = timeForRuns(60_000);
 const spec = paymentsSpec();
 
 const of = { invoiceId: 'inv_1' };

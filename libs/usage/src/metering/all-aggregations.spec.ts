@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { runs } from '@valueverse/testing';
+import { runs, timeForRuns } from '@valueverse/testing';
 import { Decimal } from '@valueverse/kernel';
 import { AT, Bed, QUARTER, SECOND } from '../bed.spec-kit';
 import { meterOf } from '../meters/meters';
@@ -11,7 +11,7 @@ import { meteringProjector } from './metering.projector';
 import { rulesOf } from './domain/measure';
 
 // Every aggregation against a plain computation over the list of events that stand: in queries and statements, after duplicates, corrections and any cut.
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = timeForRuns(120_000);
 const START = microsNumberOfText(AT(0));
 const SPAN = 4 * QUARTER;
 

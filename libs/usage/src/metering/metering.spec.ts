@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { runs } from '@valueverse/testing';
+import { runs, timeForRuns } from '@valueverse/testing';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import { partitionOf } from '@valueverse/kernel';
 import { AT, Bed, NOW, QUARTER, SECOND, TENANT } from '../bed.spec-kit';
@@ -7,7 +7,7 @@ import type { UsageEvent } from '../ingest/domain/usage-event';
 import { bodyHashOf, linkOf } from './copy';
 import { meteringProjector } from './metering.projector';
 
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = timeForRuns(60_000);
 const call = (id: string, tokens: unknown, more: object = {}): object => ({ id, data: { tokens, model: 'code' }, ...more });
 
 describe('metering', () => {

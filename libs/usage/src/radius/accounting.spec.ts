@@ -1,4 +1,4 @@
-import { eventually, runs } from '@valueverse/testing';
+import { eventually, runs, timeForRuns } from '@valueverse/testing';
 import fc from 'fast-check';
 import { isBefore, microsNumberOfText, type Instant } from '@valueverse/kernel';
 import { Database } from '@valueverse/event-log';
@@ -12,7 +12,7 @@ import { encodeRequest } from './domain/authenticator';
 import { PacketFault } from './domain/packet';
 import { attribute, type Values } from './nas.spec-kit';
 
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = timeForRuns(60_000);
 const SECRET = 'xyzzy5461';
 const TENANT = 'org_1:test';
 const T = 1_772_366_400;
