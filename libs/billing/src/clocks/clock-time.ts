@@ -1,6 +1,7 @@
 import type { Clock } from '@valueverse/kernel';
-import type { Tx } from '@valueverse/event-log';
+import { ident, type Tx } from '@valueverse/event-log';
 import { Problem, rowOf } from '@valueverse/platform';
+import { accountsModel } from '../accounts/account.model';
 import { clocksModel, type ClockRow } from './clock.model';
 
 /** The time of whoever has this test clock, or the wall clock's. Refuses with 404 `clock_not_found`. */
@@ -9,4 +10,12 @@ export const clockTime = async (tx: Tx, wall: Clock, clockId: string | undefined
   const row = await rowOf<ClockRow>(tx, clocksModel, clockId);
   if (row === undefined) throw new Problem(404, 'clock_not_found', `there is no clock ${clockId}`, { errors: [{ pointer: '/testClockId', code: 'clock_not_found', detail: 'is not a clock of this tenant' }] });
   return row.now;
+};
+
+/** The time of each of these accounts: of its test clock, or the wall clock's. */
+export const timesOfAccounts = async (tx: Tx, wall: Clock, accountIds: readonly string[]): Promise<ReadonlyMap<string, string>> => {
+  const { rows } = await tx.query<{ key: string; now: string | null }>(
+    `SELECT a.key, c.row->>'now' AS now FROM ${ident(accountsModel.table)} a LEFT JOIN ${ident(clocksModel.table)} c ON c.tenant = a.tenant AND c.key = a.row->>'testClockId' WHERE a.tenant = $1 AND a.key = ANY($2)`,
+    [tx.tenant, [...new Set(accountIds)]]);
+  return new Map(rows.map(({ key, now }) => [key, now ?? wall.now()]));
 };

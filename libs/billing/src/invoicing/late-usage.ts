@@ -23,12 +23,15 @@ export const lateUsage: Projector = {
   },
 };
 
+/** A row of a charge. */
+export interface LateRow { readonly charge_key: string; readonly events: bigint | number; readonly since: string }
+/** Rows of one invoice, by charge. */
+export const lateByCharge = (rows: readonly LateRow[]): LateByCharge => new Map(rows.map(({ charge_key: key, events, since }) => [key, { events: Number(events), since }]));
+
 /** Invoice -> what came late to its charges; an invoice to which nothing did is not in it. */
 export const lateUsageOf = async (tx: Tx, tenant: string, invoiceIds: readonly string[]): Promise<ReadonlyMap<string, LateByCharge>> => {
-  const { rows } = await tx.query<{ invoice_id: string; charge_key: string; events: bigint; since: string }>('SELECT invoice_id, charge_key, events, since FROM late_usage WHERE tenant = $1 AND invoice_id = ANY($2)', [tenant, invoiceIds]);
-  const all = new Map<string, Map<string, LateUsage>>();
-  for (const { invoice_id: id, charge_key: key, events, since } of rows) all.set(id, (all.get(id) ?? new Map<string, LateUsage>()).set(key, { events: Number(events), since }));
-  return all;
+  const { rows } = await tx.query<LateRow & { invoice_id: string }>('SELECT invoice_id, charge_key, events, since FROM late_usage WHERE tenant = $1 AND invoice_id = ANY($2)', [tenant, invoiceIds]);
+  return new Map([...Map.groupBy(rows, ({ invoice_id: id }) => id)].map(([id, own]) => [id, lateByCharge(own)]));
 };
 
 /** All charges together; null where there is none. */

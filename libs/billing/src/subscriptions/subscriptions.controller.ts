@@ -9,7 +9,7 @@ import { accountsModel, type AccountRow } from '../accounts/account.model';
 import { BillingHost } from '../billing-host';
 import { wanted } from '../catalog/items.controller';
 import { readAll } from '../catalog/domain/shape';
-import { clockTime } from '../clocks/clock-time';
+import { clockTime, timesOfAccounts } from '../clocks/clock-time';
 import { billSubscriptions, nextRun } from '../invoicing/bill-subscription';
 import { UPCOMING_INVOICE } from '../invoicing/invoice-schema';
 import { askedOf, PERIOD_USAGE, periodUsage } from '../invoicing/period-usage';
@@ -80,9 +80,8 @@ export class SubscriptionsController {
       const filters = { account_id: query.accountId, plan_key: query.planKey, external_id: query.externalId };
       const page = await listRows<SubscriptionRow, SubscriptionRow>(tx, { model: subscriptionsModel, query, cursors: this.cursors, filters, toApi: (row) => row });
       const catalogue = await loadCatalogue(tx, tenant, page.data);
-      const clocks = new Map<string, string>();
-      for (const accountId of new Set(page.data.map(({ started }) => started.accountId))) clocks.set(accountId, await clockTime(tx, this.host.service.clock, (await rowOf<AccountRow>(tx, accountsModel, accountId))!.testClockId));
-      return { ...page, data: page.data.map((row) => subscriptionToApi(row, catalogue, clocks.get(row.started.accountId)!)) };
+      const times = await timesOfAccounts(tx, this.host.service.clock, page.data.map(({ started }) => started.accountId));
+      return { ...page, data: page.data.map((row) => subscriptionToApi(row, catalogue, times.get(row.started.accountId)!)) };
     });
   }
 
