@@ -82,7 +82,7 @@ test('both tenants have rows nearly everywhere, so what follows says something',
     'billing.accounts_v2', 'billing.clocks', 'billing.events', 'billing.idempotency_keys', 'billing.invoice_requests', 'billing.invoices_v2', 'billing.billing_cycles', 'billing.known_meters', 'billing.number_series', 'billing.plans_v2',
     'billing.catalog_items_v2', 'billing.coupon_counters', 'billing.coupon_redemptions_v1', 'billing.billing_settings_v1',
     'billing.subjects', 'billing.subscriptions_v3', 'billing.test_clocks_v1', 'identity.personal_keys', 'notifications.account_contacts', 'notifications.events', 'notifications.invoice_contacts', 'notifications.messages_v1',
-    'payments.default_methods_v2', 'payments.events', 'payments.known_accounts', 'payments.payment_methods_v4', 'payments.payments_v4', 'payments.provider_customers', 'payments.sandbox_objects', 'payments.sandbox_requests', 'usage.events', 'usage.meters_v2', 'usage.statements_v1',
+    'payments.default_methods_v2', 'payments.events', 'payments.known_accounts', 'payments.payment_methods_v4', 'payments.payments_v5', 'payments.provider_customers', 'payments.sandbox_objects', 'payments.sandbox_requests', 'usage.events', 'usage.meters_v2', 'usage.statements_v1',
     'usage.usage_buckets', 'usage.usage_envelopes', 'usage.usage_exceptions', 'usage.usage_series',
   ]));
 });
