@@ -116,6 +116,9 @@ const withAnswers = async (tx: Tx, tenant: string, rows: readonly InvoiceRow[]):
   });
 };
 
+/** Whether metering has answered for all usage of a draft, be it stated by now or not. */
+export const isAnswered = async (tx: Tx, tenant: string, draft: InvoiceRow): Promise<boolean> => (await withAnswers(tx, tenant, [draft])).every(({ row }) => unstated(row).length === 0);
+
 /**
  * Issues an invoice once metering has answered for all its usage. The number is taken in the same transaction, so a failure gives it back. The row is held from the first look on: two runs of this job that overlap would
  * otherwise each take a number.

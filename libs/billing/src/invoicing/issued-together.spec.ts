@@ -79,3 +79,25 @@ test('an invoice states its usage when it is issued, but for what was stated bef
   expect(issued.lines.map(({ chargeKey, quantity, amount }: Record<string, string>) => [chargeKey, quantity, amount])).toEqual([['calls', '3', '6.00'], ['bytes', '5', '10.00']]);
   expect(await factsOf(tenant, invoiceId)).toEqual(['InvoiceDrafted', 'InvoiceUsageStated', 'InvoiceUsageStated', 'InvoiceFinalized']);
 }, TIMEOUT_MS);
+
+test('a draft whose usage is all answered, and that could not be issued by itself, is issued by hand at once', async () => {
+  isClosed = true;
+  const tenant = await bed.tenant();
+  await tenant.meter('calls');
+  await eventually('the meter to be known', async () => ((await tenant.post('plans', { key: 'used', name: 'Used', currency: 'USD', interval: { unit: 'day', count: 30 }, charges: [{ key: 'calls', name: 'Calls', type: 'usage', meterKey: 'calls', price: { model: 'per_unit', unitAmount: '2' } }] })).status === 201 ? true : undefined));
+  const startsAt = new Date(Date.now() - 31 * 86_400_000).toISOString();
+  const { id: accountId } = await tenant.account({ openedAt: startsAt, address: { country: 'FR' } });
+  await tenant.made('subscriptions', { accountId, planKey: 'used', startsAt });
+  const { request_id: requestId, invoice_id: invoiceId } = await eventually('metering to be asked', async () => (await tenant.transact((tx) => tx.query<{ request_id: string; invoice_id: string }>('SELECT request_id, invoice_id FROM invoice_requests WHERE tenant = $1', [tenant.name]))).rows[0]);
+  await tenant.hear('usage', `statement-${requestId}`, statement(requestId, 'calls', '3'));
+  // It waits as long as a job does that has failed often.
+  await eventually('the run that issues it to fail', async (saw) => {
+    const { rowCount, rows } = await tenant.transact((tx) => tx.query(`UPDATE jobs SET not_before = 'infinity' WHERE tenant = $1 AND kind = 'billing.finalize-invoice' AND attempt > 0 AND (locked_until IS NULL OR locked_until < clock_timestamp()) RETURNING attempt`, [tenant.name]));
+    saw(rows);
+    return rowCount === 1 ? true : undefined;
+  });
+  isClosed = false;
+  const answer = await tenant.post(`invoices/${invoiceId}/finalize`);
+  expect([answer.status, answer.body.status, answer.body.number, answer.body.total]).toEqual([200, 'finalized', 'INV-000001', '6.00']);
+  expect(await factsOf(tenant, invoiceId)).toEqual(['InvoiceDrafted', 'InvoiceUsageStated', 'InvoiceFinalized']);
+}, TIMEOUT_MS);

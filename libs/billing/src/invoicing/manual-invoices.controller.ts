@@ -17,10 +17,10 @@ import { entityOf } from '../entities/entity.model';
 import { settingsAt } from '../settings/settings.model';
 import { refuse } from '../subscriptions/start-subscription';
 import { closeJob } from './cycle-jobs';
-import { finalizeIn } from './finalize-invoice';
+import { finalizeIn, isAnswered } from './finalize-invoice';
 import { invoiceToApi } from './invoice-api';
 import { INVOICE } from './invoice-schema';
-import { invoiceDecider, invoicesModel, unstated, type InvoiceRow } from './invoice.model';
+import { invoiceDecider, invoicesModel, type InvoiceRow } from './invoice.model';
 import { addedShape, manualItems, manualShape, voidShape, type ManualLine } from './manual-shapes';
 
 interface Around { readonly row: InvoiceRow; readonly account: AccountRow; readonly now: string }
@@ -90,7 +90,7 @@ export class ManualInvoicesController {
   finalize(@Param('id') id: string, @CurrentCaller() caller: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
     return this.change('finalize', id, caller, request, reply, async (tx, { row, account, now }) => {
       if (row.status !== 'draft') throw refuse(409, 'invoice_not_draft', '', `the invoice is ${row.status}`);
-      if (unstated(row).length > 0) {
+      if (!await isAnswered(tx, caller.tenant, row)) {
         const job = closeJob(caller.tenant, { invoiceId: id, finalizeAt: now });
         await this.host.service.jobs.schedule(tx, [{ ...job, id: `${job.id}-now`, ...(account.testClockId === undefined ? {} : { clockId: account.testClockId }) }]);
         return {};
