@@ -99,7 +99,7 @@ export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: 
     routes: [webhooksRoutes(service, book), linksRoutes(service, providers, systemIds, deps.secretsKey)],
     parts: {
       consumers: [knownAccountsProjector, knownInvoicesProjector, collector(service.clock), expiryReactor(service), creditRefunds(service.clock)],
-      jobs: [...new Attempts(service, { providers, linkKey: deps.secretsKey }).jobs, beginAttempt, refundJob(service, providers), disputeJob(providers), payoutJob(providers), payoutPollJob(service, providers), expiryJob, methodLookJob(service, providers), detachJob(service, providers), setupJob(providers), handleWebhook(service)],
+      jobs: [...new Attempts(service, { providers, linkKey: deps.secretsKey }).jobs, beginAttempt, refundJob(service, providers), disputeJob(service, providers), payoutJob(providers), payoutPollJob(service, providers), expiryJob, methodLookJob(service, providers), detachJob(service, providers), setupJob(providers), handleWebhook(service)],
       workers: [sandbox],
       measures: [PAYMENTS],
       looks: { 'payments in doubt': () => doubtfulPayments(service) },

@@ -30,6 +30,10 @@ export const followJob = ({ tenant, clockId, now }: { readonly tenant: string; r
   id: derivedId('job', FOLLOW_ATTEMPT, tenant, paymentId, String(attempt), String(look)), kind: FOLLOW_ATTEMPT, tenant, clockId, dueAt: addDuration(now, LOOKS[Math.min(look, LOOKS.length - 1)]!), payload: { paymentId, attempt, look } satisfies FollowPayload,
 });
 
+/** The money that a provider says it has taken. */
+export const successOf = ({ paymentId, attempt }: AttemptPayload, { amountMinor, currency, feeMinor, reference }: Extract<Settled, { status: 'succeeded' }>, at: string): PaymentCommand => ({
+  type: 'RecordSuccess', paymentId, attempt, amount: Money.of(amountMinor, currency).toString(), currency, providerReference: reference, at, ...(feeMinor === undefined ? {} : { fee: Money.of(feeMinor, currency).toString() }),
+});
 const done = (command: PaymentCommand, jobs: readonly NewJob[] = []): JobResult => ({ outcome: 'done', reaction: { commands: [{ decider: paymentDecider, command }], jobs } });
 const laterOn = (reason: string): JobResult => ({ outcome: 'wait', afterMs: UNAVAILABLE_PAUSE_MS, reason });
 /** A run that throws is tried again with growing pauses, and after some of them an alarm says so. */
@@ -126,10 +130,7 @@ export class Attempts {
     const { paymentId, attempt } = job.payload;
     const at = parseInstant(job.now);
     switch (answer.status) {
-      case 'succeeded': return done({
-        type: 'RecordSuccess', paymentId, attempt, amount: Money.of(answer.amountMinor, answer.currency).toString(), currency: answer.currency, providerReference: answer.reference, at,
-        ...(answer.feeMinor === undefined ? {} : { fee: Money.of(answer.feeMinor, answer.currency).toString() }),
-      });
+      case 'succeeded': return done(successOf({ paymentId, attempt }, answer, at));
       case 'declined': return this.declined(job, open, answer.code, answer.class);
       case 'processing': return done({ type: 'RecordPending', paymentId, attempt, providerReference: answer.reference, at }, [followJob(job, { paymentId, attempt, look })]);
       case 'requires_action': return done({ type: 'RecordAction', paymentId, attempt, providerReference: answer.reference, url: answer.url, at }, [followJob(job, { paymentId, attempt, look })]);

@@ -1,8 +1,9 @@
 import { derivedId, Money, parseInstant } from '@valueverse/kernel';
-import type { Job, JobHandler, JobResult } from '@valueverse/platform';
+import { type Job, type JobHandler, type JobResult, rowOf, type Service } from '@valueverse/platform';
+import { successOf } from '../collection/attempt-jobs';
 import type { PaymentCommand } from '../collection/domain/payment';
-import { paymentDecider } from '../collection/payments';
-import type { ProviderDispute, Providers } from '../providers/provider';
+import { paymentDecider, type PaymentRow, paymentView } from '../collection/payments';
+import type { PaymentProvider, ProviderDispute, Providers } from '../providers/provider';
 
 export const LOOK_AT_DISPUTE = 'payments.look-at-dispute';
 export interface DisputePayload { readonly paymentId: string; readonly provider: string; readonly reference: string }
@@ -11,9 +12,10 @@ export interface DisputePayload { readonly paymentId: string; readonly provider:
 export const disputeIdOf = (tenant: string, provider: string, reference: string): string => derivedId('dsp', tenant, provider, reference);
 
 /** Asks the provider how a dispute, or an inquiry, stands, and records it: however often and late it is told, it is opened once and closed once. */
-export const disputeJob = (providers: Providers): JobHandler => ({
+export const disputeJob = (service: Service, providers: Providers): JobHandler => ({
   kind: LOOK_AT_DISPUTE,
-  run: async ({ tenant, now, payload: { paymentId, provider: name, reference } }: Job<DisputePayload>): Promise<JobResult> => {
+  run: async (job: Job<DisputePayload>): Promise<JobResult> => {
+    const { tenant, now, payload: { paymentId, provider: name, reference } } = job;
     const provider = providers.find(name);
     if (provider === undefined) throw new Error(`the provider ${name} is not set up here`);
     const found = await provider.dispute({ tenant, now, reference }, new AbortController().signal);
@@ -27,9 +29,20 @@ export const disputeJob = (providers: Providers): JobHandler => ({
     };
     const fee = found.feeMinor === undefined ? {} : { fee: Money.of(found.feeMinor, found.currency).toString() };
     const open: PaymentCommand = isInquiry(found) ? { type: 'OpenInquiry', ...head } : { type: 'OpenDispute', ...head, ...fee };
-    return { outcome: 'done', reaction: { commands: [open, ...endOf(found, { paymentId, disputeId, at })].map((command) => ({ decider: paymentDecider, command })) } };
+    const taken = await takenBefore(service, provider, job, found.chargeReference);
+    return { outcome: 'done', reaction: { commands: [...taken, open, ...endOf(found, { paymentId, disputeId, at })].map((command) => ({ decider: paymentDecider, command })) } };
   },
 });
+
+/** What is disputed was paid: where nobody here has heard of that yet it is recorded first, so that whoever is told of the dispute knows of the money. */
+const takenBefore = async (service: Service, provider: PaymentProvider, { tenant, now, payload: { paymentId } }: Job<DisputePayload>, chargeReference: string): Promise<PaymentCommand[]> => {
+  const payment = await service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => rowOf<PaymentRow>(tx, paymentView, paymentId));
+  const attempt = payment?.attempts.find(({ providerReference }) => providerReference === chargeReference);
+  if (attempt === undefined || attempt.status === 'succeeded') return [];
+  const found = await provider.read({ tenant, now, reference: chargeReference }, new AbortController().signal);
+  if (found.status !== 'succeeded') throw new Error(`the provider says that ${chargeReference} is disputed, and not that it was paid: ${found.status}`);
+  return [successOf({ paymentId, attempt: attempt.number }, found, parseInstant(now))];
+};
 
 const isInquiry = ({ status }: ProviderDispute): boolean => status === 'inquiry' || status === 'inquiry_closed';
 const endOf = ({ status }: ProviderDispute, of: { readonly paymentId: string; readonly disputeId: string; readonly at: string }): PaymentCommand[] => {

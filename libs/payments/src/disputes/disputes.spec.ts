@@ -86,3 +86,23 @@ test('a dispute of what another attempt took too is that attempt\'s: the payment
     expect(rebuilt).toBe(live);
   }
 }, TIMEOUT_MS);
+
+test('a dispute of money that nobody here has heard of yet is recorded after the money, so that both reach the invoice', async () => {
+  // No news comes of what happens to the payment before the dispute.
+  spec.acme = await spec.bed.tenant(spec.process);
+  const accountId = await spec.bed.openAccount(spec.acme.tenant, AT);
+  await spec.bed.attach(spec.process, spec.acme.tenant, accountId, 'tok_pending_3_days');
+  const invoiceId = await spec.bed.finalize(spec.acme.tenant, accountId, { total: '49.00', at: AT });
+  const { id, attempts } = await eventually('the payment to be on its way', async (saw) => {
+    const found = await spec.payment(invoiceId, 'processing');
+    saw(found);
+    return found.attempts[0]?.providerReference === undefined ? undefined : found;
+  });
+  await control(`intents/${attempts[0]!.providerReference!}/complete`);
+  await spec.hearWebhooks();
+  await control(`intents/${attempts[0]!.providerReference!}/dispute`);
+  const { providerReference } = await dispute(id, 'open');
+  await control(`disputes/${String(providerReference)}/lost`);
+  expect(await dispute(id, 'lost')).toMatchObject({ attempt: 1, heldBack: '49.00' });
+  expect(await names(id)).toEqual(['PaymentSucceeded', 'DisputeOpened', 'DisputeClosed']);
+}, TIMEOUT_MS);
