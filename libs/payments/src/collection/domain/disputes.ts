@@ -34,15 +34,20 @@ export const closeDispute = ({ paymentId, disputeId, outcome, at }: CloseDispute
 export const openInquiry = (command: OpenInquiry, request: PaymentRequested, state: PaymentState): readonly PaymentEvent[] =>
   (state.disputes.some((one) => one.disputeId === command.disputeId) ? [] : [{ type: 'InquiryOpened', ...headOf(command, request, state) }]);
 
-/** Refuses with `dispute_not_found`. */
-export const closeInquiry = ({ paymentId, disputeId, at }: CloseInquiry, { invoiceId, accountId, currency }: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
-  const { status, amount } = found(state, disputeId);
+/** What an older release took for a dispute ends as one that the customer has not won: nothing was ever taken. Refuses with `dispute_not_found`. */
+export const closeInquiry = ({ type: _type, ...command }: CloseInquiry, request: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
+  const { paymentId, disputeId, at } = command;
+  const { status, amount, wasInquiry } = found(state, disputeId);
+  if (status === 'open' && wasInquiry !== true) return closeDispute({ type: 'CloseDispute', ...command, outcome: 'won' }, request, state);
+  const { invoiceId, accountId, currency } = request;
   return status === 'inquiry' ? [{ type: 'InquiryClosed', paymentId, disputeId, invoiceId, accountId, amount, currency, closedAt: at }] : [];
 };
 
 /** The disputes of a payment after one more was opened, or asked about. */
-export const withDispute = (disputes: readonly DisputeState[], { disputeId, amount, attempt }: DisputeOpened | InquiryOpened, status: DisputeState['status']): readonly DisputeState[] =>
-  [...disputes.filter((one) => one.disputeId !== disputeId), { disputeId, amount, ...(attempt === undefined ? {} : { attempt }), status }];
+export const withDispute = (disputes: readonly DisputeState[], { disputeId, amount, attempt }: DisputeOpened | InquiryOpened, status: DisputeState['status']): readonly DisputeState[] => {
+  const wasInquiry = disputes.some((one) => one.disputeId === disputeId && isInquiry(one));
+  return [...disputes.filter((one) => one.disputeId !== disputeId), { disputeId, amount, ...(attempt === undefined ? {} : { attempt }), ...(wasInquiry ? { wasInquiry } : {}), status }];
+};
 /** What of an attempt's money banks hold back, or have taken for good. */
 export const heldBack = ({ captures, disputes }: Pick<PaymentState, 'captures' | 'disputes'>, attempt: number): Decimal =>
   Decimal.sum(disputes.filter((one) => (one.status === 'open' || one.status === 'lost') && (one.attempt ?? captures[0]?.attempt) === attempt).map(({ amount }) => Decimal.parse(amount)));

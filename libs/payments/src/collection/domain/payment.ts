@@ -15,7 +15,7 @@ export type { PaymentEvent } from './payment-event';
 export interface Capture { readonly attempt: number; readonly amount: string; readonly currency: string; readonly providerReference: string }
 export interface RefundState { readonly refundId: string; readonly attempt: number; readonly amount: string; readonly status: 'requested' | 'succeeded' | 'failed' }
 /** An inquiry is a question of the bank, which holds nothing back. */
-export interface DisputeState { readonly disputeId: string; readonly amount: string; /** Whose money it is. */ readonly attempt?: number; readonly status: 'inquiry' | 'inquiry_closed' | 'open' | 'won' | 'lost' }
+export interface DisputeState { readonly disputeId: string; readonly amount: string; /** Whose money it is. */ readonly attempt?: number; /** The bank had asked before. */ readonly wasInquiry?: boolean; readonly status: 'inquiry' | 'inquiry_closed' | 'open' | 'won' | 'lost' }
 export interface PaymentState {
   readonly status: 'none' | PaymentStatus;
   /** The number of the last attempt; 0 before the first. */
