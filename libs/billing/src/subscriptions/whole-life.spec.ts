@@ -75,12 +75,15 @@ class TwoYears {
     this.put({ ...next, by });
   }
 
-  do({ op, plan, seats: count, extras, by, count: used }: Step): void {
+  /** Usage of the seconds before an instant, which has come by then: what a period that ends there has used is known when it closes. */
+  use(to: Instant, count: number): void { for (let nth = 0; nth < count; nth++) this.used.push(addMicros(to, BigInt(nth) * -1_000_000n)); }
+
+  do({ op, plan, seats: count, extras, by }: Step): void {
     const { now, life, state: { isOn } } = this;
     const at = { subscriptionId: 'sub_1', effectiveAt: now, at: now };
     const wanted = { planKey: plan, planVersion: 1, interval: PLANS[plan]!.spec.interval ?? MONTH };
     switch (op) {
-      case 'calls': for (let nth = 0; nth < used; nth++) this.used.push(addMicros(now, BigInt(nth) * -1_000_000n)); return;
+      case 'calls': return;
       case 'seats': this.change({ quantity: String(count) }, { seats: count }, by); break;
       case 'plan': this.change({ plan: wanted }, { plan }, by); break;
       case 'extras': this.change({ addOns: extras.map((key) => ({ key })) }, { extras }, by); break;
@@ -129,6 +132,7 @@ test('what is billed of a life, less what is given back, is what the whole of it
     let at = start;
     for (const one of steps) {
       at = addMicros(at, BigInt(one.hours) * HOUR);
+      if (one.op === 'calls') years.use(at, one.count);
       years.goTo(at);
       years.do(one);
     }

@@ -1,6 +1,6 @@
 import { inSpan, SpanKind } from '@valueverse/event-log';
 import { BrokenCircuitError, BulkheadRejectedError, bulkhead, circuitBreaker, CircuitState, ConsecutiveBreaker, ExponentialBackoff, handleWhenResult, type IPolicy, retry, wrap } from 'cockatiel';
-import type { NoAnswer, PaymentProvider } from './provider';
+import type { NoAnswer, PaymentProvider, Unknown } from './provider';
 import type { ProviderMeter, ProviderOperation } from './provider-meter';
 
 /** How long a provider may take. Far below the lease of a job, so that a slow answer is our own and not a second runner's. */
@@ -24,7 +24,8 @@ interface Answer { readonly status: string; readonly class?: string }
  */
 export const guarded = (provider: PaymentProvider, { deadlineMs = PROVIDER_DEADLINE_MS, leftAloneMs = LEFT_ALONE_MS, meter }: GuardOptions = {}): PaymentProvider => {
   const { name } = provider;
-  const isSilent = (answer: unknown): boolean => ['unknown', 'unavailable'].includes((answer as Answer).status) && (answer as { isReplay?: boolean }).isReplay !== true;
+  // A question that it cannot settle does not make a provider one that is away: all other payments would wait for that one.
+  const isSilent = (answer: unknown): boolean => ['unknown', 'unavailable'].includes((answer as Answer).status) && (answer as Unknown).isReplay !== true && (answer as Unknown).isAnswer !== true;
   const breaker = circuitBreaker(handleWhenResult(isSilent), { halfOpenAfter: leftAloneMs, breaker: new ConsecutiveBreaker(FAILURES_MAX) });
   breaker.onStateChange((state) => meter?.breaker(name, state === CircuitState.Open ? 'open' : state === CircuitState.HalfOpen ? 'half_open' : 'closed'));
   const room = bulkhead(AT_ONCE, WAITING_MAX);

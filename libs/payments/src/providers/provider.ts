@@ -32,8 +32,11 @@ export interface FindOrder extends Speaking { readonly key: string; readonly cus
 export interface RefundOrder extends Speaking { readonly key: string; readonly refundId: string; readonly reference: string; readonly amountMinor: bigint; readonly currency: string }
 export interface ReferenceOrder extends Speaking { readonly reference: string }
 
-/** Nobody knows what came of it: it is looked up before anything is tried again. `isReplay`: the key was given this answer before, and will never be given another. */
-export interface Unknown { readonly status: 'unknown'; readonly reason: string; readonly isReplay?: boolean }
+/**
+ * Nobody knows what came of it: it is looked up before anything is tried again. `isReplay`: the key was given this answer before, and will never be given another. `isAnswer`: the provider is there and has
+ * answered; only that settles nothing.
+ */
+export interface Unknown { readonly status: 'unknown'; readonly reason: string; readonly isReplay?: boolean; readonly isAnswer?: boolean }
 /** Nothing was done, and it is sure that nothing was: it can be sent again. */
 export interface Unavailable { readonly status: 'unavailable'; readonly reason: string }
 /** What the provider refuses for good: the order is wrong, not the moment. */

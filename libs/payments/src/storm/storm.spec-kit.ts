@@ -24,6 +24,8 @@ const REFUNDS_AT_ONCE = 20;
 const SECRET = 'whsec_of_the_storm_0123456789';
 const TOKENS = ['tok_ok', 'tok_ok', 'tok_ok', 'tok_lost_reply', 'tok_ok_after_2', 'tok_pending_3_days', 'tok_declined_expired_card', 'tok_declined_insufficient_funds'];
 const chance = (fault: Fault['fault'], part: number, more: Partial<Fault> = {}): Fault => ({ fault, chance: part, ...more });
+/** For so many payments there is an account of each. */
+const PAYMENTS_PER_ROUND = 1_000;
 /** Everything at once. */
 const MIX: readonly Fault[] = [
   chance('fail_before', 0.04, { operation: 'charge' }), chance('fail_after', 0.04, { operation: 'any' }), chance('lose_request', 0.04, { operation: 'any' }), chance('lose_reply', 0.06, { operation: 'charge' }), chance('rate_limit', 0.04, { operation: 'any' }),
@@ -78,12 +80,12 @@ export class PaymentStorm {
     return [...late, ...bookFaults(await this.books(), asked)];
   }
 
-  /** One account per token, each with its method. */
+  /** One account per token, each with its method; more of them where there are many payments, because no customer has thousands in a minute. */
   private async accounts(): Promise<string[]> {
     const settings = await this.ask('PUT', '/api/v1/payments/providers/sandbox', { webhookSecrets: [SECRET] });
     await this.ask('POST', '/api/v1/payments/sandbox/endpoints', { url: `http://127.0.0.1:${this.ports[0]!}${String(settings['webhookPath'])}`, secret: SECRET });
     const ids: string[] = [];
-    for (const token of TOKENS) {
+    for (const token of Array.from({ length: Math.ceil(this.options.payments / PAYMENTS_PER_ROUND) }, () => TOKENS).flat()) {
       const accountId = await this.bed.openAccount(this.who.tenant, systemClock.now());
       await eventually('the method to be attached', () => this.ask('POST', '/api/v1/payments/methods', { accountId, provider: 'sandbox', token }).then(() => true, () => undefined), { timeoutMs: READY_MS });
       ids.push(accountId);

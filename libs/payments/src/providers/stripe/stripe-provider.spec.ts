@@ -4,7 +4,8 @@ import { systemClock } from '@valueverse/platform';
 import { describeProvider } from '../provider.spec-kit';
 import { SandboxBed } from '../sandbox/sandbox-bed.spec-kit';
 import { sandboxKeyOf } from '../sandbox/sandbox-server';
-import type { ChargeOrder, RefundOrder } from '../provider';
+import { guarded } from '../guarded-provider';
+import type { ChargeOrder, PaymentProvider, RefundOrder, Unknown } from '../provider';
 import { describeOnStripeMock } from './stripe-mock.spec-kit';
 import { StripeProvider } from './stripe-provider';
 
@@ -53,6 +54,13 @@ describe('what goes wrong on the way', () => {
     expect(first).not.toHaveProperty('isReplay');
     expect(await bed.provider.charge(one, signal)).toMatchObject({ status: 'unknown', isReplay: true });
     expect(await found(one)).toEqual({ status: 'absent' });
+  });
+  test('a customer with more payments than are looked through leaves one of them open, and nobody else waits for it', async () => {
+    const one = await order();
+    const settlesNothing: Unknown = { status: 'unknown', isAnswer: true, reason: 'too many' };
+    const provider = guarded(Object.assign(Object.create(bed.provider) as PaymentProvider, { find: (): Promise<Unknown> => Promise.resolve(settlesNothing) }));
+    for (let time = 0; time < 50; time++) expect(await provider.find({ ...one, since: one.now }, signal)).toEqual(settlesNothing);
+    expect(await provider.charge(one, signal)).toMatchObject({ status: 'succeeded' });
   });
   test('too many requests, and a provider that is not there: surely nothing was done', async () => {
     const one = await order();
