@@ -76,23 +76,18 @@ export const foldInto = async (tx: Tx, model: AnyReadModel, facts: readonly Fact
 };
 
 /**
- * Writes the rows that fresh facts change, folded from all facts of their streams: nothing has to be read. For streams that are short, whose rows belong to them alone; that nobody else writes them at the same time is for
- * the append to say.
+ * Writes the rows of streams, folded from all their facts: nothing has to be read, and what processes of an older release have not written is there again. For streams that are short, whose rows belong to them alone; that
+ * nobody else writes them at the same time is for the append to say.
  */
 export const writeRowsOf = async (tx: Tx, model: AnyReadModel, streams: readonly { readonly facts: readonly Fact[]; readonly fresh: readonly Fact[] }[]): Promise<void> => {
   const handlers = model.on as Record<string, ((event: unknown, row: unknown) => unknown) | undefined>;
   const rows = new Map<string, StoredRow>();
-  for (const { facts, fresh } of streams) {
-    const keyOf = ({ event }: Fact): string => model.key(event as never);
-    const changed = new Set(fresh.filter(({ event }) => handlers[event.type] !== undefined).map(keyOf));
-    if (changed.size === 0) continue;
-    for (const fact of [...facts, ...fresh]) {
-      const fold = handlers[fact.event.type];
-      if (fold === undefined || !changed.has(keyOf(fact))) continue;
-      const { tenant, version: streamVersion } = fact;
-      const name = rowKey(tenant, keyOf(fact));
-      rows.set(name, { tenant, key: keyOf(fact), streamVersion, row: fold(fact.event, rows.get(name)?.row ?? model.initial) });
-    }
+  for (const { tenant, version: streamVersion, event } of streams.flatMap(({ facts, fresh }) => [...facts, ...fresh])) {
+    const fold = handlers[event.type];
+    if (fold === undefined) continue;
+    const key = model.key(event as never);
+    const name = rowKey(tenant, key);
+    rows.set(name, { tenant, key, streamVersion, row: fold(event, rows.get(name)?.row ?? model.initial) });
   }
   if (rows.size > 0) await upsertRows(tx, model, tableOf(model), [...rows.values()]);
 };
