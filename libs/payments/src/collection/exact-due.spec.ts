@@ -3,7 +3,7 @@ import { eventually } from '@valueverse/testing';
 import { type Answered, paymentsSpec } from '../payments-bed.spec-kit';
 import { Providers } from '../providers/provider';
 import { payByHand } from './by-hand';
-import type { PaymentRow } from './payments';
+import { paymentDecider, type PaymentRow } from './payments';
 
 // What is asked for is what is due still, as billing says, whatever came in, was taken off or given back meanwhile.
 const AT = '2026-03-01T00:00:00Z';
@@ -75,6 +75,21 @@ test('a retry charges what is left of the invoice by then, each time under a key
   expect((await spec.taken()).map(({ amount }) => amount)).toEqual([2_000]);
   // What the customer is told of the second decline is what was asked for.
   expect((await spec.facts(`payment-${id}`)).filter(({ type }) => type === 'PaymentRetryScheduled').map(({ amount }) => amount as unknown)).toEqual(['49.00', '29.00']);
+}, TIMEOUT_MS);
+
+test('an attempt is sent with what it asks for, also where an earlier one has taken more meanwhile', async () => {
+  const who = await spec.customer(AT, 'tok_ok_after_2');
+  const invoiceId = await invoice(who);
+  const { id } = await scheduled(invoiceId);
+  await cash(invoiceId, '20.00');
+  await spec.bed.step(spec.acme.tenant, who.clockId, day(1));
+  await scheduled(invoiceId);
+  await spec.bed.fault(spec.process, spec.acme.tenant, { fault: 'rate_limit', operation: 'charge' });
+  await spec.bed.say(spec.acme.tenant, `clock-${who.clockId}`, { type: 'ClockStepped', clockId: who.clockId, now: day(3) } as never, day(3), who.clockId);
+  await eventually('the third attempt to begin', async (saw) => { const found = await started(id); saw(found); return found.length === 3 || undefined; });
+  await spec.process.service.log.executeOne(paymentDecider, { type: 'RecordSuccess', paymentId: id, attempt: 1, ...usd('49.00'), providerReference: 'pi_late', at: AT }, { tenant: spec.acme.tenant, at: AT, actor: 'spec' });
+  await spec.bed.disarm(spec.process, spec.acme.tenant);
+  expect(await eventually('the third attempt to be charged', async (saw) => { const found = await spec.taken(); saw(found); return found[0]; })).toMatchObject({ amount: 2_900 });
 }, TIMEOUT_MS);
 
 test('a retry for which nothing is left is given up without an attempt, also before billing has said that the invoice is paid', async () => {
