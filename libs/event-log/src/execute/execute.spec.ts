@@ -1,5 +1,6 @@
 import { dispatch, type Decider } from '@valueverse/kernel';
 import { defineEvent, object, optional, text, type EventOf } from '@valueverse/contracts';
+import { eventually } from '@valueverse/testing';
 import { Codec, UnknownFact } from '../codec/codec';
 import { Bed, NOW, TENANT, wallClock } from '../contract/bed.spec-kit';
 import { parcel, scan, type ParcelScanned, type ScanParcel } from '../contract/parcels.spec-kit';
@@ -49,6 +50,23 @@ describe('a batch', () => {
     await batch(instruct({ ...parcel, views: [byOdd] }, scan('a'), context()));
     const { live, rebuilt } = await rebuildAndCompare(log.store, 'billing', byOdd);
     expect(rebuilt).toBe(live);
+  });
+
+  test('writes rows in one order, whatever the order of its commands: two of them do not wait for each other', async () => {
+    await batch(...['a', 'b'].map((id) => instruct(parcel, scan(id), context())));
+    const [held, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const holding = log.database.transaction({ role: 'worker' }, async (tx) => {
+      await tx.query(`SELECT FROM parcels_v1 WHERE key = 'a' FOR UPDATE`);
+      held.resolve();
+      await release.promise;
+    });
+    await held.promise;
+    const writing = batch(...['b', 'a'].map((id) => instruct(parcel, scan(id), context())));
+    const look = (sql: string): Promise<number | null> => log.database.transaction({ role: 'worker' }, async (tx) => (await tx.query(sql)).rowCount);
+    const free = await eventually('it to wait for the row that is held', async () => (await look(`SELECT FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted`)) === 1 || undefined)
+      .then(() => look(`SELECT FROM parcels_v1 WHERE key = 'b' FOR UPDATE SKIP LOCKED`)).finally(release.resolve);
+    await Promise.all([holding, writing]);
+    expect(free).toBe(1);
   });
 
   test('with versions that leave one out is refused by the store itself', async () => {

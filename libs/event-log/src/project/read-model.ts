@@ -122,6 +122,7 @@ const sortable = (value: string): string => {
   return seconds === undefined ? value : `${seconds}.${fraction.padEnd(6, '0')}Z`;
 };
 
+/** In the order in which rows are held too: of two that write the same rows none waits for the other. */
 const upsertRows = async (tx: Tx, model: AnyReadModel, table: string, rows: readonly StoredRow[]): Promise<void> => {
   const columns = Object.entries(model.columns ?? {});
   const updated = ['stream_version', 'sort_by', 'row', ...columns.map(([name]) => name)];
@@ -129,7 +130,7 @@ const upsertRows = async (tx: Tx, model: AnyReadModel, table: string, rows: read
     `INSERT INTO ${ident(table)} (tenant, key, stream_version, sort_by, row${columns.map(([name]) => `, ${ident(name)}`).join('')})
      SELECT r.tenant, r.key, r.stream_version, r.sort_by, r.row::json${columns.map(([name]) => `, r.${ident(name)}`).join('')} FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[]${columns.map((_, index) => `, $${index + 6}::text[]`).join('')})
        AS r(tenant, key, stream_version, sort_by, row${columns.map(([name]) => `, ${ident(name)}`).join('')})
-     ON CONFLICT (tenant, key) DO UPDATE SET ${updated.map((name) => `${ident(name)} = excluded.${ident(name)}`).join(', ')}`,
+     ORDER BY r.tenant, r.key ON CONFLICT (tenant, key) DO UPDATE SET ${updated.map((name) => `${ident(name)} = excluded.${ident(name)}`).join(', ')}`,
     [rows.map(({ tenant }) => tenant), rows.map(({ key }) => key), rows.map(({ streamVersion }) => streamVersion), rows.map(({ row }) => sortable(model.sortBy(row))),
       textArray(rows.map(({ row }) => JSON.stringify(row))), ...columns.map(([, value]) => rows.map(({ row }) => value(row)))]);
 };
