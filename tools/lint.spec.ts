@@ -45,7 +45,7 @@ const planted: [string, string, string, string | undefined][] = [
   ['Nest in a domain', 'libs/billing/src/invoicing/domain/planted.ts', "import '@nestjs/common';", 'no-restricted-imports'],
   ['a database in rating', 'libs/rating/src/planted.ts', "import 'pg';", 'no-restricted-imports'],
   ['randomness from the one module where hashing is allowed', 'libs/kernel/src/ids.ts', "import { randomBytes } from 'node:crypto';\nexport const id = randomBytes(8);", 'no-restricted-imports'],
-  ['hashing in ids', 'libs/kernel/src/ids.ts', "import { createHash } from 'node:crypto';\nexport const id = createHash('sha256');\n", undefined],
+  ['hashing in ids', 'libs/kernel/src/ids.ts', "import { hash } from 'node:crypto';\nexport const id = hash('sha256');\n", undefined],
   ['the wall clock below the apps', 'libs/billing/src/planted.ts', 'export const now = () => Date.now();', 'no-restricted-syntax'],
   ['the wall clock by a new Date', 'libs/billing/src/planted.ts', 'export const now = () => new Date();', 'no-restricted-syntax'],
   ['the system clock in its own file', 'libs/platform/src/system-clock.ts', 'export const now = () => Date.now();\n', undefined],
