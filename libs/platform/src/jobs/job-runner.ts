@@ -8,8 +8,8 @@ import type { ClaimedKinds, JobTable } from './job-table';
 
 const JOBS_AT_ONCE = 16;
 /** Jobs that share a transaction, and how many such transactions are at work at once. */
-const TOGETHER_MAX = 64;
-const TOGETHER_AT_ONCE = 2;
+const TOGETHER_MAX = 128;
+const TOGETHER_AT_ONCE = 4;
 const POLL_MS = 100;
 /** How often jobs of kinds that nothing runs are looked for: a release that knew them may be gone. */
 const STRANGERS_EVERY_MS = 5_000;
