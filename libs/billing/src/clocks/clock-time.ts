@@ -12,10 +12,13 @@ export const clockTime = async (tx: Tx, wall: Clock, clockId: string | undefined
   return row.now;
 };
 
+/** The test clock `c` of an account `a`, where it has one. */
+export const CLOCK_OF_ACCOUNT_SQL = `LEFT JOIN ${ident(clocksModel.table)} c ON c.tenant = a.tenant AND c.key = a.row->>'testClockId'`;
+
 /** The time of each of these accounts: of its test clock, or the wall clock's. */
 export const timesOfAccounts = async (tx: Tx, wall: Clock, accountIds: readonly string[]): Promise<ReadonlyMap<string, string>> => {
   const { rows } = await tx.query<{ key: string; now: string | null }>(
-    `SELECT a.key, c.row->>'now' AS now FROM ${ident(accountsModel.table)} a LEFT JOIN ${ident(clocksModel.table)} c ON c.tenant = a.tenant AND c.key = a.row->>'testClockId' WHERE a.tenant = $1 AND a.key = ANY($2)`,
+    `SELECT a.key, c.row->>'now' AS now FROM ${ident(accountsModel.table)} a ${CLOCK_OF_ACCOUNT_SQL} WHERE a.tenant = $1 AND a.key = ANY($2)`,
     [tx.tenant, [...new Set(accountIds)]]);
   return new Map(rows.map(({ key, now }) => [key, now ?? wall.now()]));
 };

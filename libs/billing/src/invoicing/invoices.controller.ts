@@ -6,8 +6,7 @@ import { Answers, AnswersPage, Cursors, listRows, OneOf, type Page, PageQuery, P
 import { ident } from '@valueverse/event-log';
 import { accountsModel } from '../accounts/account.model';
 import { BillingHost } from '../billing-host';
-import { clocksModel } from '../clocks/clock.model';
-import { timesOfAccounts } from '../clocks/clock-time';
+import { CLOCK_OF_ACCOUNT_SQL, timesOfAccounts } from '../clocks/clock-time';
 import { explanationOf, verifyLine, type Proof } from './explanation';
 import { invoiceToApi, lineToApi } from './invoice-api';
 import { EXPLANATION, INVOICE, LINE, PROOF } from './invoice-schema';
@@ -92,8 +91,8 @@ export class InvoicesController {
     return this.host.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
       const { rows: [known] } = await tx.query<{ row: InvoiceRow; now: string | null; late: LateRow[] | null }>(
         `SELECT i.row, c.row->>'now' AS now, (SELECT json_agg(l) FROM (SELECT charge_key, events, since FROM late_usage WHERE tenant = i.tenant AND invoice_id = i.key) l) AS late
-         FROM ${ident(invoicesModel.table)} i JOIN ${ident(accountsModel.table)} a ON a.tenant = i.tenant AND a.key = i.account_id
-         LEFT JOIN ${ident(clocksModel.table)} c ON c.tenant = a.tenant AND c.key = a.row->>'testClockId' WHERE i.tenant = $1 AND i.key = $2`, [tenant, id]);
+         FROM ${ident(invoicesModel.table)} i JOIN ${ident(accountsModel.table)} a ON a.tenant = i.tenant AND a.key = i.account_id ${CLOCK_OF_ACCOUNT_SQL}
+         WHERE i.tenant = $1 AND i.key = $2`, [tenant, id]);
       if (known === undefined) throw new Problem(404, 'invoice_not_found', `there is no invoice ${id}`);
       return { row: known.row, late: known.late === null ? undefined : lateByCharge(known.late), now: known.now ?? this.host.service.clock.now() };
     });
