@@ -46,8 +46,6 @@ interface Candidate {
   readonly content: string;
   first: Known | undefined;
   otherSubject: Place | undefined;
-  /** The next one in this list that has the same id under another subject. */
-  next: Candidate | undefined;
 }
 
 /** Which events were there before; `written` is when the keys of the new ones are. */
@@ -58,26 +56,9 @@ export interface Found { readonly clashes: readonly Clash[]; readonly written: P
  * one subject's events are decided one after the other. Ids that two partitions take in at the same moment may not be found to be reused: both count anyway.
  */
 export const findClashes = async (tx: Tx, keys: KeysOfBatch, occurrences: readonly Occurrence[]): Promise<Found> => {
-  const byHalf = new Map<string, Candidate>();
-  const all: Candidate[] = [];
-  const repeats: { occurrence: Occurrence; candidate: Candidate }[] = [];
-  const pace = new Pace();
-  for (const occurrence of occurrences) {
-    if (pace.isOver(1)) await pace.giveWay();
-    const key = keyOf(occurrence.tenant, occurrence.event);
-    const half = halfOf(key);
-    const earliest = byHalf.get(half);
-    let candidate = earliest;
-    while (candidate !== undefined && candidate.key !== key) candidate = candidate.next;
-    if (candidate !== undefined) { repeats.push({ occurrence, candidate }); continue; }
-    // Two subjects of one list that share an id: the later one reuses it.
-    const made: Candidate = { occurrence, key, content: contentOf(occurrence.event), first: undefined, otherSubject: earliest === undefined ? undefined : placeOf(earliest.occurrence), next: earliest?.next };
-    if (earliest === undefined) byHalf.set(half, made);
-    else earliest.next = made;
-    all.push(made);
-  }
+  const { all, inOrder, repeats } = await candidatesOf(occurrences);
   await findKnown(tx, keys, all);
-  const written = remember(tx, keys, all.filter(({ first }) => first === undefined));
+  const written = remember(tx, keys, inOrder.filter(({ first }) => first === undefined));
   const clashes: Clash[] = [];
   const verdict = (occurrence: Occurrence, content: string, first: Known): void => {
     clashes.push({ occurrence, code: content === first.content ? 'duplicate' : 'conflict', first });
@@ -88,6 +69,64 @@ export const findClashes = async (tx: Tx, keys: KeysOfBatch, occurrences: readon
   }
   for (const { occurrence, candidate } of repeats) verdict(occurrence, contentOf(occurrence.event), candidate.first ?? { ...placeOf(candidate.occurrence), content: candidate.content });
   return { clashes, written };
+};
+
+/** More than there are events in what is taken in at a time. */
+const PLACES = 2 ** 20;
+/** The first four bytes of a key, and the place of its event: numbers are sorted in a fifth of the time that texts take, and found without a table of them. */
+const rankOf = (key: string, place: number): number => ((key.charCodeAt(0) << 24 | key.charCodeAt(1) << 16 | key.charCodeAt(2) << 8 | key.charCodeAt(3)) >>> 0) * PLACES + place;
+const prefixOf = (rank: number): number => Math.floor(rank / PLACES);
+
+interface Repeat { readonly occurrence: Occurrence; readonly candidate: Candidate }
+interface Candidates {
+  /** The first event of each key, in the order of the log; and in that of the first bytes of their keys, so that neighbours in the index are written together. */
+  readonly all: readonly Candidate[];
+  readonly inOrder: readonly Candidate[];
+  /** What this list has again. */
+  readonly repeats: readonly Repeat[];
+}
+
+/** Finds what a list has twice: events of one key stand beside each other when they are in the order of their keys. */
+const candidatesOf = async (occurrences: readonly Occurrence[]): Promise<Candidates> => {
+  const keys: string[] = [];
+  const ranks = new Float64Array(occurrences.length);
+  const pace = new Pace();
+  for (let place = 0; place < occurrences.length; place++) {
+    if (pace.isOver(1)) await pace.giveWay();
+    const { tenant, event } = occurrences[place]!;
+    const key = keyOf(tenant, event);
+    keys.push(key);
+    ranks[place] = rankOf(key, place);
+  }
+  ranks.sort();
+  const byPlace: (Candidate | undefined)[] = new Array<undefined>(occurrences.length).fill(undefined);
+  const inOrder: Candidate[] = [];
+  const repeats: Repeat[] = [];
+  const add = (place: number, earliest: Candidate | undefined): Candidate => {
+    const occurrence = occurrences[place]!;
+    // Two subjects of one list that share an id: the later one reuses it.
+    const made: Candidate = { occurrence, key: keys[place]!, content: contentOf(occurrence.event), first: undefined, otherSubject: earliest === undefined ? undefined : placeOf(earliest.occurrence) };
+    byPlace[place] = made;
+    inOrder.push(made);
+    return made;
+  };
+  for (let begin = 0, end = 0; begin < ranks.length; begin = end) {
+    const prefix = prefixOf(ranks[begin]!);
+    for (end = begin + 1; end < ranks.length && prefixOf(ranks[end]!) === prefix;) end++;
+    if (pace.isOver(end - begin)) await pace.giveWay();
+    if (end === begin + 1) { add(ranks[begin]! - prefix * PLACES, undefined); continue; }
+    const [byKey, byHalf] = [new Map<string, Candidate>(), new Map<string, Candidate>()];
+    for (let nth = begin; nth < end; nth++) {
+      const place = ranks[nth]! - prefix * PLACES;
+      const key = keys[place]!;
+      const candidate = byKey.get(key);
+      if (candidate !== undefined) { repeats.push({ occurrence: occurrences[place]!, candidate }); continue; }
+      const made = add(place, byHalf.get(halfOf(key)));
+      byKey.set(key, made);
+      if (!byHalf.has(halfOf(key))) byHalf.set(halfOf(key), made);
+    }
+  }
+  return { all: byPlace.filter((one) => one !== undefined), inOrder, repeats };
 };
 
 const placeOf = ({ partition, position, nth }: Place): Place => ({ partition, position, nth });
@@ -177,7 +216,7 @@ const lookUpInDays = async (tx: Tx, wanted: readonly { readonly slot: number; re
 /** Where the events of keys stand, by key: for what corrects them. */
 export const lookUpKeys = async (tx: Tx, keys: KeysOfBatch, occurrences: readonly Occurrence[]): Promise<Map<string, { place: Place; slot: number }>> => {
   const found = new Map<string, { place: Place; slot: number }>();
-  const candidates = occurrences.map((occurrence): Candidate => ({ occurrence, key: keyOf(occurrence.tenant, occurrence.event), content: NO_CONTENT, first: undefined, otherSubject: undefined, next: undefined }));
+  const candidates = occurrences.map((occurrence): Candidate => ({ occurrence, key: keyOf(occurrence.tenant, occurrence.event), content: NO_CONTENT, first: undefined, otherSubject: undefined }));
   for (const [day, own] of await perhapsKnown(tx, keys, candidates, false)) {
     await lookUp(tx, slotOf(day), own.filter(({ first }) => first === undefined));
     for (const { key, first } of own) if (first !== undefined && !found.has(key)) found.set(key, { place: placeOf(first), slot: slotOf(day) });
@@ -215,24 +254,11 @@ const POSITION_BYTES = 8;
 const WORD = 2 ** 32;
 const KEY_ROW_BYTES = 2 + 3 * (4 + 2) + (4 + 2 * HALF_BYTES) + (4 + CONTENT_BYTES) + (4 + POSITION_BYTES);
 
-/** More candidates than there are events in what is taken in at a time. */
-const PLACES = 2 ** 20;
-/** In the order of the first four bytes of their keys, so that neighbours in the index are written together. Numbers are sorted in a fifth of the time that texts take. */
-const inOrder = (candidates: readonly Candidate[]): Candidate[] => {
-  const order = new Float64Array(candidates.length);
-  for (let nth = 0; nth < candidates.length; nth++) {
-    const { key } = candidates[nth]!;
-    order[nth] = ((key.charCodeAt(0) << 24 | key.charCodeAt(1) << 16 | key.charCodeAt(2) << 8 | key.charCodeAt(3)) >>> 0) * PLACES + nth;
-  }
-  const sorted: Candidate[] = [];
-  for (const one of order.sort()) sorted.push(candidates[one - Math.floor(one / PLACES) * PLACES]!);
-  return sorted;
-};
-
+/** `fresh` are in the order in which they are written. */
 const remember = async (tx: Tx, keys: KeysOfBatch, fresh: readonly Candidate[]): Promise<void> => {
   for (const [day, own] of Map.groupBy(fresh, ({ occurrence }) => dayOf(occurrence.logTime))) {
     const named = await keys.begin(tx, day);
-    await tx.copyIn(`COPY ${ident(`usage_keys_${slotOf(day)}`)} (slot, partition, nth, key, content, position) FROM STDIN (FORMAT binary)`, keyRows(slotOf(day), inOrder(own)));
+    await tx.copyIn(`COPY ${ident(`usage_keys_${slotOf(day)}`)} (slot, partition, nth, key, content, position) FROM STDIN (FORMAT binary)`, keyRows(slotOf(day), own));
     keys.added(named, own.map(({ key }) => key));
   }
 };
