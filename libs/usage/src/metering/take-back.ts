@@ -69,7 +69,7 @@ export const takeBack = async (tx: Tx, index: SeriesIndex, partition: number, ev
 /** A bucket of no event is none. */
 const dropEmpty = async (tx: Tx, changed: ReadonlyMap<string, SeriesDelta>, numbers: ReadonlyMap<string, number>): Promise<void> => {
   const series = [...changed.keys()].flatMap((text) => numbers.get(text) ?? []);
-  const buckets = [...new Set([...changed.values()].flatMap(({ cells }) => [...cells.keys()]))];
+  const buckets = [...new Set([...changed.values()].flatMap(({ cells }) => [...cells].map(([bucket]) => bucket)))];
   await tx.query('DELETE FROM usage_buckets WHERE series = ANY($1) AND bucket = ANY($2) AND events = 0', [series, buckets]);
   await tx.query('DELETE FROM usage_bucket_values WHERE series = ANY($1) AND bucket = ANY($2) AND events = 0', [series, buckets]);
 };

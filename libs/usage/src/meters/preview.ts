@@ -1,7 +1,8 @@
 import { instantFromMicros } from '@valueverse/kernel';
 import type { Tx } from '@valueverse/event-log';
 import { bucketOf } from '../metering/domain/bucket';
-import { cellIn, tieOf } from '../metering/domain/deltas';
+import { Cells } from '../metering/domain/cells';
+import { tieOf } from '../metering/domain/deltas';
 import { groupsOf, looksAt, measure, type MeterRule } from '../metering/domain/measure';
 import { Tally } from '../metering/domain/tally';
 import { type CountedEvent, readEnvelopes } from '../query/copy-reader';
@@ -45,7 +46,7 @@ const latestEvents = async (tx: Tx, tenant: string, type: string, limit: number)
 export const previewOf = async (tx: Tx, tenant: string, rule: MeterRule, limit: number): Promise<Preview> => {
   const events = await latestEvents(tx, tenant, rule.eventType, limit);
   const dropped = await droppedFrom(tx, tenant);
-  const groups = new Map<string, { tally: Tally; samples: Map<number, Tally> }>();
+  const groups = new Map<string, { tally: Tally; samples: Cells }>();
   const sample: Preview['sample'][number][] = [];
   let [counted, filteredOut, invalid] = [0, 0, 0];
   for (const { event, micros } of events) {
@@ -57,8 +58,8 @@ export const previewOf = async (tx: Tx, tenant: string, rule: MeterRule, limit: 
     else {
       counted += 1;
       let own = groups.get(group);
-      if (own === undefined) groups.set(group, own = { tally: new Tally(rule.aggregation.fold, rule.aggregation.weighsTime), samples: new Map() });
-      for (const tally of [own.tally, cellIn(own.samples, rule, bucketOf(micros, rule.settings.bucketMicros))]) tally.add(measured.value, micros, tieOf(event), measured.different);
+      if (own === undefined) groups.set(group, own = { tally: new Tally(rule.aggregation.fold, rule.aggregation.weighsTime), samples: new Cells() });
+      for (const tally of [own.tally, own.samples.at(bucketOf(micros, rule.settings.bucketMicros), rule)]) tally.add(measured.value, micros, tieOf(event), measured.different);
     }
     if (sample.length < SHOWN_MAX) {
       sample.push({
@@ -70,7 +71,7 @@ export const previewOf = async (tx: Tx, tenant: string, rule: MeterRule, limit: 
   const times = events.map(({ micros }) => micros);
   const stretch = { from: times.reduce((least, micros) => Math.min(least, micros), Number.POSITIVE_INFINITY), to: times.reduce((greatest, micros) => Math.max(greatest, micros + 1), 0) };
   const quantities = [...groups].sort(([left], [right]) => (left < right ? -1 : 1)).flatMap(([group, { tally, samples }]) => {
-    const value = rule.aggregation.quantity([{ stretch, tally, samples }], stretch, rule.settings);
+    const value = rule.aggregation.quantity([{ stretch, tally, samples: new Map(samples) }], stretch, rule.settings);
     return value === undefined ? [] : [{ groupBy: JSON.parse(group) as Record<string, string>, value: value.toString(), events: tally.events }];
   });
   return {

@@ -1,8 +1,9 @@
 import { ident, type Tx } from '@valueverse/event-log';
 import { growBuckets } from '../metering/buckets';
+import { Cells } from '../metering/domain/cells';
 import { ALL_SUBJECTS, type SeriesDelta, seriesText } from '../metering/domain/deltas';
 import type { MeterRule } from '../metering/domain/measure';
-import { Tally } from '../metering/domain/tally';
+import type { Tally } from '../metering/domain/tally';
 import { SeriesIndex } from '../metering/series';
 import { type SealedTally, tallyOf } from '../retention/domain/seal';
 import { type ComparedMeter, rulesByTenant } from './compared-meters';
@@ -17,10 +18,8 @@ class Growth {
   add(tenant: string, rule: MeterRule, partition: number, subject: string, { groups, bucket }: SealedTally, tally: Tally): void {
     const text = seriesText({ tenant, rule, partition, subject, groups });
     let delta = this.all.get(text);
-    if (delta === undefined) this.all.set(text, delta = { tenant, rule, partition, subject, groups, cells: new Map(), nth: this.all.size });
-    let cell = delta.cells.get(bucket);
-    if (cell === undefined) delta.cells.set(bucket, cell = new Tally(tally.fold, rule.aggregation.weighsTime));
-    cell.merge(tally);
+    if (delta === undefined) this.all.set(text, delta = { tenant, rule, partition, subject, groups, cells: new Cells(), nth: this.all.size });
+    delta.cells.at(bucket, rule).merge(tally);
   }
 }
 

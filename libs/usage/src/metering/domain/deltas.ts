@@ -1,7 +1,7 @@
 import type { UsageEvent } from '../../ingest/domain/usage-event';
 import { bucketOf } from './bucket';
 import { groupsOf, looksAt, measure, type MeterRule } from './measure';
-import { Tally } from './tally';
+import { Cells } from './cells';
 
 /** All subjects of a partition added up, so that a question about a whole tenant need not visit each of them. */
 export const ALL_SUBJECTS = '';
@@ -15,20 +15,13 @@ export interface SeriesName {
   readonly groups: string;
 }
 /** What the buckets of a series grow by: start of the bucket -> tally. `nth` counts the series of the partition in the order in which they came first. */
-export interface SeriesDelta extends SeriesName { readonly cells: Map<number, Tally>; readonly nth: number }
+export interface SeriesDelta extends SeriesName { readonly cells: Cells; readonly nth: number }
 
 /** None of the parts but the last can hold a line feed. */
 export const seriesText = ({ tenant, rule, partition, subject, groups }: SeriesName): string => `${tenant}\n${rule.key}\n${rule.version}\n${partition}\n${subject}\n${groups}`;
 
 /** The later of two events that claim one instant is the one with the greater source, then id. */
 export const tieOf = ({ source, id }: Pick<UsageEvent, 'source' | 'id'>): string => `${source}\n${id}`;
-
-/** The tally of a cell, made where there is none. */
-export const cellIn = (cells: Map<number, Tally>, { aggregation }: MeterRule, bucket: number): Tally => {
-  let tally = cells.get(bucket);
-  if (tally === undefined) cells.set(bucket, tally = new Tally(aggregation.fold, aggregation.weighsTime));
-  return tally;
-};
 
 /** Adds usage events of one partition up by series and bucket, in memory. */
 export class Deltas {
@@ -46,7 +39,7 @@ export class Deltas {
       const measured = measure(rule, event.data);
       if (measured === undefined) { (invalid ??= []).push(rule); continue; }
       const series = this.series(tenant, rule, groupsOf(rule, event.data), event.subject);
-      cellIn(series.cells, rule, bucketOf(micros, rule.settings.bucketMicros)).add(measured.value, micros, rule.aggregation.fold === 'latest' ? tieOf(event) : '', measured.different);
+      series.cells.at(bucketOf(micros, rule.settings.bucketMicros), rule).add(measured.value, micros, rule.aggregation.fold === 'latest' ? tieOf(event) : '', measured.different);
     }
     return invalid ?? NONE;
   }
@@ -57,7 +50,7 @@ export class Deltas {
     if (measured === undefined) return 'not_counted';
     if (rule.aggregation.fold !== 'add' && rule.aggregation.fold !== 'distinct') return 'recount';
     const series = this.series(tenant, rule, groupsOf(rule, event.data), event.subject);
-    cellIn(series.cells, rule, bucketOf(micros, rule.settings.bucketMicros)).take(measured.value, micros, measured.different);
+    series.cells.at(bucketOf(micros, rule.settings.bucketMicros), rule).take(measured.value, micros, measured.different);
     return 'taken';
   }
 
@@ -74,7 +67,7 @@ export class Deltas {
     for (const { tenant, rule, groups, cells } of this.deltas()) {
       if (rule.aggregation.fold === 'distinct') continue;
       const series = totals.series(tenant, rule, groups, ALL_SUBJECTS);
-      for (const [bucket, tally] of cells) cellIn(series.cells, rule, bucket).merge(tally);
+      for (const [bucket, tally] of cells) series.cells.at(bucket, rule).merge(tally);
     }
     return totals.all;
   }
@@ -90,7 +83,7 @@ export class Deltas {
     let ofGroups = ofRule.get(groups);
     if (ofGroups === undefined) ofRule.set(groups, ofGroups = new Map());
     let delta = ofGroups.get(subject);
-    if (delta === undefined) ofGroups.set(subject, delta = { tenant, rule, partition: this.partition, subject, groups, cells: new Map(), nth: this.count++ });
+    if (delta === undefined) ofGroups.set(subject, delta = { tenant, rule, partition: this.partition, subject, groups, cells: new Cells(), nth: this.count++ });
     return delta;
   }
 }
