@@ -16,8 +16,8 @@ import { REBUILT_TABLES } from '../rebuild/shadow-tables';
 import { SeriesIndex } from './series';
 import { takeBack } from './take-back';
 
-/** What is parsed and counted at a time, so that a long run of records needs no more memory than a short one. */
-const SLICE_CHARACTERS_MAX = 4_000_000;
+/** What is parsed and counted at a time, so that a long run of records needs no more memory than a short one: some 8,000 events. Of more, the collector of garbage has more to carry about. */
+const SLICE_CHARACTERS_MAX = 2_000_000;
 
 const envelopesOf = async (records: readonly FeedRecord[]): Promise<{ envelope: Envelope; body: string; partition: number }[]> => {
   const given = [];
