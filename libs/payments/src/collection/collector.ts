@@ -12,6 +12,7 @@ import { LOOK_UP_ATTEMPT, RUN_ATTEMPT, type AttemptPayload } from './attempt-job
 import { BEGIN_ATTEMPT, type BeginPayload } from './begin-attempt';
 import { chargedFirst } from './charged-first';
 import type { PaymentCommand } from './domain/payment';
+import { SECOND_ATTEMPT } from './domain/refunds';
 import { settingsOf } from '../settings/settings';
 import { paymentDecider, type PaymentRow, paymentView } from './payments';
 import { type Collectable, forget, lockAccount, lockAccounts, remember, takeWaiting } from './waiting-invoices';
@@ -92,7 +93,7 @@ export const collector = (clock: Clock): Reactor => {
       ...on<PaymentAttemptLost>('PaymentAttemptLost', ({ paymentId, attempt }, fact) => ({ jobs: [jobFor<AttemptPayload>(LOOK_UP_ATTEMPT, fact, { paymentId, attempt })] })),
       ...on<PaymentRetryScheduled>('PaymentRetryScheduled', ({ paymentId, attempt, methodId, provider, retryAt }, fact) => ({ jobs: [jobFor<BeginPayload>(BEGIN_ATTEMPT, fact, { paymentId, attempt, methodId, provider }, retryAt)] })),
       ...on<PaymentDuplicated>('PaymentDuplicated', ({ paymentId, attempt, amount }, fact) =>
-        obey({ type: 'RequestRefund', paymentId, attempt, refundId: derivedId('ref', fact.id), amount, reason: 'a second attempt took money too', isAutomatic: true, at: instantOf(fact) })),
+        obey({ type: 'RequestRefund', paymentId, attempt, refundId: derivedId('ref', fact.id), amount, reason: SECOND_ATTEMPT, isAutomatic: true, at: instantOf(fact) })),
       ...on<RefundRequested>('RefundRequested', ({ paymentId, refundId }, fact) => ({ jobs: [jobFor(RUN_REFUND, fact, { paymentId, refundId, look: 0 })] })),
     },
   };

@@ -82,7 +82,7 @@ export const paymentView: ReadModel<PaymentEvent, PaymentRow> = {
       attempts: [...row.attempts, { number: attempt, status: 'started', methodId: methodId ?? row.methodId, provider: provider ?? row.provider, providerKey, ...(amount === undefined ? {} : { asked: amount }), startedAt, endedAt: null }],
     }),
     PaymentAttemptDeclined: ({ attempt, declineCode, declineClass, declinedAt }, row) =>
-      ({ ...row, status: 'pending', attempts: withAttempt(row, attempt, { status: 'declined', declineCode, declineClass, endedAt: declinedAt }) }),
+      ({ ...row, status: row.status === 'succeeded' ? row.status : 'pending', attempts: withAttempt(row, attempt, { status: 'declined', declineCode, declineClass, endedAt: declinedAt }) }),
     PaymentAttemptLost: ({ attempt }, row) => ({ ...row, status: 'unknown', attempts: withAttempt(row, attempt, { status: 'unknown' }) }),
     PaymentAttemptAccepted: ({ attempt, providerReference }, row) => ({ ...row, status: 'processing', attempts: withAttempt(row, attempt, { status: 'started', providerReference }) }),
     PaymentActionRequired: ({ attempt, providerReference, url }, row) => ({ ...row, status: 'requires_action', attempts: withAttempt(row, attempt, { status: 'requires_action', providerReference, url }) }),

@@ -53,7 +53,7 @@ test('a dispute holds back what the attempt took that it is about, and no other 
   // Nobody has heard of that money: it is taken for the payment's own.
   expect(left({ ...dispute, chargeReference: 'pi_none' } as PaymentCommand)).toEqual(['49.00', '19.00']);
   expect(left({ ...dispute, chargeReference: 'pi_1' } as PaymentCommand, close('lost'))).toEqual(['19.00', '49.00']);
-  expect(left({ ...dispute, chargeReference: 'pi_1' } as PaymentCommand, close('won'))).toEqual(['49.00', '49.00']);
+  expect(left(dispute, close('won'))).toEqual(['49.00', '49.00']);
 });
 test('what goes back by itself is what is left of it, and nothing where the bank has taken all of it', () => {
   const all = { ...dispute, ...usd('49.00'), chargeReference: 'pi_1' } as PaymentCommand;
@@ -63,6 +63,14 @@ test('what goes back by itself is what is left of it, and nothing where the bank
   given(payment, ...past(all)).when(back).then();
   given(payment, ...past(all)).when(refund('ref_1', { attempt: 1, amount: '49.00' })).thenRefused('nothing_to_refund');
   expect(past(all, refund('ref_2')).at(-1)).toMatchObject({ type: 'RefundRequested', attempt: 2, amount: '49.00' });
+});
+test('what a second attempt took goes back when the bank that held it lets it go, once, and as much as was not given back before', () => {
+  const held = (amount: string) => ({ ...dispute, ...usd(amount), chargeReference: 'pi_1' }) as PaymentCommand;
+  const back = refund('ref_1', { attempt: 1, amount: '49.00', isAutomatic: true });
+  expect(past(held('49.00'), back, close('won')).slice(-2)).toMatchObject([{ type: 'DisputeClosed', outcome: 'won' }, { type: 'RefundRequested', attempt: 1, amount: '49.00', providerReference: 'pi_1' }]);
+  expect(past(held('30.00'), back, close('won')).at(-1)).toMatchObject({ type: 'RefundRequested', attempt: 1, amount: '30.00' });
+  given(payment, ...past(held('49.00'), close('won'))).when(close('won')).then();
+  for (const more of [[dispute, close('won')], [held('49.00'), close('lost')], [back, held('49.00'), close('won')]]) expect(past(...more).at(-1)).toMatchObject({ type: 'DisputeClosed' });
 });
 test('whatever is asked in whatever order, and however often: what banks have said last holds, and refunds and disputes never come to more than an attempt took', () => {
   const commands = [inquire, closeInquiry, dispute, close('won'), { ...dispute, disputeId: 'dsp_2', chargeReference: 'pi_1' } as PaymentCommand];

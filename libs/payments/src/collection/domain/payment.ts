@@ -5,7 +5,7 @@ import type { PaymentCommand } from './payment-command';
 import type { PaymentEvent } from './payment-event';
 import { closeDispute, closeInquiry, openDispute, openInquiry, withDispute } from './disputes';
 import { afterCreditFact, type CreditRefundState } from '../../credits/domain/credit-refunds';
-import { approveCredit, creditAccount, recordRefund, recordRefundFailure, refuseCredit, requestCredit, requestRefund } from './refunds';
+import { approveCredit, creditAccount, giveBackDuplicate, recordRefund, recordRefundFailure, refuseCredit, requestCredit, requestRefund } from './refunds';
 import { isOver, isUnderWay, type Mover, nextStatus, type PaymentStatus } from './states';
 
 export type { PaymentCommand } from './payment-command';
@@ -20,6 +20,8 @@ export interface PaymentState {
   readonly status: 'none' | PaymentStatus;
   /** The number of the last attempt; 0 before the first. */
   readonly attempt: number;
+  /** The last attempt that took nothing. */
+  readonly declined?: number;
   /** With what the last attempt asks for. */
   readonly request?: PaymentRequested;
   /** What was taken: one of them is the payment, others came in against what their provider had said. */
@@ -33,6 +35,9 @@ export interface PaymentState {
 
 /** One key per attempt: however often the attempt is sent, the provider charges once. */
 export const providerKeyOf = (paymentId: string, attempt: number): string => `pay:${paymentId}:att:${attempt}`;
+
+/** The code of an attempt that was not sent, because another one has taken the money meanwhile. */
+const ALREADY_PAID = 'already_paid';
 
 const requested = (state: PaymentState): PaymentRequested => {
   if (state.request === undefined) throw new Refused('payment_not_found', 'there is no payment with this id');
@@ -76,6 +81,11 @@ export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
       const declined: PaymentAttemptDeclined = { type: 'PaymentAttemptDeclined', paymentId, attempt, declineCode, declineClass, declinedAt: at };
       return [declined, ...afterDecline(request, declined, next)];
     },
+    WithdrawAttempt: ({ paymentId, attempt, at }, state) => {
+      requestOf(state, attempt);
+      const isWaiting = state.status === 'succeeded' && attempt === state.attempt && state.declined !== attempt && !state.captures.some((capture) => capture.attempt === attempt);
+      return isWaiting ? [{ type: 'PaymentAttemptDeclined', paymentId, attempt, declineCode: ALREADY_PAID, declineClass: 'technical', declinedAt: at }] : [];
+    },
     RecordLoss: ({ paymentId, attempt, reason, at }, state) => {
       requestOf(state, attempt);
       return canBe(state, attempt, 'PaymentAttemptLost') ? [{ type: 'PaymentAttemptLost', paymentId, attempt, reason, lostAt: at }] : [];
@@ -100,14 +110,18 @@ export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
     ApproveCreditRefund: (command, state) => approveCredit(command, requested(state), state),
     RefuseCreditRefund: (command, state) => refuseCredit(command, requested(state), state),
     OpenDispute: (command, state) => openDispute(command, requested(state), state),
-    CloseDispute: (command, state) => closeDispute(command, requested(state), state),
+    CloseDispute: (command, state) => {
+      const request = requested(state);
+      const closed = closeDispute(command, request, state);
+      return closed.length === 0 ? [] : [...closed, ...giveBackDuplicate(command, request, closed.reduce((before, event) => payment.evolve(event, before), state))];
+    },
     OpenInquiry: (command, state) => openInquiry(command, requested(state), state),
     CloseInquiry: (command, state) => closeInquiry(command, requested(state), state),
   }),
   evolve: dispatch<PaymentEvent, PaymentState, PaymentState>({
     PaymentRequested: (request, state) => ({ ...state, status: 'pending', request }),
     PaymentAttemptStarted: (fact, state) => ({ ...moved(fact, state), attempt: fact.attempt, ...(fact.amount === undefined ? {} : { request: { ...state.request!, amount: fact.amount } }) }),
-    PaymentAttemptDeclined: (fact, state) => moved(fact, state),
+    PaymentAttemptDeclined: (fact, state) => ({ ...moved(fact, state), declined: fact.attempt }),
     PaymentAttemptLost: (fact, state) => moved(fact, state),
     PaymentAttemptAccepted: (fact, state) => moved(fact, state),
     PaymentActionRequired: (fact, state) => moved(fact, state),

@@ -1,7 +1,7 @@
-import { Decimal, Money, Refused } from '@valueverse/kernel';
+import { Decimal, derivedId, Money, Refused } from '@valueverse/kernel';
 import type { PaymentRequested } from '@valueverse/contracts';
 import { creditOfRefund, openRefund, type ApproveCreditRefund, type RefuseCreditRefund, requestCreditRefund, type RequestCreditRefund } from '../../credits/domain/credit-refunds';
-import type { CreditAccount, OfPayment, RecordRefund, RecordRefundFailure, RequestRefund } from './payment-command';
+import type { CloseDispute, CreditAccount, OfPayment, RecordRefund, RecordRefundFailure, RequestRefund } from './payment-command';
 import type { PaymentEvent } from './payment-event';
 import { heldBack } from './disputes';
 import type { PaymentState } from './payment';
@@ -47,6 +47,16 @@ export const requestRefund = ({ paymentId, refundId, amount, attempt, reason, is
   if (money.compare(most) > 0) throw new Refused('refund_exceeds_payment', `${most.toString()} ${currency} of this payment can be given back`, '/amount');
   return [{ type: 'RefundRequested', paymentId, refundId, amount: money.toString(), currency: capture.currency, reason, providerKey: refundKeyOf(refundId), providerReference: capture.providerReference, attempt: capture.attempt, requestedAt: at }];
 };
+
+/** What a second attempt took goes back by itself, and where a bank held it until now, it goes back when that lets it go. `state` is that after the end of the dispute. */
+export const giveBackDuplicate = ({ paymentId, disputeId, outcome, at }: CloseDispute, request: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
+  const attempt = state.disputes.find((one) => one.disputeId === disputeId)?.attempt;
+  const isDuplicate = state.captures.slice(1).some((capture) => capture.attempt === attempt);
+  if (outcome !== 'won' || attempt === undefined || !isDuplicate) return [];
+  return requestRefund({ type: 'RequestRefund', paymentId, refundId: derivedId('ref', disputeId), attempt, reason: SECOND_ATTEMPT, isAutomatic: true, at }, request, state);
+};
+/** Why the money of a duplicate goes back. */
+export const SECOND_ATTEMPT = 'a second attempt took money too';
 
 /** What no invoice took is the account's: the next invoice takes it, unless it is paid out before. */
 export const creditAccount = ({ paymentId, creditId, amount, at }: CreditAccount, { accountId, invoiceId, currency }: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
