@@ -4,7 +4,7 @@ import { Bed, NOW, TENANT } from '../contract/bed.spec-kit';
 import { parcel, scan } from '../contract/parcels.spec-kit';
 import type { Log } from '../log';
 import { binaryRows } from './copy-in';
-import { CommitUnknown, Database, ident, isTransient } from './database';
+import { CommitUnknown, Database, ident, isTransient, type TransactionOptions } from './database';
 import { ensureRoles, RolesMissing, tenantPolicySql } from './roles';
 
 const TIMEOUT_MS = 30_000;
@@ -16,6 +16,42 @@ describe('a transaction', () => {
   afterEach(() => bed.close(), TIMEOUT_MS);
   const effect = `INSERT INTO effects (consumer, stream, version) VALUES ('recorder', 's', 1)`;
   const context = (commandId?: string): Parameters<Log['executeOne']>[2] => ({ tenant: TENANT, at: NOW, actor: 'test', commandId });
+
+  const STANDING = `SELECT current_user AS role, current_setting('valueverse.tenant') AS tenant, current_setting('transaction_read_only') AS reads, current_setting('transaction_isolation') AS isolation, $1::int AS nth`;
+  test('that begins together with its first statement has its own role, tenant and isolation all the same, however often others had theirs on its connection', async () => {
+    const kinds = [
+      { role: 'api', tenant: 'org_a:live' }, { role: 'worker' }, { role: 'api', tenant: `org_'b":live`, readOnly: true }, { role: 'api', tenant: 'org_c:live', readOnly: true, isOneStatement: true }, { role: 'worker', isolation: 'repeatable read' },
+    ] as const;
+    // More than it takes until statements have names, and until plans are made anew.
+    for (let nth = 0; nth < 60; nth++) {
+      const kind: TransactionOptions = kinds[(nth * 7) % kinds.length]!;
+      const { rows } = await log.database.transaction(kind, (tx) => tx.query(STANDING, [nth]));
+      expect(rows).toEqual([{ role: expect.stringMatching(new RegExp(`_${kind.role}$`)), tenant: kind.tenant ?? '', reads: kind.readOnly === true ? 'on' : 'off', isolation: kind.isolation ?? 'read committed', nth }]);
+    }
+    const outside = await log.database.withOwner((client) => client.query(`SELECT current_setting('valueverse.tenant', true) AS tenant, current_setting('role') AS role`));
+    expect(outside.rows).toEqual([{ tenant: '', role: 'none' }]);
+  });
+
+  test('whose first statement fails is rolled back, and the connection goes on', async () => {
+    const divided = (by: number) => log.database.transaction({ role: 'worker' }, async (tx) => (await tx.query<{ part: number }>('SELECT 6 / $1::int AS part', [by])).rows[0]!.part);
+    for (let nth = 0; nth < 30; nth++) {
+      if (nth % 3 === 2) await expect(divided(0)).rejects.toMatchObject({ code: '22012' });
+      else expect(await divided(1 + nth % 3)).toBe(6 / (1 + nth % 3));
+    }
+    const counts = await log.database.withOwner((client) => client.query<{ open: bigint }>(`SELECT count(*) AS open FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND datname = current_database()`));
+    expect(Number(counts.rows[0]!.open)).toBe(0);
+  });
+
+  test('of one statement takes no second one, writes nothing, and is over with it', async () => {
+    const one = { role: 'worker', readOnly: true, isOneStatement: true } as const;
+    for (let nth = 0; nth < 8; nth++) {
+      expect((await log.database.transaction(one, (tx) => tx.query('SELECT $1::int AS nth', [nth]))).rows).toEqual([{ nth }]);
+      await expect(log.database.transaction(one, async (tx) => { await tx.query('SELECT $1::int AS nth', [nth]); await tx.query('SELECT $1::int AS nth', [nth]); })).rejects.toThrow('a second statement in a transaction of one');
+      await expect(log.database.transaction(one, (tx) => tx.query(`INSERT INTO effects (consumer, stream, version) VALUES ('recorder', 's', $1)`, [nth]))).rejects.toMatchObject({ code: '25006' });
+    }
+    expect(await log.database.transaction(one, async () => 'nothing was asked')).toBe('nothing was asked');
+    expect(await bed.effects(log)).toEqual([]);
+  });
 
   test('whose failed statement was swallowed is not reported as committed', async () => {
     await expect(log.database.transaction({ role: 'worker' }, async (tx) => {

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { hostname } from 'node:os';
 import { Pool, type PoolClient, type QueryResult, type QueryResultRow, types } from 'pg';
 import { copyIn } from './copy-in';
+import { inOneGo, isPrepared, type Named } from './in-one-go';
 import { Plans, StatementNames } from './prepared';
 
 /** The three roles of a service: migrations, consumers and jobs, requests of one tenant. */
@@ -13,6 +14,8 @@ export interface TransactionOptions {
   readonly tenant?: string;
   readonly isolation?: 'read committed' | 'repeatable read';
   readonly readOnly?: boolean;
+  /** It reads by one statement: that goes to the database together with the beginning and the end of its transaction. */
+  readonly isOneStatement?: true;
 }
 
 /** What the work inside a transaction may do. */
@@ -82,7 +85,7 @@ export class Database {
   private readonly pool: Pool;
   private readonly searchPath: string;
   /** How transactions of a kind begin. */
-  private readonly openings = new Map<string, string>();
+  private readonly openings = new Map<string, Opening>();
   private readonly names = new StatementNames();
   private readonly plans = new Plans();
   private closing: Promise<void> | undefined;
@@ -124,12 +127,12 @@ export class Database {
       if (ended) throw new Error('a statement after the end of its transaction');
       this.options.beforeStatement?.(text);
     });
+    const said = new Conversation(client, options, () => this.opening(client, options), (text) => this.names.of(options.role, text));
     try {
       this.options.beforeStatement?.('BEGIN');
-      await client.query(this.opening(client, options));
       const tx: Tx = {
-        query: (text, values) => turns.take(text, () => client.query({ text, values: values as unknown[], name: values === undefined ? undefined : this.names.of(options.role, text) })),
-        copyIn: (text, bytes) => turns.take(text, () => copyIn(client, text, bytes)),
+        query: (text, values) => turns.take(text, () => said.query(text, values)),
+        copyIn: (text, bytes) => turns.take(text, () => said.copyIn(text, bytes)),
         afterCommit: (wake) => { wakes.push(wake); },
         afterRollback: (undo) => { undoes.push(undo); },
         role: options.role,
@@ -139,20 +142,20 @@ export class Database {
       await turns.over();
       ended = true;
       this.options.beforeStatement?.('COMMIT');
-      await this.commit(client);
+      if (said.isOpen) await this.commit(client);
       for (const wake of wakes) wake();
       return result;
     } catch (error) {
       ended = true;
       await turns.over();
-      await client.query('ROLLBACK').catch((cause: Error) => { broken = cause; });
+      if (said.isOpen) await client.query('ROLLBACK').catch((cause: Error) => { broken = cause; });
       // Its statements were prepared for tables that have other columns now.
       if (isOfAnOldPlan(error)) broken = error;
       for (const undo of undoes) undo();
       throw error;
     } finally {
       client.off('error', onError);
-      client.release(broken);
+      client.release(broken ?? said.doubt);
     }
   }
 
@@ -196,20 +199,67 @@ export class Database {
     if (answer !== 'COMMIT') throw new Error('nothing was committed: a statement of the transaction had failed');
   }
 
-  private opening(client: PoolClient, { role, isolation = 'read committed', readOnly = false, tenant = '' }: TransactionOptions): string {
+  private opening(client: PoolClient, { role, isolation = 'read committed', readOnly = false, tenant = '' }: TransactionOptions): Beginning {
     const kind = `${role} ${isolation} ${String(readOnly)}`;
     let known = this.openings.get(kind);
-    if (known === undefined) this.openings.set(kind, known = openingSql(roleName(this.schema, role), this.searchPath, isolation, readOnly));
-    // Last: the isolation of a transaction is set before any statement.
-    return `${known}set_config('valueverse.tenant', ${client.escapeLiteral(tenant)}, true)${this.plans.areOld(client) ? '; DISCARD PLANS' : ''}`;
+    if (known === undefined) this.openings.set(kind, known = { begin: beginSql(isolation, readOnly), settings: settingsSql(roleName(this.schema, role), this.searchPath) });
+    const { begin, settings } = known;
+    const isRenewed = this.plans.areOld(client);
+    return {
+      begin, settings: { name: `opening_${role}`, text: settings('$1'), values: [tenant] },
+      isRenewed, alone: `${begin}; ${settings(client.escapeLiteral(tenant))}${isRenewed ? '; DISCARD PLANS' : ''}`,
+    };
   }
 }
 
+/** How a transaction begins: in parts, and as one text that is sent before its first statement. `isRenewed`: plans are made anew. */
+interface Beginning { readonly begin: string; readonly settings: Named; readonly alone: string; readonly isRenewed: boolean }
+
+/** What is said to the database in a transaction. It begins with the first statement: to say both at once saves a third of a small transaction. */
+class Conversation {
+  private state: 'waiting' | 'open' | 'over' = 'waiting';
+  /** Why nobody should use the connection again. */
+  doubt: Error | undefined;
+
+  constructor(private readonly client: PoolClient, private readonly options: TransactionOptions, private readonly opening: () => Beginning, private readonly nameOf: (text: string) => string | undefined) {}
+
+  /** There is a transaction, whatever it has become. */
+  get isOpen(): boolean { return this.state === 'open'; }
+
+  async query<R extends QueryResultRow>(text: string, values: readonly unknown[] | undefined): Promise<QueryResult<R>> {
+    const isLast = this.options.isOneStatement === true;
+    if (this.state !== 'waiting' && isLast) throw new Error('a second statement in a transaction of one');
+    const name = values === undefined ? undefined : this.nameOf(text);
+    if (this.state === 'waiting') {
+      this.state = 'open';
+      const { alone, isRenewed, ...beginning } = this.opening();
+      if (name !== undefined && !isRenewed && isPrepared(this.client, name)) {
+        const result = await inOneGo<R>(this.client, { name, text, values: values! }, { ...beginning, isLast }, (error) => { this.doubt = error; });
+        if (isLast) this.state = 'over';
+        return result;
+      }
+      await this.client.query(alone);
+    }
+    return this.client.query<R>({ text, values: values as unknown[], name });
+  }
+
+  async copyIn(text: string, bytes: Buffer): Promise<void> {
+    if (this.state === 'waiting') {
+      this.state = 'open';
+      await this.client.query(this.opening().alone);
+    }
+    await copyIn(this.client, text, bytes);
+  }
+}
+
+/** How transactions of a kind begin: the isolation of one is set before any statement. */
+interface Opening { readonly begin: string; readonly settings: (tenant: string) => string }
+const beginSql = (isolation: string, readOnly: boolean): string => `BEGIN ISOLATION LEVEL ${isolation.toUpperCase()} ${readOnly ? 'READ ONLY' : 'READ WRITE'}`;
+
 /**
- * Begins a transaction, up to the setting of its tenant: what it may see is set before its first statement, and ends with it. All in one round trip, and all settings in one statement: one for
- * each would cost as much as the rest of a small transaction.
+ * What a transaction may see is set before its first statement, and ends with it. All settings in one statement: one for each would cost as much as the rest of a small transaction.
  */
-const openingSql = (role: string, searchPath: string, isolation: string, readOnly: boolean): string => {
+const settingsSql = (role: string, searchPath: string): Opening['settings'] => {
   const settings: Readonly<Record<string, string>> = {
     role, search_path: searchPath, lock_timeout: String(LOCK_TIMEOUT_MS), statement_timeout: String(STATEMENT_TIMEOUT_MS), idle_in_transaction_session_timeout: String(IDLE_IN_TRANSACTION_TIMEOUT_MS), timezone: 'UTC',
     // Nothing here runs for so long that compiling it would pay, and a poor estimate would have it compiled.
@@ -217,7 +267,8 @@ const openingSql = (role: string, searchPath: string, isolation: string, readOnl
     // A plan is kept for as long as its connection: one that was made while a table was small must not read all of it when it has grown.
     enable_seqscan: 'off',
   };
-  return `BEGIN ISOLATION LEVEL ${isolation.toUpperCase()} ${readOnly ? 'READ ONLY' : 'READ WRITE'}; SELECT ${Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', true), `).join('')}`;
+  const all = `SELECT ${Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', true), `).join('')}`;
+  return (tenant) => `${all}set_config('valueverse.tenant', ${tenant}, true)`;
 };
 
 const ABORTED = '25P02';

@@ -37,7 +37,7 @@ const askedBy = ({ attempts, amount }: PaymentRow, { number }: AttemptRow): stri
 
 /** An attempt, also one that is over. Throws for one that was never started. */
 export const attemptOf = async (service: Service, { providers, linkKey }: Means, { tenant, payload, now }: OfAttempt): Promise<OpenAttempt> => {
-  const stored = await service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => (await tx.query<Stored & Record<string, unknown>>(STORED_SQL, [tenant, payload.paymentId, payload.attempt])).rows[0]);
+  const stored = await service.database.transaction({ role: 'api', tenant, readOnly: true, isOneStatement: true }, async (tx) => (await tx.query<Stored & Record<string, unknown>>(STORED_SQL, [tenant, payload.paymentId, payload.attempt])).rows[0]);
   if (stored === undefined) throw new Error(`the attempt ${payload.attempt} of the payment ${payload.paymentId}, or its method, is not there`);
   const { payment, attempt, method, customer } = stored;
   const { publicUrl } = settingsFrom(stored.settings ?? undefined);
