@@ -215,7 +215,7 @@ export class Database {
 /** How a transaction begins: in parts, and as one text that is sent before its first statement. `isRenewed`: plans are made anew. */
 interface Beginning { readonly begin: string; readonly settings: Named; readonly alone: string; readonly isRenewed: boolean }
 
-/** What is said to the database in a transaction. It begins with the first statement: to say both at once saves a third of a small transaction. */
+/** What is said to the database in a transaction. It begins with the first statement: to say both at once saves a round trip. */
 class Conversation {
   private state: 'waiting' | 'open' | 'over' = 'waiting';
   /** Why nobody should use the connection again. */

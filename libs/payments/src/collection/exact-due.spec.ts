@@ -77,7 +77,7 @@ test('a retry charges what is left of the invoice by then, each time under a key
   expect((await spec.facts(`payment-${id}`)).filter(({ type }) => type === 'PaymentRetryScheduled').map(({ amount }) => amount as unknown)).toEqual(['49.00', '29.00']);
 }, TIMEOUT_MS);
 
-test('an attempt is sent with what it asks for, also where an earlier one has taken more meanwhile', async () => {
+test('an attempt that its provider has turned away is not sent once an earlier one has taken the money after all', async () => {
   const who = await spec.customer(AT, 'tok_ok_after_2');
   const invoiceId = await invoice(who);
   const { id } = await scheduled(invoiceId);
@@ -89,7 +89,13 @@ test('an attempt is sent with what it asks for, also where an earlier one has ta
   await eventually('the third attempt to begin', async (saw) => { const found = await started(id); saw(found); return found.length === 3 || undefined; });
   await spec.process.service.log.executeOne(paymentDecider, { type: 'RecordSuccess', paymentId: id, attempt: 1, ...usd('49.00'), providerReference: 'pi_late', at: AT }, { tenant: spec.acme.tenant, at: AT, actor: 'spec' });
   await spec.bed.disarm(spec.process, spec.acme.tenant);
-  expect(await eventually('the third attempt to be charged', async (saw) => { const found = await spec.taken(); saw(found); return found[0]; })).toMatchObject({ amount: 2_900 });
+  const paid = await eventually('the third attempt to be given up', async (saw) => {
+    const row = await spec.payment(invoiceId, 'succeeded');
+    saw(row.attempts);
+    return row.attempts[2]?.endedAt === null ? undefined : row;
+  });
+  expect(paid).toMatchObject({ ...usd('49.00'), attempts: [{ status: 'succeeded', amount: '49.00' }, { status: 'declined' }, { status: 'declined', declineCode: 'already_paid' }] });
+  expect(await spec.taken()).toEqual([]);
 }, TIMEOUT_MS);
 
 test('a retry for which nothing is left is given up without an attempt, also before billing has said that the invoice is paid', async () => {
