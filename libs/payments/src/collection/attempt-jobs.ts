@@ -41,9 +41,10 @@ const stillUnknown = (key: string, reason: string): never => { throw new Error(`
 const said = (answer: { readonly status: string; readonly reason?: string; readonly detail?: string }): string => answer.reason ?? answer.detail ?? answer.status;
 /** What is paid ahead is sent soon after it was asked for, or not at all. */
 const isTooLate = ({ now }: Job, { payment: { creditId, createdAt } }: OpenAttempt): boolean => creditId !== undefined && isBefore(addDuration(createdAt, PREPAYMENT_SENT_WITHIN), now);
+/** The code of an attempt that is not sent any more. */
+const ALREADY_PAID = 'already_paid';
 /** An attempt before this one has taken the money after all. */
 const isPaid = ({ payment: { status } }: OpenAttempt): boolean => status === 'succeeded';
-const withdrawn = ({ payload: { paymentId, attempt }, now }: Job<AttemptPayload>): JobResult => done({ type: 'WithdrawAttempt', paymentId, attempt, at: parseInstant(now) });
 type Run<P> = (job: Job<P>, open: OpenAttempt, signal: AbortSignal) => Promise<JobResult>;
 
 /**
@@ -70,8 +71,6 @@ export class Attempts {
   }
 
   private async send(job: Job<AttemptPayload>, open: OpenAttempt, signal: AbortSignal): Promise<JobResult> {
-    // Nothing was sent yet, and nothing is owed any more.
-    if (isPaid(open) && job.attempt === 1) return withdrawn(job);
     // Nothing was sent yet: it goes to what is left.
     if (open.isMethodRemoved && job.attempt === 1) return this.declined(job, open, 'payment_method_removed', 'hard');
     const who = await this.customer(job, open, signal);
@@ -81,7 +80,7 @@ export class Attempts {
     // An earlier run may have sent the order and died with the answer.
     const earlier: Settled = job.attempt === 1 && !isTooLate(job, open) ? { status: 'absent' } : await this.find(open, who.reference, signal);
     if (earlier.status === 'unknown' || earlier.status === 'unavailable' || earlier.status === 'refused') return laterOn(said(earlier));
-    if (earlier.status === 'absent' && isPaid(open)) return withdrawn(job);
+    if (earlier.status === 'absent' && isPaid(open)) return this.declined(job, open, ALREADY_PAID, 'technical');
     if (earlier.status === 'absent' && isTooLate(job, open)) return this.declined(job, open, 'not_sent_in_time', 'technical');
     const answer = earlier.status === 'absent' ? await this.charge(open, who.reference, signal) : earlier;
     if (answer.status === 'unavailable') return this.away(job, open, answer.reason);
@@ -95,7 +94,7 @@ export class Attempts {
     const found = await this.find(open, who.reference, signal);
     if (found.status === 'unknown' || found.status === 'unavailable' || found.status === 'refused') return stillUnknown(key, said(found));
     if (found.status !== 'absent') return this.record(job, open, found);
-    if (isPaid(open)) return withdrawn(job);
+    if (isPaid(open)) return this.declined(job, open, ALREADY_PAID, 'technical');
     if (isTooLate(job, open) || isBefore(addDuration(open.attempt.startedAt, KEY_LIVES), job.now)) return this.declined(job, open, 'never_arrived', 'technical');
     const sent = await this.charge(open, who.reference, signal);
     if (sent.status !== 'unknown' && sent.status !== 'unavailable' && sent.status !== 'absent') return this.record(job, open, sent);

@@ -5,7 +5,6 @@ import { paymentsShape } from '../index';
 import { PaymentsBed } from '../payments-bed.spec-kit';
 import type { ChargeOutcome, NoAnswer, PaymentProvider } from '../providers/provider';
 import { collector } from './collector';
-import { paymentDecider } from './payments';
 
 const AT = '2026-03-01T00:00:00Z';
 let bed: PaymentsBed;
@@ -106,34 +105,6 @@ test('an order that never arrived is sent again under the same key, and a provid
   expect(new Set(keys).size).toBe(1);
   expect(lookUps).toBe(2);
   expect(await bed.facts(process, tenant, invoiceId)).toEqual(['PaymentRequested', 'PaymentAttemptStarted', 'PaymentAttemptLost', 'PaymentSucceeded']);
-}, 60_000);
-
-test('an attempt that waits for its provider is not sent when the one before it has taken the money after all', async () => {
-  const tenant = newTenant();
-  const process = await bed.process((sandbox) => between(sandbox, {
-    charge: (order) => {
-      const attempt = order.key.slice(order.key.lastIndexOf(':') + 1);
-      if (attempt === '1') return Promise.resolve({ status: 'declined', code: 'insufficient_funds', class: 'soft', reference: 'sbx_first' } as const);
-      return Promise.resolve({ status: 'unavailable', reason: 'closed' } as const);
-    },
-  }));
-  const accountId = await bed.openAccount(tenant, AT);
-  await bed.attach(process, tenant, accountId, 'tok_declined_insufficient_funds');
-  const invoiceId = await bed.finalize(tenant, accountId, { total: '49.00', at: AT });
-  await eventually('the first decline', async () => ((await bed.payment(process, tenant, invoiceId, 'pending', 'processing')).nextAttemptAt === null ? undefined : true));
-  await bed.attach(process, tenant, accountId, 'tok_ok');
-  const { id } = await eventually('the second attempt to wait', async () => {
-    const row = await bed.payment(process, tenant, invoiceId, 'pending', 'processing');
-    return row.attempts.length === 2 ? row : undefined;
-  });
-  await process.service.log.executeOne(paymentDecider, { type: 'RecordSuccess', paymentId: id, attempt: 1, amount: '49.00', currency: 'USD', providerReference: 'sbx_first', at: AT }, { tenant, at: AT, actor: 'spec' });
-  const paid = await eventually('the second attempt to be given up', async (saw) => {
-    const row = await bed.payment(process, tenant, invoiceId, 'succeeded');
-    saw(row);
-    return row.attempts[1]?.endedAt === null ? undefined : row;
-  });
-  expect(paid).toMatchObject({ status: 'succeeded', amount: '49.00', refunds: [], attempts: [{ status: 'succeeded' }, { status: 'declined', declineCode: 'already_paid' }] });
-  expect(await bed.book(process, tenant)).toEqual([]);
 }, 60_000);
 
 test('B47: a process that ends between the answer and its commit has charged once, and what it says later changes nothing', async () => {

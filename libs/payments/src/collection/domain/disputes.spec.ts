@@ -54,6 +54,8 @@ test('a dispute holds back what the attempt took that it is about, and no other 
   expect(left({ ...dispute, chargeReference: 'pi_none' } as PaymentCommand)).toEqual(['49.00', '19.00']);
   expect(left({ ...dispute, chargeReference: 'pi_1' } as PaymentCommand, close('lost'))).toEqual(['19.00', '49.00']);
   expect(left(dispute, close('won'))).toEqual(['49.00', '49.00']);
+  // What a second attempt took is on its way back then.
+  expect(left({ ...dispute, chargeReference: 'pi_1' } as PaymentCommand, close('won'))).toEqual(['0.00', '49.00']);
 });
 test('what goes back by itself is what is left of it, and nothing where the bank has taken all of it', () => {
   const all = { ...dispute, ...usd('49.00'), chargeReference: 'pi_1' } as PaymentCommand;
@@ -69,6 +71,8 @@ test('what a second attempt took goes back when the bank that held it lets it go
   const back = refund('ref_1', { attempt: 1, amount: '49.00', isAutomatic: true });
   expect(past(held('49.00'), back, close('won')).slice(-2)).toMatchObject([{ type: 'DisputeClosed', outcome: 'won' }, { type: 'RefundRequested', attempt: 1, amount: '49.00', providerReference: 'pi_1' }]);
   expect(past(held('30.00'), back, close('won')).at(-1)).toMatchObject({ type: 'RefundRequested', attempt: 1, amount: '30.00' });
+  // An older release took an inquiry for a dispute: its end lets the money go as well.
+  expect(past(held('49.00'), back, closeInquiry).at(-1)).toMatchObject({ type: 'RefundRequested', attempt: 1, amount: '49.00' });
   given(payment, ...past(held('49.00'), close('won'))).when(close('won')).then();
   for (const more of [[dispute, close('won')], [held('49.00'), close('lost')], [back, held('49.00'), close('won')]]) expect(past(...more).at(-1)).toMatchObject({ type: 'DisputeClosed' });
 });

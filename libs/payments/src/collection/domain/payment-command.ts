@@ -22,8 +22,6 @@ export interface RecordDecline {
   readonly type: 'RecordDecline'; readonly paymentId: string; readonly attempt: number; readonly declineCode: string;
   readonly declineClass: PaymentAttemptDeclined['declineClass']; readonly next?: NextTry; readonly at: string;
 }
-/** Another attempt has taken the money before this one was sent: it is not sent any more. */
-export interface WithdrawAttempt { readonly type: 'WithdrawAttempt'; readonly paymentId: string; readonly attempt: number; readonly at: string }
 /** The order went out, and nobody knows what came of it. */
 export interface RecordLoss { readonly type: 'RecordLoss'; readonly paymentId: string; readonly attempt: number; readonly reason: string; readonly at: string }
 /** The provider has the order, and the money comes later. */
@@ -45,7 +43,7 @@ export interface CloseInquiry { readonly type: 'CloseInquiry'; readonly paymentI
 export interface CloseDispute { readonly type: 'CloseDispute'; readonly paymentId: string; readonly disputeId: string; readonly outcome: 'won' | 'lost'; readonly at: string }
 /** What no invoice took is left to the account; never more than what is still there of the payment. */
 export interface CreditAccount { readonly type: 'CreditAccount'; readonly paymentId: string; readonly creditId: string; readonly amount: string; readonly at: string }
-export type PaymentCommand = RequestPayment | StartAttempt | RecordSuccess | RecordDecline | WithdrawAttempt | RecordLoss | RecordPending | RecordAction | CancelPayment | RequestRefund | RecordRefund | RecordRefundFailure | OpenDispute | CloseDispute | OpenInquiry | CloseInquiry | CreditAccount
+export type PaymentCommand = RequestPayment | StartAttempt | RecordSuccess | RecordDecline | RecordLoss | RecordPending | RecordAction | CancelPayment | RequestRefund | RecordRefund | RecordRefundFailure | OpenDispute | CloseDispute | OpenInquiry | CloseInquiry | CreditAccount
   | OfPayment<RequestCreditRefund> | OfPayment<ApproveCreditRefund> | OfPayment<RefuseCreditRefund>;
 /** Of a credit that a payment left. */
 export type OfPayment<C> = C & { readonly paymentId: string };

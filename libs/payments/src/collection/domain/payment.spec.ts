@@ -48,22 +48,21 @@ test('money that arrives after a failure or a cancellation is recorded all the s
 test('nothing takes a success back', () => {
   for (const late of [decline, loss, success]) given(payment, requested, started, succeeded).when(late).then();
 });
-test('an attempt that was not sent yet is given up where another one has taken the money after all, and nothing else is', () => {
-  const withdraw: PaymentCommand = { type: 'WithdrawAttempt', paymentId, attempt: 2, at: AT };
+test('an attempt that goes on after another one has taken the money ends by itself, once, and nothing follows from that', () => {
   const again: PaymentEvent = { type: 'PaymentAttemptStarted', paymentId, attempt: 2, providerKey: 'pay:pay_1:att:2', startedAt: AT };
-  const given2 = [requested, started, declined, again] as const;
-  const withdrawn: PaymentEvent = { type: 'PaymentAttemptDeclined', paymentId, attempt: 2, declineCode: 'already_paid', declineClass: 'technical', declinedAt: AT };
-  given(payment, ...given2, succeeded).when(withdraw).then(withdrawn);
-  given(payment, ...given2, succeeded, withdrawn).when(withdraw).then();
-  given(payment, ...given2).when(withdraw).then();
-  given(payment, ...given2, { ...succeeded, attempt: 2 } as PaymentEvent).when(withdraw).then();
+  const twice = [requested, started, declined, again] as const;
+  const second: RecordDecline = { ...decline, attempt: 2, declineCode: 'already_paid', declineClass: 'technical', next: { methodId: 'pm_1', provider: 'sandbox', retryAt: AT } };
+  const over: PaymentEvent = { type: 'PaymentAttemptDeclined', paymentId, attempt: 2, declineCode: 'already_paid', declineClass: 'technical', declinedAt: AT };
+  given(payment, ...twice, succeeded).when(second).then(over);
+  given(payment, ...twice, succeeded, over).when(second).then();
+  given(payment, ...twice, succeeded).when({ ...second, attempt: 1 }).then();
+  given(payment, ...twice, { ...succeeded, attempt: 2 } as PaymentEvent).when(second).then();
   // What was sent all the same, and took money, is found and given back.
-  given(payment, ...given2, succeeded, withdrawn).when({ ...success, attempt: 2 }).then({ type: 'PaymentDuplicated', paymentId, attempt: 2, accountId, invoiceId, amount, currency, providerReference: 'sbx_1', foundAt: AT });
+  given(payment, ...twice, succeeded, over).when({ ...success, attempt: 2 }).then({ type: 'PaymentDuplicated', paymentId, attempt: 2, accountId, invoiceId, amount, currency, providerReference: 'sbx_1', foundAt: AT });
 });
 test('an outcome of nothing is refused', () => {
   given(payment).when(start()).thenRefused('payment_not_found');
   given(payment).when(success).thenRefused('payment_not_found');
-  given(payment).when({ type: 'WithdrawAttempt', paymentId, attempt: 1, at: AT }).thenRefused('payment_not_found');
   given(payment, requested).when(success).thenRefused('unknown_attempt');
   given(payment, requested, started).when({ ...decline, attempt: 2 }).thenRefused('unknown_attempt');
 });

@@ -36,9 +36,6 @@ export interface PaymentState {
 /** One key per attempt: however often the attempt is sent, the provider charges once. */
 export const providerKeyOf = (paymentId: string, attempt: number): string => `pay:${paymentId}:att:${attempt}`;
 
-/** The code of an attempt that was not sent, because another one has taken the money meanwhile. */
-const ALREADY_PAID = 'already_paid';
-
 const requested = (state: PaymentState): PaymentRequested => {
   if (state.request === undefined) throw new Refused('payment_not_found', 'there is no payment with this id');
   return state.request;
@@ -51,6 +48,10 @@ const requestOf = (state: PaymentState, attempt: number): PaymentRequested => {
 };
 /** Whether a fact about the last attempt can happen now. News of an earlier one, or of one that is over, says nothing. */
 const canBe = (state: PaymentState, attempt: number, by: Mover): boolean => state.status !== 'none' && attempt === state.attempt && isUnderWay(state.status) && nextStatus(state.status, by) !== undefined;
+
+/** Whether an attempt goes on though one before it has taken the money after all: the payment is over, and the attempt is not. */
+const isLeftOver = ({ status, attempt: last, declined, captures }: PaymentState, attempt: number): boolean =>
+  status === 'succeeded' && attempt === last && attempt !== declined && !captures.some((capture) => capture.attempt === attempt);
 
 /**
  * One invoice's money on its way. What a provider says may come late, twice and in any order: a success is recorded once and always, also
@@ -77,14 +78,9 @@ export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
     },
     RecordDecline: ({ paymentId, attempt, declineCode, declineClass, next, at }, state) => {
       const request = requestOf(state, attempt);
-      if (!canBe(state, attempt, 'PaymentAttemptDeclined')) return [];
       const declined: PaymentAttemptDeclined = { type: 'PaymentAttemptDeclined', paymentId, attempt, declineCode, declineClass, declinedAt: at };
-      return [declined, ...afterDecline(request, declined, next)];
-    },
-    WithdrawAttempt: ({ paymentId, attempt, at }, state) => {
-      requestOf(state, attempt);
-      const isWaiting = state.status === 'succeeded' && attempt === state.attempt && state.declined !== attempt && !state.captures.some((capture) => capture.attempt === attempt);
-      return isWaiting ? [{ type: 'PaymentAttemptDeclined', paymentId, attempt, declineCode: ALREADY_PAID, declineClass: 'technical', declinedAt: at }] : [];
+      if (canBe(state, attempt, 'PaymentAttemptDeclined')) return [declined, ...afterDecline(request, declined, next)];
+      return isLeftOver(state, attempt) ? [declined] : [];
     },
     RecordLoss: ({ paymentId, attempt, reason, at }, state) => {
       requestOf(state, attempt);
@@ -110,13 +106,9 @@ export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
     ApproveCreditRefund: (command, state) => approveCredit(command, requested(state), state),
     RefuseCreditRefund: (command, state) => refuseCredit(command, requested(state), state),
     OpenDispute: (command, state) => openDispute(command, requested(state), state),
-    CloseDispute: (command, state) => {
-      const request = requested(state);
-      const closed = closeDispute(command, request, state);
-      return closed.length === 0 ? [] : [...closed, ...giveBackDuplicate(command, request, closed.reduce((before, event) => payment.evolve(event, before), state))];
-    },
+    CloseDispute: (command, state) => closing(closeDispute(command, requested(state), state), state),
     OpenInquiry: (command, state) => openInquiry(command, requested(state), state),
-    CloseInquiry: (command, state) => closeInquiry(command, requested(state), state),
+    CloseInquiry: (command, state) => closing(closeInquiry(command, requested(state), state), state),
   }),
   evolve: dispatch<PaymentEvent, PaymentState, PaymentState>({
     PaymentRequested: (request, state) => ({ ...state, status: 'pending', request }),
@@ -144,6 +136,9 @@ export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
   }),
 };
 
+/** With what follows from the end of a dispute. */
+const closing = (closed: readonly PaymentEvent[], state: PaymentState): readonly PaymentEvent[] =>
+  closed.flatMap((event) => (event.type === 'DisputeClosed' ? [event, ...giveBackDuplicate(event, requested(state), payment.evolve(event, state))] : [event]));
 const moved = ({ type }: { readonly type: Mover }, state: PaymentState): PaymentState => ({ ...state, status: (state.status === 'none' ? undefined : nextStatus(state.status, type)) ?? state.status });
 const captureOf = ({ attempt, amount, currency, providerReference }: Capture): Capture => ({ attempt, amount, currency, providerReference });
 const withRefund = (state: PaymentState, refundId: string, status: RefundState['status']): PaymentState => ({ ...state, refunds: state.refunds.map((one) => (one.refundId === refundId ? { ...one, status } : one)) });

@@ -1,7 +1,7 @@
 import { Decimal, derivedId, Money, Refused } from '@valueverse/kernel';
-import type { PaymentRequested } from '@valueverse/contracts';
+import type { DisputeClosed, PaymentRequested } from '@valueverse/contracts';
 import { creditOfRefund, openRefund, type ApproveCreditRefund, type RefuseCreditRefund, requestCreditRefund, type RequestCreditRefund } from '../../credits/domain/credit-refunds';
-import type { CloseDispute, CreditAccount, OfPayment, RecordRefund, RecordRefundFailure, RequestRefund } from './payment-command';
+import type { CreditAccount, OfPayment, RecordRefund, RecordRefundFailure, RequestRefund } from './payment-command';
 import type { PaymentEvent } from './payment-event';
 import { heldBack } from './disputes';
 import type { PaymentState } from './payment';
@@ -49,7 +49,7 @@ export const requestRefund = ({ paymentId, refundId, amount, attempt, reason, is
 };
 
 /** What a second attempt took goes back by itself, and where a bank held it until now, it goes back when that lets it go. `state` is that after the end of the dispute. */
-export const giveBackDuplicate = ({ paymentId, disputeId, outcome, at }: CloseDispute, request: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
+export const giveBackDuplicate = ({ paymentId, disputeId, outcome, closedAt: at }: DisputeClosed, request: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
   const attempt = state.disputes.find((one) => one.disputeId === disputeId)?.attempt;
   const isDuplicate = state.captures.slice(1).some((capture) => capture.attempt === attempt);
   if (outcome !== 'won' || attempt === undefined || !isDuplicate) return [];
