@@ -109,7 +109,7 @@ export const usageContext = (service: Service, { auth, ids, secretsKey, billing 
   const outbox = new UsageOutbox(service);
   const imports = new Imports(service, ids);
   const parts = usageParts(service, meter);
-  const feedRetention = new FeedRetention({ database: service.database, feed: service.feed, consumers: parts.consumers, failed: (err) => service.logger.error({ err }, 'usage that everybody has read stays in the feed for now') });
+  const feedRetention = new FeedRetention({ database: service.database, feed: service.feed, consumers: parts.consumers, failed: (err) => service.logger.error({ err }, 'usage that everybody has read is still in the feed') });
   // Clients write to brokers only.
   const ingress = service.feed.kind === 'kafka' ? [ingressProjector({ authenticator: auth.authenticator, clock: service.clock, ids, outbox, meter })] : [];
   return {

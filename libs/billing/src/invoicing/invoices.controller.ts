@@ -88,7 +88,7 @@ export class InvoicesController {
 
   /** With what its answer needs beside its row: what came late to it, and the time of its account. In one statement, because this is read more often than anything else. */
   private found(tenant: string, id: string): Promise<{ row: InvoiceRow; late: LateByCharge | undefined; now: string }> {
-    return this.host.service.database.transaction({ role: 'api', tenant, readOnly: true, isOneStatement: true }, async (tx) => {
+    return this.host.service.database.transaction({ role: 'api', tenant, isOneStatement: true }, async (tx) => {
       const { rows: [known] } = await tx.query<{ row: InvoiceRow; now: string | null; late: LateRow[] | null }>(
         `SELECT i.row, c.row->>'now' AS now, (SELECT json_agg(l) FROM (SELECT charge_key, events, since FROM late_usage WHERE tenant = i.tenant AND invoice_id = i.key) l) AS late
          FROM ${ident(invoicesModel.table)} i JOIN ${ident(accountsModel.table)} a ON a.tenant = i.tenant AND a.key = i.account_id ${CLOCK_OF_ACCOUNT_SQL}

@@ -5,7 +5,7 @@ import type { Consumer } from '../consume/consumers';
 import { partitionName, type Feed } from '../feed/feed';
 import { KafkaFeed } from '../feed/kafka-feed';
 import { PostgresFeed } from '../feed/postgres-feed';
-import { ident } from '../database/database';
+import { ident, type Tx } from '../database/database';
 import type { Log } from '../log';
 import { foldInto, hashOfTable, readModelTableSql } from '../project/read-model';
 import { parcel, scan, scansByLetter } from './parcels.spec-kit';
@@ -17,6 +17,9 @@ type MakeFeed = (bed: Bed) => Feed;
 const WRITERS = 24;
 const APPENDS_EACH = 12;
 const TIMEOUT_MS = 60_000;
+
+/** Holds a transaction open over so many more statements: others commit meanwhile. */
+const linger = async (tx: Tx, statements: number): Promise<void> => { for (let nth = 0; nth < statements; nth++) await tx.query('SELECT pg_current_xact_id()'); };
 
 /** What holds on every feed. The same suite runs on PostgreSQL and on a real Kafka. */
 const contract = (makeFeed: () => MakeFeed, killedAt: readonly number[] | 'every statement'): void => {
@@ -53,12 +56,12 @@ const contract = (makeFeed: () => MakeFeed, killedAt: readonly number[] | 'every
           // A writer that holds its transaction open for a while and then gives up.
           rolledBack++;
           await log.database.transaction({ role: 'worker' }, async (tx) => {
-            await tx.query(`SELECT pg_sleep(0.002)`);
+            await linger(tx, 4);
             throw new Error('given up');
           }).catch(() => undefined);
         } else {
           await log.transact({ role: 'worker' }, async (tx) => {
-            if (writer % 5 === 0) await tx.query('SELECT pg_sleep(0.004)');
+            if (writer % 5 === 0) await linger(tx, 8);
             const instruction = { decider: parcel, command: scan(`p${writer % 6}`), context: { tenant: TENANT, at: '2026-01-01T00:00:00Z', actor: 'test' } };
             await log.execute(tx, [instruction]);
           });

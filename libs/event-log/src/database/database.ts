@@ -14,8 +14,8 @@ export interface TransactionOptions {
   readonly tenant?: string;
   readonly isolation?: 'read committed' | 'repeatable read';
   readonly readOnly?: boolean;
-  /** It reads by one statement: that goes to the database together with the beginning and the end of its transaction. */
-  readonly isOneStatement?: true;
+  /** It reads by one statement, and writes nothing: that goes to the database together with the beginning and the end of its transaction. */
+  readonly isOneStatement?: boolean;
 }
 
 /** What the work inside a transaction may do. */
@@ -199,7 +199,7 @@ export class Database {
     if (answer !== 'COMMIT') throw new Error('nothing was committed: a statement of the transaction had failed');
   }
 
-  private opening(client: PoolClient, { role, isolation = 'read committed', readOnly = false, tenant = '' }: TransactionOptions): Beginning {
+  private opening(client: PoolClient, { role, isolation = 'read committed', isOneStatement = false, readOnly = isOneStatement, tenant = '' }: TransactionOptions): Beginning {
     const kind = `${role} ${isolation} ${String(readOnly)}`;
     let known = this.openings.get(kind);
     if (known === undefined) this.openings.set(kind, known = { begin: beginSql(isolation, readOnly), settings: settingsSql(roleName(this.schema, role), this.searchPath) });

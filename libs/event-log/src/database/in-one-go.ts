@@ -7,14 +7,13 @@ interface Wire extends Pick<Connection, 'stream' | 'sync'> {
   bind(config: { readonly statement?: string; readonly values?: readonly unknown[] }): void;
   execute(config: object): void;
 }
-interface Completed { readonly text: string }
 interface DriverQuery {
   readonly portal: string;
   prepare(connection: Wire): void;
   handleDataRow(row: unknown): void;
-  handleCommandComplete(completed: Completed, connection: Wire): void;
+  handleCommandComplete(completed: unknown, connection: Wire): void;
 }
-type Answer<R extends QueryResultRow> = (error: Error | undefined, result: QueryResult<R>) => void;
+type Answer<R extends QueryResultRow> = (error: Error | null, result: QueryResult<R>) => void;
 const DriverQueryClass = Query as unknown as new (config: object, values: undefined, callback: Answer<never>) => DriverQuery;
 
 /** A statement with a name that every connection may know. */
@@ -58,7 +57,7 @@ class InOneGo extends DriverQueryClass {
   }
 
   override handleDataRow(row: unknown): void { if (this.completed === InOneGo.BEFORE) super.handleDataRow(row); }
-  override handleCommandComplete(completed: Completed, connection: Wire): void {
+  override handleCommandComplete(completed: unknown, connection: Wire): void {
     if (this.completed === InOneGo.BEFORE) super.handleCommandComplete(completed, connection);
     this.completed += 1;
   }
@@ -78,7 +77,7 @@ export const inOneGo = <R extends QueryResultRow>(client: PoolClient, statement:
   const { parsedStatements } = wireOf(client);
   const isKnown = parsedStatements[around.settings.name] !== undefined;
   client.query(new InOneGo(statement, around, (error, result) => {
-    if (error !== undefined && error !== null) {
+    if (error !== null) {
       if (!isKnown) onDoubt(error);
       reject(error);
       return;

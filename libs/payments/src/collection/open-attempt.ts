@@ -32,20 +32,17 @@ const STORED_SQL = `SELECT p.row AS payment, a.attempt, m.row AS method, c.refer
   LEFT JOIN provider_customers c ON c.tenant = p.tenant AND c.provider = a.attempt->>'provider' AND c.account_id = p.account_id
   LEFT JOIN payment_settings s ON s.tenant = p.tenant WHERE p.tenant = $1 AND p.key = $2`;
 
-/** What an attempt asks for: as much as the one before it where it does not say. The amount of the payment is, by then, perhaps what an earlier one has taken after all. */
-const askedBy = ({ attempts, amount }: PaymentRow, { number }: AttemptRow): string => attempts.findLast((one) => one.number <= number && one.asked !== undefined)?.asked ?? amount;
-
 /** An attempt, also one that is over. Throws for one that was never started. */
 export const attemptOf = async (service: Service, { providers, linkKey }: Means, { tenant, payload, now }: OfAttempt): Promise<OpenAttempt> => {
-  const stored = await service.database.transaction({ role: 'api', tenant, readOnly: true, isOneStatement: true }, async (tx) => (await tx.query<Stored & Record<string, unknown>>(STORED_SQL, [tenant, payload.paymentId, payload.attempt])).rows[0]);
+  const stored = await service.database.transaction({ role: 'api', tenant, isOneStatement: true }, async (tx) => (await tx.query<Stored & Record<string, unknown>>(STORED_SQL, [tenant, payload.paymentId, payload.attempt])).rows[0]);
   if (stored === undefined) throw new Error(`the attempt ${payload.attempt} of the payment ${payload.paymentId}, or its method, is not there`);
   const { payment, attempt, method, customer } = stored;
   const { publicUrl } = settingsFrom(stored.settings ?? undefined);
   const provider = providers.find(attempt.provider);
   if (provider === undefined) throw new Error(`the provider ${attempt.provider} is not set up here`);
-  const { currency, invoiceId } = payment;
+  const { amount, currency, invoiceId } = payment;
   const link = linkToken({ tenant, invoiceId, expiresAt: addDuration(attempt.startedAt, LINK_LIVES) }, linkKey);
-  return { provider, payment, attempt, customer: customer ?? undefined, isMethodRemoved: method.removedAt !== undefined, order: { tenant, now, key: attempt.providerKey, paymentId: payment.id, amountMinor: Money.parse(askedBy(payment, attempt), currency).minor, currency, token: method.token, description: invoiceId, returnUrl: `${publicUrl}${PAY_PATH}/${link}` } };
+  return { provider, payment, attempt, customer: customer ?? undefined, isMethodRemoved: method.removedAt !== undefined, order: { tenant, now, key: attempt.providerKey, paymentId: payment.id, amountMinor: Money.parse(amount, currency).minor, currency, token: method.token, description: invoiceId, returnUrl: `${publicUrl}${PAY_PATH}/${link}` } };
 };
 /** `undefined` when the attempt is over. */
 export const openAttemptOf = async (service: Service, means: Means, job: OfAttempt): Promise<OpenAttempt | undefined> => {

@@ -52,17 +52,15 @@ export const indexEnvelopes = async (tx: Tx, counted: readonly Occurrence[]): Pr
   const list: Occurrence[] = [];
   // A subject has one partition, so the position says which envelope; the events of one come one after the other.
   let [partition, position] = [-1, -1];
-  let noted = new Map<string, number[]>();
+  let noted = new Set<string>();
   for (const occurrence of counted) {
     if (occurrence.position !== position || occurrence.partition !== partition) {
       ({ partition, position } = occurrence);
-      noted = new Map();
+      noted = new Set();
     }
-    const bucket = bucketOf(occurrence.micros);
-    const buckets = noted.get(occurrence.event.subject);
-    if (buckets?.includes(bucket) === true) continue;
-    if (buckets === undefined) noted.set(occurrence.event.subject, [bucket]);
-    else buckets.push(bucket);
+    const key = `${bucketOf(occurrence.micros)} ${occurrence.event.subject}`;
+    if (noted.has(key)) continue;
+    noted.add(key);
     list.push(occurrence);
   }
   if (list.length === 0) return;
