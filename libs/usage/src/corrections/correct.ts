@@ -2,7 +2,8 @@ import type { Tx } from '@valueverse/event-log';
 import type { Envelope } from '../ingest/domain/usage-event';
 import { microsNumberOfText } from '@valueverse/kernel';
 import type { FreshEnvelope } from '../metering/copy';
-import { keyOf, lookUpKeys, type Occurrence, type Place, uuidOfKey } from '../metering/dedupe';
+import { lookUpKeys, type Occurrence, type Place } from '../metering/dedupe';
+import { keyOf, uuidOfKey } from '../metering/key-bytes';
 import type { KeysOfBatch } from '../metering/key-days';
 
 /** What became of a correction. `replaced` is the event that counted until then. */

@@ -2,7 +2,7 @@ import { partitionOf } from '@valueverse/kernel';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import type { Tx } from '@valueverse/event-log';
 import type { Envelope, UsageEvent } from '../ingest/domain/usage-event';
-import { keyOf, uuidOfKey } from '../metering/dedupe';
+import { keyOf, uuidOfKey } from '../metering/key-bytes';
 
 /** An event as it counts now, or that it was taken back, or that retention has dropped it. */
 export interface StandingEvent { readonly event: UsageEvent | undefined; readonly voided: boolean }

@@ -1,7 +1,7 @@
 import { instantFromMicros, partitionOf } from '@valueverse/kernel';
 import { USAGE_PARTITIONS, USAGE_TOPIC } from '@valueverse/contracts';
 import { partitionName, type Tx } from '@valueverse/event-log';
-import { keyOf, uuidOfKey } from '../metering/dedupe';
+import { keyOf, uuidOfKey } from '../metering/key-bytes';
 import { METERING_CONSUMER } from '../metering/metering.projector';
 import type { FeedEnds } from '../query/as-of';
 import type { EventPlace } from './domain/standing';

@@ -45,7 +45,7 @@ export const readEnvelope = (record: FeedRecord): Envelope => {
   if (typeof envelope.tenant !== 'string' || envelope.tenant !== record.headers['ce_tenant']) throw new MalformedEnvelope(`${envelope.id} and its header name different tenants`);
   const checked = new Set<string>();
   for (const { id, source, type, subject, time } of envelope.events) {
-    if ([id, source, type, subject, time].some((text) => typeof text !== 'string')) throw new MalformedEnvelope(`${envelope.id} holds what is no usage event`);
+    if (typeof id !== 'string' || typeof source !== 'string' || typeof type !== 'string' || typeof subject !== 'string' || typeof time !== 'string') throw new MalformedEnvelope(`${envelope.id} holds what is no usage event`);
     if (checked.has(subject)) continue;
     // Duplicates are found inside one partition, so an event in another one could count twice.
     if (partitionOf(envelope.tenant, subject, USAGE_PARTITIONS) !== record.partition) throw new MalformedEnvelope(`${envelope.id} is in the wrong partition`);

@@ -52,6 +52,21 @@ describe('days of keys', () => {
     });
   });
 
+  test('repetitions and ids that a subject of another partition has used are found in whichever of many days they are', async () => {
+    const days = new KeyDays();
+    const first = 2_000;
+    const ids = ['a', 'b', 'c', 'd'];
+    for (const [nth, id] of ids.entries()) await alone(days, occurrence(first + nth, nth, 1, id));
+    await inTransaction(async (tx) => {
+      const keys = days.of(new Map([[0, 1], [9, 0]]));
+      const again = [occurrence(first + 9, 0, 2, 'a'), ...ids.map((id, nth) => occurrence(first + 9, 9, 1 + nth, id)), occurrence(first + 9, 9, 9, 'new')];
+      const { clashes, written } = await findClashes(tx, keys, again);
+      await written;
+      expect(clashes.map(({ code, occurrence: { partition, event }, first: { partition: before } }) => `${partition} ${event.id} ${code} ${before}`))
+        .toEqual(['0 a duplicate 0', '9 a id_reused 0', '9 b id_reused 1', '9 c id_reused 2', '9 d id_reused 3']);
+    });
+  });
+
   test('the window is 35 days of log time, today among them', async () => {
     for (const [nth, restarts] of [false, true].entries()) {
       const days = new KeyDays();

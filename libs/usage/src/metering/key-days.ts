@@ -1,5 +1,6 @@
 import { ident, type Tx } from '@valueverse/event-log';
 import { KeyFilter } from './domain/key-filter';
+import { KEY_BYTES } from './key-bytes';
 
 /** Days of log time in which the same event again is a duplicate, today among them. */
 export const DEDUPE_DAYS = 35;
@@ -8,7 +9,6 @@ export const KEY_SLOTS = 64;
 /** What all filters of a process may take; days beyond that are looked up in their index. */
 const FILTER_BYTES_MAX = 268_435_456;
 const KEYS_PER_READ = 50_000;
-const KEY_BYTES = 16;
 /** What a key takes in its table, with what the database keeps about a row. */
 const KEY_ROW_BYTES = 68;
 const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
@@ -29,8 +29,8 @@ interface Day {
   /** Up to where the keys of each partition are in the filter, and the day that the partition was on when it was read. Empty while it is being read. */
   upTo: ReadonlyMap<number, { position: number; readonly day: number }>;
 }
-/** Keys that a transaction has written, and the filters that know of them. */
-interface Written { readonly day: number; readonly keys: readonly string[]; readonly into: Set<KeyFilter> }
+/** Keys that a transaction has written, by the first two words of each, and the filters that know of them. */
+interface Written { readonly day: number; readonly words: Uint32Array; readonly into: Set<KeyFilter> }
 interface Window { readonly day: number; readonly filter: KeyFilter | undefined }
 
 /** The keys of some partitions, as one transaction looks at them and adds to them. */
@@ -39,8 +39,8 @@ export interface KeysOfBatch {
   readonly begin: (tx: Tx, day: number) => Promise<number>;
   /** The days of the window of `day` that hold keys, with the filters that serve a partition; the latest first. */
   readonly windowOf: (tx: Tx, day: number, partition: number) => Promise<readonly Window[]>;
-  /** To be told at once of keys that were written, with the day that their slot bears: a filter that knows of one that is rolled back only says "perhaps" once more. */
-  readonly added: (day: number, keys: readonly string[]) => void;
+  /** To be told at once of keys that were written, by the first two words of each, with the day that their slot bears: a filter that knows of one that is rolled back only says "perhaps" once more. */
+  readonly added: (day: number, words: Uint32Array) => void;
   /** To be told when the transaction is committed, with where the copies of its partitions then end. */
   readonly committed: (positions: ReadonlyMap<number, number>) => void;
 }
@@ -76,8 +76,8 @@ export class KeyDays {
         }
         return window;
       },
-      added: (day, keys) => {
-        const own: Written = { day, keys, into: new Set() };
+      added: (day, words) => {
+        const own: Written = { day, words, into: new Set() };
         written.push(own);
         addTo(this.days.get(day)?.filter, own);
       },
@@ -134,23 +134,22 @@ export class KeyDays {
   /** Answers whether there was room for all keys. */
   private async fill(tx: Tx, slot: number, filter: KeyFilter): Promise<boolean> {
     const others = [...this.days.values()].reduce((bytes, one) => bytes + (one.filter === filter ? 0 : one.filter?.bytes ?? 0), 0);
-    for (let after = BEFORE_ALL; ;) {
-      const { rows: [row] } = await tx.query<{ keys: Buffer | null; last: string }>(
-        `SELECT string_agg(uuid_send(key), ''::bytea ORDER BY key) AS keys, (array_agg(key::text ORDER BY key DESC))[1] AS last
-         FROM (SELECT key FROM usage_keys WHERE slot = $1 AND key > $2::uuid ORDER BY key LIMIT $3) k`, [slot, after, KEYS_PER_READ]);
+    for (let [partition, after] = [0, BEFORE_ALL]; ;) {
+      const { rows: [row] } = await tx.query<{ keys: Buffer | null; partition: number; last: string }>(
+        `SELECT string_agg(uuid_send(key), ''::bytea) AS keys, max(partition) AS partition, (array_agg(key::text ORDER BY partition DESC, key DESC))[1] AS last
+         FROM (SELECT partition, key FROM usage_keys WHERE slot = $1 AND (partition, key) > ($2::smallint, $3::uuid) ORDER BY partition, key LIMIT $4) k`, [slot, partition, after, KEYS_PER_READ]);
       const keys = row?.keys;
       if (keys == null) return true;
-      const text = keys.toString('latin1');
-      for (let at = 0; at < text.length; at += KEY_BYTES) filter.add(text, at);
+      for (let at = 0; at < keys.length; at += KEY_BYTES) filter.add(keys.readUInt32LE(at), keys.readUInt32LE(at + 4));
       if (others + filter.bytes > FILTER_BYTES_MAX) return false;
       if (keys.length < KEYS_PER_READ * KEY_BYTES) return true;
-      after = row!.last;
+      [partition, after] = [row!.partition, row!.last];
     }
   }
 }
 
-const addTo = (filter: KeyFilter | undefined, { keys, into }: Written): void => {
+const addTo = (filter: KeyFilter | undefined, { words, into }: Written): void => {
   if (filter === undefined || into.has(filter)) return;
   into.add(filter);
-  for (const key of keys) filter.add(key);
+  for (let at = 0; at < words.length; at += 2) filter.add(words[at]!, words[at + 1]!);
 };

@@ -76,6 +76,14 @@ describe('metering', () => {
     expect(await bed.buckets(tenant)).toHaveLength(8);
   });
 
+  test('one id under many subjects in many partitions, one after the other, is listed for all but the first', async () => {
+    const tenant = await tenantWithMeter('passed on');
+    const subjects = Array.from({ length: 8 }, (_, nth) => `subject-${nth}`);
+    for (const subject of subjects) await bed.project([[call('same', 1, { subject })]], tenant);
+    expect((await bed.exceptions(tenant)).map(({ code, subject }) => `${code} ${subject}`).sort()).toEqual(subjects.slice(1).map((subject) => `id_reused ${subject}`));
+    expect(await bed.buckets(tenant)).toHaveLength(8);
+  });
+
   test('an event without a usable value is kept and listed for its meter; a count does not mind', async () => {
     const tenant = await tenantWithMeter('invalid');
     await bed.createMeter('calls', { aggregation: 'count', valueProperty: undefined, groupBy: {} }, tenant);

@@ -13,13 +13,9 @@ const partFor = (keys: number): Part => {
   const blocks = Math.max(1, Math.ceil(keys * BITS_PER_KEY / BLOCK_BITS));
   return { words: new Uint32Array(blocks * BLOCK_WORDS), blocks, free: keys };
 };
-/** Four bytes of a text as a number. */
-export const wordAt = (text: string, at: number): number => (text.charCodeAt(at) | (text.charCodeAt(at + 1) << 8) | (text.charCodeAt(at + 2) << 16) | (text.charCodeAt(at + 3) << 24)) >>> 0;
-
 /**
  * Says of a key that it is not there, or that it may be: a Bloom filter that grows by parts, about one "perhaps" in a thousand looks for nothing. It never says "not there" of a key that was
- * added. Keys are hashes as texts of bytes (latin1), so their own bits are the looks. A duplicate and an id that is reused under another subject share the first half of their keys, and only
- * that is looked at.
+ * added. Keys are hashes, so their own bits are the looks. A duplicate and an id that is reused under another subject share the first half of their keys, and only that is looked at: two words.
  */
 export class KeyFilter {
   private readonly parts: Part[] = [];
@@ -28,13 +24,12 @@ export class KeyFilter {
   /** `expected`: how many keys will be there at once, where that is known. */
   constructor(private readonly expected = FIRST_PART_KEYS) {}
 
-  /** `at`: where the key begins in the text. */
-  add(key: string, at = 0): void {
+  /** By the key's first two words, as `mayHave` is asked. */
+  add(first: number, second: number): void {
     let part = this.parts[this.parts.length - 1];
     if (part === undefined || part.free === 0) this.parts.push(part = partFor(Math.max(this.keys, this.expected, FIRST_PART_KEYS)));
     part.free -= 1;
     this.keys += 1;
-    const [first, second] = [wordAt(key, at), wordAt(key, at + 4)];
     const block = blockOf(part, first);
     for (let look = 0, bit = second & (BLOCK_BITS - 1); look < LOOKS; look++, bit = (bit + stepOf(second)) & (BLOCK_BITS - 1)) {
       part.words[block + (bit >>> 5)] = part.words[block + (bit >>> 5)]! | (1 << (bit & 31));
