@@ -34,7 +34,8 @@ const shapeOf = (keys: readonly string[]): Shape => {
 
 /** What a text cannot hold as it is between quotes. Halves of pairs are left to the engine, which knows the lone ones. */
 const ESCAPED = /["\\\u0000-\u001f\ud800-\udfff]/;
-const textJson = (text: string): string => (ESCAPED.test(text) ? JSON.stringify(text) : `"${text}"`);
+/** A text as JSON: what `JSON.stringify` makes of it, in a third of the time where nothing has to be escaped. */
+export const textJson = (text: string): string => (ESCAPED.test(text) ? JSON.stringify(text) : `"${text}"`);
 
 const canonicalObject = (value: Readonly<Record<string, unknown>>, depth: number): string => {
   const { inOrder, labels } = shapeOf(Object.keys(value));

@@ -52,15 +52,17 @@ export const indexEnvelopes = async (tx: Tx, counted: readonly Occurrence[]): Pr
   const list: Occurrence[] = [];
   // A subject has one partition, so the position says which envelope; the events of one come one after the other.
   let [partition, position] = [-1, -1];
-  let noted = new Set<string>();
+  let noted = new Map<string, number[]>();
   for (const occurrence of counted) {
     if (occurrence.position !== position || occurrence.partition !== partition) {
       ({ partition, position } = occurrence);
-      noted = new Set();
+      noted = new Map();
     }
-    const key = `${bucketOf(occurrence.micros)} ${occurrence.event.subject}`;
-    if (noted.has(key)) continue;
-    noted.add(key);
+    const bucket = bucketOf(occurrence.micros);
+    const own = noted.get(occurrence.event.subject);
+    if (own?.includes(bucket) === true) continue;
+    if (own === undefined) noted.set(occurrence.event.subject, [bucket]);
+    else own.push(bucket);
     list.push(occurrence);
   }
   if (list.length === 0) return;

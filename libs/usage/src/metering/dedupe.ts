@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { canonicalJson } from '@valueverse/kernel';
+import { canonicalJson, textJson } from '@valueverse/kernel';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import { bigintArray, binaryRows, ident, type Tx, uuidArray } from '@valueverse/event-log';
 import type { UsageEvent } from '../ingest/domain/usage-event';
@@ -28,7 +28,7 @@ export interface Clash { readonly occurrence: Occurrence; readonly code: 'duplic
 
 const CONTENT_BYTES = 8;
 /** What makes two events of one id the same: type and data, not the time they claim. Eight bytes, as latin1. */
-export const contentOf = ({ type, data }: UsageEvent): string => hash('sha256', `[${JSON.stringify(type)},${canonicalJson(data ?? {})}]`, 'binary').slice(0, CONTENT_BYTES);
+export const contentOf = ({ type, data }: UsageEvent): string => hash('sha256', `[${textJson(type)},${canonicalJson(data ?? {})}]`, 'binary').slice(0, CONTENT_BYTES);
 
 /** An event that may be new: `place` is that of its key. */
 interface Candidate {

@@ -1,4 +1,5 @@
-import { microsNumberOfText } from '@valueverse/kernel';
+import { microsNumberOfText, partitionOf } from '@valueverse/kernel';
+import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import type { Tx } from '@valueverse/event-log';
 import type { Envelope, UsageEvent } from '../ingest/domain/usage-event';
 import { bodyHashOf } from '../metering/copy';
@@ -75,9 +76,9 @@ export const visitEvents = async (
 ): Promise<string[]> => {
   if (stretches.length === 0) return [];
   const { rows } = await tx.query<{ partition: number; position: bigint }>(
-    `SELECT DISTINCT x.partition, x.position FROM unnest($2::text[], $3::bigint[], $4::bigint[]) g(subject, first, until)
-     JOIN usage_bucket_envelopes x ON x.tenant = $1 AND x.subject = g.subject AND x.bucket >= g.first AND x.bucket < g.until ORDER BY x.partition, x.position`,
-    [tenant, stretches.map(({ subject }) => subject), stretches.map(({ from }) => bucketOf(from)), stretches.map(({ to }) => to)]);
+    `SELECT DISTINCT x.partition, x.position FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::int[]) g(subject, first, until, partition)
+     JOIN usage_bucket_envelopes x ON x.partition = g.partition AND x.tenant = $1 AND x.subject = g.subject AND x.bucket >= g.first AND x.bucket < g.until ORDER BY x.partition, x.position`,
+    [tenant, stretches.map(({ subject }) => subject), stretches.map(({ from }) => bucketOf(from)), stretches.map(({ to }) => to), stretches.map(({ subject }) => partitionOf(tenant, subject, USAGE_PARTITIONS))]);
   const places = rows.map((row) => ({ partition: row.partition, position: Number(row.position) }))
     .filter(({ partition, position }) => upTo === undefined || position <= (upTo.get(partition) ?? 0));
   const bySubject = new Map<string, { index: number; from: number; to: number }[]>();

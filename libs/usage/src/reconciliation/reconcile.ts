@@ -96,7 +96,8 @@ const countedOf = async (tx: Tx, tenant: string, rules: readonly MeterRule[], fr
   const counted = new Map<string, number>();
   for (const { meter, events } of sealed) counted.set(meter, (counted.get(meter) ?? 0) + events);
   const { rows } = await tx.query<{ partition: number; position: bigint }>(
-    'SELECT DISTINCT partition, position FROM usage_bucket_envelopes WHERE tenant = $1 AND bucket >= $2 AND bucket < $3 ORDER BY 1, 2 LIMIT $4', [tenant, from, to, RECONCILED_ENVELOPES_MAX + 1]);
+    'SELECT DISTINCT partition, position FROM usage_bucket_envelopes WHERE partition = ANY($5) AND tenant = $1 AND bucket >= $2 AND bucket < $3 ORDER BY 1, 2 LIMIT $4',
+    [tenant, from, to, RECONCILED_ENVELOPES_MAX + 1, Array.from({ length: USAGE_PARTITIONS }, (_, partition) => partition)]);
   if (rows.length > RECONCILED_ENVELOPES_MAX) throw new Refused('period_too_long', `events of the period are in more than ${RECONCILED_ENVELOPES_MAX} envelopes; take a shorter one`, '/to');
   const places = rows.map(({ partition, position }) => ({ partition, position: Number(position) }));
   for (let start = 0; start < places.length; start += ENVELOPES_PER_PAGE) {

@@ -1,3 +1,5 @@
+import { partitionOf } from '@valueverse/kernel';
+import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import { bigintArray, byteaArray, textArray, type Tx } from '@valueverse/event-log';
 import type { DroppedEvent } from './dropped-event';
 import { BUCKET_MICROS, bucketOf } from '../metering/domain/bucket';
@@ -45,9 +47,10 @@ export const sealsAround = async (tx: Tx, tenant: string, stretches: readonly { 
 /** The envelopes that places have lost, in the order of their positions, by the name of the place. */
 const lostBy = async (tx: Tx, tenant: string, places: readonly Place[]): Promise<ReadonlyMap<string, SealedEnvelope[]>> => {
   const { rows } = await tx.query<{ subject: string; bucket: bigint; position: bigint; body_hash: Buffer }>(
-    `SELECT g.subject, g.bucket, e.position, e.body_hash FROM unnest($2::text[], $3::bigint[]) g(subject, bucket)
-     JOIN usage_bucket_envelopes x ON x.tenant = $1 AND x.subject = g.subject AND x.bucket = g.bucket
-     JOIN usage_envelopes e ON e.tenant = $1 AND e.partition = x.partition AND e.position = x.position WHERE e.body IS NULL ORDER BY e.position`, [tenant, ...columnsOf(places)]);
+    `SELECT g.subject, g.bucket, e.position, e.body_hash FROM unnest($2::text[], $3::bigint[], $4::int[]) g(subject, bucket, partition)
+     JOIN usage_bucket_envelopes x ON x.partition = g.partition AND x.tenant = $1 AND x.subject = g.subject AND x.bucket = g.bucket
+     JOIN usage_envelopes e ON e.tenant = $1 AND e.partition = x.partition AND e.position = x.position WHERE e.body IS NULL ORDER BY e.position`,
+    [tenant, ...columnsOf(places), places.map(({ subject }) => partitionOf(tenant, subject, USAGE_PARTITIONS))]);
   const lost = new Map<string, SealedEnvelope[]>(places.map((place) => [placeName(place), []]));
   for (const { subject, bucket, position, body_hash: hash } of rows) lost.get(placeName({ subject, bucket: Number(bucket) }))!.push([String(position), hash.toString('hex')]);
   return lost;

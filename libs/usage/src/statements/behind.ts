@@ -37,14 +37,16 @@ export interface BehindEvent {
 const valueOfBucket = ({ aggregation: { fold, value } }: MeterRule, tally: Tally): string =>
   (fold === 'distinct' ? Decimal.of(tally.values.size) : value === 'none' ? Decimal.of(tally.events) : tally.total).toString();
 
-interface Span { readonly subject: string; readonly from: number; readonly to: number; readonly upTo: number }
+interface Span { readonly subject: string; readonly partition: number; readonly from: number; readonly to: number; readonly upTo: number }
 
-const spansOf = (tenant: string, statement: StatementData): Span[] => stretchesOf(statement).map((stretch) => ({
-  ...stretch, upTo: Number(statement.asOf[String(partitionOf(tenant, stretch.subject, USAGE_PARTITIONS))] ?? 0),
-}));
+const spansOf = (tenant: string, statement: StatementData): Span[] => stretchesOf(statement).map((stretch) => {
+  const partition = partitionOf(tenant, stretch.subject, USAGE_PARTITIONS);
+  return { ...stretch, partition, upTo: Number(statement.asOf[String(partition)] ?? 0) };
+});
 const upToOf = ({ asOf }: StatementData): UpTo => new Map(Object.entries(asOf).map(([partition, position]) => [Number(partition), Number(position)]));
 const columnsOf = (spans: readonly Span[]): unknown[] => [
-  spans.map(({ subject }) => subject), spans.map(({ from }) => from - (from % BUCKET_MICROS)), spans.map(({ to }) => to), spans.map(({ upTo }) => upTo)];
+  spans.map(({ subject }) => subject), spans.map(({ from }) => from - (from % BUCKET_MICROS)), spans.map(({ to }) => to), spans.map(({ upTo }) => upTo),
+  spans.map(({ partition }) => partition)];
 const clipped = (span: Span, bucket: number): { subject: string; from: number; to: number } =>
   ({ subject: span.subject, from: Math.max(span.from, bucket), to: Math.min(span.to, bucket + BUCKET_MICROS) });
 
@@ -72,9 +74,9 @@ export const bucketsBehind = async (tx: Tx, tenant: string, statement: Statement
   const found: BehindBucket[] = [];
   for (let at = after; ;) {
     const { rows } = await tx.query<{ span: bigint; bucket: bigint }>(
-      `SELECT DISTINCT g.span, x.bucket FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) WITH ORDINALITY g(subject, first, until, up_to, span)
-       JOIN usage_bucket_envelopes x ON x.tenant = $1 AND x.subject = g.subject AND x.bucket >= g.first AND x.bucket < g.until AND x.position <= g.up_to
-       WHERE (g.span, x.bucket) > ($6, $7) ORDER BY 1, 2 LIMIT $8`, [tenant, ...columnsOf(spans), at.span + 1, at.bucket, PLACES_PER_LOOK]);
+      `SELECT DISTINCT g.span, x.bucket FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::int[]) WITH ORDINALITY g(subject, first, until, up_to, partition, span)
+       JOIN usage_bucket_envelopes x ON x.partition = g.partition AND x.tenant = $1 AND x.subject = g.subject AND x.bucket >= g.first AND x.bucket < g.until AND x.position <= g.up_to
+       WHERE (g.span, x.bucket) > ($7, $8) ORDER BY 1, 2 LIMIT $9`, [tenant, ...columnsOf(spans), at.span + 1, at.bucket, PLACES_PER_LOOK]);
     const places = rows.map((row) => ({ span: Number(row.span) - 1, bucket: Number(row.bucket), position: 0, nth: 0 }));
     const stretches = places.map(({ span, bucket }) => clipped(spans[span]!, bucket));
     const tallies = places.map(() => new Tallies(rule));
@@ -103,9 +105,9 @@ export const eventsBehind = async (tx: Tx, tenant: string, statement: StatementD
   const found: BehindEvent[] = [];
   for (let at = after; ;) {
     const { rows } = await tx.query<{ span: bigint; bucket: bigint; partition: number; position: bigint }>(
-      `SELECT g.span, x.bucket, x.partition, x.position FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) WITH ORDINALITY g(subject, first, until, up_to, span)
-       JOIN usage_bucket_envelopes x ON x.tenant = $1 AND x.subject = g.subject AND x.bucket >= g.first AND x.bucket < g.until AND x.position <= g.up_to
-       WHERE (g.span, x.bucket, x.position) >= ($6, $7, $8) ORDER BY 1, 2, 4 LIMIT $9`, [tenant, ...columnsOf(spans), at.span + 1, at.bucket, at.position, PLACES_PER_LOOK]);
+      `SELECT g.span, x.bucket, x.partition, x.position FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::int[]) WITH ORDINALITY g(subject, first, until, up_to, partition, span)
+       JOIN usage_bucket_envelopes x ON x.partition = g.partition AND x.tenant = $1 AND x.subject = g.subject AND x.bucket >= g.first AND x.bucket < g.until AND x.position <= g.up_to
+       WHERE (g.span, x.bucket, x.position) >= ($7, $8, $9) ORDER BY 1, 2, 4 LIMIT $10`, [tenant, ...columnsOf(spans), at.span + 1, at.bucket, at.position, PLACES_PER_LOOK]);
     const places = rows.map((row) => ({ span: Number(row.span) - 1, bucket: Number(row.bucket), partition: row.partition, position: Number(row.position) }));
     const envelopes = new Map((await readEnvelopes(tx, tenant, uniquePlaces(places), upToOf(statement))).map((envelope) => [`${envelope.partition}/${envelope.position}`, envelope]));
     for (const { span, bucket, partition, position } of places) {

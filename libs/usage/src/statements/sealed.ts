@@ -19,9 +19,9 @@ const isIn = ({ subject, from, to }: Piece, seal: Seal): boolean => seal.subject
 /** An event that was corrected after the statement, and then dropped, is in the statement and not in the seal. */
 const wasCorrectedSince = async (tx: Tx, tenant: string, seals: readonly Seal[], asOf: UpTo): Promise<boolean> => {
   const { rows } = await tx.query(
-    `SELECT FROM unnest($2::text[], $3::bigint[], $4::bigint[]) g(subject, bucket, up_to) JOIN usage_bucket_envelopes x ON x.tenant = $1 AND x.subject = g.subject AND x.bucket = g.bucket
+    `SELECT FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::int[]) g(subject, bucket, up_to, partition) JOIN usage_bucket_envelopes x ON x.partition = g.partition AND x.tenant = $1 AND x.subject = g.subject AND x.bucket = g.bucket
      JOIN usage_superseded s ON s.tenant = $1 AND s.partition = x.partition AND s.position = x.position AND s.by_position > g.up_to LIMIT 1`,
-    [tenant, seals.map(({ subject }) => subject), seals.map(({ bucket }) => bucket), seals.map(({ partition }) => asOf.get(partition) ?? 0)]);
+    [tenant, seals.map(({ subject }) => subject), seals.map(({ bucket }) => bucket), seals.map(({ partition }) => asOf.get(partition) ?? 0), seals.map(({ partition }) => partition)]);
   return rows.length > 0;
 };
 

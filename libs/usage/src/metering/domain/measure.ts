@@ -1,4 +1,4 @@
-import { Decimal, durationMicros, microsNumberOfText, Refused, sha256Hex } from '@valueverse/kernel';
+import { Decimal, durationMicros, microsNumberOfText, Refused, sha256Hex, textJson } from '@valueverse/kernel';
 import type { MeterConversion, MeterCreated } from '@valueverse/contracts';
 import { type Condition, conditionOf } from '../../meters/domain/filter';
 import { type JsonPath, parseJsonPath, valueAt } from '../../meters/domain/json-path';
@@ -143,7 +143,7 @@ const dimensionText = (value: unknown): string => {
  */
 export const groupsOf = (rule: MeterRule, data: unknown): string => {
   if (rule.dimensions.length === 0) return '{}';
-  return `{${rule.dimensions.map(({ label, path }) => `${label}:${JSON.stringify(dimensionText(valueAt(data, path)))}`).join(',')}}`;
+  return `{${rule.dimensions.map(({ label, path }) => `${label}:${textJson(dimensionText(valueAt(data, path)))}`).join(',')}}`;
 };
 
 /** The wanted ones of a group's dimensions, as an object in the order of canonical JSON. An unknown one is the empty text. */
