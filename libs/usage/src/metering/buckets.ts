@@ -10,11 +10,10 @@ export const FOLD_CODES: Readonly<Record<Fold, number>> = { add: 0, least: 1, gr
 
 interface Cell { readonly series: number; readonly bucket: number; readonly tenant: string; readonly tally: Tally }
 
-/** Adds to buckets, making those that are not there. Sums are exact; the text of one depends on its value alone. */
-export const growBuckets = async (tx: Tx, deltas: Iterable<readonly [text: string, delta: SeriesDelta]>, numbers: ReadonlyMap<string, number>): Promise<void> => {
+/** Adds to the buckets of series, those that have a number, making buckets that are not there. Sums are exact; the text of one depends on its value alone. */
+export const growBuckets = async (tx: Tx, deltas: readonly SeriesDelta[]): Promise<void> => {
   const cells: Cell[] = [];
-  for (const [text, { tenant, cells: own }] of deltas) {
-    const series = numbers.get(text);
+  for (const { tenant, number: series, cells: own } of deltas) {
     if (series !== undefined) for (const [bucket, tally] of own) cells.push({ series, bucket, tenant, tally });
   }
   if (cells.length === 0) return;

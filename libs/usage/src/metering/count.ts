@@ -18,7 +18,7 @@ export interface Countable { readonly partition: number; readonly occurrences: r
  */
 export const countInto = async (tx: Tx, index: SeriesIndex, parts: readonly Countable[]): Promise<UsageException[]> => {
   const exceptions: UsageException[] = [];
-  const all = new Map<string, SeriesDelta>();
+  let all: SeriesDelta[] = [];
   const pace = new Pace();
   const counted: (Countable & { readonly deltas: Deltas })[] = [];
   for (const part of parts) {
@@ -28,18 +28,18 @@ export const countInto = async (tx: Tx, index: SeriesIndex, parts: readonly Coun
       const invalid = deltas.add(occurrence.tenant, occurrence.event, occurrence.micros, part.rules.get(occurrence.tenant) ?? []);
       if (invalid.length > 0) exceptions.push(...excluded('invalid_value', occurrence, invalid));
     }
-    for (const [text, delta] of deltas.all) all.set(text, delta);
+    all = all.concat(deltas.all);
     counted.push({ ...part, deltas });
   }
-  const numbers = await index.numbersOf(tx, all);
-  const refused = new Set([...all.keys()].filter((text) => !numbers.has(text)));
-  if (refused.size > 0) {
-    for (const part of counted) exceptions.push(...excludedBy(refused, part));
-    for (const delta of [...refused].map((text) => all.get(text)!)) counted.find(({ partition }) => partition === delta.partition)!.deltas.drop(delta);
+  const refused = await index.number(tx, all);
+  if (refused.length > 0) {
+    const texts = new Set(refused.map(seriesText));
+    for (const part of counted) exceptions.push(...excludedBy(texts, part));
+    for (const delta of refused) counted.find(({ partition }) => partition === delta.partition)!.deltas.drop(delta);
   }
-  const totals = new Map(counted.flatMap(({ deltas }) => [...deltas.totals()]));
-  for (const [text, number] of await index.numbersOf(tx, totals)) numbers.set(text, number);
-  await growBuckets(tx, [...all, ...totals], numbers);
+  const totals = counted.flatMap(({ deltas }) => deltas.totals());
+  await index.number(tx, totals);
+  await growBuckets(tx, all.concat(totals));
   return exceptions;
 };
 

@@ -1,14 +1,48 @@
 import { hash } from 'node:crypto';
 import { byteaArray, type Tx } from '@valueverse/event-log';
-import { ALL_SUBJECTS, type SeriesDelta, type SeriesName } from './domain/deltas';
+import { ALL_SUBJECTS, type NumberedSeries, type SeriesDelta, type SeriesName, seriesText } from './domain/deltas';
+import type { MeterRule } from './domain/measure';
 
 /** The most combinations of dimensions that one subject may have in one version of a meter. More are values that should not be dimensions, such as ids. */
 export const GROUPS_PER_SUBJECT_MAX = 1_000;
-/** Numbers of series that a process remembers, in two halves: some 100 MB where they are full. */
+/** Numbers of series that a process remembers, in two halves. */
 const REMEMBERED_HALF = 250_000;
 const KEY_BYTES = 16;
 
-const keyOf = (text: string): Buffer => hash('sha256', text, 'buffer').subarray(0, KEY_BYTES);
+const keyOf = (name: SeriesName): Buffer => hash('sha256', seriesText(name), 'buffer').subarray(0, KEY_BYTES);
+
+/** Numbers by the parts of the name: a text of all of them would have to be put together and hashed for each look. */
+class Numbers {
+  size = 0;
+  /** Version of a meter and partition -> combination of dimensions -> subject. */
+  private readonly rows = new Map<string, Map<string, Map<string, number>>>();
+  private rule: MeterRule | undefined;
+  private partition = -1;
+  private ofRule = new Map<string, Map<string, number>>();
+
+  get({ tenant, rule, partition, subject, groups }: SeriesName): number | undefined {
+    this.turnTo(tenant, rule, partition);
+    return this.ofRule.get(groups)?.get(subject);
+  }
+
+  set({ tenant, rule, partition, subject, groups }: SeriesName, number: number): void {
+    this.turnTo(tenant, rule, partition);
+    let ofGroups = this.ofRule.get(groups);
+    if (ofGroups === undefined) this.ofRule.set(groups, ofGroups = new Map());
+    if (!ofGroups.has(subject)) this.size += 1;
+    ofGroups.set(subject, number);
+  }
+
+  /** Series are asked for one after the other by rule. A rule belongs to one tenant. */
+  private turnTo(tenant: string, rule: MeterRule, partition: number): void {
+    if (rule === this.rule && partition === this.partition) return;
+    [this.rule, this.partition] = [rule, partition];
+    const text = `${tenant}\n${rule.key}\n${rule.version}\n${partition}`;
+    const ofRule = this.rows.get(text);
+    if (ofRule === undefined) this.rows.set(text, this.ofRule = new Map());
+    else this.ofRule = ofRule;
+  }
+}
 
 /**
  * The numbers of series. Each belongs to one partition, whose lock the caller holds, so no other process makes the same one at the same time. Numbers are
@@ -16,82 +50,78 @@ const keyOf = (text: string): Buffer => hash('sha256', text, 'buffer').subarray(
  */
 export class SeriesIndex {
   /** Those that were used lately; when it is full it becomes the older half, and what is still used there comes back. */
-  private known = new Map<string, number>();
-  private older: ReadonlyMap<string, number> = new Map();
+  private known = new Numbers();
+  private older = new Numbers();
 
-  /** Text of a series -> its number; those above the limit have none. New ones are numbered in the order given. */
-  async numbersOf(tx: Tx, wanted: ReadonlyMap<string, SeriesDelta>): Promise<Map<string, number>> {
-    const found = await this.existing(tx, wanted);
-    const absent = [...wanted.keys()].filter((text) => !found.has(text));
-    if (absent.length === 0) return found;
-    const missing = await this.allowed(tx, absent.map((text) => ({ text, name: wanted.get(text)! })));
-    if (missing.length === 0) return found;
-    const keys = new Map(missing.map(({ text }) => [keyOf(text).toString('hex'), text]));
-    const { rows } = await tx.query<{ series: bigint; key: Buffer }>(
+  /** Gives each series its number, new ones in the order given. Answers those above the limit, which have none. */
+  async number(tx: Tx, wanted: readonly SeriesDelta[]): Promise<readonly SeriesDelta[]> {
+    await this.find(tx, wanted);
+    const absent = wanted.filter(({ number }) => number === undefined);
+    if (absent.length === 0) return absent;
+    const missing = await this.allowed(tx, absent);
+    const keys = missing.map(keyOf);
+    const byKey = new Map(missing.map((delta, nth) => [keys[nth]!.toString('hex'), delta]));
+    const { rows } = missing.length === 0 ? { rows: [] } : await tx.query<{ series: bigint; key: Buffer }>(
       `INSERT INTO usage_series (key, tenant, meter, version, partition, subject, groups)
        SELECT key, tenant, meter, version, partition, subject, groups FROM unnest($1::int[], $2::bytea[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[]) WITH ORDINALITY g(partition, key, tenant, meter, version, subject, groups, place)
        ORDER BY place RETURNING series, key`,
-      [missing.map(({ name }) => name.partition), byteaArray(missing.map(({ text }) => keyOf(text))), missing.map(({ name }) => name.tenant), missing.map(({ name }) => name.rule.key), missing.map(({ name }) => name.rule.version),
-        missing.map(({ name }) => name.subject), missing.map(({ name }) => name.groups)]);
-    const made = new Map(rows.map(({ series, key }) => [keys.get(key.toString('hex'))!, Number(series)]));
-    for (const [text, number] of made) found.set(text, number);
-    tx.afterCommit(() => this.remember(made));
-    return found;
+      [missing.map(({ partition }) => partition), byteaArray(keys), missing.map(({ tenant }) => tenant), missing.map(({ rule }) => rule.key), missing.map(({ rule }) => rule.version),
+        missing.map(({ subject }) => subject), missing.map(({ groups }) => groups)]);
+    for (const { series, key } of rows) byKey.get(key.toString('hex'))!.number = Number(series);
+    tx.afterCommit(() => this.remember(missing));
+    return absent.filter(({ number }) => number === undefined);
   }
 
-  /** The numbers of those that are there. */
-  async existing(tx: Tx, wanted: ReadonlyMap<string, SeriesName>): Promise<Map<string, number>> {
-    const found = new Map<string, number>();
-    const unknown: string[] = [];
-    for (const text of wanted.keys()) {
-      const number = this.known.get(text) ?? this.broughtBack(text);
-      if (number === undefined) unknown.push(text);
-      else found.set(text, number);
+  /** Gives the series that are there their numbers. */
+  async find(tx: Tx, wanted: readonly NumberedSeries[]): Promise<void> {
+    const unknown: NumberedSeries[] = [];
+    for (const series of wanted) {
+      series.number = this.known.get(series) ?? this.broughtBack(series);
+      if (series.number === undefined) unknown.push(series);
     }
-    if (unknown.length === 0) return found;
-    const keys = new Map(unknown.map((text) => [keyOf(text).toString('hex'), text]));
-    const { rows } = await tx.query<{ series: bigint; key: Buffer }>('SELECT series, key FROM usage_series WHERE key = ANY($1::bytea[])', [byteaArray(unknown.map(keyOf))]);
-    const fresh = new Map(rows.map(({ series, key }) => [keys.get(key.toString('hex'))!, Number(series)]));
-    for (const [text, number] of fresh) found.set(text, number);
-    tx.afterCommit(() => this.remember(fresh));
-    return found;
+    if (unknown.length === 0) return;
+    const keys = unknown.map(keyOf);
+    const byKey = new Map(unknown.map((series, nth) => [keys[nth]!.toString('hex'), series]));
+    const { rows } = await tx.query<{ series: bigint; key: Buffer }>('SELECT series, key FROM usage_series WHERE key = ANY($1::bytea[])', [byteaArray(keys)]);
+    const found = rows.map(({ series, key }) => Object.assign(byKey.get(key.toString('hex'))!, { number: Number(series) }));
+    tx.afterCommit(() => this.remember(found));
   }
 
-  private remember(numbers: ReadonlyMap<string, number>): void {
-    for (const [text, number] of numbers) this.keep(text, number);
+  private remember(series: readonly NumberedSeries[]): void {
+    for (const one of series) this.keep(one, one.number!);
   }
-  private keep(text: string, number: number): void {
+  private keep(name: SeriesName, number: number): void {
     if (this.known.size >= REMEMBERED_HALF) {
       this.older = this.known;
-      this.known = new Map();
+      this.known = new Numbers();
     }
-    this.known.set(text, number);
+    this.known.set(name, number);
   }
-  private broughtBack(text: string): number | undefined {
-    const number = this.older.get(text);
-    if (number !== undefined) this.keep(text, number);
+  private broughtBack(name: SeriesName): number | undefined {
+    const number = this.older.get(name);
+    if (number !== undefined) this.keep(name, number);
     return number;
   }
 
   /** Leaves out what would give a subject more combinations than it may have: those that came last, so that it does not matter how the log is cut. */
-  private async allowed(tx: Tx, wanted: readonly { text: string; name: SeriesDelta }[]): Promise<{ text: string; name: SeriesDelta }[]> {
-    const ofSubjects = wanted.filter(({ name }) => name.subject !== ALL_SUBJECTS && name.rule.dimensions.length > 0);
-    if (ofSubjects.length === 0) return [...wanted];
+  private async allowed(tx: Tx, wanted: readonly SeriesDelta[]): Promise<readonly SeriesDelta[]> {
+    const ofSubjects = wanted.filter(({ rule, subject }) => subject !== ALL_SUBJECTS && rule.dimensions.length > 0);
+    if (ofSubjects.length === 0) return wanted;
     const subjectOf = ({ tenant, rule, subject }: SeriesName): string => `${tenant}\n${rule.key}\n${rule.version}\n${subject}`;
-    const subjects = new Map(ofSubjects.map(({ name }) => [subjectOf(name), name]));
+    const subjects = new Map(ofSubjects.map((name) => [subjectOf(name), name]));
     const list = [...subjects.values()];
     const { rows } = await tx.query<{ place: bigint; count: bigint }>(
       `SELECT g.place, count(s.series) AS count FROM unnest($1::text[], $2::text[], $3::int[], $4::text[]) WITH ORDINALITY g(tenant, meter, version, subject, place)
        JOIN usage_series s ON (s.tenant, s.meter, s.version, s.subject) = (g.tenant, g.meter, g.version, g.subject) GROUP BY 1`,
       [list.map(({ tenant }) => tenant), list.map(({ rule }) => rule.key), list.map(({ rule }) => rule.version), list.map(({ subject }) => subject)]);
     const counts = new Map(rows.map(({ place, count }) => [subjectOf(list[Number(place) - 1]!), Number(count)]));
-    const tooMany = new Set<string>();
-    for (const { text, name } of ofSubjects.sort((left, right) => left.name.nth - right.name.nth)) {
-      const subject = subjectOf(name);
+    const tooMany = new Set<SeriesDelta>();
+    for (const delta of ofSubjects.sort((left, right) => left.nth - right.nth)) {
+      const subject = subjectOf(delta);
       const count = counts.get(subject) ?? 0;
       counts.set(subject, count + 1);
-      if (count >= GROUPS_PER_SUBJECT_MAX) tooMany.add(text);
+      if (count >= GROUPS_PER_SUBJECT_MAX) tooMany.add(delta);
     }
-    return wanted.filter(({ text }) => !tooMany.has(text));
+    return wanted.filter((delta) => !tooMany.has(delta));
   }
 }

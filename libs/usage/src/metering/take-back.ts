@@ -2,7 +2,7 @@ import type { Tx } from '@valueverse/event-log';
 import { growBuckets } from './buckets';
 import type { Occurrence } from './dedupe';
 import { bucketOf } from './domain/bucket';
-import { ALL_SUBJECTS, Deltas, type SeriesDelta, type SeriesName, seriesText, tieOf } from './domain/deltas';
+import { ALL_SUBJECTS, Deltas, type NumberedSeries, type SeriesDelta, type SeriesName, seriesText, tieOf } from './domain/deltas';
 import { groupsOf, type Meter, type MeterRule, rulesOf } from './domain/measure';
 import { Tally } from './domain/tally';
 import { FOLD_CODES } from './buckets';
@@ -57,19 +57,18 @@ export const takeBack = async (tx: Tx, index: SeriesIndex, partition: number, ev
       recounts.set(`${seriesText(recount)} ${recount.bucket}`, recount);
     }
   }
-  const totals = deltas.totals();
-  for (const changed of [deltas.all, totals]) {
-    const numbers = await index.existing(tx, changed);
-    await growBuckets(tx, changed, numbers);
-    await dropEmpty(tx, changed, numbers);
+  for (const changed of [deltas.all, deltas.totals()]) {
+    await index.find(tx, changed);
+    await growBuckets(tx, changed);
+    await dropEmpty(tx, changed);
   }
   for (const recount of recounts.values()) await chooseAnew(tx, index, recount);
 };
 
 /** A bucket of no event is none. */
-const dropEmpty = async (tx: Tx, changed: ReadonlyMap<string, SeriesDelta>, numbers: ReadonlyMap<string, number>): Promise<void> => {
-  const series = [...changed.keys()].flatMap((text) => numbers.get(text) ?? []);
-  const buckets = [...new Set([...changed.values()].flatMap(({ cells }) => [...cells].map(([bucket]) => bucket)))];
+const dropEmpty = async (tx: Tx, changed: readonly SeriesDelta[]): Promise<void> => {
+  const series = changed.flatMap(({ number }) => number ?? []);
+  const buckets = [...new Set(changed.flatMap(({ cells }) => [...cells].map(([bucket]) => bucket)))];
   await tx.query('DELETE FROM usage_buckets WHERE series = ANY($1) AND bucket = ANY($2) AND events = 0', [series, buckets]);
   await tx.query('DELETE FROM usage_bucket_values WHERE series = ANY($1) AND bucket = ANY($2) AND events = 0', [series, buckets]);
 };
@@ -82,17 +81,16 @@ const chooseAnew = async (tx: Tx, index: SeriesIndex, { tenant, rule, partition,
     if (found?.groups === groups) tally.add(found.measured.value, counted.micros, tieOf(counted.event));
   });
   await addSealed(tx, tally, tenant, { rule, subject, groups, bucket });
-  const own: SeriesName = { tenant, rule, partition, subject, groups };
+  const own: NumberedSeries = { tenant, rule, partition, subject, groups, number: undefined };
   const all = { ...own, subject: ALL_SUBJECTS };
-  const numbers = await index.existing(tx, new Map([own, all].map((name) => [seriesText(name), name])));
-  const number = numbers.get(seriesText(own));
-  if (number === undefined) return;
-  await store(tx, tenant, number, bucket, tally);
+  await index.find(tx, [own, all]);
+  if (own.number === undefined) return;
+  await store(tx, tenant, own.number, bucket, tally);
   const siblings = await tx.query<{ series: bigint }>(
     'SELECT series FROM usage_series WHERE tenant = $1 AND meter = $2 AND version = $3 AND partition = $4 AND groups = $5 AND subject <> $6', [tenant, rule.key, rule.version, partition, groups, ALL_SUBJECTS]);
   const total = new Tally(rule.aggregation.fold);
   for (const { columns } of await readStretches(tx, rule.aggregation.fold, siblings.rows.map(({ series }) => ({ series: Number(series), from: bucket, to, place: 0 })))) total.mergeColumns(columns);
-  await store(tx, tenant, numbers.get(seriesText(all))!, bucket, total);
+  await store(tx, tenant, all.number!, bucket, total);
 };
 
 const store = async (tx: Tx, tenant: string, series: number, bucket: number, tally: Tally): Promise<void> => {

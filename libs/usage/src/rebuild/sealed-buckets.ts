@@ -13,14 +13,16 @@ const SEALS_PER_PAGE = 1_000;
 
 /** Series with what is added to their buckets. */
 class Growth {
-  readonly all = new Map<string, SeriesDelta>();
+  private readonly byText = new Map<string, SeriesDelta>();
 
   add(tenant: string, rule: MeterRule, partition: number, subject: string, { groups, bucket }: SealedTally, tally: Tally): void {
     const text = seriesText({ tenant, rule, partition, subject, groups });
-    let delta = this.all.get(text);
-    if (delta === undefined) this.all.set(text, delta = { tenant, rule, partition, subject, groups, cells: new Cells(), nth: this.all.size });
+    let delta = this.byText.get(text);
+    if (delta === undefined) this.byText.set(text, delta = { tenant, rule, partition, subject, groups, number: undefined, cells: new Cells(), nth: this.byText.size });
     delta.cells.at(bucket, rule).merge(tally);
   }
+
+  get all(): SeriesDelta[] { return [...this.byText.values()]; }
 }
 
 /** Adds what the dropped events of a partition counted for to the buckets of their subjects, and to those of all subjects together. */
@@ -41,7 +43,9 @@ export const addSeals = async (tx: Tx, { live }: Schemas, partition: number, met
         if (rule.aggregation.fold !== 'distinct') growth.add(row.tenant, rule, partition, ALL_SUBJECTS, sealed, tallyOf(sealed));
       }
     }
-    await growBuckets(tx, growth.all, await index.numbersOf(tx, growth.all));
+    const { all } = growth;
+    await index.number(tx, all);
+    await growBuckets(tx, all);
     if (rows.length < SEALS_PER_PAGE) return;
     [tenant, subject, bucket] = [rows.at(-1)!.tenant, rows.at(-1)!.subject, Number(rows.at(-1)!.bucket)];
   }

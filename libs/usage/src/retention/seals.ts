@@ -81,7 +81,7 @@ export const seal = async (tx: Tx, { tenant, partition, chunk, logTime }: Droppi
   const made = list.map(({ place, folded, position }) => {
     const known = before.get(placeName(place));
     const tallies = new SealedTallies(known?.tallies);
-    for (const delta of folded.all.values()) tallies.add(delta);
+    for (const delta of folded.all) tallies.add(delta);
     return { ...place, position: Math.max(position, known?.position ?? 0), tallies: tallies.text };
   });
   const lost = await lostBy(tx, tenant, made);

@@ -14,8 +14,10 @@ export interface SeriesName {
   readonly subject: string;
   readonly groups: string;
 }
+/** A series and its number, once that is known. */
+export interface NumberedSeries extends SeriesName { number: number | undefined }
 /** What the buckets of a series grow by: start of the bucket -> tally. `nth` counts the series of the partition in the order in which they came first. */
-export interface SeriesDelta extends SeriesName { readonly cells: Cells; readonly nth: number }
+export interface SeriesDelta extends NumberedSeries { readonly cells: Cells; readonly nth: number }
 
 /** None of the parts but the last can hold a line feed. */
 export const seriesText = ({ tenant, rule, partition, subject, groups }: SeriesName): string => `${tenant}\n${rule.key}\n${rule.version}\n${partition}\n${subject}\n${groups}`;
@@ -54,15 +56,11 @@ export class Deltas {
     return 'taken';
   }
 
-  /** By the text of the series; those of a rule and combination in the order in which they came first. */
-  get all(): ReadonlyMap<string, SeriesDelta> {
-    const all = new Map<string, SeriesDelta>();
-    for (const delta of this.deltas()) all.set(seriesText(delta), delta);
-    return all;
-  }
+  /** One after the other by rule and combination of dimensions, those of one in the order in which they came first. */
+  get all(): SeriesDelta[] { return [...this.deltas()]; }
 
   /** The same, all subjects added up. Different values are not: they are counted from the subjects. */
-  totals(): ReadonlyMap<string, SeriesDelta> {
+  totals(): SeriesDelta[] {
     const totals = new Deltas(this.partition);
     for (const { tenant, rule, groups, cells } of this.deltas()) {
       if (rule.aggregation.fold === 'distinct') continue;
@@ -83,7 +81,7 @@ export class Deltas {
     let ofGroups = ofRule.get(groups);
     if (ofGroups === undefined) ofRule.set(groups, ofGroups = new Map());
     let delta = ofGroups.get(subject);
-    if (delta === undefined) ofGroups.set(subject, delta = { tenant, rule, partition: this.partition, subject, groups, cells: new Cells(), nth: this.count++ });
+    if (delta === undefined) ofGroups.set(subject, delta = { tenant, rule, partition: this.partition, subject, groups, number: undefined, cells: new Cells(), nth: this.count++ });
     return delta;
   }
 }
