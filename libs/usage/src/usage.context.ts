@@ -28,8 +28,7 @@ import { lateUsageSql } from './migrations/131-late-usage';
 import { lateUsageLooksSql } from './migrations/132-late-usage-looks';
 import { retentionSql } from './migrations/140-retention';
 import { spansByStatementSql } from './migrations/150-spans-by-statement';
-import { keysByPartitionSql } from './migrations/160-keys-by-partition';
-import { envelopesByPartitionSql } from './migrations/161-envelopes-by-partition';
+import { envelopesByPartitionSql } from './migrations/160-envelopes-by-partition';
 import { MetersController } from './meters/meters.controller';
 import { metersView } from './meters/meters';
 import { QueryController } from './query/query.controller';
@@ -76,8 +75,7 @@ export const usageShape: ContextShape = {
     { number: 132, name: 'late usage looks', sql: lateUsageLooksSql },
     { number: 140, name: 'retention', sql: retentionSql },
     { number: 150, name: 'spans by statement', sql: spansByStatementSql },
-    { number: 160, name: 'keys by partition', sql: keysByPartitionSql },
-    { number: 161, name: 'envelopes by partition', sql: envelopesByPartitionSql },
+    { number: 160, name: 'envelopes by partition', sql: envelopesByPartitionSql },
   ],
 };
 

@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto';
 import { canonicalJson, textJson } from '@valueverse/kernel';
-import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import { bigintArray, binaryRows, ident, type Tx, uuidArray } from '@valueverse/event-log';
 import type { UsageEvent } from '../ingest/domain/usage-event';
 import { HALF_BYTES, KEY_BYTES, KeyBytes } from './key-bytes';
@@ -72,7 +71,7 @@ const prefixOf = (rank: number): number => Math.floor(rank / PLACES);
 
 interface Repeat { readonly occurrence: Occurrence; readonly candidate: Candidate }
 interface Candidates {
-  /** The first event of each key, in the order of the log; and in that of the first bytes of their keys. */
+  /** The first event of each key, in the order of the log; and in that of the first bytes of their keys, so that neighbours in the index are written together. */
   readonly all: readonly Candidate[];
   readonly inOrder: readonly Candidate[];
   /** What this list has again. */
@@ -130,6 +129,7 @@ const runsOf = (candidates: readonly Candidate[]): Candidate[][] => {
   for (let begin = 0, end = 0; begin < candidates.length; begin = end) {
     const { partition, logTime } = candidates[begin]!.occurrence;
     const day = dayOf(logTime);
+    end = begin + 1;
     while (end < candidates.length && candidates[end]!.occurrence.partition === partition && dayOf(candidates[end]!.occurrence.logTime) === day) end++;
     runs.push(candidates.slice(begin, end));
   }
@@ -152,7 +152,7 @@ const perhapsKnown = async (tx: Tx, keys: KeysOfBatch, candidates: readonly Cand
 };
 
 const findKnown = async (tx: Tx, keys: KeysOfBatch, candidates: readonly Candidate[]): Promise<void> => {
-  const days = (await perhapsKnown(tx, keys, candidates, true)).map(([day, perhaps]) => perhaps.map((candidate): Wanted => ({ slot: slotOf(day), candidate })));
+  const days = (await perhapsKnown(tx, keys, candidates, true)).map(([day, perhaps]) => perhaps.map((candidate): Wanted => ({ slot: slotOf(day), candidate }))).filter(({ length }) => length > 0);
   for (const wanted of days.length > DAYS_ONE_BY_ONE ? [days.flat()] : days) {
     await lookUp(tx, wanted);
     // A filter's mistake, or what is more seldom: an id that another subject has used.
@@ -174,30 +174,28 @@ const slotsOf = (wanted: readonly Wanted[]): [Slots, number | Buffer] => {
   return wanted.every((one) => one.slot === slot) ? ['one', slot] : ['many', bigintArray(wanted.map((one) => one.slot))];
 };
 
-/** Looks for keys in the partition of their event. `OFFSET 0` has the database look up one after the other: it may otherwise walk through all keys of the day and compare each with those that are asked for. */
+/** Looks for keys. `OFFSET 0` has the database look up one after the other: it may otherwise walk through all keys of the day and compare each with those that are asked for. */
 const lookUp = async (tx: Tx, wanted: readonly Wanted[]): Promise<void> => {
   if (wanted.length === 0) return;
   const [slots, slot] = slotsOf(wanted);
   const { rows } = await tx.query<{ place: bigint; content: Buffer; partition: number; position: bigint; nth: number }>(
-    `SELECT g.place, int8send(k.content) AS content, k.partition, k.position, k.nth FROM unnest($2::bigint[], $3::uuid[], ${SLOT_LIST_SQL[slots]}) WITH ORDINALITY g(partition, key, slot, place)
-     JOIN LATERAL (SELECT * FROM usage_keys k WHERE k.slot = ${SLOT_SQL[slots]} AND k.partition = g.partition::smallint AND k.key = g.key OFFSET 0) k ON true`,
-    [slot, bigintArray(wanted.map(({ candidate }) => candidate.occurrence.partition)), uuidArray(wanted.map(({ candidate }) => textOf(candidate)))]);
+    `SELECT g.place, int8send(k.content) AS content, k.partition, k.position, k.nth FROM unnest($2::uuid[], ${SLOT_LIST_SQL[slots]}) WITH ORDINALITY g(key, slot, place)
+     JOIN LATERAL (SELECT * FROM usage_keys k WHERE k.slot = ${SLOT_SQL[slots]} AND k.key = g.key OFFSET 0) k ON true`, [slot, uuidArray(wanted.map(({ candidate }) => textOf(candidate)))]);
   for (const row of rows) wanted[Number(row.place) - 1]!.candidate.first = { partition: row.partition, position: Number(row.position), nth: row.nth, content: row.content.toString('latin1') };
 };
 
 const LEAST_HALF = '\0'.repeat(HALF_BYTES);
 const GREATEST_HALF = '\xff'.repeat(HALF_BYTES);
 
-/** Looks for any one key with the same first half, in whatever partition: however many subjects share an id, one of them is read. */
+/** Looks for any one key with the same first half: however many subjects share an id, one of them is read. */
 const lookUpReused = async (tx: Tx, wanted: readonly Wanted[]): Promise<void> => {
   if (wanted.length === 0) return;
   const [slots, slot] = slotsOf(wanted);
   const halves = wanted.map(({ candidate }) => halfOf(textOf(candidate)));
   const { rows } = await tx.query<{ place: bigint; partition: number; position: bigint; nth: number }>(
     `SELECT g.place, k.partition, k.position, k.nth FROM unnest($2::uuid[], $3::uuid[], ${SLOT_LIST_SQL[slots]}) WITH ORDINALITY g(least, greatest, slot, place)
-     JOIN LATERAL (SELECT k.* FROM generate_series(0, $4::int - 1) p(partition)
-       JOIN LATERAL (SELECT * FROM usage_keys k WHERE k.slot = ${SLOT_SQL[slots]} AND k.partition = p.partition::smallint AND k.key >= g.least AND k.key <= g.greatest LIMIT 1) k ON true LIMIT 1) k ON true ORDER BY g.place`,
-    [slot, uuidArray(halves.map((half) => half + LEAST_HALF)), uuidArray(halves.map((half) => half + GREATEST_HALF)), USAGE_PARTITIONS]);
+     JOIN LATERAL (SELECT * FROM usage_keys k WHERE k.slot = ${SLOT_SQL[slots]} AND k.key >= g.least AND k.key <= g.greatest LIMIT 1) k ON true ORDER BY g.place`,
+    [slot, uuidArray(halves.map((half) => half + LEAST_HALF)), uuidArray(halves.map((half) => half + GREATEST_HALF))]);
   for (const row of rows) wanted[Number(row.place) - 1]!.candidate.otherSubject ??= { partition: row.partition, position: Number(row.position), nth: row.nth };
 };
 
@@ -260,10 +258,9 @@ const wordsOf = (candidates: readonly Candidate[]): Uint32Array => {
   return words;
 };
 
-/** `fresh` are in the order of their keys. They are written by partition, as the index has them, so that neighbours there are written together. */
+/** `fresh` are in the order in which they are written. */
 const remember = async (tx: Tx, keys: KeysOfBatch, fresh: readonly Candidate[]): Promise<void> => {
-  const byPartition = [...Map.groupBy(fresh, ({ occurrence }) => occurrence.partition)].sort(([left], [right]) => left - right).flatMap(([, own]) => own);
-  for (const [day, own] of Map.groupBy(byPartition, ({ occurrence }) => dayOf(occurrence.logTime))) {
+  for (const [day, own] of Map.groupBy(fresh, ({ occurrence }) => dayOf(occurrence.logTime))) {
     const named = await keys.begin(tx, day);
     await tx.copyIn(`COPY ${ident(`usage_keys_${slotOf(day)}`)} (slot, partition, nth, key, content, position) FROM STDIN (FORMAT binary)`, keyRows(slotOf(day), own));
     keys.added(named, wordsOf(own));

@@ -134,16 +134,16 @@ export class KeyDays {
   /** Answers whether there was room for all keys. */
   private async fill(tx: Tx, slot: number, filter: KeyFilter): Promise<boolean> {
     const others = [...this.days.values()].reduce((bytes, one) => bytes + (one.filter === filter ? 0 : one.filter?.bytes ?? 0), 0);
-    for (let [partition, after] = [0, BEFORE_ALL]; ;) {
-      const { rows: [row] } = await tx.query<{ keys: Buffer | null; partition: number; last: string }>(
-        `SELECT string_agg(uuid_send(key), ''::bytea) AS keys, max(partition) AS partition, (array_agg(key::text ORDER BY partition DESC, key DESC))[1] AS last
-         FROM (SELECT partition, key FROM usage_keys WHERE slot = $1 AND (partition, key) > ($2::smallint, $3::uuid) ORDER BY partition, key LIMIT $4) k`, [slot, partition, after, KEYS_PER_READ]);
+    for (let after = BEFORE_ALL; ;) {
+      const { rows: [row] } = await tx.query<{ keys: Buffer | null; last: string }>(
+        `SELECT string_agg(uuid_send(key), ''::bytea ORDER BY key) AS keys, (array_agg(key::text ORDER BY key DESC))[1] AS last
+         FROM (SELECT key FROM usage_keys WHERE slot = $1 AND key > $2::uuid ORDER BY key LIMIT $3) k`, [slot, after, KEYS_PER_READ]);
       const keys = row?.keys;
       if (keys == null) return true;
       for (let at = 0; at < keys.length; at += KEY_BYTES) filter.add(keys.readUInt32LE(at), keys.readUInt32LE(at + 4));
       if (others + filter.bytes > FILTER_BYTES_MAX) return false;
       if (keys.length < KEYS_PER_READ * KEY_BYTES) return true;
-      [partition, after] = [row!.partition, row!.last];
+      after = row!.last;
     }
   }
 }

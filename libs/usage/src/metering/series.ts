@@ -18,31 +18,35 @@ class Numbers {
   private readonly rows = new Map<string, Map<string, Map<string, number>>>();
   private rule: MeterRule | undefined;
   private partition = -1;
-  private ofRule = new Map<string, Map<string, number>>();
+  private text = '';
+  private ofRule: Map<string, Map<string, number>> | undefined;
 
   get({ tenant, rule, partition, subject, groups }: SeriesName): number | undefined {
     this.turnTo(tenant, rule, partition);
-    return this.ofRule.get(groups)?.get(subject);
+    return this.ofRule?.get(groups)?.get(subject);
   }
 
   set({ tenant, rule, partition, subject, groups }: SeriesName, number: number): void {
-    this.turnTo(tenant, rule, partition);
+    const text = this.turnTo(tenant, rule, partition);
+    if (this.ofRule === undefined) this.rows.set(text, this.ofRule = new Map());
     let ofGroups = this.ofRule.get(groups);
     if (ofGroups === undefined) this.ofRule.set(groups, ofGroups = new Map());
     if (!ofGroups.has(subject)) this.size += 1;
     ofGroups.set(subject, number);
   }
 
-  /** Series are asked for one after the other by rule. A rule belongs to one tenant. */
-  private turnTo(tenant: string, rule: MeterRule, partition: number): void {
-    if (rule === this.rule && partition === this.partition) return;
-    [this.rule, this.partition] = [rule, partition];
-    const text = `${tenant}\n${rule.key}\n${rule.version}\n${partition}`;
-    const ofRule = this.rows.get(text);
-    if (ofRule === undefined) this.rows.set(text, this.ofRule = new Map());
-    else this.ofRule = ofRule;
+  /** Series are asked for one after the other by rule. A rule belongs to one tenant. Answers the name of its rows. */
+  private turnTo(tenant: string, rule: MeterRule, partition: number): string {
+    if (rule !== this.rule || partition !== this.partition) {
+      [this.rule, this.partition, this.text] = [rule, partition, `${tenant}\n${rule.key}\n${rule.version}\n${partition}`];
+      this.ofRule = this.rows.get(this.text);
+    }
+    return this.text;
   }
 }
+
+/** What is left of a series until it is remembered: its buckets may be large. */
+const nameOf = ({ tenant, rule, partition, subject, groups, number }: NumberedSeries): NumberedSeries => ({ tenant, rule, partition, subject, groups, number });
 
 /**
  * The numbers of series. Each belongs to one partition, whose lock the caller holds, so no other process makes the same one at the same time. Numbers are
@@ -53,7 +57,7 @@ export class SeriesIndex {
   private known = new Numbers();
   private older = new Numbers();
 
-  /** Gives each series its number, new ones in the order given. Answers those above the limit, which have none. */
+  /** Gives each series its number, new ones in the order given; none may be given twice. Answers those above the limit, which have none. */
   async number(tx: Tx, wanted: readonly SeriesDelta[]): Promise<readonly SeriesDelta[]> {
     await this.find(tx, wanted);
     const absent = wanted.filter(({ number }) => number === undefined);
@@ -68,11 +72,12 @@ export class SeriesIndex {
       [missing.map(({ partition }) => partition), byteaArray(keys), missing.map(({ tenant }) => tenant), missing.map(({ rule }) => rule.key), missing.map(({ rule }) => rule.version),
         missing.map(({ subject }) => subject), missing.map(({ groups }) => groups)]);
     for (const { series, key } of rows) byKey.get(key.toString('hex'))!.number = Number(series);
-    tx.afterCommit(() => this.remember(missing));
+    const made = missing.map(nameOf);
+    tx.afterCommit(() => this.remember(made));
     return absent.filter(({ number }) => number === undefined);
   }
 
-  /** Gives the series that are there their numbers. */
+  /** Gives the series that are there their numbers; none may be given twice. */
   async find(tx: Tx, wanted: readonly NumberedSeries[]): Promise<void> {
     const unknown: NumberedSeries[] = [];
     for (const series of wanted) {
@@ -83,7 +88,7 @@ export class SeriesIndex {
     const keys = unknown.map(keyOf);
     const byKey = new Map(unknown.map((series, nth) => [keys[nth]!.toString('hex'), series]));
     const { rows } = await tx.query<{ series: bigint; key: Buffer }>('SELECT series, key FROM usage_series WHERE key = ANY($1::bytea[])', [byteaArray(keys)]);
-    const found = rows.map(({ series, key }) => Object.assign(byKey.get(key.toString('hex'))!, { number: Number(series) }));
+    const found = rows.map(({ series, key }) => nameOf(Object.assign(byKey.get(key.toString('hex'))!, { number: Number(series) })));
     tx.afterCommit(() => this.remember(found));
   }
 
