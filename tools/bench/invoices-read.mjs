@@ -3,7 +3,7 @@ import { Agent, get } from 'node:http';
 import { runOf, sleep } from './invoices-edition.mjs';
 
 const SECONDS = 8;
-const WARM_SECONDS = 5;
+const WARM_SECONDS = 2;
 const REAL = 20;
 const BATCH = 50_000;
 const PAGE = 20;
