@@ -58,26 +58,26 @@ describe('the usage service over HTTP', () => {
   test('a version counts from its instant on, and the past keeps its rule; an archived meter is listed only when it is asked for', async () => {
     const at = (minute: number): string => `2023-12-01T10:${String(minute).padStart(2, '0')}:00Z`;
     const meterOf = (valueProperty: string): object => ({ eventType: 'job.done', aggregation: 'sum', valueProperty, groupBy: {} });
-    await bed.ask('POST', 'meters', key, { key: 'work', ...meterOf('$.seconds') });
+    await bed.ask('POST', 'meters', key, { key: 'machining', ...meterOf('$.seconds') });
     const job = (id: string, minute: number): object => ({ specversion: '1.0', source: 'jobs', type: 'job.done', subject: 'versions', id, time: at(minute), data: { seconds: 10, units: 1 } });
     await bed.send(key, [job('1', 5), job('2', 20), job('3', 40)]);
-    const counted = (value: string): Promise<unknown> => eventually(`work of ${value}`, async (saw) => {
-      const { body } = await bed.ask('GET', `meters/work/query?subject=versions&from=${at(0)}&to=${at(59)}`, key);
+    const counted = (value: string): Promise<unknown> => eventually(`machining of ${value}`, async (saw) => {
+      const { body } = await bed.ask('GET', `meters/machining/query?subject=versions&from=${at(0)}&to=${at(59)}`, key);
       saw(body);
       return body.data[0]?.value === value ? true : undefined;
     });
     await counted('30');
-    expect(await bed.ask('POST', 'meters/work/versions', key, { ...meterOf('$.units'), from: at(10) })).toMatchObject({ status: 400, body: { code: 'unaligned_instant' } });
-    expect(await bed.ask('POST', 'meters/work/versions', key, { ...meterOf('$.units'), from: at(15) })).toMatchObject({ status: 201, body: { version: 2, from: at(15), valueProperty: '$.units' } });
+    expect(await bed.ask('POST', 'meters/machining/versions', key, { ...meterOf('$.units'), from: at(10) })).toMatchObject({ status: 400, body: { code: 'unaligned_instant' } });
+    expect(await bed.ask('POST', 'meters/machining/versions', key, { ...meterOf('$.units'), from: at(15) })).toMatchObject({ status: 201, body: { version: 2, from: at(15), valueProperty: '$.units' } });
     // 10 seconds of before, then 1 unit each.
     await counted('12');
     await bed.send(key, [job('4', 1), job('5', 50)]);
     await counted('23');
-    expect((await bed.ask('GET', 'meters/work/versions', key)).body.data.map(({ version, valueProperty }: Record<string, unknown>) => [version, valueProperty])).toEqual([[1, '$.seconds'], [2, '$.units']]);
-    expect(await bed.ask('POST', 'meters/work/archive', key)).toMatchObject({ status: 200, body: { archivedAt: expect.any(String) } });
+    expect((await bed.ask('GET', 'meters/machining/versions', key)).body.data.map(({ version, valueProperty }: Record<string, unknown>) => [version, valueProperty])).toEqual([[1, '$.seconds'], [2, '$.units']]);
+    expect(await bed.ask('POST', 'meters/machining/archive', key)).toMatchObject({ status: 200, body: { archivedAt: expect.any(String) } });
     const listed = async (query: string): Promise<string[]> => (await bed.ask('GET', `meters?limit=100${query}`, key)).body.data.map((one: { key: string }) => one.key);
-    expect([(await listed('')).includes('work'), (await listed('&archived=true')).includes('work')]).toEqual([false, true]);
-    expect((await bed.ask('POST', 'meters/work/restore', key)).body.archivedAt).toBeNull();
+    expect([(await listed('')).includes('machining'), (await listed('&archived=true')).includes('machining')]).toEqual([false, true]);
+    expect((await bed.ask('POST', 'meters/machining/restore', key)).body.archivedAt).toBeNull();
   }, TIMEOUT_MS);
 
   test('a meter is tried on the latest events before it is made', async () => {

@@ -11,11 +11,8 @@ const require = createRequire(import.meta.url);
 const { DataSource, EntitySchema } = require('typeorm');
 /** Rows of a COPY, and events that the ORM is given at once. */
 const ROWS = 16_000;
-/**
- * Of ours, about as many in each of the transactions that are at work at once, as after a pause. A reader does not rest between two batches: with so many of them the beginning and the end of a round,
- * where not all transactions have something to do, are a tenth of it.
- */
-const [EVENTS, BATCHES] = [3 * ROWS, 6];
+/** Of ours, about as many in each of the transactions that are at work at once, as after a pause; a reader does not rest between two batches. */
+const [EVENTS, BATCHES] = [3 * ROWS, 3];
 const ORM_CHUNK = 1_000;
 
 const keyOf = ({ subject, source, id }) => createHash('sha256').update(`${TENANT}\n${subject}\n${source}\n${id}`).digest('hex').slice(0, 32);

@@ -58,10 +58,10 @@ export const indexEnvelopes = async (tx: Tx, counted: readonly Occurrence[]): Pr
       noted = new Map();
     }
     const bucket = bucketOf(occurrence.micros);
-    const own = noted.get(occurrence.event.subject);
-    if (own?.includes(bucket) === true) continue;
-    if (own === undefined) noted.set(occurrence.event.subject, [bucket]);
-    else own.push(bucket);
+    const buckets = noted.get(occurrence.event.subject);
+    if (buckets?.includes(bucket) === true) continue;
+    if (buckets === undefined) noted.set(occurrence.event.subject, [bucket]);
+    else buckets.push(bucket);
     list.push(occurrence);
   }
   if (list.length === 0) return;

@@ -13,6 +13,7 @@ const partFor = (keys: number): Part => {
   const blocks = Math.max(1, Math.ceil(keys * BITS_PER_KEY / BLOCK_BITS));
   return { words: new Uint32Array(blocks * BLOCK_WORDS), blocks, free: keys };
 };
+
 /**
  * Says of a key that it is not there, or that it may be: a Bloom filter that grows by parts, about one "perhaps" in a thousand looks for nothing. It never says "not there" of a key that was
  * added. Keys are hashes, so their own bits are the looks. A duplicate and an id that is reused under another subject share the first half of their keys, and only that is looked at: two words.
