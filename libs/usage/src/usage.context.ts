@@ -29,6 +29,7 @@ import { lateUsageLooksSql } from './migrations/132-late-usage-looks';
 import { retentionSql } from './migrations/140-retention';
 import { spansByStatementSql } from './migrations/150-spans-by-statement';
 import { envelopesByPartitionSql } from './migrations/160-envelopes-by-partition';
+import { packedBodiesSql } from './migrations/170-packed-bodies';
 import { MetersController } from './meters/meters.controller';
 import { metersView } from './meters/meters';
 import { QueryController } from './query/query.controller';
@@ -76,6 +77,7 @@ export const usageShape: ContextShape = {
     { number: 140, name: 'retention', sql: retentionSql },
     { number: 150, name: 'spans by statement', sql: spansByStatementSql },
     { number: 160, name: 'envelopes by partition', sql: envelopesByPartitionSql },
+    { number: 170, name: 'packed bodies', sql: packedBodiesSql },
   ],
 };
 

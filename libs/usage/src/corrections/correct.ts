@@ -1,6 +1,7 @@
 import type { Tx } from '@valueverse/event-log';
 import type { Envelope } from '../ingest/domain/usage-event';
 import { microsNumberOfText } from '@valueverse/kernel';
+import { envelopeIn, type KeptBody } from '../metering/body';
 import type { FreshEnvelope } from '../metering/copy';
 import { lookUpKeys, type Occurrence, type Place } from '../metering/dedupe';
 import { keyOf, uuidOfKey } from '../metering/key-bytes';
@@ -22,9 +23,9 @@ const isBefore = (left: Place, right: Place): boolean => left.position < right.p
 const eventAt = async (tx: Tx, tenant: string, { partition, position, nth }: Place, fresh: readonly FreshEnvelope[]): Promise<Occurrence | undefined> => {
   const own = fresh.find((envelope) => envelope.position === position);
   if (own !== undefined) return occurrenceOf(own.envelope, { partition, position, nth }, own.logTime);
-  const { rows } = await tx.query<{ body: string | null; log_time: bigint }>('SELECT body, log_time FROM usage_envelopes WHERE tenant = $1 AND partition = $2 AND position = $3', [tenant, partition, position]);
+  const { rows } = await tx.query<KeptBody & { log_time: bigint }>('SELECT body, packed, log_time FROM usage_envelopes WHERE tenant = $1 AND partition = $2 AND position = $3', [tenant, partition, position]);
   const [row] = rows;
-  return row?.body == null ? undefined : occurrenceOf(JSON.parse(row.body) as Envelope, { partition, position, nth }, Number(row.log_time));
+  return row === undefined || row.body === null ? undefined : occurrenceOf(envelopeIn(row)!, { partition, position, nth }, Number(row.log_time));
 };
 const occurrenceOf = (envelope: Envelope, place: Place, logTime: number): Occurrence => {
   const event = envelope.events[place.nth]!;

@@ -46,7 +46,7 @@ const notedPlaces = async (tx: Tx, tenant: string, { subject, source, id }: Even
 
 const eventsAt = async (tx: Tx, tenant: string, places: readonly Place[]): Promise<{ events: ListedEvent[]; dropped: EventPlace[] }> => {
   const { rows } = await tx.query<EnvelopeRow & Record<string, unknown>>(
-    `SELECT DISTINCT e.partition, e.position, e.log_time, e.envelope, e.not_counted, e.body FROM unnest($2::int[], $3::bigint[]) g(partition, position)
+    `SELECT DISTINCT e.partition, e.position, e.log_time, e.envelope, e.not_counted, e.body, e.packed FROM unnest($2::int[], $3::bigint[]) g(partition, position)
      JOIN usage_envelopes e ON e.tenant = $1 AND e.partition = g.partition AND e.position = g.position`, [tenant, places.map(({ partition }) => partition), places.map(({ position }) => position)]);
   const wanted = new Set(places.map(({ partition, position, nth }) => `${partition} ${position} ${nth}`));
   const gone = new Set(rows.filter(({ body }) => body === null).map(({ partition, position }) => `${partition} ${position}`));

@@ -2,6 +2,7 @@ import { microsNumberOfText, partitionOf } from '@valueverse/kernel';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import type { Tx } from '@valueverse/event-log';
 import { bucketOf } from '../metering/domain/bucket';
+import { bodyOf } from '../metering/body';
 import type { EventStatus } from './domain/standing';
 import { eventsOf, listed, type EnvelopeRow, type Found, type ListedEvent } from './listed-events';
 
@@ -26,6 +27,8 @@ export interface SearchResult { readonly events: readonly { readonly event: List
 /** One search looks at so many envelopes and takes so many events apart at most; then it says where it stands, with as much as it has found. */
 export const ENVELOPES_LOOKED_AT_MAX = 2_000;
 export const EVENTS_LOOKED_AT_MAX = 50_000;
+/** And unpacks so many characters. */
+const UNPACKED_CHARACTERS_MAX = 64 * 1024 * 1024;
 const CHUNK_FIRST = 4;
 /** Envelopes at a time, where most hold something, and where few do. */
 const CHUNK_FULL = 16;
@@ -37,12 +40,14 @@ const inMicros = (instant: string | undefined, otherwise: number | bigint): numb
 /** A name as it stands in the text of an envelope. */
 const written = (name: 'id' | 'source' | 'type' | 'subject', value: string | undefined): string | null => (value === undefined ? null : `"${name}":${JSON.stringify(value)}`);
 
-/** The text of an envelope is searched for the names before it is taken apart: most hold none of what is looked for. */
-const BODY_IF_IT_MATCHES = `CASE WHEN ($2::text IS NULL OR strpos(e.body, $2) > 0) AND ($3::text IS NULL OR strpos(e.body, $3) > 0) AND ($4::text IS NULL OR strpos(e.body, $4) > 0)
-  AND (NOT $5::boolean OR cardinality(e.not_counted) > 0) THEN e.body END AS body`;
+/** The text of an envelope is searched for the names before it is taken apart: most hold none of what is looked for. What is packed is searched when it is unpacked. */
+const BODY_IF_IT_MATCHES = `CASE WHEN (NOT $5::boolean OR cardinality(e.not_counted) > 0) AND (e.packed IS NOT NULL
+  OR (($2::text IS NULL OR strpos(e.body, $2) > 0) AND ($3::text IS NULL OR strpos(e.body, $3) > 0) AND ($4::text IS NULL OR strpos(e.body, $4) > 0))) THEN e.body END AS body,
+  CASE WHEN NOT $5::boolean OR cardinality(e.not_counted) > 0 THEN e.packed END AS packed`;
 
 interface Chunk { readonly filter: EventFilter; readonly after: SearchPosition; readonly limit: number }
-const common = (tenant: string, { filter: { id, source, type, status } }: Chunk): unknown[] => [tenant, written('id', id), written('source', source), written('type', type), status === 'duplicate' || status === 'conflict'];
+const namesIn = ({ id, source, type }: EventFilter): (string | null)[] => [written('id', id), written('source', source), written('type', type)];
+const common = (tenant: string, { filter }: Chunk): unknown[] => [tenant, ...namesIn(filter), filter.status === 'duplicate' || filter.status === 'conflict'];
 
 /** The next envelopes of a tenant, the latest received first. The first one is that of `after` itself: some of its events may still be to come. */
 const nextEnvelopes = async (tx: Tx, tenant: string, chunk: Chunk): Promise<EnvelopeRow[]> => {
@@ -75,6 +80,14 @@ const nextEnvelopesOf = async (tx: Tx, tenant: string, subject: string, chunk: C
   return rows;
 };
 
+interface Unpacked { readonly row: EnvelopeRow; readonly characters: number }
+/** An envelope as text, without one where it is not among what is looked for; and what it took to unpack it. */
+const unpackedIf = (row: EnvelopeRow, names: readonly (string | null)[]): Unpacked => {
+  if (row.packed === null) return { row, characters: 0 };
+  const body = bodyOf(row)!;
+  return { row: { ...row, body: names.every((name) => name === null || body.includes(name)) ? body : null, packed: null }, characters: body.length };
+};
+
 const fits = ({ event, micros }: Found, filter: EventFilter): boolean => {
   const { subject, source, id, type } = filter;
   return (subject === undefined || event.subject === subject) && (source === undefined || event.source === source) && (id === undefined || event.id === id) && (type === undefined || event.type === type)
@@ -85,18 +98,20 @@ const positionOf = (row: EnvelopeRow, nth: number): SearchPosition => [row.log_t
 const isEnvelopeOf = (row: EnvelopeRow, [, partition, position]: SearchPosition): boolean => row.partition === Number(partition) && String(row.position) === position;
 
 /**
- * Searches the events of a tenant, the latest received first, until `limit` are found, everything has been looked at, or `ENVELOPES_LOOKED_AT_MAX` envelopes have. `after` is where an earlier
+ * Searches the events of a tenant, the latest received first, until `limit` are found, everything has been looked at, or as much as one search may. `after` is where an earlier
  * search stood.
  */
 export const searchEvents = async (tx: Tx, tenant: string, filter: EventFilter, after: SearchPosition | undefined, limit: number): Promise<SearchResult> => {
   const events: { event: ListedEvent; position: SearchPosition }[] = [];
   let at = after ?? FIRST;
-  let [size, envelopes, apart] = [CHUNK_FIRST, 0, 0];
-  while (envelopes < ENVELOPES_LOOKED_AT_MAX && apart < EVENTS_LOOKED_AT_MAX) {
+  const names = namesIn(filter);
+  let [size, envelopes, apart, unpacked] = [CHUNK_FIRST, 0, 0, 0];
+  while (envelopes < ENVELOPES_LOOKED_AT_MAX && apart < EVENTS_LOOKED_AT_MAX && unpacked < UNPACKED_CHARACTERS_MAX) {
     // One more than is looked at: it says whether anything is left.
     const chunk = { filter, after: at, limit: size + 1 };
     const rows = filter.subject === undefined ? await nextEnvelopes(tx, tenant, chunk) : await nextEnvelopesOf(tx, tenant, filter.subject, chunk);
-    const shown = rows.slice(0, size);
+    const looked = rows.slice(0, size).map((row) => unpackedIf(row, names));
+    const shown = looked.map(({ row }) => row);
     const all = eventsOf(shown);
     const left = all.filter((found) => fits(found, filter) && !(isEnvelopeOf(found.row, at) && found.nth >= Number(at[3])));
     for (const event of await listed(tx, tenant, left)) {
@@ -110,7 +125,8 @@ export const searchEvents = async (tx: Tx, tenant: string, filter: EventFilter, 
     at = positionOf(shown.at(-1)!, 0);
     envelopes += shown.length;
     apart += all.length;
-    size = Math.min(shown.filter(({ body }) => body !== null).length > CHUNK_FULL ? CHUNK_FULL : CHUNK_MAX, size * 2);
+    unpacked += looked.reduce((sum, { characters }) => sum + characters, 0);
+    size = Math.min(looked.filter(({ row, characters }) => row.body !== null || characters > 0).length > CHUNK_FULL ? CHUNK_FULL : CHUNK_MAX, size * 2);
   }
   return { events, next: at };
 };

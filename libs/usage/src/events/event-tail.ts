@@ -80,7 +80,7 @@ export class EventTail {
     if (grown.length === 0) return false;
     const { events, rows } = await this.database.transaction({ role: 'api', tenant, isolation: 'repeatable read', readOnly: true }, async (tx) => {
       const found = await tx.query<EnvelopeRow & Record<string, unknown>>(
-        `SELECT e.partition, e.position, e.log_time, e.envelope, e.not_counted, e.body FROM unnest($2::int[], $3::bigint[], $4::bigint[]) g(partition, after, upto)
+        `SELECT e.partition, e.position, e.log_time, e.envelope, e.not_counted, e.body, e.packed FROM unnest($2::int[], $3::bigint[], $4::bigint[]) g(partition, after, upto)
          JOIN usage_envelopes e ON e.tenant = $1 AND e.partition = g.partition AND e.position > g.after AND e.position <= g.upto ORDER BY e.partition, e.position LIMIT $5`,
         [tenant, grown.map(([partition]) => partition), grown.map(([partition]) => read.get(partition)), grown.map(([, position]) => position), ENVELOPES_AT_ONCE]);
       const wanted = eventsOf(found.rows).reverse().filter(({ event }) => [...listeners].some((listener) => listener.wants(event)));

@@ -1,6 +1,7 @@
 import { instantFromMicros, microsNumberOfText } from '@valueverse/kernel';
 import type { Tx } from '@valueverse/event-log';
-import type { Correction, Envelope, UsageEvent } from '../ingest/domain/usage-event';
+import type { Correction, UsageEvent } from '../ingest/domain/usage-event';
+import { envelopeIn, type KeptBody } from '../metering/body';
 import { rulesOf, type Meter } from '../metering/domain/measure';
 import { LATE_MICROS } from '../usage-meter';
 import { standingOf, type EventPlace, type EventStatus, type Note, type SupersededBy, type Surroundings } from './domain/standing';
@@ -32,13 +33,13 @@ export interface ListedEvent {
 }
 
 /** An envelope of the copy; `body` is null where retention has dropped it, or where nothing in it was asked for. */
-export interface EnvelopeRow { readonly partition: number; readonly position: bigint; readonly log_time: bigint; readonly envelope: string; readonly not_counted: number[]; readonly body: string | null }
+export interface EnvelopeRow extends KeptBody { readonly partition: number; readonly position: bigint; readonly log_time: bigint; readonly envelope: string; readonly not_counted: number[] }
 /** One event of an envelope, before it is known where it stands. */
 export interface Found { readonly event: UsageEvent; readonly micros: number; readonly row: EnvelopeRow; readonly nth: number }
 
 /** The events of envelopes, the latest first: an envelope's own from its end. */
-export const eventsOf = (rows: readonly EnvelopeRow[]): Found[] => rows.flatMap((row) => (row.body === null ? [] :
-  (JSON.parse(row.body) as Envelope).events.map((event, nth): Found => ({ event, micros: microsNumberOfText(event.time), row, nth })).reverse()));
+export const eventsOf = (rows: readonly EnvelopeRow[]): Found[] => rows.flatMap((row) =>
+  (envelopeIn(row)?.events ?? []).map((event, nth): Found => ({ event, micros: microsNumberOfText(event.time), row, nth })).reverse());
 
 interface NoteRow { partition: number; position: bigint; nth: number; code: string; meter: string; first_partition: number | null; first_position: bigint | null; first_nth: number | null }
 

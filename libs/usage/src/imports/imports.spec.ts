@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { Client } from 'pg';
 import { eventually } from '@valueverse/testing';
 import { type Answer, HostBed } from '../host-bed.spec-kit';
+import { envelopeIn, type KeptBody } from '../metering/body';
 import { abandonImports, IMPORT_OPEN_DAYS_MAX } from './abandoned';
 import { IMPORT_BYTES_MAX, PIECE_BYTES_MAX } from './receive';
 import type { Import } from './imports';
@@ -37,8 +38,8 @@ describe('imports of usage', () => {
   };
   /** The events of a tenant that count, and how many do not, once all that was accepted is counted. */
   const counted = (tenant: string, accepted: number): Promise<{ ids: string[]; repeated: number }> => eventually(`${accepted} events in the copy`, async (saw) => {
-    const { rows } = await bed.service.database.transaction({ role: 'worker' }, (tx) => tx.query<{ body: string; not_counted: number[] }>('SELECT body, not_counted FROM usage_envelopes WHERE tenant = $1', [tenant]));
-    const events = rows.flatMap(({ body, not_counted: out }) => (JSON.parse(body) as { events: { id: string }[] }).events.map(({ id }, nth) => ({ id, counts: !out.includes(nth) })));
+    const { rows } = await bed.service.database.transaction({ role: 'worker' }, (tx) => tx.query<KeptBody & { not_counted: number[] }>('SELECT body, packed, not_counted FROM usage_envelopes WHERE tenant = $1', [tenant]));
+    const events = rows.flatMap(({ not_counted: out, ...kept }) => envelopeIn(kept)!.events.map(({ id }, nth) => ({ id, counts: !out.includes(nth) })));
     saw(events.length);
     return events.length === accepted ? { ids: events.filter(({ counts }) => counts).map(({ id }) => id).sort(), repeated: events.filter(({ counts }) => !counts).length } : undefined;
   }, { timeoutMs: 30_000 });

@@ -5,6 +5,8 @@ import { digestKeyOf, digestOf, newKeyText } from '@valueverse/auth';
 import { IDENTITY_EVENTS, USAGE_PARTITIONS, type CredentialIssued } from '@valueverse/contracts';
 import { Codec, KafkaFeed, recordOf, type Feed } from '@valueverse/event-log';
 import { HostBed, MASTER_KEY } from '../host-bed.spec-kit';
+import type { UsageEvent } from '../ingest/domain/usage-event';
+import { envelopeIn, type KeptBody } from '../metering/body';
 import { ingressBehind, ingressEnds } from './behind';
 
 export interface Rejection { readonly code: string | undefined; readonly value: string | null; readonly headers: Readonly<Record<string, string>>; readonly partition: number }
@@ -65,9 +67,9 @@ export class KafkaBed {
     return { ids: (await this.events(tenant)).map(({ id }) => id).sort(), clashes: rowCount ?? 0 };
   }
   /** The events of a tenant that count as they are kept, in the order of each subject. */
-  async events(tenant: string): Promise<{ id: string; time: string; subject: string; data?: unknown; extensions?: unknown }[]> {
-    const { rows } = await this.host.service.database.transaction({ role: 'worker' }, (tx) => tx.query<{ body: string; not_counted: number[] }>('SELECT body, not_counted FROM usage_envelopes WHERE tenant = $1 ORDER BY partition, position', [tenant]));
-    return rows.flatMap(({ body, not_counted: out }) => (JSON.parse(body) as { events: { id: string; time: string; subject: string }[] }).events.filter((_, nth) => !out.includes(nth)));
+  async events(tenant: string): Promise<UsageEvent[]> {
+    const { rows } = await this.host.service.database.transaction({ role: 'worker' }, (tx) => tx.query<KeptBody & { not_counted: number[] }>('SELECT body, packed, not_counted FROM usage_envelopes WHERE tenant = $1 ORDER BY partition, position', [tenant]));
+    return rows.flatMap(({ not_counted: out, ...kept }) => envelopeIn(kept)!.events.filter((_, nth) => !out.includes(nth)));
   }
   rejection(matches: (one: Rejection) => boolean): Promise<Rejection> {
     return eventually('a rejection', (saw) => { saw(this.rejected); return this.rejected.find(matches); });

@@ -1,6 +1,7 @@
 import { microsNumberOfText } from '@valueverse/kernel';
 import type { Tx } from '@valueverse/event-log';
-import type { Envelope, UsageEvent } from '../ingest/domain/usage-event';
+import type { UsageEvent } from '../ingest/domain/usage-event';
+import { envelopeIn, type KeptBody } from '../metering/body';
 import type { Change, Timed } from './domain/late-changes';
 
 /** Envelopes that may be late are taken apart so many at a time. */
@@ -11,8 +12,8 @@ export interface Stretch { readonly partition: number; readonly after: number; r
 /** The next changes of a tenant in a stretch, and up to where it has been looked through. */
 export interface ChangesOf { readonly tenant: string; readonly changes: readonly Change[] }
 
-interface Row { tenant: string; position: bigint; log_time: bigint; body: string; not_counted: number[] }
-interface Replaced { correction: string; position: bigint; nth: number; body: string | null; replaced_nth: number }
+interface Row extends KeptBody { tenant: string; position: bigint; log_time: bigint; not_counted: number[] }
+interface Replaced extends KeptBody { correction: string; position: bigint; nth: number; replaced_nth: number }
 
 const timed = (event: UsageEvent): Timed => ({ event, micros: microsNumberOfText(event.time) });
 
@@ -20,13 +21,16 @@ const timed = (event: UsageEvent): Timed => ({ event, micros: microsNumberOfText
 const replacedBy = async (tx: Tx, tenant: string, partition: number, corrections: readonly string[]): Promise<ReadonlyMap<string, Timed>> => {
   if (corrections.length === 0) return new Map();
   const { rows } = await tx.query<Replaced & Record<string, unknown>>(
-    `SELECT c.correction, c.position, c.nth, e.body, c.replaced_nth FROM usage_corrections c JOIN usage_envelopes e ON e.tenant = $1 AND e.partition = $2 AND e.position = c.replaced_position
+    `SELECT c.correction, c.position, c.nth, e.body, e.packed, c.replaced_nth FROM usage_corrections c JOIN usage_envelopes e ON e.tenant = $1 AND e.partition = $2 AND e.position = c.replaced_position
      WHERE c.tenant = $1 AND c.partition = $2 AND c.correction = ANY($3) AND c.refused IS NULL`, [tenant, partition, corrections]);
-  return new Map(rows.flatMap(({ position, nth, body, replaced_nth: replaced }) => (body === null ? [] : [[`${position} ${nth}`, timed((JSON.parse(body) as Envelope).events[replaced]!)]])));
+  return new Map(rows.flatMap((row) => {
+    const envelope = envelopeIn(row);
+    return envelope === null ? [] : [[`${row.position} ${row.nth}`, timed(envelope.events[row.replaced_nth]!)]];
+  }));
 };
 
 const changesIn = async (tx: Tx, tenant: string, partition: number, rows: readonly Row[]): Promise<Change[]> => {
-  const envelopes = rows.map((row) => ({ ...row, events: (JSON.parse(row.body) as Envelope).events }));
+  const envelopes = rows.map((row) => ({ ...row, events: envelopeIn(row)!.events }));
   const replaced = await replacedBy(tx, tenant, partition, envelopes.flatMap(({ events }) => events.flatMap(({ correction }) => correction?.id ?? [])));
   return envelopes.flatMap(({ events, position, log_time: logTime, not_counted: notCounted }) => events.flatMap((event, nth) => {
     const taken = replaced.get(`${position} ${nth}`);
@@ -41,7 +45,7 @@ const changesIn = async (tx: Tx, tenant: string, partition: number, rows: readon
  */
 export const nextChanges = async (tx: Tx, { partition, after, upTo }: Stretch, only?: string): Promise<{ found: ChangesOf[]; upTo: number }> => {
   const { rows } = await tx.query<Row & Record<string, unknown>>(
-    `SELECT e.tenant, e.position, e.log_time, e.body, e.not_counted FROM usage_envelopes e JOIN usage_stated_until u ON u.partition = e.partition AND u.tenant = e.tenant
+    `SELECT e.tenant, e.position, e.log_time, e.body, e.packed, e.not_counted FROM usage_envelopes e JOIN usage_stated_until u ON u.partition = e.partition AND u.tenant = e.tenant
      WHERE e.partition = $1 AND e.position > $2 AND e.position <= $3 AND e.earliest < u.until_at AND e.body IS NOT NULL AND ($4::text IS NULL OR e.tenant = $4) ORDER BY e.position LIMIT $5`,
     [partition, after, upTo, only ?? null, ENVELOPES_PER_PAGE]);
   const found: ChangesOf[] = [];

@@ -1,8 +1,9 @@
-import { createHash, hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { canonicalJson, microsNumberOfText, partitionOf } from '@valueverse/kernel';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import { bigintArray, byteaArray, RecordRejected, textArray, type FeedRecord, type Tx } from '@valueverse/event-log';
 import type { Envelope } from '../ingest/domain/usage-event';
+import { bodyHashOf, keptBody } from './body';
 
 /** Where metering's copy of a partition ends: the last position, the chain up to there, and its log time in microseconds. */
 export interface CopyHead {
@@ -83,13 +84,13 @@ export const placed = ({ partition, ...head }: CopyHead, given: readonly { reado
   });
 };
 
-/** The hash of a body, and the link of the chain over what came before, the header and that hash. */
-export const bodyHashOf = (body: string): Buffer => hash('sha256', body, 'buffer');
+/** The link of the chain over what came before, a header and the hash of its body. */
 export const linkOf = (previous: Buffer, header: string, bodyHash: Buffer): Buffer => createHash('sha256').update(previous).update(header).update(bodyHash).digest();
 
 const headerOf = ({ envelope, partition, position, logTime, notCounted }: FreshEnvelope): string =>
   canonicalJson({ partition, position: String(position), tenant: envelope.tenant, envelope: envelope.id, recordedAt: envelope.recordedAt, logTime: String(logTime), notCounted });
 
+const NOT_PACKED = Buffer.alloc(0);
 /** Writes envelopes to the copies of their partitions, each linked to what is there, and moves the heads along; `moveHeads` stores them. */
 export const writeEnvelopes = async (tx: Tx, heads: ReadonlyMap<number, CopyHead>, fresh: readonly FreshEnvelope[]): Promise<void> => {
   const rows = fresh.map((envelope) => {
@@ -99,16 +100,16 @@ export const writeEnvelopes = async (tx: Tx, heads: ReadonlyMap<number, CopyHead
     head.link = linkOf(head.link, header, bodyHash);
     head.position = envelope.position;
     head.logTime = envelope.logTime;
-    return { header, bodyHash, link: head.link };
+    return { header, bodyHash, link: head.link, ...keptBody(envelope.body) };
   });
   await tx.query(
-    `INSERT INTO usage_envelopes (tenant, partition, position, envelope, log_time, header, body, body_hash, link, not_counted, earliest)
-     SELECT tenant, partition, position, envelope, log_time, header, body, body_hash, link, not_counted::int[], earliest
-     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bytea[], $9::bytea[], $10::text[], $11::bigint[])
-       g(tenant, partition, position, envelope, log_time, header, body, body_hash, link, not_counted, earliest)`,
+    `INSERT INTO usage_envelopes (tenant, partition, position, envelope, log_time, header, body, packed, body_hash, link, not_counted, earliest)
+     SELECT tenant, partition, position, envelope, log_time, header, body, nullif(packed, ''::bytea), body_hash, link, not_counted::int[], earliest
+     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bytea[], $9::bytea[], $10::bytea[], $11::text[], $12::bigint[])
+       g(tenant, partition, position, envelope, log_time, header, body, packed, body_hash, link, not_counted, earliest)`,
     [textArray(fresh.map(({ envelope }) => envelope.tenant)), bigintArray(fresh.map(({ partition }) => partition)), bigintArray(fresh.map(({ position }) => position)), textArray(fresh.map(({ envelope }) => envelope.id)),
-      bigintArray(fresh.map(({ logTime }) => logTime)), textArray(rows.map(({ header }) => header)), textArray(fresh.map(({ body }) => body)), byteaArray(rows.map(({ bodyHash }) => bodyHash)),
-      byteaArray(rows.map((row) => row.link)), textArray(fresh.map(({ notCounted }) => `{${notCounted.join(',')}}`)), bigintArray(fresh.map(({ earliest }) => earliest))]);
+      bigintArray(fresh.map(({ logTime }) => logTime)), textArray(rows.map(({ header }) => header)), textArray(rows.map(({ body }) => body)), byteaArray(rows.map(({ packed }) => packed ?? NOT_PACKED)),
+      byteaArray(rows.map(({ bodyHash }) => bodyHash)), byteaArray(rows.map(({ link }) => link)), textArray(fresh.map(({ notCounted }) => `{${notCounted.join(',')}}`)), bigintArray(fresh.map(({ earliest }) => earliest))]);
 };
 
 export const moveHeads = async (tx: Tx, heads: readonly CopyHead[]): Promise<void> => {

@@ -4,7 +4,8 @@ import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import { partitionOf } from '@valueverse/kernel';
 import { AT, Bed, NOW, QUARTER, SECOND, TENANT } from '../bed.spec-kit';
 import type { UsageEvent } from '../ingest/domain/usage-event';
-import { bodyHashOf, linkOf } from './copy';
+import { bodyHashOf } from './body';
+import { linkOf } from './copy';
 import { meteringProjector } from './metering.projector';
 
 const TIMEOUT_MS = timeForRuns(60_000);

@@ -7,7 +7,8 @@ import { AT, Bed, NOW, QUARTER, SECOND } from '../bed.spec-kit';
 import type { Envelope, UsageEvent } from '../ingest/domain/usage-event';
 import { reconcile } from '../reconciliation/reconcile';
 import { usageShape } from '../usage.context';
-import { bodyHashOf, linkOf } from './copy';
+import { bodyHashOf } from './body';
+import { linkOf } from './copy';
 import { METERING_CONSUMER, meteringProjector } from './metering.projector';
 import { bucketLines, type CopyRow, METERS, plainCount } from './plain-count.spec-kit';
 

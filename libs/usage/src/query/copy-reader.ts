@@ -1,8 +1,8 @@
 import { microsNumberOfText, partitionOf } from '@valueverse/kernel';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import type { Tx } from '@valueverse/event-log';
-import type { Envelope, UsageEvent } from '../ingest/domain/usage-event';
-import { bodyHashOf } from '../metering/copy';
+import type { UsageEvent } from '../ingest/domain/usage-event';
+import { type KeptBody, opened } from '../metering/body';
 import { bucketOf } from '../metering/domain/bucket';
 import { groupsOf, looksAt, measure, type Measured, type MeterRule } from '../metering/domain/measure';
 
@@ -35,16 +35,17 @@ export interface ReadEnvelope {
 }
 
 const ENVELOPES_PER_PAGE = 100;
-interface Row { partition: number; position: bigint; envelope: string; body: string | null; is_dropped: boolean; body_hash: Buffer; not_counted: number[]; superseded: number[]; left_out: { nth: number; meter: string }[] | null }
+interface Row extends KeptBody { partition: number; position: bigint; envelope: string; is_dropped: boolean; body_hash: Buffer; not_counted: number[]; superseded: number[]; left_out: { nth: number; meter: string }[] | null }
 
 const eventsOf = (row: Row): ReadEnvelope => {
   const place = { partition: row.partition, position: Number(row.position) };
   if (row.body === null) return { ...place, events: [], isIntact: row.is_dropped };
   const notCounted = new Set([...row.not_counted, ...row.superseded]);
   const leftOutOf = (nth: number): readonly string[] => (row.left_out === null ? NONE : row.left_out.filter((one) => one.nth === nth).map(({ meter }) => meter));
-  const events = (JSON.parse(row.body) as Envelope).events.map((event, nth) => ({ event, micros: microsNumberOfText(event.time), envelope: row.envelope, ...place, nth, leftOutOf: leftOutOf(nth) }))
+  const { envelope, isIntact } = opened(row);
+  const events = (envelope?.events ?? []).map((event, nth) => ({ event, micros: microsNumberOfText(event.time), envelope: row.envelope, ...place, nth, leftOutOf: leftOutOf(nth) }))
     .filter(({ nth }) => !notCounted.has(nth));
-  return { ...place, events, isIntact: bodyHashOf(row.body).equals(row.body_hash) };
+  return { ...place, events, isIntact };
 };
 const NONE: readonly string[] = [];
 
@@ -58,7 +59,7 @@ export const countedBy = (rules: readonly MeterRule[], { event, micros, leftOutO
 /** Reads envelopes of a tenant's copy in the order given, each once, with the events that count: as of `upTo`, or now. */
 export const readEnvelopes = async (tx: Tx, tenant: string, places: readonly { partition: number; position: number }[], upTo?: UpTo): Promise<ReadEnvelope[]> => {
   const { rows } = await tx.query<Row>(
-    `SELECT e.partition, e.position, e.envelope, e.body, e.dropped IS NOT NULL AS is_dropped, e.body_hash, e.not_counted,
+    `SELECT e.partition, e.position, e.envelope, e.body, e.packed, e.dropped IS NOT NULL AS is_dropped, e.body_hash, e.not_counted,
        ARRAY(SELECT s.nth FROM usage_superseded s WHERE s.tenant = $1 AND s.partition = e.partition AND s.position = e.position AND s.by_position <= g.up_to) AS superseded,
        (SELECT json_agg(json_build_object('nth', x.nth, 'meter', x.meter)) FROM usage_exceptions x WHERE x.tenant = $1 AND x.partition = e.partition AND x.position = e.position AND x.code = 'too_many_groups') AS left_out
      FROM unnest($2::int[], $3::bigint[], $4::bigint[]) WITH ORDINALITY g(partition, position, up_to, place)

@@ -10,9 +10,11 @@ const rebuild = (cutover = false, seen: RebuildProgress[] = []): Promise<Rebuilt
 const expectSame = async (): Promise<void> => { const { live, rebuilt } = await rebuild(); expect(rebuilt).toBe(live); };
 const at = (minute: number): string => new Date(Date.parse('2026-03-01T00:00:00Z') + minute * 60_000).toISOString();
 
+/** With it an envelope is long enough to be packed. */
+const NOTE = 'a long note '.repeat(100);
 /** Duplicates, conflicts, reused ids, late events, values that are none, and corrections of what came before. */
 const wave = async (nth: number): Promise<void> => {
-  const fresh = SUBJECTS.flatMap((subject) => [1, 2, 3].map((n) => ({ id: `e${++ids}`, subject, time: at(nth * 20 + n), data: { n: n * 1.5, user: `u${ids % 5}`, region: `r${ids % 3}` } })));
+  const fresh = SUBJECTS.flatMap((subject) => [1, 2, 3].map((n) => ({ id: `e${++ids}`, subject, time: at(nth * 20 + n), data: { n: n * 1.5, user: `u${ids % 5}`, region: `r${ids % 3}`, note: NOTE } })));
   const [first, second, third] = fresh as [typeof fresh[number], typeof fresh[number], typeof fresh[number]];
   await bed.receive(at(nth * 20 + 5), [...fresh, first, { ...second, data: { n: 99, user: 'x', region: 'r' } }, { ...third, subject: 'beta' }, { id: `late${nth}`, subject: 'acme', time: at(-1_000 + nth), data: { n: 7, user: 'late', region: 'r0' } },
     { id: `none${nth}`, subject: 'gamma', time: at(nth * 20), data: { n: 'none', user: {}, region: 'r0' } }]);

@@ -3,7 +3,8 @@ import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import type { Tx } from '@valueverse/event-log';
 import { standingOf, STATUSES, type Note, type SupersededBy, type Surroundings } from '../events/domain/standing';
 import { claimsOf } from '../events/subject-claims';
-import type { Envelope, UsageEvent } from '../ingest/domain/usage-event';
+import type { UsageEvent } from '../ingest/domain/usage-event';
+import { envelopeIn, type KeptBody } from '../metering/body';
 import { bucketFrom, bucketOf } from '../metering/domain/bucket';
 import { ALL_SUBJECTS } from '../metering/domain/deltas';
 import { looksAt, measure, type Meter, type MeterRule, rulesOf } from '../metering/domain/measure';
@@ -46,7 +47,7 @@ const decidedOf = async (tx: Tx, tenant: string, places: readonly { partition: n
   return rows;
 };
 
-interface Row { partition: number; position: bigint; body: string | null; dropped: string | null; not_counted: number[]; superseded: { nth: number; voided: boolean }[] }
+interface Row extends KeptBody { partition: number; position: bigint; dropped: string | null; not_counted: number[]; superseded: { nth: number; voided: boolean }[] }
 
 const invalidIn = (rules: readonly MeterRule[], { type, data }: UsageEvent, micros: number): Note[] =>
   rules.filter((rule) => looksAt(rule, type, micros, data) && measure(rule, data) === undefined).map(({ key }): Note => ({ code: 'invalid_value', meterKey: key, first: null }));
@@ -73,7 +74,7 @@ const endsOf = async (tx: Tx, tenant: string, rules: readonly MeterRule[], from:
   for (let start = 0; start < places.length; start += ENVELOPES_PER_PAGE) {
     const page = places.slice(start, start + ENVELOPES_PER_PAGE).map(({ partition, position }) => ({ partition, position: Number(position) }));
     const { rows } = await tx.query<Row>(
-      `SELECT e.partition, e.position, e.body, e.dropped, e.not_counted,
+      `SELECT e.partition, e.position, e.body, e.packed, e.dropped, e.not_counted,
          (SELECT coalesce(json_agg(json_build_object('nth', s.nth, 'voided', s.voided)), '[]') FROM usage_superseded s WHERE s.tenant = $1 AND s.partition = e.partition AND s.position = e.position) AS superseded
        FROM unnest($2::int[], $3::bigint[]) g(partition, position) JOIN usage_envelopes e ON e.tenant = $1 AND e.partition = g.partition AND e.position = g.position`,
       [tenant, page.map(({ partition }) => partition), page.map(({ position }) => position)]);
@@ -84,7 +85,7 @@ const endsOf = async (tx: Tx, tenant: string, rules: readonly MeterRule[], from:
     }
     // Where those ended that were dropped was noted then: nothing waits among them.
     for (const { dropped } of rows) if (dropped !== null) addEnds(ends, JSON.parse(dropped) as Ends);
-    const read = rows.flatMap((row) => (row.body === null ? [] : [{ row, events: (JSON.parse(row.body) as Envelope).events }]));
+    const read = rows.flatMap((row) => (row.body === null ? [] : [{ row, events: envelopeIn(row)!.events }]));
     const claims = await claimsOf(tx, tenant, [...new Set(read.flatMap(({ events }) => events.map(({ subject }) => subject)))]);
     for (const { row, events } of read) add(ends, row, events, { rules, claims }, notes);
   }

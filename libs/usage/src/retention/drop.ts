@@ -1,6 +1,7 @@
 import type { Tx } from '@valueverse/event-log';
 import { eventsOf, listed, type EnvelopeRow, type Found, type ListedEvent } from '../events/listed-events';
-import { bodyHashOf, lockHeads } from '../metering/copy';
+import { opened } from '../metering/body';
+import { lockHeads } from '../metering/copy';
 import { type Meter, type MeterRule, rulesOf } from '../metering/domain/measure';
 import { BUCKET_MICROS } from '../metering/domain/bucket';
 import { droppedEvent } from './dropped-event';
@@ -16,7 +17,7 @@ const DAY_MICROS = 86_400_000_000;
 /** A partition is looked through again when its log time has moved on by so much. */
 export const PASS_EVERY_MICROS = 3_600_000_000;
 export interface Dropped { readonly dropped: number; /** Everything that is old enough has been looked at. */ readonly isThrough: boolean }
-interface Row extends EnvelopeRow { readonly body: string; readonly body_hash: Buffer }
+interface Row extends EnvelopeRow { readonly body_hash: Buffer }
 interface Progress { readonly pass: number; readonly cursor: number; readonly frontier: number; readonly chunks: number }
 interface Chunk { readonly tenant: string; readonly partition: number; readonly cutoff: number; readonly logTime: number; readonly progress: Progress }
 interface Hold { readonly reason: HoldReason; readonly subject: string }
@@ -30,7 +31,7 @@ const progressOf = async (tx: Tx, tenant: string, partition: number, days: numbe
   return { pass: Number(row!.pass) + (goesOn ? 0 : 1), cursor: goesOn ? Number(row!.cursor_at) : 0, frontier: Number(row!.frontier), chunks: Number(row!.chunks) };
 };
 
-const COLUMNS = 'e.partition, e.position, e.log_time, e.envelope, e.not_counted, e.body, e.body_hash';
+const COLUMNS = 'e.partition, e.position, e.log_time, e.envelope, e.not_counted, e.body, e.packed, e.body_hash';
 /** The next envelopes to look at: first those that were held before, then those that nobody has looked at. */
 const nextEnvelopes = async (tx: Tx, { tenant, partition, cutoff, progress: { cursor, frontier } }: Chunk, upTo: number): Promise<Row[]> => {
   const held = await tx.query<Row & Record<string, unknown>>(
@@ -51,7 +52,7 @@ interface Decided { readonly row: Row; readonly events: readonly { readonly foun
 
 /** Says of each envelope what holds it. */
 const decide = async (tx: Tx, tenant: string, rows: readonly Row[], meters: readonly Meter[]): Promise<Decided[]> => {
-  const altered = new Set(rows.filter(({ body, body_hash: hash }) => !bodyHashOf(body).equals(hash)));
+  const altered = new Set(rows.filter((row) => !opened(row).isIntact));
   const found = eventsOf(rows.filter((row) => !altered.has(row)));
   const standing = await listed(tx, tenant, found);
   const states = await statesOf(tx, tenant, found.map(({ event, micros }) => ({ subject: event.subject, micros })));
@@ -78,7 +79,7 @@ const noteHolds = async (tx: Tx, { tenant, partition, progress: { pass } }: Chun
 /** Takes the bodies away, after it is noted where their events ended, and seals the buckets that have lost something. */
 const drop = async (tx: Tx, { tenant, partition, logTime, progress: { chunks } }: Chunk, free: readonly Decided[], rules: readonly MeterRule[]): Promise<void> => {
   await tx.query(
-    'UPDATE usage_envelopes e SET body = NULL, dropped = g.dropped FROM unnest($3::bigint[], $4::text[]) g(position, dropped) WHERE e.tenant = $1 AND e.partition = $2 AND e.position = g.position',
+    'UPDATE usage_envelopes e SET body = NULL, packed = NULL, dropped = g.dropped FROM unnest($3::bigint[], $4::text[]) g(position, dropped) WHERE e.tenant = $1 AND e.partition = $2 AND e.position = g.position',
     [tenant, partition, free.map(({ row }) => row.position), free.map(({ events }) => JSON.stringify(endsOf(events.map((one) => one.listed))))]);
   // Those that did not count from the first are in no bucket.
   const indexed = free.flatMap(({ row, events }) => events.filter(({ found }) => !row.not_counted.includes(found.nth)));

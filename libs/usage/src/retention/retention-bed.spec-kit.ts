@@ -2,6 +2,7 @@ import { eventually } from '@valueverse/testing';
 import { partitionName } from '@valueverse/event-log';
 import { USAGE_PARTITIONS, type StatementRequest } from '@valueverse/contracts';
 import { HostBed, type Answer } from '../host-bed.spec-kit';
+import { envelopeIn, type KeptBody } from '../metering/body';
 import { CopyUsageReader } from '../query/usage-reader';
 import { statementIdOf } from '../statements/statements';
 import { dropDue } from './retention.worker';
@@ -112,7 +113,8 @@ export class RetentionBed {
   }
   /** The ids of the events that are still kept. */
   async kept(): Promise<string[]> {
-    return (await this.rows<{ id: string }>(`SELECT v->>'id' AS id FROM usage_envelopes e, json_array_elements(e.body::json->'events') v WHERE e.tenant = $1 ORDER BY e.log_time, e.position, 1`, [this.tenant])).map(({ id }) => id);
+    const rows = await this.rows<KeptBody>('SELECT body, packed FROM usage_envelopes WHERE tenant = $1 ORDER BY log_time, position', [this.tenant]);
+    return rows.flatMap((row) => (envelopeIn(row)?.events ?? []).map(({ id }) => id).sort());
   }
   async query(meter: string, from: string, to: string, more = ''): Promise<Answer> { return this.ask('GET', `meters/${meter}/query?from=${from}&to=${to}${more}`); }
   close(): Promise<void> { return this.host.close(); }

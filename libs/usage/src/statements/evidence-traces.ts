@@ -1,11 +1,9 @@
 import { partitionOf } from '@valueverse/kernel';
 import { type StatementRequest, USAGE_PARTITIONS } from '@valueverse/contracts';
 import { LINKS_MAX, traceHeader, tracingIsOn, type Tx } from '@valueverse/event-log';
+import { HEAD_CHARACTERS } from '../metering/body';
 import { bucketOf } from '../metering/domain/bucket';
 import { stretchesOf } from './domain/evidence';
-
-/** An envelope says its trace in its head, before its events. */
-const HEAD_CHARACTERS = 512;
 
 /** The traces of the latest envelopes that each request counts: what a statement is made of. Nobody is asked where nothing is traced. */
 export const tracesOfEvidence = async (tx: Tx, tenant: string, requests: readonly StatementRequest[]): Promise<readonly (readonly string[])[]> => {
