@@ -17,6 +17,8 @@ const { meteringProjector } = require('../../../libs/usage/dist/metering/meterin
 export const TENANT = 'org_bench:live';
 const SCHEMA = 'usage';
 const LANES = 3;
+/** Of an envelope, as the ingress writes it. */
+const ENVELOPE_EVENTS_MAX = 1_000;
 
 export class UsageBed {
   static async start({ settings = {} } = {}) {
@@ -45,7 +47,7 @@ export class UsageBed {
 
   envelopes = 0;
   offsets = new Map();
-  /** Records of the feed as the ingress makes them, for some events: an envelope for each partition that has any. */
+  /** Records of the feed as the ingress makes them, for some events: envelopes for each partition that has any. */
   records(traffic, events) { return this.recordsOf(Array.from({ length: events }, () => traffic.event())); }
 
   recordsOf(texts, recordedAt = new Date().toISOString()) {
@@ -57,12 +59,12 @@ export class UsageBed {
       if (!byPartition.has(partition)) byPartition.set(partition, []);
       byPartition.get(partition).push(event);
     }
-    return [...byPartition].sort(([a], [b]) => a - b).map(([partition, own]) => {
+    return [...byPartition].sort(([a], [b]) => a - b).flatMap(([partition, own]) => parts(own, ENVELOPE_EVENTS_MAX).map((events) => {
       const id = `env_${String(++this.envelopes).padStart(26, '0')}`;
       const offset = this.offsets.get(partition) ?? 0n;
       this.offsets.set(partition, offset + 1n);
-      return { topic: 'usage.events', partition, offset, key: id, headers: { ce_tenant: TENANT, ce_id: id }, value: JSON.stringify({ id, tenant: TENANT, recordedAt, events: own }) };
-    });
+      return { topic: 'usage.events', partition, offset, key: id, headers: { ce_tenant: TENANT, ce_id: id }, value: JSON.stringify({ id, tenant: TENANT, recordedAt, events }) };
+    }));
   }
 
   /** Has every customer use every model once. */
@@ -92,6 +94,8 @@ export class UsageBed {
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
+
+const parts = (events, size) => Array.from({ length: Math.ceil(events.length / size) }, (_, nth) => events.slice(nth * size, (nth + 1) * size));
 
 /** Gives each partition a lane, so that all of them have about as much to do: the partition with most first, to whoever has least. */
 const lanesOf = (records) => {
