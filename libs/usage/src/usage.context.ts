@@ -45,6 +45,7 @@ import type { RadiusAddress } from './radius/udp-server';
 import { ReconciliationController } from './reconciliation/reconciliation.controller';
 import { registerUsageRefusals } from './refusals';
 import { lookAtDropped } from './retention/look';
+import { lookAtAltered } from './statements/altered-look';
 import { retentionView } from './retention/retention';
 import { RetentionController } from './retention/retention.controller';
 import { retentionWorker } from './retention/retention.worker';
@@ -118,7 +119,7 @@ export const usageContext = (service: Service, { auth, ids, secretsKey, billing 
   const ingress = service.feed.kind === 'kafka' ? [ingressProjector({ authenticator: auth.authenticator, clock: service.clock, ids, outbox, meter })] : [];
   return {
     parts: {
-      ...parts, looks: { 'metering-partitions': () => lookAtMetering(service), 'usage-retention': () => lookAtDropped(service) }, consumers: [...parts.consumers, ...ingress],
+      ...parts, looks: { 'metering-partitions': () => lookAtMetering(service), 'usage-retention': () => lookAtDropped(service), 'usage-envelopes': () => lookAtAltered(service) }, consumers: [...parts.consumers, ...ingress],
       jobs: [...parts.jobs, readImportJob({ service, ids, outbox, meter })], workers: [host.radius, host.tail, outbox, abandonedImports(service), new LateUsage(service), retentionWorker(service), feedRetention],
     },
     reader: host.reader,

@@ -2,7 +2,7 @@ import { microsNumberOfText, partitionOf } from '@valueverse/kernel';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import type { Tx } from '@valueverse/event-log';
 import { bucketOf } from '../metering/domain/bucket';
-import { bodyOf } from '../metering/body';
+import { packedBodyWith } from '../metering/body';
 import type { EventStatus } from './domain/standing';
 import { eventsOf, listed, type EnvelopeRow, type Found, type ListedEvent } from './listed-events';
 
@@ -27,8 +27,6 @@ export interface SearchResult { readonly events: readonly { readonly event: List
 /** One search looks at so many envelopes and takes so many events apart at most; then it says where it stands, with as much as it has found. */
 export const ENVELOPES_LOOKED_AT_MAX = 2_000;
 export const EVENTS_LOOKED_AT_MAX = 50_000;
-/** And unpacks so many characters. */
-const UNPACKED_CHARACTERS_MAX = 64 * 1024 * 1024;
 const CHUNK_FIRST = 4;
 /** Envelopes at a time, where most hold something, and where few do. */
 const CHUNK_FULL = 16;
@@ -80,13 +78,9 @@ const nextEnvelopesOf = async (tx: Tx, tenant: string, subject: string, chunk: C
   return rows;
 };
 
-interface Unpacked { readonly row: EnvelopeRow; readonly characters: number }
-/** An envelope as text, without one where it is not among what is looked for; and what it took to unpack it. */
-const unpackedIf = (row: EnvelopeRow, names: readonly (string | null)[]): Unpacked => {
-  if (row.packed === null) return { row, characters: 0 };
-  const body = bodyOf(row)!;
-  return { row: { ...row, body: names.every((name) => name === null || body.includes(name)) ? body : null, packed: null }, characters: body.length };
-};
+/** Envelopes with their texts, without one where the names that are looked for are not in it. */
+const unpacked = (rows: readonly EnvelopeRow[], names: readonly string[]): Promise<EnvelopeRow[]> =>
+  Promise.all(rows.map(async (row) => (row.packed === null || row.body === null ? row : { ...row, body: await packedBodyWith(row.packed, names), packed: null })));
 
 const fits = ({ event, micros }: Found, filter: EventFilter): boolean => {
   const { subject, source, id, type } = filter;
@@ -98,20 +92,19 @@ const positionOf = (row: EnvelopeRow, nth: number): SearchPosition => [row.log_t
 const isEnvelopeOf = (row: EnvelopeRow, [, partition, position]: SearchPosition): boolean => row.partition === Number(partition) && String(row.position) === position;
 
 /**
- * Searches the events of a tenant, the latest received first, until `limit` are found, everything has been looked at, or as much as one search may. `after` is where an earlier
+ * Searches the events of a tenant, the latest received first, until `limit` are found, everything has been looked at, or `ENVELOPES_LOOKED_AT_MAX` envelopes have. `after` is where an earlier
  * search stood.
  */
 export const searchEvents = async (tx: Tx, tenant: string, filter: EventFilter, after: SearchPosition | undefined, limit: number): Promise<SearchResult> => {
   const events: { event: ListedEvent; position: SearchPosition }[] = [];
   let at = after ?? FIRST;
-  const names = namesIn(filter);
-  let [size, envelopes, apart, unpacked] = [CHUNK_FIRST, 0, 0, 0];
-  while (envelopes < ENVELOPES_LOOKED_AT_MAX && apart < EVENTS_LOOKED_AT_MAX && unpacked < UNPACKED_CHARACTERS_MAX) {
+  const names = namesIn(filter).filter((name) => name !== null);
+  let [size, envelopes, apart] = [CHUNK_FIRST, 0, 0];
+  while (envelopes < ENVELOPES_LOOKED_AT_MAX && apart < EVENTS_LOOKED_AT_MAX) {
     // One more than is looked at: it says whether anything is left.
     const chunk = { filter, after: at, limit: size + 1 };
     const rows = filter.subject === undefined ? await nextEnvelopes(tx, tenant, chunk) : await nextEnvelopesOf(tx, tenant, filter.subject, chunk);
-    const looked = rows.slice(0, size).map((row) => unpackedIf(row, names));
-    const shown = looked.map(({ row }) => row);
+    const shown = await unpacked(rows.slice(0, size), names);
     const all = eventsOf(shown);
     const left = all.filter((found) => fits(found, filter) && !(isEnvelopeOf(found.row, at) && found.nth >= Number(at[3])));
     for (const event of await listed(tx, tenant, left)) {
@@ -125,8 +118,7 @@ export const searchEvents = async (tx: Tx, tenant: string, filter: EventFilter, 
     at = positionOf(shown.at(-1)!, 0);
     envelopes += shown.length;
     apart += all.length;
-    unpacked += looked.reduce((sum, { characters }) => sum + characters, 0);
-    size = Math.min(looked.filter(({ row, characters }) => row.body !== null || characters > 0).length > CHUNK_FULL ? CHUNK_FULL : CHUNK_MAX, size * 2);
+    size = Math.min(shown.filter(({ body }) => body !== null).length > CHUNK_FULL ? CHUNK_FULL : CHUNK_MAX, size * 2);
   }
   return { events, next: at };
 };

@@ -58,7 +58,10 @@ export class EventTail {
     if (this.tenants.size === 0) return IDLE_MS;
     const heads = await this.heads();
     let isFull = false;
-    for (const [tenant, tailed] of [...this.tenants]) isFull = (await this.look(tenant, tailed, heads)) || isFull;
+    const failures: unknown[] = [];
+    // One tenant whose events cannot be read does not keep those of the others.
+    for (const [tenant, tailed] of [...this.tenants]) isFull = (await this.look(tenant, tailed, heads).catch((error: unknown) => { failures.push(error); return false; })) || isFull;
+    if (failures.length > 0) throw failures[0];
     return isFull ? 0 : LOOK_EVERY_MS;
   }
 

@@ -1,5 +1,7 @@
-import { zstdCompressSync } from 'node:zlib';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { eventually } from '@valueverse/testing';
 import { RetentionBed } from '../retention/retention-bed.spec-kit';
+import { lookAtAltered } from '../statements/altered-look';
 import { bodyHashOf, bodyOf, envelopeIn, HEAD_CHARACTERS, keptBody, opened, PACKED_FROM_CHARACTERS } from './body';
 
 const TIMEOUT_MS = 60_000;
@@ -7,6 +9,8 @@ const envelopeOf = (characters: number): string => {
   const text = (note: string): string => JSON.stringify({ id: 'env_1', tenant: 'org_1:test', recordedAt: '2026-01-01T00:00:00Z', events: [], note });
   return text('x'.repeat(characters - text('').length));
 };
+
+const oneBitOff = (frame: Buffer): Buffer => Buffer.from(frame.map((byte, nth) => (nth === frame.length - 9 ? byte ^ 1 : byte)));
 
 describe('a body as it is kept', () => {
   test.each([[PACKED_FROM_CHARACTERS - 1, false], [PACKED_FROM_CHARACTERS, true], [300_000, true]])('of %d characters is the same when it is read; packed: %p', (characters, isPacked) => {
@@ -28,7 +32,7 @@ describe('a body as it is kept', () => {
 
   test.each([
     ['another body', zstdCompressSync(envelopeOf(9_001)), { envelope: expect.anything(), isIntact: false }], ['a frame of no JSON', zstdCompressSync('{'), { isIntact: false }], ['no frame', Buffer.from('none'), { isIntact: false }],
-    ['half a frame', zstdCompressSync(envelopeOf(9_000)).subarray(0, -9), { isIntact: false }], ['nothing but the head', null, { isIntact: false }],
+    ['half a frame', zstdCompressSync(envelopeOf(9_000)).subarray(0, -9), { isIntact: false }], ['one bit of it changed', oneBitOff(keptBody(envelopeOf(9_000)).packed!), { envelope: undefined, isIntact: false }], ['nothing but the head', null, { isIntact: false }],
   ])('%s in its place is not intact', (_, packed, found) => {
     const body = envelopeOf(9_000);
     expect(opened({ ...keptBody(body), packed, body_hash: bodyHashOf(body) })).toMatchObject(found);
@@ -83,13 +87,51 @@ describe('a hundred events in one packed envelope', () => {
     expect((await bed.query('later', DAY, NEXT)).body.data).toMatchObject([{ value: '104' }]);
   }, TIMEOUT_MS);
 
-  test.each([['another envelope', zstdCompressSync('{"events":[]}')], ['what is no frame', Buffer.from('none')]])('%s in its place is found by who computes a statement again', async (_, packed) => {
-    const statement = await bed.stated([{ subject: 'acme', from: '2026-01-05T10:20:00Z', to: '2026-01-05T10:20:01Z' }]);
+  /** The envelope of the hundred, changed by hand and put right after. */
+  const altered = async (packed: (body: string) => Buffer, look: () => Promise<void>): Promise<void> => {
     const [kept] = await bed.rows<{ packed: Buffer }>('SELECT packed FROM usage_envelopes WHERE position = 1');
-    await bed.rows('UPDATE usage_envelopes SET packed = $1 WHERE position = 1', [packed]);
-    const altered = (await bed.reader.recompute(bed.tenant, statement.id))!;
-    expect([altered.quantities, altered.evidence === statement.evidence]).toEqual([[], false]);
-    await bed.rows('UPDATE usage_envelopes SET packed = $1 WHERE position = 1', [kept!.packed]);
+    await bed.rows('UPDATE usage_envelopes SET packed = $1 WHERE position = 1', [packed(zstdDecompressSync(kept!.packed).toString())]);
+    try { await look(); } finally { await bed.rows('UPDATE usage_envelopes SET packed = $1 WHERE position = 1', [kept!.packed]); }
+  };
+  const ELSEWHERE = (body: string): Buffer => zstdCompressSync(body.replace('the note of event 50', 'the note of event 05'));
+  const second = (at: string): { subject: string; from: string; to: string }[] => [{ subject: 'acme', from: `2026-01-05T10:${at}:00Z`, to: `2026-01-05T10:${at}:01Z` }];
+
+  test.each([['an event beside it that was changed', ELSEWHERE, '2'], ['what is no frame', (): Buffer => Buffer.from('none'), undefined]])('%s is found by who computes a statement again', async (_, packed, value) => {
+    const statement = await bed.stated(second('20'));
+    await altered(packed, async () => {
+      const again = (await bed.reader.recompute(bed.tenant, statement.id))!;
+      expect([again.quantities[0]?.value, again.evidence === statement.evidence]).toEqual([value, false]);
+    });
     expect(await bed.reader.recompute(bed.tenant, statement.id)).toMatchObject({ evidence: statement.evidence });
+  }, TIMEOUT_MS);
+
+  test('nobody counts by an envelope that was changed: statements of it wait and the doctor names them, others are answered, queries of parts of buckets are refused', async () => {
+    await altered(ELSEWHERE, async () => {
+      const waiting = await bed.request(second('30'));
+      const whole = await bed.stated([{ subject: 'acme', from: DAY, to: NEXT }]);
+      expect(whole).toMatchObject({ quantities: [{ value: '104' }] });
+      await eventually('the doctor to name it', async (saw) => {
+        const found = await lookAtAltered(bed.host.service);
+        saw(found);
+        return found.ok ? undefined : found;
+      });
+      expect(await lookAtAltered(bed.host.service)).toMatchObject({ ok: false, detail: expect.stringContaining('envelope_altered'), next: expect.any(String) });
+      expect((await bed.ask('GET', `statements/${waiting}`)).status).toBe(404);
+      expect(await bed.query('tokens', '2026-01-05T10:30:00Z', '2026-01-05T10:30:01Z')).toMatchObject({ status: 409, body: { code: 'envelope_altered', detail: expect.stringContaining('/1') } });
+      expect((await bed.query('tokens', DAY, NEXT)).body.data).toMatchObject([{ value: '104' }]);
+    });
+  }, TIMEOUT_MS);
+
+  test('a greatest value is not chosen anew without it: its partition stands still until it is put right', async () => {
+    await bed.meter('peak', { aggregation: 'max' });
+    await bed.metersFollow();
+    await bed.receive('2026-01-05T12:30:00Z', [{ id: 'greatest', time: '2026-01-05T10:05:00Z', data: { n: 9 } }]);
+    const peak = async (): Promise<unknown> => (await bed.query('peak', DAY, NEXT)).body.data[0].value;
+    expect(await peak()).toBe('9');
+    await altered(() => Buffer.from('none'), async () => {
+      await bed.host.ingest.correct(bed.tenant, { id: 'greatest', source: 'gateway', type: 'dev.valueverse.usage.event.void', subject: 'acme', time: '2026-01-05T13:00:00Z', correction: { id: 'cor_greatest', kind: 'void', reason: 'a test' } }, '2026-01-05T13:00:00Z');
+      await eventually('metering to say why it stands still', async () => ((await bed.rows(`SELECT FROM checkpoints WHERE halted LIKE '%not what its hash says%' UNION ALL SELECT FROM parked_records`)).length > 0 ? true : undefined));
+      expect(await peak()).toBe('9');
+    });
   }, TIMEOUT_MS);
 });

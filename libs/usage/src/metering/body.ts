@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { constants, zstdCompressSync, zstdDecompress, zstdDecompressSync } from 'node:zlib';
 import type { Envelope } from '../ingest/domain/usage-event';
 
 /**
@@ -12,17 +13,41 @@ export interface KeptBody { readonly body: string | null; readonly packed: Buffe
 export const PACKED_FROM_CHARACTERS = 8_192;
 /** So much of a packed body stays readable to SQL. */
 export const HEAD_CHARACTERS = 512;
-/** A frame that says it holds more is none of ours: the records of the feed are far smaller. */
-const UNPACKED_BYTES_MAX = 256 * 1024 * 1024;
-/** The quickest: usage repeats itself so much that the next levels save little more. */
-const PARAMS = { [constants.ZSTD_c_compressionLevel]: 1 };
+/** A frame that becomes more is none of ours: an envelope is closed at 250,000 characters, and one event has 5 MB at most. */
+const UNPACKED_BYTES_MAX = 64 * 1024 * 1024;
+/** The quickest level: usage repeats itself so much that the next ones save little more. With its checksum a frame of which one bit was changed is found where it is read. */
+const PARAMS = { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1 };
+/** Node before 22.15 has no zstd: it keeps texts, which every other one reads. */
+const CAN_PACK = (zstdCompressSync as unknown) !== undefined;
+
+/** What is kept of a body cannot be read: it was changed in the database. */
+export class UnreadableBody extends Error {}
 
 /** How a body is kept. */
 export const keptBody = (body: string): KeptBody & { readonly body: string } =>
-  (body.length < PACKED_FROM_CHARACTERS ? { body, packed: null } : { body: body.slice(0, HEAD_CHARACTERS), packed: zstdCompressSync(Buffer.from(body), { params: PARAMS }) });
+  (body.length < PACKED_FROM_CHARACTERS || !CAN_PACK ? { body, packed: null } : { body: body.slice(0, HEAD_CHARACTERS), packed: zstdCompressSync(Buffer.from(body), { params: PARAMS }) });
 
-/** The text of a body; null where retention has dropped it. Throws where what is packed is no frame of zstd, which is so only where it was changed by hand. */
-export const bodyOf = ({ body, packed }: KeptBody): string | null => (body === null || packed === null ? body : zstdDecompressSync(packed, { maxOutputLength: UNPACKED_BYTES_MAX }).toString());
+/** What the decoder says of no whole frame of ours; any other failure, as of memory, says nothing of the body. */
+const isOfFrame = (code: unknown): boolean =>
+  code === 'Z_BUF_ERROR' || code === 'ERR_BUFFER_TOO_LARGE' || (typeof code === 'string' && code.startsWith('ZSTD_error_') && code !== 'ZSTD_error_memory_allocation');
+const told = (error: unknown): Error => (isOfFrame((error as { code?: unknown }).code) ? new UnreadableBody('the frame of its body is broken', { cause: error }) : error as Error);
+
+/** The text of a body; null where retention has dropped it. Throws `UnreadableBody` where what is packed is no frame of zstd. */
+export const bodyOf = ({ body, packed }: KeptBody): string | null => {
+  if (body === null || packed === null) return body;
+  try {
+    return zstdDecompressSync(packed, { maxOutputLength: UNPACKED_BYTES_MAX }).toString();
+  } catch (error) {
+    throw told(error);
+  }
+};
+
+const unpackAside = promisify(zstdDecompress);
+/** The text of a packed body if all of these are in it, else null. It is unpacked beside this thread, for whoever looks through many. */
+export const packedBodyWith = async (packed: Buffer, parts: readonly string[]): Promise<string | null> => {
+  const bytes = await unpackAside(packed, { maxOutputLength: UNPACKED_BYTES_MAX }).catch((error: unknown) => { throw told(error); });
+  return parts.every((part) => bytes.includes(part)) ? bytes.toString() : null;
+};
 
 /** The envelope that a row of the copy holds; null where retention has dropped it. */
 export const envelopeIn = (kept: KeptBody): Envelope | null => {
@@ -38,7 +63,8 @@ export const opened = (kept: KeptBody & { readonly body_hash: Buffer }): { reado
   try {
     const body = bodyOf(kept)!;
     return { envelope: JSON.parse(body) as Envelope, isIntact: bodyHashOf(body).equals(kept.body_hash) };
-  } catch {
-    return { envelope: undefined, isIntact: false };
+  } catch (error) {
+    if (error instanceof UnreadableBody || error instanceof SyntaxError) return { envelope: undefined, isIntact: false };
+    throw error;
   }
 };

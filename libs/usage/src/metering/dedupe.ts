@@ -141,8 +141,9 @@ const perhapsKnown = async (tx: Tx, keys: KeysOfBatch, candidates: readonly Cand
   const byDayKnown = new Map<number, Candidate[]>();
   for (const own of runsOf(candidates)) {
     const { logTime, partition } = own[0]!.occurrence;
+    const words = wordsOf(own);
     for (const { day, filter } of await keys.windowOf(tx, dayOf(logTime), partition)) {
-      const perhaps = filter === undefined || !looksAtFilters ? own : own.filter(({ keys: bytes, place }) => filter.mayHave(bytes.word(place, 0), bytes.word(place, 1)));
+      const perhaps = filter === undefined || !looksAtFilters ? own : filter.perhaps(words).map((nth) => own[nth]!);
       const there = byDayKnown.get(day);
       if (there === undefined) byDayKnown.set(day, [...perhaps]);
       else for (const candidate of perhaps) there.push(candidate);

@@ -1,6 +1,6 @@
 import { ident } from '@valueverse/event-log';
 
-/** Long bodies of envelopes are packed before they are sent. A process that does not know that finds in `body` what is no JSON, and fails instead of passing over it. */
+/** Long bodies of envelopes are packed before they are sent. A process that does not know that finds in `body` what is no JSON, and fails instead of counting without it; it searches only the beginning for names. */
 export const packedBodiesSql = (schema: string): string => `
 ALTER TABLE ${ident(schema)}.usage_envelopes ADD COLUMN packed bytea;
 ALTER TABLE ${ident(schema)}.usage_envelopes ALTER COLUMN packed SET STORAGE EXTERNAL;

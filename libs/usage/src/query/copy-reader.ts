@@ -1,4 +1,4 @@
-import { microsNumberOfText, partitionOf } from '@valueverse/kernel';
+import { microsNumberOfText, partitionOf, Refused } from '@valueverse/kernel';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import type { Tx } from '@valueverse/event-log';
 import type { UsageEvent } from '../ingest/domain/usage-event';
@@ -34,6 +34,9 @@ export interface ReadEnvelope {
   readonly isIntact: boolean;
 }
 
+/** How the copy is read: as of some positions, or now; and whether it is to be proven. */
+export interface Reading { readonly upTo?: UpTo | undefined; readonly isProof?: boolean }
+
 const ENVELOPES_PER_PAGE = 100;
 interface Row extends KeptBody { partition: number; position: bigint; envelope: string; is_dropped: boolean; body_hash: Buffer; not_counted: number[]; superseded: number[]; left_out: { nth: number; meter: string }[] | null }
 
@@ -56,8 +59,14 @@ export const countedBy = (rules: readonly MeterRule[], { event, micros, leftOutO
   return measured === undefined ? undefined : { measured, groups: groupsOf(rule!, event.data) };
 };
 
-/** Reads envelopes of a tenant's copy in the order given, each once, with the events that count: as of `upTo`, or now. */
-export const readEnvelopes = async (tx: Tx, tenant: string, places: readonly { partition: number; position: number }[], upTo?: UpTo): Promise<ReadEnvelope[]> => {
+/** The code of a refusal: the body of an envelope that is needed is gone, or no longer what its hash says. */
+export const ENVELOPE_ALTERED = 'envelope_altered';
+
+/**
+ * Reads envelopes of a tenant's copy in the order given, each once, with the events that count: as of `upTo`, or now. Refuses with `envelope_altered` one that is not what its hash says: nobody counts
+ * without it, or by what somebody else has made of it. A `proof`, which is there to find such ones, gets what can be read of them.
+ */
+export const readEnvelopes = async (tx: Tx, tenant: string, places: readonly { partition: number; position: number }[], { upTo, isProof = false }: Reading = {}): Promise<ReadEnvelope[]> => {
   const { rows } = await tx.query<Row>(
     `SELECT e.partition, e.position, e.envelope, e.body, e.packed, e.dropped IS NOT NULL AS is_dropped, e.body_hash, e.not_counted,
        ARRAY(SELECT s.nth FROM usage_superseded s WHERE s.tenant = $1 AND s.partition = e.partition AND s.position = e.position AND s.by_position <= g.up_to) AS superseded,
@@ -65,15 +74,19 @@ export const readEnvelopes = async (tx: Tx, tenant: string, places: readonly { p
      FROM unnest($2::int[], $3::bigint[], $4::bigint[]) WITH ORDINALITY g(partition, position, up_to, place)
      JOIN usage_envelopes e ON e.tenant = $1 AND e.partition = g.partition AND e.position = g.position ORDER BY g.place`,
     [tenant, places.map(({ partition }) => partition), places.map(({ position }) => position), places.map(({ partition }) => (upTo === undefined ? Number.MAX_SAFE_INTEGER : upTo.get(partition) ?? 0))]);
-  return rows.map(eventsOf);
+  const read = rows.map(eventsOf);
+  const altered = isProof ? undefined : read.find(({ isIntact }) => !isIntact);
+  if (altered !== undefined) throw new Refused(ENVELOPE_ALTERED, `envelope ${altered.partition}/${altered.position} of the copy is not what its hash says: restore it from a backup (docs/ARCHITECTURE.md)`);
+  return read;
 };
 
 /**
  * Visits the counted events in stretches of subjects, envelope by envelope in the order of the copy; an event is visited once for each stretch that it is
- * in, with the stretch's index. What retention has dropped is not there: who asks looks at the seals. Answers the places of envelopes whose body is gone otherwise, or no longer what its hash says.
+ * in, with the stretch's index. What retention has dropped is not there: who asks looks at the seals. Answers a `proof` the places of envelopes whose body is gone otherwise, or no longer what its hash says;
+ * anybody else is refused as by `readEnvelopes`.
  */
 export const visitEvents = async (
-  tx: Tx, tenant: string, stretches: readonly SubjectStretch[], visit: (index: number, event: CountedEvent) => void, upTo?: UpTo,
+  tx: Tx, tenant: string, stretches: readonly SubjectStretch[], visit: (index: number, event: CountedEvent) => void, reading: Reading = {},
 ): Promise<string[]> => {
   if (stretches.length === 0) return [];
   const { rows } = await tx.query<{ partition: number; position: bigint }>(
@@ -81,7 +94,7 @@ export const visitEvents = async (
      JOIN usage_bucket_envelopes x ON x.partition = g.partition AND x.tenant = $1 AND x.subject = g.subject AND x.bucket >= g.first AND x.bucket < g.until ORDER BY x.partition, x.position`,
     [tenant, stretches.map(({ subject }) => subject), stretches.map(({ from }) => bucketOf(from)), stretches.map(({ to }) => to), stretches.map(({ subject }) => partitionOf(tenant, subject, USAGE_PARTITIONS))]);
   const places = rows.map((row) => ({ partition: row.partition, position: Number(row.position) }))
-    .filter(({ partition, position }) => upTo === undefined || position <= (upTo.get(partition) ?? 0));
+    .filter(({ partition, position }) => reading.upTo === undefined || position <= (reading.upTo.get(partition) ?? 0));
   const bySubject = new Map<string, { index: number; from: number; to: number }[]>();
   for (const [index, { subject, from, to }] of stretches.entries()) {
     const own = bySubject.get(subject);
@@ -90,7 +103,7 @@ export const visitEvents = async (
   }
   const broken: string[] = [];
   for (let start = 0; start < places.length; start += ENVELOPES_PER_PAGE) {
-    for (const envelope of await readEnvelopes(tx, tenant, places.slice(start, start + ENVELOPES_PER_PAGE), upTo)) {
+    for (const envelope of await readEnvelopes(tx, tenant, places.slice(start, start + ENVELOPES_PER_PAGE), reading)) {
       if (!envelope.isIntact) broken.push(`${envelope.partition}/${envelope.position}`);
       for (const event of envelope.events) {
         for (const { index, from, to } of bySubject.get(event.event.subject) ?? []) if (event.micros >= from && event.micros < to) visit(index, event);

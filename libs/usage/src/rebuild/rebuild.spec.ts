@@ -11,7 +11,7 @@ const expectSame = async (): Promise<void> => { const { live, rebuilt } = await 
 const at = (minute: number): string => new Date(Date.parse('2026-03-01T00:00:00Z') + minute * 60_000).toISOString();
 
 /** With it an envelope is long enough to be packed. */
-const NOTE = 'a long note '.repeat(100);
+const NOTE = 'a long note '.repeat(250);
 /** Duplicates, conflicts, reused ids, late events, values that are none, and corrections of what came before. */
 const wave = async (nth: number): Promise<void> => {
   const fresh = SUBJECTS.flatMap((subject) => [1, 2, 3].map((n) => ({ id: `e${++ids}`, subject, time: at(nth * 20 + n), data: { n: n * 1.5, user: `u${ids % 5}`, region: `r${ids % 3}`, note: NOTE } })));
@@ -30,6 +30,7 @@ beforeAll(async () => {
   await bed.meter('last', { aggregation: 'latest' });
   await bed.metersFollow();
   for (let nth = 0; nth < 3; nth++) await wave(nth);
+  expect((await bed.rows('SELECT FROM usage_envelopes WHERE packed IS NOT NULL')).length).toBeGreaterThan(0);
   // Two that have to count what is there, and versions from the middle on.
   await bed.meter('users', { aggregation: 'unique_count', valueProperty: '$.user' });
   await bed.meter('level', { aggregation: 'time_weighted_sum' });

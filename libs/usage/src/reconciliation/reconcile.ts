@@ -103,7 +103,7 @@ const countedOf = async (tx: Tx, tenant: string, rules: readonly MeterRule[], fr
   const places = rows.map(({ partition, position }) => ({ partition, position: Number(position) }));
   for (let start = 0; start < places.length; start += ENVELOPES_PER_PAGE) {
     const page = places.slice(start, start + ENVELOPES_PER_PAGE);
-    for (const { events } of await readEnvelopes(tx, tenant, page)) {
+    for (const { events } of await readEnvelopes(tx, tenant, page, { isProof: true })) {
       for (const event of events) {
         if (event.micros < from || event.micros >= to) continue;
         for (const rule of rules) if (countedBy([rule], event) !== undefined) counted.set(rule.key, (counted.get(rule.key) ?? 0) + 1);

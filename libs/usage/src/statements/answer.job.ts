@@ -1,8 +1,10 @@
+import { Refused } from '@valueverse/kernel';
 import { USAGE_TOPIC, type StatementRequest } from '@valueverse/contracts';
 import type { Feed, Instruction, Log, Tx } from '@valueverse/event-log';
 import type { JobHandler, JobResult } from '@valueverse/platform';
 import { currentVersion, type Meter, type MeterRule, rulesOf } from '../metering/domain/measure';
 import { METERING_CONSUMER } from '../metering/metering.projector';
+import { ENVELOPE_ALTERED } from '../query/copy-reader';
 import { answersTo, type Answer, droppedBehind, USAGE_DROPPED } from './compute';
 import type { IssueStatement } from './domain/statement';
 import { tracesOfEvidence } from './evidence-traces';
@@ -12,8 +14,9 @@ import { statement, statementIdOf } from './statements';
 
 /** How soon a request is looked at again that waits for metering. */
 const AGAIN_AFTER_MS = 50;
-/** The same of one that needs what retention has dropped: nothing but an operator helps it. */
-const DROPPED_AGAIN_AFTER_MS = 60_000;
+/** The same of one that needs what retention has dropped, or what somebody has changed: nothing but an operator helps it. */
+const OPERATOR_AGAIN_AFTER_MS = 60_000;
+const needsAnOperator = (reason: string): boolean => reason.startsWith(USAGE_DROPPED) || reason.startsWith(ENVELOPE_ALTERED);
 
 interface RequestRow { request: string; chunk: string; body: string; floor: string; at: string; clock: string | null; fact: string; correlation: string; traceparent: string | null }
 interface Pending { readonly row: RequestRow; readonly request: StatementRequest; readonly floor: ReadonlyMap<number, bigint> }
@@ -71,6 +74,19 @@ const waitsFor = ({ request, floor }: Pending, state: MeteringState): string | u
   return undefined;
 };
 
+/** The answers, or the reason of one that cannot be answered: an envelope that it needs was changed. It waits alone. */
+const answersOf = async (tx: Tx, tenant: string, ready: readonly Ready[]): Promise<(Answer | string)[]> => {
+  try {
+    return await answersTo(tx, tenant, ready);
+  } catch (error) {
+    if (!(error instanceof Refused) || error.code !== ENVELOPE_ALTERED) throw error;
+    if (ready.length === 1) return [`${ENVELOPE_ALTERED}: ${error.message}`];
+  }
+  const each: (Answer | string)[] = [];
+  for (const one of ready) each.push(...await answersOf(tx, tenant, [one]));
+  return each;
+};
+
 /** Without an id: a statement is issued once, whoever asks again. */
 const instructionFor = (tenant: string, { row, request }: Ready, { quantities, asOf, evidence }: Answer, madeOf: readonly string[]): Instruction<IssueStatement> => {
   const statementId = statementIdOf(tenant, request.requestId);
@@ -93,24 +109,27 @@ export const answerStatements = (log: Log, feed: Feed): JobHandler => ({
   run: async ({ tenant, payload, dueAt, clockId }): Promise<JobResult> => {
     const { requestIds } = payload as AnswerPayload;
     const missing = await raiseFloors(log, feed, tenant, requestIds);
-    const { ready, answers, traces, waiting } = await log.database.transaction({ role: 'worker', isolation: 'repeatable read', readOnly: true }, async (tx) => {
+    const { answered, traces, waiting } = await log.database.transaction({ role: 'worker', isolation: 'repeatable read', readOnly: true }, async (tx) => {
       const pending = await pendingOf(tx, tenant, requestIds);
       const state = await stateOf(tx, tenant, [...new Set(pending.map(({ request }) => request.meterKey))]);
       const held = pending.map((one) => ({ one, reason: missing.get(one.request.requestId) ?? waitsFor(one, state) }));
       const known = held.filter(({ reason }) => reason === undefined).map(({ one }) => readyOf(one, state.meters.get(one.request.meterKey)!));
       // It is never answered with less: it waits, and the doctor names it.
       const dropped = await droppedBehind(tx, tenant, known);
-      const able = known.filter((_, nth) => !dropped.has(nth));
       held.push(...known.flatMap((one, nth) => (dropped.has(nth) ? [{ one, reason: dropped.get(nth) }] : [])));
-      return { ready: able, answers: await answersTo(tx, tenant, able), traces: await tracesOfEvidence(tx, tenant, able.map(({ request }) => request)), waiting: held.filter(({ reason }) => reason !== undefined) };
+      const able = known.filter((_, nth) => !dropped.has(nth));
+      const found = (await answersOf(tx, tenant, able)).map((answer, nth) => ({ one: able[nth]!, answer }));
+      held.push(...found.flatMap(({ one, answer }) => (typeof answer === 'string' ? [{ one, reason: answer }] : [])));
+      const answered = found.flatMap(({ one, answer }) => (typeof answer === 'string' ? [] : [{ one, answer }]));
+      return { answered, traces: await tracesOfEvidence(tx, tenant, answered.map(({ one }) => one.request)), waiting: held.filter(({ reason }) => reason !== undefined) };
     });
-    if (ready.length === 0 && waiting.length > 0) return { outcome: 'wait', afterMs: waiting.every(({ reason }) => reason!.startsWith(USAGE_DROPPED)) ? DROPPED_AGAIN_AFTER_MS : AGAIN_AFTER_MS, reason: waiting[0]!.reason! };
+    if (answered.length === 0 && waiting.length > 0) return { outcome: 'wait', afterMs: waiting.every(({ reason }) => needsAnOperator(reason!)) ? OPERATOR_AGAIN_AFTER_MS : AGAIN_AFTER_MS, reason: waiting[0]!.reason! };
     return {
       outcome: 'done',
       reaction: waiting.length === 0 ? {} : { jobs: [answerJobFor({ tenant, clockId }, waiting.map(({ one }) => one.request.requestId), dueAt)] },
       write: async (tx) => {
-        await tx.query('UPDATE usage_statement_requests SET answered = true WHERE tenant = $1 AND request = ANY($2)', [tenant, ready.map(({ request }) => request.requestId)]);
-        await log.execute(tx, ready.map((one, index) => instructionFor(tenant, one, answers[index]!, traces[index]!)));
+        await tx.query('UPDATE usage_statement_requests SET answered = true WHERE tenant = $1 AND request = ANY($2)', [tenant, answered.map(({ one }) => one.request.requestId)]);
+        await log.execute(tx, answered.map(({ one, answer }, index) => instructionFor(tenant, one, answer, traces[index]!)));
       },
     };
   },

@@ -84,7 +84,7 @@ export const bucketsBehind = async (tx: Tx, tenant: string, statement: Statement
     await visitEvents(tx, tenant, stretches, (index, counted) => {
       const found = countedBy(rules, counted);
       if (found !== undefined) tallies[index]!.at(found.groups).add(found.measured.value, counted.micros, tieOf(counted.event), found.measured.different);
-    }, upTo);
+    }, { upTo });
     for (const [index, place] of places.entries()) {
       const { subject, from, to } = stretches[index]!;
       // Of one bucket the sum, count, least, greatest or latest; where a quantity is a mean or a rank, its parts are said.
@@ -109,7 +109,7 @@ export const eventsBehind = async (tx: Tx, tenant: string, statement: StatementD
        JOIN usage_bucket_envelopes x ON x.partition = g.partition AND x.tenant = $1 AND x.subject = g.subject AND x.bucket >= g.first AND x.bucket < g.until AND x.position <= g.up_to
        WHERE (g.span, x.bucket, x.position) >= ($7, $8, $9) ORDER BY 1, 2, 4 LIMIT $10`, [tenant, ...columnsOf(spans), at.span + 1, at.bucket, at.position, PLACES_PER_LOOK]);
     const places = rows.map((row) => ({ span: Number(row.span) - 1, bucket: Number(row.bucket), partition: row.partition, position: Number(row.position) }));
-    const envelopes = new Map((await readEnvelopes(tx, tenant, uniquePlaces(places), upToOf(statement))).map((envelope) => [`${envelope.partition}/${envelope.position}`, envelope]));
+    const envelopes = new Map((await readEnvelopes(tx, tenant, uniquePlaces(places), { upTo: upToOf(statement) })).map((envelope) => [`${envelope.partition}/${envelope.position}`, envelope]));
     for (const { span, bucket, partition, position } of places) {
       const { subject, from, to } = clipped(spans[span]!, bucket);
       const isWhereWeAre = span === at.span && bucket === at.bucket && position === at.position;

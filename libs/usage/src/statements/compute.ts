@@ -8,7 +8,7 @@ import { tieOf } from '../metering/domain/deltas';
 import type { MeterRule } from '../metering/domain/measure';
 import { Tallies } from '../metering/domain/tallies';
 import { readCells, type SeriesStretch } from '../metering/stored-buckets';
-import { countedBy, visitEvents, type CountedEvent, type SubjectStretch, type UpTo } from '../query/copy-reader';
+import { countedBy, visitEvents, type CountedEvent, type Reading, type SubjectStretch, type UpTo } from '../query/copy-reader';
 import { BEGINNING } from '../query/domain/windows';
 import { droppedIn, missedIn } from '../retention/missed';
 import { priceEvents, type PricedGroups, withPrices } from './event-prices';
@@ -77,9 +77,9 @@ const addBuckets = async (tx: Tx, tenant: string, pieces: readonly Piece[]): Pro
   }
 };
 
-/** Adds the events in stretches of pieces to the cells of their questions; answers envelopes that are no longer what they were. */
-export const addEvents = (tx: Tx, tenant: string, pieces: readonly Piece[], upTo?: UpTo): Promise<string[]> =>
-  visitEvents(tx, tenant, pieces, (index, event) => { countEvent(pieces[index]!, event); }, upTo);
+/** Adds the events in stretches of pieces to the cells of their questions; answers a proof the envelopes that are no longer what they were. */
+export const addEvents = (tx: Tx, tenant: string, pieces: readonly Piece[], reading?: Reading): Promise<string[]> =>
+  visitEvents(tx, tenant, pieces, (index, event) => { countEvent(pieces[index]!, event); }, reading);
 
 const partitionsOfSubjects = (tenant: string, { usage }: StatementRequest): number[] =>
   [...new Set(usage.map(({ subject }) => partitionOf(tenant, subject, USAGE_PARTITIONS)))].sort((a, b) => a - b);
@@ -149,8 +149,9 @@ export const chainAt = async (tx: Tx, asOf: UpTo): Promise<Record<string, string
 /** Answers a question again from the envelopes alone, as of positions of the copy: what came later is not in it. Needs a role that sees every tenant's links. */
 export const answerAgain = async (tx: Tx, tenant: string, question: Question, asOf: UpTo): Promise<Pick<Answer, 'quantities' | 'evidence'>> => {
   const work = workOf(question);
-  const broken = await addEvents(tx, tenant, piecesOf(work), asOf);
-  const priced = question.request.terms === undefined ? undefined : await priceEvents(tx, tenant, work, asOf);
+  const proof: Reading = { upTo: asOf, isProof: true };
+  const broken = await addEvents(tx, tenant, piecesOf(work), proof);
+  const priced = question.request.terms === undefined ? undefined : await priceEvents(tx, tenant, work, proof);
   const quantities = withPrices(quantitiesOf(question.request, work.rule, work.spans, work.cells), priced);
   return { quantities, evidence: sha256(evidenceText(question.request, quantities, work.cells, await chainAt(tx, asOf), broken)) };
 };

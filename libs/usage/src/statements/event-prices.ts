@@ -5,7 +5,7 @@ import type { Tx } from '@valueverse/event-log';
 import { tieOf } from '../metering/domain/deltas';
 import { decimalOf, narrowed } from '../metering/domain/measure';
 import { parseJsonPath, valueAt } from '../meters/domain/json-path';
-import { countedBy, visitEvents, type UpTo } from '../query/copy-reader';
+import { countedBy, type Reading, visitEvents } from '../query/copy-reader';
 import type { Work } from './compute';
 
 type Priced = NonNullable<GroupQuantity['priced']>;
@@ -49,9 +49,9 @@ const dynamicPricer = ({ amountProperty = '', multiplier = '1' }: EventTerms): P
 
 /**
  * Prices the events of a question by its terms, in the order of their time, ties by (source, id), from the envelopes: of the spans of all of its subjects together, as
- * one stream per group. As of `upTo`, or now.
+ * one stream per group.
  */
-export const priceEvents = async (tx: Tx, tenant: string, { question: { request, rules }, spans }: Pick<Work, 'question' | 'spans'>, upTo?: UpTo): Promise<PricedGroups> => {
+export const priceEvents = async (tx: Tx, tenant: string, { question: { request, rules }, spans }: Pick<Work, 'question' | 'spans'>, reading?: Reading): Promise<PricedGroups> => {
   const terms = request.terms!;
   const pricers = new Map<string, Pricer>();
   const [first, last] = [Math.min(...spans.map(({ from }) => from)), Math.max(...spans.map(({ to }) => to))];
@@ -65,7 +65,7 @@ export const priceEvents = async (tx: Tx, tenant: string, { question: { request,
       const { measured, groups } = own;
       const group = canonicalJson(narrowed(JSON.parse(groups) as Record<string, string>, request.groupBy));
       found.push({ micros, tie: Buffer.from(tieOf(event)), group, value: typeof measured.value === 'number' ? Decimal.of(measured.value) : measured.value, data: event.data });
-    }, upTo);
+    }, reading);
     found.sort((left, right) => left.micros - right.micros || Buffer.compare(left.tie, right.tie));
     for (const { group, value, data } of found) {
       let pricer = pricers.get(group);

@@ -58,7 +58,7 @@ export const answerSealed = async (tx: Tx, tenant: string, statement: StatementD
   const now = rulesOf((await meterOf(tx, tenant, statement.meterKey))!);
   const isSound = (await faultsOfSeals(tx, tenant, now, seals)).length === 0;
   if (!(await holdsAll(tx, tenant, work, pieces, seals, asOf, now))) return { quantities: statement.quantities, evidence: statement.evidence, sealed: { isIntact: isSound, isRecomputed: false } };
-  const broken = await addEvents(tx, tenant, pieces, asOf);
+  const broken = await addEvents(tx, tenant, pieces, { upTo: asOf, isProof: true });
   addSeals(work, pieces, seals);
   const quantities = quantitiesOf(question.request, work.rule, work.spans, work.cells);
   const evidence = sha256(evidenceText(question.request, quantities, work.cells, await chainAt(tx, asOf), broken));
