@@ -6,7 +6,8 @@ import type { Reports } from '../relay/relay';
 import { keyRecordOf } from './key-ring';
 
 const KEYS_PER_ROUND_MAX = 500;
-const POLL_MS = 100;
+/** For keys that another process has made: of its own it is told. */
+const POLL_MS = 250;
 
 interface KeyRow { tenant: string; key_id: string; wrapped: Buffer | null; state: 'active' | 'erased'; partition: number; position: bigint }
 

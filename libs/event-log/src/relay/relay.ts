@@ -10,7 +10,8 @@ import type { EventStore } from '../store/event-store';
 const FACTS_PER_ROUND_MAX = 500;
 /** Of all partitions of a topic in one transaction, where they are more than one. */
 const FACTS_PER_APPEND_MAX = 1_000;
-const POLL_MS = 100;
+/** For what it was not told of: it is told of each commit of a process, by Redis also of those of others. */
+const POLL_MS = 250;
 const ERROR_PAUSE_MS = 500;
 const LEASE_MS = 4_000;
 const LEASE_RENEWAL_MS = 1_000;

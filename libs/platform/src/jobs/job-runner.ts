@@ -70,9 +70,9 @@ export class JobRunner {
 
   private async turn(): Promise<number> {
     const room = JOBS_AT_ONCE - this.running.size;
-    const jobs = await this.claim(this.alone.length === 0 ? 0 : room, { only: this.alone });
+    const [jobs, sharing] = await this.claim(
+      [this.alone.length === 0 ? 0 : room, { only: this.alone }], [this.sharing.length === 0 || this.shared.size >= TOGETHER_AT_ONCE || room <= 0 ? 0 : TOGETHER_MAX, { only: this.sharing }]) as [Job[], Job[]];
     for (const job of jobs) this.begin(job);
-    const sharing = await this.claim(this.sharing.length === 0 || this.shared.size >= TOGETHER_AT_ONCE || room <= 0 ? 0 : TOGETHER_MAX, { only: this.sharing });
     for (const group of Map.groupBy(sharing, groupOf).values()) this.beginTogether(group);
     const strangers = await this.strangers(room - jobs.length);
     return jobs.length + sharing.length + strangers === 0 ? POLL_MS : 0;
@@ -82,13 +82,19 @@ export class JobRunner {
   private async strangers(room: number): Promise<number> {
     if (performance.now() - this.strangersLookedForAt < STRANGERS_EVERY_MS) return 0;
     this.strangersLookedForAt = performance.now();
-    const jobs = await this.claim(room, { but: [...this.handlers.keys()] });
+    const [jobs] = await this.claim([room, { but: [...this.handlers.keys()] }]) as [Job[]];
     for (const job of jobs) this.begin(job);
     return jobs.length;
   }
 
-  private async claim(limit: number, kinds: ClaimedKinds): Promise<Job[]> {
-    return limit <= 0 ? [] : this.log.database.transaction({ role: 'worker' }, (tx) => this.table.claim(tx, this.owner, this.log.wallClock(), limit, kinds));
+  /** Takes so many due jobs of each of these kinds, in one transaction: it is asked for many times a second, also where nothing is ever due. */
+  private async claim(...wanted: readonly (readonly [limit: number, kinds: ClaimedKinds])[]): Promise<Job[][]> {
+    if (wanted.every(([limit]) => limit <= 0)) return wanted.map(() => []);
+    return this.log.database.transaction({ role: 'worker' }, async (tx) => {
+      const taken: Job[][] = [];
+      for (const [limit, kinds] of wanted) taken.push(limit <= 0 ? [] : await this.table.claim(tx, this.owner, this.log.wallClock(), limit, kinds));
+      return taken;
+    });
   }
 
   /** Jobs that can share a transaction do; those that are left out of it, and all of them where it fails, are run alone. */
