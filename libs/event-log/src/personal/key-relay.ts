@@ -6,7 +6,7 @@ import type { Reports } from '../relay/relay';
 import { keyRecordOf } from './key-ring';
 
 const KEYS_PER_ROUND_MAX = 500;
-/** For keys that another process has made: of its own it is told. */
+/** For what it is not told of: keys of another process, and those that were erased. */
 const POLL_MS = 250;
 
 interface KeyRow { tenant: string; key_id: string; wrapped: Buffer | null; state: 'active' | 'erased'; partition: number; position: bigint }

@@ -1,7 +1,7 @@
 import type { Tx } from '@valueverse/event-log';
 import type { Envelope } from '../ingest/domain/usage-event';
 import { microsNumberOfText } from '@valueverse/kernel';
-import { envelopeIn, type KeptBody } from '../metering/body';
+import { type KeptBody, provenEnvelope } from '../metering/body';
 import type { FreshEnvelope } from '../metering/copy';
 import { lookUpKeys, type Occurrence, type Place } from '../metering/dedupe';
 import { keyOf, uuidOfKey } from '../metering/key-bytes';
@@ -23,9 +23,10 @@ const isBefore = (left: Place, right: Place): boolean => left.position < right.p
 const eventAt = async (tx: Tx, tenant: string, { partition, position, nth }: Place, fresh: readonly FreshEnvelope[]): Promise<Occurrence | undefined> => {
   const own = fresh.find((envelope) => envelope.position === position);
   if (own !== undefined) return occurrenceOf(own.envelope, { partition, position, nth }, own.logTime);
-  const { rows } = await tx.query<KeptBody & { log_time: bigint }>('SELECT body, packed, log_time FROM usage_envelopes WHERE tenant = $1 AND partition = $2 AND position = $3', [tenant, partition, position]);
+  const { rows } = await tx.query<KeptBody & { body_hash: Buffer; log_time: bigint }>('SELECT body, packed, body_hash, log_time FROM usage_envelopes WHERE tenant = $1 AND partition = $2 AND position = $3', [tenant, partition, position]);
   const [row] = rows;
-  return row === undefined || row.body === null ? undefined : occurrenceOf(envelopeIn(row)!, { partition, position, nth }, Number(row.log_time));
+  const envelope = row === undefined ? null : provenEnvelope(row, partition, position);
+  return envelope === null ? undefined : occurrenceOf(envelope, { partition, position, nth }, Number(row!.log_time));
 };
 const occurrenceOf = (envelope: Envelope, place: Place, logTime: number): Occurrence => {
   const event = envelope.events[place.nth]!;

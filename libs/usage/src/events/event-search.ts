@@ -27,6 +27,8 @@ export interface SearchResult { readonly events: readonly { readonly event: List
 /** One search looks at so many envelopes and takes so many events apart at most; then it says where it stands, with as much as it has found. */
 export const ENVELOPES_LOOKED_AT_MAX = 2_000;
 export const EVENTS_LOOKED_AT_MAX = 50_000;
+/** And unpacks so much, which is what 2,000 envelopes of the usual size come to. */
+const UNPACKED_BYTES_MAX = 512 * 1024 * 1024;
 const CHUNK_FIRST = 4;
 /** Envelopes at a time, where most hold something, and where few do. */
 const CHUNK_FULL = 16;
@@ -78,9 +80,20 @@ const nextEnvelopesOf = async (tx: Tx, tenant: string, subject: string, chunk: C
   return rows;
 };
 
+/** Threads that unpack for whoever else needs one, too. */
+const UNPACKED_AT_ONCE = 2;
 /** Envelopes with their texts, without one where the names that are looked for are not in it. */
-const unpacked = (rows: readonly EnvelopeRow[], names: readonly string[]): Promise<EnvelopeRow[]> =>
-  Promise.all(rows.map(async (row) => (row.packed === null || row.body === null ? row : { ...row, body: await packedBodyWith(row.packed, names), packed: null })));
+const unpacked = async (rows: readonly EnvelopeRow[], names: readonly string[]): Promise<{ rows: EnvelopeRow[]; bytes: number }> => {
+  const found: { row: EnvelopeRow; bytes: number }[] = [];
+  for (let begin = 0; begin < rows.length; begin += UNPACKED_AT_ONCE) {
+    found.push(...await Promise.all(rows.slice(begin, begin + UNPACKED_AT_ONCE).map(async (row) => {
+      if (row.packed === null || row.body === null) return { row, bytes: 0 };
+      const { body, bytes } = await packedBodyWith(row.packed, names);
+      return { row: { ...row, body, packed: null }, bytes };
+    })));
+  }
+  return { rows: found.map(({ row }) => row), bytes: found.reduce((sum, { bytes }) => sum + bytes, 0) };
+};
 
 const fits = ({ event, micros }: Found, filter: EventFilter): boolean => {
   const { subject, source, id, type } = filter;
@@ -92,19 +105,21 @@ const positionOf = (row: EnvelopeRow, nth: number): SearchPosition => [row.log_t
 const isEnvelopeOf = (row: EnvelopeRow, [, partition, position]: SearchPosition): boolean => row.partition === Number(partition) && String(row.position) === position;
 
 /**
- * Searches the events of a tenant, the latest received first, until `limit` are found, everything has been looked at, or `ENVELOPES_LOOKED_AT_MAX` envelopes have. `after` is where an earlier
+ * Searches the events of a tenant, the latest received first, until `limit` are found, everything has been looked at, or as much as one search may. `after` is where an earlier
  * search stood.
  */
 export const searchEvents = async (tx: Tx, tenant: string, filter: EventFilter, after: SearchPosition | undefined, limit: number): Promise<SearchResult> => {
   const events: { event: ListedEvent; position: SearchPosition }[] = [];
   let at = after ?? FIRST;
   const names = namesIn(filter).filter((name) => name !== null);
-  let [size, envelopes, apart] = [CHUNK_FIRST, 0, 0];
-  while (envelopes < ENVELOPES_LOOKED_AT_MAX && apart < EVENTS_LOOKED_AT_MAX) {
+  let [size, envelopes, apart, bytes] = [CHUNK_FIRST, 0, 0, 0];
+  while (envelopes < ENVELOPES_LOOKED_AT_MAX && apart < EVENTS_LOOKED_AT_MAX && bytes < UNPACKED_BYTES_MAX) {
     // One more than is looked at: it says whether anything is left.
     const chunk = { filter, after: at, limit: size + 1 };
     const rows = filter.subject === undefined ? await nextEnvelopes(tx, tenant, chunk) : await nextEnvelopesOf(tx, tenant, filter.subject, chunk);
-    const shown = await unpacked(rows.slice(0, size), names);
+    const looked = await unpacked(rows.slice(0, size), names);
+    const shown = looked.rows;
+    bytes += looked.bytes;
     const all = eventsOf(shown);
     const left = all.filter((found) => fits(found, filter) && !(isEnvelopeOf(found.row, at) && found.nth >= Number(at[3])));
     for (const event of await listed(tx, tenant, left)) {

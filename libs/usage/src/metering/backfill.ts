@@ -2,7 +2,7 @@ import { derivedId, type Message } from '@valueverse/kernel';
 import { USAGE_PARTITIONS, type MeterCreated, type MeterVersionAdded } from '@valueverse/contracts';
 import type { Database, Fact, NewJob, Reaction, Reactor, Tx } from '@valueverse/event-log';
 import type { JobHandler } from '@valueverse/platform';
-import { envelopeIn, type KeptBody } from './body';
+import { type KeptBody, provenEnvelope } from './body';
 import { countInto } from './count';
 import { lockHeads, type PlacedEnvelope } from './copy';
 import { type Meter as MeterRow, type MeterRule, rulesOf } from './domain/measure';
@@ -66,11 +66,11 @@ const countChunk = async (tx: Tx, { tenant, meterKey, version }: Meter, partitio
   if (found === undefined || found.position === null || rule === undefined) return true;
   if (found.position === 0n) await noteBegun(tx, { tenant, meterKey, version }, partition);
   if (found.position === 0n && version > 1) await takeOver(tx, { tenant, meterKey, version }, partition, rule);
-  const { rows } = await tx.query<KeptBody & { position: bigint; log_time: bigint; not_counted: number[] }>(
-    `SELECT position, log_time, body, packed, not_counted FROM usage_envelopes
+  const { rows } = await tx.query<KeptBody & { body_hash: Buffer; position: bigint; log_time: bigint; not_counted: number[] }>(
+    `SELECT position, log_time, body, packed, body_hash, not_counted FROM usage_envelopes
      WHERE tenant = $1 AND partition = $2 AND position > $3 AND body IS NOT NULL ORDER BY position LIMIT $4`, [tenant, partition, found.position, ENVELOPES_PER_CHUNK]);
   const envelopes = rows.map((row): PlacedEnvelope => ({
-    envelope: envelopeIn(row)!, partition, position: Number(row.position), logTime: Number(row.log_time),
+    envelope: provenEnvelope(row, partition, row.position)!, partition, position: Number(row.position), logTime: Number(row.log_time),
   }));
   const superseded = await tx.query<{ position: bigint; nth: number }>(
     'SELECT position, nth FROM usage_superseded WHERE tenant = $1 AND partition = $2 AND position = ANY($3)', [tenant, partition, envelopes.map(({ position }) => position)]);

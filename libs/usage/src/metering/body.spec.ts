@@ -96,7 +96,7 @@ describe('a hundred events in one packed envelope', () => {
   const ELSEWHERE = (body: string): Buffer => zstdCompressSync(body.replace('the note of event 50', 'the note of event 05'));
   const second = (at: string): { subject: string; from: string; to: string }[] => [{ subject: 'acme', from: `2026-01-05T10:${at}:00Z`, to: `2026-01-05T10:${at}:01Z` }];
 
-  test.each([['an event beside it that was changed', ELSEWHERE, '2'], ['what is no frame', (): Buffer => Buffer.from('none'), undefined]])('%s is found by who computes a statement again', async (_, packed, value) => {
+  test.each([['an event beside it that was changed', ELSEWHERE, '2'], ['what is no frame', (): Buffer => Buffer.from('none'), undefined], ['a time that is none', (body: string): Buffer => zstdCompressSync(body.replaceAll('2026-01-05T10:50', '2026-13-05T10:50')), undefined]])('%s is found by who computes a statement again', async (_, packed, value) => {
     const statement = await bed.stated(second('20'));
     await altered(packed, async () => {
       const again = (await bed.reader.recompute(bed.tenant, statement.id))!;
@@ -120,6 +120,19 @@ describe('a hundred events in one packed envelope', () => {
       expect(await bed.query('tokens', '2026-01-05T10:30:00Z', '2026-01-05T10:30:01Z')).toMatchObject({ status: 409, body: { code: 'envelope_altered', detail: expect.stringContaining('/1') } });
       expect((await bed.query('tokens', DAY, NEXT)).body.data).toMatchObject([{ value: '104' }]);
     });
+  }, TIMEOUT_MS);
+
+  test('a meter that is made meanwhile does not count it as it is, and goes on when it is put right', async () => {
+    await altered((body) => zstdCompressSync(body.replaceAll('"n":1', '"n":7')), async () => {
+      await bed.meter('meanwhile');
+      await eventually('the back-fill to say why it waits', async (saw) => {
+        const jobs = await bed.rows<{ waits_for: string | null }>(`SELECT waits_for FROM jobs WHERE waits_for IS NOT NULL`);
+        saw(jobs);
+        return jobs.some(({ waits_for: reason }) => reason!.includes('not what its hash says')) ? true : undefined;
+      });
+    });
+    await bed.metersFollow();
+    expect((await bed.query('meanwhile', DAY, NEXT)).body.data).toMatchObject([{ value: '104' }]);
   }, TIMEOUT_MS);
 
   test('a greatest value is not chosen anew without it: its partition stands still until it is put right', async () => {

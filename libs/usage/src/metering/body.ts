@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { constants, zstdCompressSync, zstdDecompress, zstdDecompressSync } from 'node:zlib';
+import { Refused } from '@valueverse/kernel';
 import type { Envelope } from '../ingest/domain/usage-event';
 
 /**
@@ -42,11 +43,10 @@ export const bodyOf = ({ body, packed }: KeptBody): string | null => {
   }
 };
 
-const unpackAside = promisify(zstdDecompress);
-/** The text of a packed body if all of these are in it, else null. It is unpacked beside this thread, for whoever looks through many. */
-export const packedBodyWith = async (packed: Buffer, parts: readonly string[]): Promise<string | null> => {
-  const bytes = await unpackAside(packed, { maxOutputLength: UNPACKED_BYTES_MAX }).catch((error: unknown) => { throw told(error); });
-  return parts.every((part) => bytes.includes(part)) ? bytes.toString() : null;
+/** The text of a packed body if all of these are in it, else null, and how many bytes it has. It is unpacked beside this thread, for whoever looks through many. */
+export const packedBodyWith = async (packed: Buffer, parts: readonly string[]): Promise<{ readonly body: string | null; readonly bytes: number }> => {
+  const bytes = await promisify(zstdDecompress)(packed, { maxOutputLength: UNPACKED_BYTES_MAX }).catch((error: unknown) => { throw told(error); });
+  return { body: parts.every((part) => bytes.includes(part)) ? bytes.toString() : null, bytes: bytes.length };
 };
 
 /** The envelope that a row of the copy holds; null where retention has dropped it. */
@@ -57,6 +57,19 @@ export const envelopeIn = (kept: KeptBody): Envelope | null => {
 
 /** The hash of a body, which the chain goes over: of its text, however it is kept. */
 export const bodyHashOf = (body: string): Buffer => hash('sha256', body, 'buffer');
+
+/** The code of a refusal: the body of an envelope that is needed is gone, or no longer what its hash says. */
+export const ENVELOPE_ALTERED = 'envelope_altered';
+export const altered = (partition: number, position: number | bigint): Refused =>
+  new Refused(ENVELOPE_ALTERED, `envelope ${partition}/${position} of the copy is not what its hash says: restore it from a backup (docs/ARCHITECTURE.md)`);
+
+/** The envelope of a row by which somebody counts; null where retention has dropped it. Refuses with `envelope_altered` one that is not what its hash says. */
+export const provenEnvelope = (kept: KeptBody & { readonly body_hash: Buffer }, partition: number, position: number | bigint): Envelope | null => {
+  if (kept.body === null) return null;
+  const { envelope, isIntact } = opened(kept);
+  if (!isIntact) throw altered(partition, position);
+  return envelope!;
+};
 
 /** The envelope of a row whose body is kept, and whether that is what its hash says; no envelope where it was changed so that nothing can be read any more. */
 export const opened = (kept: KeptBody & { readonly body_hash: Buffer }): { readonly envelope: Envelope | undefined; readonly isIntact: boolean } => {

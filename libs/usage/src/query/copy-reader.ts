@@ -1,8 +1,8 @@
-import { microsNumberOfText, partitionOf, Refused } from '@valueverse/kernel';
+import { microsNumberOfText, partitionOf } from '@valueverse/kernel';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import type { Tx } from '@valueverse/event-log';
 import type { UsageEvent } from '../ingest/domain/usage-event';
-import { type KeptBody, opened } from '../metering/body';
+import { altered, type KeptBody, opened } from '../metering/body';
 import { bucketOf } from '../metering/domain/bucket';
 import { groupsOf, looksAt, measure, type Measured, type MeterRule } from '../metering/domain/measure';
 
@@ -46,9 +46,17 @@ const eventsOf = (row: Row): ReadEnvelope => {
   const notCounted = new Set([...row.not_counted, ...row.superseded]);
   const leftOutOf = (nth: number): readonly string[] => (row.left_out === null ? NONE : row.left_out.filter((one) => one.nth === nth).map(({ meter }) => meter));
   const { envelope, isIntact } = opened(row);
-  const events = (envelope?.events ?? []).map((event, nth) => ({ event, micros: microsNumberOfText(event.time), envelope: row.envelope, ...place, nth, leftOutOf: leftOutOf(nth) }))
+  const events = (): CountedEvent[] => envelope!.events.map((event, nth) => ({ event, micros: microsNumberOfText(event.time), envelope: row.envelope, ...place, nth, leftOutOf: leftOutOf(nth) }))
     .filter(({ nth }) => !notCounted.has(nth));
-  return { ...place, events, isIntact };
+  return isIntact ? { ...place, events: events(), isIntact } : { ...place, events: readable(events), isIntact };
+};
+/** What somebody has changed may have any shape. */
+const readable = (events: () => CountedEvent[]): CountedEvent[] => {
+  try {
+    return events();
+  } catch {
+    return [];
+  }
 };
 const NONE: readonly string[] = [];
 
@@ -58,9 +66,6 @@ export const countedBy = (rules: readonly MeterRule[], { event, micros, leftOutO
   const measured = rule === undefined || leftOutOf.includes(rule.key) ? undefined : measure(rule, event.data);
   return measured === undefined ? undefined : { measured, groups: groupsOf(rule!, event.data) };
 };
-
-/** The code of a refusal: the body of an envelope that is needed is gone, or no longer what its hash says. */
-export const ENVELOPE_ALTERED = 'envelope_altered';
 
 /**
  * Reads envelopes of a tenant's copy in the order given, each once, with the events that count: as of `upTo`, or now. Refuses with `envelope_altered` one that is not what its hash says: nobody counts
@@ -74,9 +79,10 @@ export const readEnvelopes = async (tx: Tx, tenant: string, places: readonly { p
      FROM unnest($2::int[], $3::bigint[], $4::bigint[]) WITH ORDINALITY g(partition, position, up_to, place)
      JOIN usage_envelopes e ON e.tenant = $1 AND e.partition = g.partition AND e.position = g.position ORDER BY g.place`,
     [tenant, places.map(({ partition }) => partition), places.map(({ position }) => position), places.map(({ partition }) => (upTo === undefined ? Number.MAX_SAFE_INTEGER : upTo.get(partition) ?? 0))]);
-  const read = rows.map(eventsOf);
-  const altered = isProof ? undefined : read.find(({ isIntact }) => !isIntact);
-  if (altered !== undefined) throw new Refused(ENVELOPE_ALTERED, `envelope ${altered.partition}/${altered.position} of the copy is not what its hash says: restore it from a backup (docs/ARCHITECTURE.md)`);
+  const found = new Map(rows.map((row) => [`${row.partition}/${row.position}`, eventsOf(row)]));
+  const read = places.map((place) => found.get(`${place.partition}/${place.position}`) ?? { ...place, events: [], isIntact: false });
+  const broken = isProof ? undefined : read.find(({ isIntact }) => !isIntact);
+  if (broken !== undefined) throw altered(broken.partition, broken.position);
   return read;
 };
 

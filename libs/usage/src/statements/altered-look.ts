@@ -1,5 +1,5 @@
 import type { LookResult, Service } from '@valueverse/platform';
-import { ENVELOPE_ALTERED } from '../query/copy-reader';
+import { ENVELOPE_ALTERED } from '../metering/body';
 
 /** What the doctor is told of statements that nobody can answer, because an envelope behind them was changed in the database: their invoices wait. */
 export const lookAtAltered = async ({ database }: Pick<Service, 'database'>): Promise<LookResult> => {

@@ -4,7 +4,7 @@ import type { Feed, Instruction, Log, Tx } from '@valueverse/event-log';
 import type { JobHandler, JobResult } from '@valueverse/platform';
 import { currentVersion, type Meter, type MeterRule, rulesOf } from '../metering/domain/measure';
 import { METERING_CONSUMER } from '../metering/metering.projector';
-import { ENVELOPE_ALTERED } from '../query/copy-reader';
+import { ENVELOPE_ALTERED } from '../metering/body';
 import { answersTo, type Answer, droppedBehind, USAGE_DROPPED } from './compute';
 import type { IssueStatement } from './domain/statement';
 import { tracesOfEvidence } from './evidence-traces';
@@ -16,7 +16,7 @@ import { statement, statementIdOf } from './statements';
 const AGAIN_AFTER_MS = 50;
 /** The same of one that needs what retention has dropped, or what somebody has changed: nothing but an operator helps it. */
 const OPERATOR_AGAIN_AFTER_MS = 60_000;
-const needsAnOperator = (reason: string): boolean => reason.startsWith(USAGE_DROPPED) || reason.startsWith(ENVELOPE_ALTERED);
+const operatorsReason = (reason: string): string | undefined => [USAGE_DROPPED, ENVELOPE_ALTERED].find((code) => reason.startsWith(code));
 
 interface RequestRow { request: string; chunk: string; body: string; floor: string; at: string; clock: string | null; fact: string; correlation: string; traceparent: string | null }
 interface Pending { readonly row: RequestRow; readonly request: StatementRequest; readonly floor: ReadonlyMap<number, bigint> }
@@ -123,10 +123,12 @@ export const answerStatements = (log: Log, feed: Feed): JobHandler => ({
       const answered = found.flatMap(({ one, answer }) => (typeof answer === 'string' ? [] : [{ one, answer }]));
       return { answered, traces: await tracesOfEvidence(tx, tenant, answered.map(({ one }) => one.request)), waiting: held.filter(({ reason }) => reason !== undefined) };
     });
-    if (answered.length === 0 && waiting.length > 0) return { outcome: 'wait', afterMs: waiting.every(({ reason }) => needsAnOperator(reason!)) ? OPERATOR_AGAIN_AFTER_MS : AGAIN_AFTER_MS, reason: waiting[0]!.reason! };
+    // Those that nothing but an operator helps wait by themselves: they are looked at seldom, and the doctor finds them by their reason.
+    const groups = [...Map.groupBy(waiting, ({ reason }) => operatorsReason(reason!)).values()];
+    if (answered.length === 0 && groups.length === 1) return { outcome: 'wait', afterMs: operatorsReason(waiting[0]!.reason!) !== undefined ? OPERATOR_AGAIN_AFTER_MS : AGAIN_AFTER_MS, reason: waiting[0]!.reason! };
     return {
       outcome: 'done',
-      reaction: waiting.length === 0 ? {} : { jobs: [answerJobFor({ tenant, clockId }, waiting.map(({ one }) => one.request.requestId), dueAt)] },
+      reaction: { jobs: groups.map((own) => answerJobFor({ tenant, clockId }, own.map(({ one }) => one.request.requestId), dueAt)) },
       write: async (tx) => {
         await tx.query('UPDATE usage_statement_requests SET answered = true WHERE tenant = $1 AND request = ANY($2)', [tenant, answered.map(({ one }) => one.request.requestId)]);
         await log.execute(tx, answered.map(({ one, answer }, index) => instructionFor(tenant, one, answer, traces[index]!)));
