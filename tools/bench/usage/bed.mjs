@@ -12,13 +12,12 @@ const { partitionOf } = require('@valueverse/kernel');
 const { USAGE_PARTITIONS } = require('@valueverse/contracts');
 const { startEmbeddedPostgres } = require('@valueverse/platform');
 const { usageShape } = require('@valueverse/usage');
+const { ENVELOPE_EVENTS_MAX } = require('../../../libs/usage/dist/ingest/envelopes.js');
 const { meteringProjector } = require('../../../libs/usage/dist/metering/metering.projector.js');
 
 export const TENANT = 'org_bench:live';
 const SCHEMA = 'usage';
 const LANES = 3;
-/** Of an envelope, as the ingress writes it. */
-const ENVELOPE_EVENTS_MAX = 1_000;
 
 export class UsageBed {
   static async start({ settings = {} } = {}) {

@@ -14,7 +14,7 @@ const SESSION_TIMEOUT_MS = 10_000;
 const HEARTBEAT_MS = 1_000;
 /**
  * For so long the broker waits for something to answer with. A partition that was taken or goes on after a pause is asked for with the next request. Each request names all
- * partitions, so where little comes in it is most of what a service costs.
+ * partitions, so where little comes in it is much of what a service costs.
  */
 const FETCH_WAIT_MS = 200;
 const PARTITIONS_AT_ONCE = 32;

@@ -28,7 +28,7 @@ export interface SearchResult { readonly events: readonly { readonly event: List
 export const ENVELOPES_LOOKED_AT_MAX = 2_000;
 export const EVENTS_LOOKED_AT_MAX = 50_000;
 /** And unpacks so much, which is what 2,000 envelopes of the usual size come to. */
-const UNPACKED_BYTES_MAX = 512 * 1024 * 1024;
+const UNPACKED_IN_ALL_BYTES_MAX = 512 * 1024 * 1024;
 const CHUNK_FIRST = 4;
 /** Envelopes at a time, where most hold something, and where few do. */
 const CHUNK_FULL = 16;
@@ -80,7 +80,7 @@ const nextEnvelopesOf = async (tx: Tx, tenant: string, subject: string, chunk: C
   return rows;
 };
 
-/** Threads that unpack for whoever else needs one, too. */
+/** So that the threads of this process, which are few, have something left for others. */
 const UNPACKED_AT_ONCE = 2;
 /** Envelopes with their texts, without one where the names that are looked for are not in it. */
 const unpacked = async (rows: readonly EnvelopeRow[], names: readonly string[]): Promise<{ rows: EnvelopeRow[]; bytes: number }> => {
@@ -113,7 +113,7 @@ export const searchEvents = async (tx: Tx, tenant: string, filter: EventFilter, 
   let at = after ?? FIRST;
   const names = namesIn(filter).filter((name) => name !== null);
   let [size, envelopes, apart, bytes] = [CHUNK_FIRST, 0, 0, 0];
-  while (envelopes < ENVELOPES_LOOKED_AT_MAX && apart < EVENTS_LOOKED_AT_MAX && bytes < UNPACKED_BYTES_MAX) {
+  while (envelopes < ENVELOPES_LOOKED_AT_MAX && apart < EVENTS_LOOKED_AT_MAX && bytes < UNPACKED_IN_ALL_BYTES_MAX) {
     // One more than is looked at: it says whether anything is left.
     const chunk = { filter, after: at, limit: size + 1 };
     const rows = filter.subject === undefined ? await nextEnvelopes(tx, tenant, chunk) : await nextEnvelopesOf(tx, tenant, filter.subject, chunk);

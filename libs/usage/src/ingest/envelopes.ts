@@ -14,7 +14,7 @@ interface Draft { readonly tenant: string; recordedAt: string; readonly requests
 
 /** A record stays well below the megabyte that brokers take. */
 const ENVELOPE_CHARACTERS_MAX = 250_000;
-const ENVELOPE_EVENTS_MAX = 1_000;
+export const ENVELOPE_EVENTS_MAX = 1_000;
 
 /** Puts parcels of one partition into envelopes, in their order: one for each tenant among them, more where that would be too large. */
 export const envelopesOf = (parcels: readonly Parcel[], ids: IdSource): NewRecord[] => {

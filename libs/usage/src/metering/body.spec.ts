@@ -1,7 +1,7 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { eventually } from '@valueverse/testing';
 import { RetentionBed } from '../retention/retention-bed.spec-kit';
-import { lookAtAltered } from '../statements/altered-look';
+import { lookAtAltered } from '../statements/look';
 import { bodyHashOf, bodyOf, envelopeIn, HEAD_CHARACTERS, keptBody, opened, PACKED_FROM_CHARACTERS } from './body';
 
 const TIMEOUT_MS = 60_000;

@@ -22,7 +22,7 @@ const PARAMS = { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_check
 const CAN_PACK = (zstdCompressSync as unknown) !== undefined;
 
 /** What is kept of a body cannot be read: it was changed in the database. */
-export class UnreadableBody extends Error {}
+class UnreadableBody extends Error {}
 
 /** How a body is kept. */
 export const keptBody = (body: string): KeptBody & { readonly body: string } =>

@@ -48,7 +48,7 @@ const eventsOf = (row: Row): ReadEnvelope => {
   const { envelope, isIntact } = opened(row);
   const events = (): CountedEvent[] => envelope!.events.map((event, nth) => ({ event, micros: microsNumberOfText(event.time), envelope: row.envelope, ...place, nth, leftOutOf: leftOutOf(nth) }))
     .filter(({ nth }) => !notCounted.has(nth));
-  return isIntact ? { ...place, events: events(), isIntact } : { ...place, events: readable(events), isIntact };
+  return { ...place, events: isIntact ? events() : readable(events), isIntact };
 };
 /** What somebody has changed may have any shape. */
 const readable = (events: () => CountedEvent[]): CountedEvent[] => {

@@ -1,6 +1,6 @@
 import { microsNumberOfText } from '@valueverse/kernel';
 import { ident, type Tx } from '@valueverse/event-log';
-import { envelopeIn, type KeptBody } from '../metering/body';
+import { type KeptBody, provenEnvelope } from '../metering/body';
 import { indexEnvelopes } from '../metering/buckets';
 import { countInto } from '../metering/count';
 import type { Occurrence } from '../metering/dedupe';
@@ -58,9 +58,9 @@ const copyKeys = async (tx: Tx, schemas: Schemas, { partition, upTo }: Old): Pro
   }
 };
 
-interface Row extends KeptBody { tenant: string; position: bigint; log_time: bigint; not_counted: number[] }
+interface Row extends KeptBody { body_hash: Buffer; tenant: string; position: bigint; log_time: bigint; not_counted: number[] }
 
-const occurrencesOf = (partition: number, { tenant, position, log_time: logTime, not_counted: notCounted, ...kept }: Row): Occurrence[] => envelopeIn(kept)!.events
+const occurrencesOf = (partition: number, { tenant, position, log_time: logTime, not_counted: notCounted, ...kept }: Row): Occurrence[] => provenEnvelope(kept, partition, position)!.events
   .map((event, nth) => ({ tenant, event, micros: microsNumberOfText(event.time), partition, position: Number(position), nth, logTime: Number(logTime) })).filter(({ nth }) => !notCounted.includes(nth));
 
 /** Counts what is left of these envelopes, but for events that were taken back or replaced by then. */
@@ -68,7 +68,7 @@ const countLeft = async (tx: Tx, schemas: Schemas, { partition, upTo }: Old, met
   const [rules, index] = [rulesByTenant(meters), new SeriesIndex()];
   for (let after = 0; ;) {
     const { rows } = await tx.query<Row & Record<string, unknown>>(
-      `SELECT tenant, position, log_time, body, packed, not_counted FROM ${ident(schemas.live)}.usage_envelopes WHERE partition = $1 AND position > $2 AND position <= $3 AND body IS NOT NULL ORDER BY position LIMIT $4`,
+      `SELECT tenant, position, log_time, body, packed, body_hash, not_counted FROM ${ident(schemas.live)}.usage_envelopes WHERE partition = $1 AND position > $2 AND position <= $3 AND body IS NOT NULL ORDER BY position LIMIT $4`,
       [partition, after, upTo, ENVELOPES_PER_PAGE]);
     if (rows.length === 0) return;
     const superseded = await tx.query<{ position: bigint; nth: number }>(

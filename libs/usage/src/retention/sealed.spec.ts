@@ -1,5 +1,5 @@
 import { eventually } from '@valueverse/testing';
-import { lookAtDropped } from './look';
+import { lookAtDropped } from '../statements/look';
 import { RetentionBed } from './retention-bed.spec-kit';
 
 const TIMEOUT_MS = 60_000;
