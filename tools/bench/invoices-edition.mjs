@@ -86,6 +86,14 @@ const until = async (database, wanted, onLook = () => undefined) => {
   }
 };
 
+const SERVICES = ['usage', 'billing', 'payments', 'notifications'];
+/** In how many partitions facts of billing are not passed on yet, or not read by each of its readers. */
+const UNTOLD_SQL = `SELECT (SELECT count(*) FROM billing.heads h JOIN billing.relay_partitions r USING (partition) WHERE r.position < h.position)
+  + (SELECT count(*) FROM feed.ends e JOIN (${SERVICES.map((name) => `SELECT topic, partition, next_offset FROM ${name}.checkpoints`).join(' UNION ALL ')}) c USING (topic, partition) WHERE e.topic LIKE 'billing.%' AND c.next_offset < e.next_offset) AS count`;
+const told = async (database) => {
+  while (Number((await database.query(UNTOLD_SQL)).rows[0].count) > 0) await sleep(LOOK_EVERY_MS / 5);
+};
+
 /** A whole edition on a PostgreSQL of its own, for as long as `work` takes. `preload` is a module that its process loads first. */
 export async function withEdition(work, preload) {
   const folder = scratchFolder('bench');
@@ -107,8 +115,8 @@ export async function withEdition(work, preload) {
   }
 }
 
-/** One run from the closing until the last invoice is numbered; `samples` are how many there were, and how much memory was had. */
-export async function runOf({ client, database, cpu, megabytes }, { count, of, giant }) {
+/** One run from the closing until the last invoice is numbered, or was told to all services; `samples` are how many there were, and how much memory was had. */
+export async function runOf({ client, database, cpu, megabytes }, { count, of, giant, isTold = false }) {
   const { closesAt, largest } = await prepare(client, { count, giant, charges: CHARGES[of] });
   // Fees in advance are billed at the start.
   const before = of === 'usage' ? count : 0;
@@ -119,6 +127,7 @@ export async function runOf({ client, database, cpu, megabytes }, { count, of, g
   let looks = 0;
   const sample = (now) => samples.push({ invoices: now - before, megabytes: megabytes() });
   await until(database, before + count, (now) => { if (looks++ % LOOKS_PER_SAMPLE === 0) sample(now); });
+  if (isTold) await told(database);
   const seconds = (performance.now() - began) / 1_000;
   const cpuMs = ((cpu() - cpuBefore) * 1_000) / count;
   sample(before + count);

@@ -11,6 +11,7 @@ const FLOORS = { usage: 300, fees: 500, ofOrm: 20, megabytesPerThousand: 5, expl
 const [ORM_SECONDS, EXPLAINED_ROUNDS] = [10, 2];
 /** Requests a second: of the floor, and what is asked of one process beside other work. */
 const READ_RATES = [200, 833];
+const PEERS = { writer: 'which only writes it', whole: 'which reads what it bills, writes, and tells two services' };
 const UNEXPLAINED = join(root, 'tools/bench/invoices-unexplained.cjs');
 const round = (value, digits = 2) => Number(value.toFixed(digits));
 const say = (line) => process.stdout.write(`${line}\n`);
@@ -48,13 +49,17 @@ const parts = {
   usage: speed('usage'),
   fees: speed('fees'),
   orm: ({ count }) => withEdition(async (bed) => {
-    const before = await ormRate(bed.edition.databaseUrl, ORM_SECONDS, bed.cpu);
-    const ours = await runOf(bed, { count, of: 'fees' });
-    const after = await ormRate(bed.edition.databaseUrl, ORM_SECONDS, bed.cpu);
-    const [perSecond, cpuMs] = ['perSecond', 'cpuMs'].map((name) => (before[name] + after[name]) / 2);
-    say(`TypeORM, one transaction an invoice, save(): ${round(perSecond, 0)}/s (${round(before.perSecond, 0)} before, ${round(after.perSecond, 0)} after), ${round(cpuMs)} ms of CPU each; ours ${round(ours.perSecond, 0)}/s, ${round(ours.cpuMs)} ms`);
-    say(`    ${round(cpuMs / ours.cpuMs)} by CPU`);
-    floor('of TypeORM', ours.perSecond / perSecond, FLOORS.ofOrm);
+    const peers = { writer: [], whole: [] };
+    const measure = async () => { for (const does of Object.keys(peers)) peers[does].push(await ormRate(bed.edition.databaseUrl, { seconds: ORM_SECONDS, does }, bed.cpu)); };
+    await measure();
+    const ours = await runOf(bed, { count, of: 'fees', isTold: true });
+    await measure();
+    say(`until the last invoice was told to all services: ${round(ours.perSecond, 0)}/s, ${round(ours.cpuMs)} ms of CPU each`);
+    for (const [does, runs] of Object.entries(peers)) {
+      const [perSecond, cpuMs] = ['perSecond', 'cpuMs'].map((name) => mean(runs.map((run) => run[name])));
+      say(`TypeORM, one transaction an invoice, save(), ${PEERS[does]}: ${round(perSecond, 0)}/s (${runs.map((run) => round(run.perSecond, 0)).join(' before, ')} after), ${round(cpuMs)} ms of CPU each: ours ${round(ours.perSecond / perSecond)} times, ${round(cpuMs / ours.cpuMs)} by CPU`);
+      if (does === 'whole') floor('of TypeORM', ours.perSecond / perSecond, FLOORS.ofOrm);
+    }
   }),
   flat: ({ many }) => withEdition(async (bed) => {
     const { samples, perSecond } = await runOf(bed, { count: many, of: 'fees' });

@@ -20,7 +20,10 @@ export interface Gateway {
 const LOOPBACK = '127.0.0.1';
 /** Shorter than services keep theirs, so that no request meets a connection that is being closed. */
 const IDLE_CONNECTION_MS = 4_000;
+/** Longer than clients and load balancers keep theirs, for the same reason. */
+const IDLE_CLIENT_MS = 72_000;
 const CLOSE_TIMEOUT_MS = 10_000;
+const CLOSE_IDLE_EVERY_MS = 100;
 const HEALTH = /^\/health(\/(live|ready|startup))?(\?|$)/;
 
 /** One address before the replicas of all services. */
@@ -32,7 +35,10 @@ export const startGateway = async ({ port, address = LOOPBACK, targets, inner = 
     pools.forEach((pool) => pool.stop());
     // What is on its way is answered first, within reason.
     const tooLong = setTimeout(() => servers.forEach((server) => server.closeAllConnections()), CLOSE_TIMEOUT_MS);
-    await Promise.all(servers.map((server) => new Promise<void>((resolve) => { server.close(() => resolve()); server.closeIdleConnections(); })));
+    // A connection whose answer went out just before would stay open for as long as it may be kept.
+    const idle = setInterval(() => servers.forEach((server) => server.closeIdleConnections()), CLOSE_IDLE_EVERY_MS);
+    await Promise.all(servers.map((server) => new Promise<void>((resolve) => { server.close(() => resolve()); })));
+    clearInterval(idle);
     clearTimeout(tooLong);
     agent.destroy();
   };
@@ -59,7 +65,7 @@ export const startGateway = async ({ port, address = LOOPBACK, targets, inner = 
 };
 
 const listen = (port: number, address: string, onRequest: RequestListener): Promise<Server> => new Promise((resolve, reject) => {
-  const server = createServer(onRequest);
+  const server = createServer({ keepAliveTimeout: IDLE_CLIENT_MS }, onRequest);
   server.once('error', reject);
   server.listen(port, address, () => resolve(server));
 });

@@ -35,6 +35,8 @@ export class TestParts {
 
   async open(): Promise<void> {
     this.server = createServer((request, response) => {
+      // A spec asks once in a while: by a connection that is kept it might ask in the moment in which this end closes it.
+      response.setHeader('connection', 'close');
       const answer = (body: unknown) => response.end(JSON.stringify(body));
       this.part(request.url ?? '').then(answer, (error: unknown) => answer({ error: error instanceof Error ? error.message : String(error) }));
     });
