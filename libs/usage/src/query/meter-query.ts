@@ -43,6 +43,8 @@ interface Plan {
   readonly rule: MeterRule;
   readonly windows: readonly Stretch[];
   readonly stretches: readonly Stretch[];
+  /** The windows as the rows say them. */
+  readonly texts: readonly Pick<QueryRow, 'windowStart' | 'windowEnd'>[];
   readonly query: MeterQuery;
   readonly dimensions: readonly string[];
   readonly bySubject: boolean;
@@ -145,25 +147,24 @@ const addRaggedEdges = async (tx: Tx, plan: Plan, lines: Lines): Promise<void> =
 };
 
 /** The rows of a line, window by window; what is carried over goes with it from one to the next. */
-const rowsOf = ({ rule, windows, stretches, query, bySubject }: Plan, { subject, group, tallies, samples }: Line): { window: number; row: QueryRow }[] => {
+const rowsOf = ({ rule, windows, stretches, texts, query, bySubject }: Plan, { subject, group, tallies, samples }: Line): { window: number; row: QueryRow }[] => {
   const { aggregation, settings, carryOver } = rule;
-  const carries = carryOver || aggregation.weighsTime;
-  const carried = new Tally(aggregation.fold, aggregation.weighsTime);
+  const fresh = (): Tally => new Tally(aggregation.fold, aggregation.weighsTime);
+  const carried = carryOver || aggregation.weighsTime ? fresh() : undefined;
   const shift = stretches.length - windows.length;
-  if (shift > 0 && tallies[0] !== undefined) carried.merge(tallies[0]);
-  const only = query.subjects?.length === 1 ? query.subjects[0]! : null;
+  if (shift > 0 && tallies[0] !== undefined) carried?.merge(tallies[0]);
+  const whose = bySubject ? subject : query.subjects?.length === 1 ? query.subjects[0]! : null;
+  const groupBy = JSON.parse(group) as Record<string, string>;
   return windows.flatMap((stretch, window) => {
     const tally = tallies[window + shift];
-    const isThere = tally !== undefined || (carries && carried.events > 0);
-    const before = new Tally(aggregation.fold, aggregation.weighsTime);
-    if (carries) before.merge(carried);
-    const part: Part = { stretch, tally: tally ?? new Tally(aggregation.fold, aggregation.weighsTime), before: carries ? before : undefined, samples: samples[window + shift] ?? NO_SAMPLES };
-    if (tally !== undefined) carried.merge(tally);
+    const isThere = tally !== undefined || (carried !== undefined && carried.events > 0);
+    const before = carried === undefined ? undefined : fresh();
+    if (carried !== undefined) before?.merge(carried);
+    if (tally !== undefined) carried?.merge(tally);
     if (!isThere && !query.fillZero) return [];
+    const part: Part = { stretch, tally: tally ?? fresh(), before, samples: samples[window + shift] ?? NO_SAMPLES };
     const value = aggregation.quantity([part], stretch, settings)?.toString() ?? (query.fillZero ? '0' : undefined);
-    if (value === undefined) return [];
-    const row = { windowStart: instantFromMicros(stretch.from), windowEnd: instantFromMicros(stretch.to), subject: bySubject ? subject : only, groupBy: JSON.parse(group) as Record<string, string>, value };
-    return [{ window, row }];
+    return value === undefined ? [] : [{ window, row: { ...texts[window]!, subject: whose, groupBy, value } }];
   });
 };
 const NO_SAMPLES: ReadonlyMap<number, Tally> = new Map();
@@ -183,7 +184,8 @@ export const queryMeter = async (tx: Tx, tenant: string, meter: Meter, query: Me
   if (windows.length === 0) return [];
   const stretches = rule.carryOver ? [{ from: BEGINNING, to: windows[0]!.from }, ...windows] : windows;
   const bySubject = query.groupBy.includes(SUBJECT);
-  const plan: Plan = { tenant, rules, rule, windows, stretches, query, bySubject, dimensions: query.groupBy.filter((name) => name !== SUBJECT) };
+  const texts = windows.map(({ from, to }) => ({ windowStart: instantFromMicros(from), windowEnd: instantFromMicros(to) }));
+  const plan: Plan = { tenant, rules, rule, windows, stretches, texts, query, bySubject, dimensions: query.groupBy.filter((name) => name !== SUBJECT) };
   const lines = new Lines(plan);
   await addBuckets(tx, plan, lines);
   await addRaggedEdges(tx, plan, lines);
