@@ -17,6 +17,9 @@ const CONNECTIONS = 4;
 const CONVERGE_MS = 180_000;
 /** More for each payment: they take their turns. */
 const CONVERGE_MS_EACH = 60;
+/** A look at all payments takes the database some microseconds for each of them. */
+const LOOK_EVERY_MS = 200;
+const PAYMENTS_PER_LOOK_MS = 10;
 const PLANTED_CONVERGE_MS = 20_000;
 const READY_MS = 60_000;
 const PAUSE_MS = { min: 300, spread: 900 };
@@ -41,6 +44,7 @@ export class PaymentStorm {
   private readonly workers: (ChildProcess | undefined)[] = [];
   private readonly folder = mkdtempSync(join(tmpdir(), 'vv-payment-storm-'));
   private said = '';
+  private readonly began = performance.now();
   private sandboxUrl = '';
   private constructor(private readonly options: StormOptions, private readonly bed: PaymentsBed, private readonly database: Database, private readonly sandbox: Sandbox, private readonly ports: readonly number[], private readonly who: { tenant: string; key: string }) {}
 
@@ -71,10 +75,13 @@ export class PaymentStorm {
     const killing = this.killWorkers(kills);
     const invoices: string[] = [];
     for (const [nth, total] of amounts.entries()) invoices.push(await this.bed.finalize(tenant, accounts[nth % accounts.length]!, { total, at: now, times: nth % 10 === 0 ? 2 : 1 }));
+    this.tell('all invoices are told');
     await killing;
     await this.everyOrderIsSent(invoices.length);
     await this.sandbox.control(tenant, 'faults/none', {});
+    this.tell('every order was sent, faults are over');
     const late = [...await this.converge(invoices.length)];
+    this.tell('payments came to their ends, or their time is over');
     const asked = await this.refundAtOnce();
     late.push(...await this.converge(invoices.length));
     return [...late, ...bookFaults(await this.books(), asked)];
@@ -102,7 +109,13 @@ export class PaymentStorm {
     }
   }
 
+  /** A storm that takes minutes says where it is. */
+  private tell(what: string): void {
+    if (this.options.payments >= PAYMENTS_PER_ROUND) process.stderr.write(`  seed ${this.options.seed}, ${Math.round((performance.now() - this.began) / 1_000)} s: ${what}\n`);
+  }
+
   private get patienceMs(): number { return CONVERGE_MS + this.options.payments * CONVERGE_MS_EACH; }
+  private get lookEveryMs(): number { return Math.max(LOOK_EVERY_MS, this.options.payments / PAYMENTS_PER_LOOK_MS); }
 
   /** Faults go on until each payment has met them. */
   private everyOrderIsSent(wanted: number): Promise<unknown> {
@@ -111,7 +124,7 @@ export class PaymentStorm {
         `SELECT (SELECT count(*) FROM payments WHERE tenant = $1 AND json_array_length(row->'attempts') > 0) - (SELECT count(*) FROM jobs WHERE tenant = $1 AND kind = 'payments.run-attempt' AND attempt = 0) AS sent`, [this.who.tenant]));
       saw(row);
       return Number(row!.sent) >= wanted || undefined;
-    }, { timeoutMs: this.patienceMs });
+    }, { timeoutMs: this.patienceMs, everyMs: this.lookEveryMs });
   }
 
   /** Time goes by, until nothing is due any more; what is not over by then is a fault. */
@@ -129,7 +142,7 @@ export class PaymentStorm {
       saw({ ...state, said: this.said.slice(-2_000) });
       const over = state.statuses.filter(({ status }) => ['succeeded', 'failed', 'cancelled'].includes(status)).reduce((sum, { count }) => sum + Number(count), 0);
       return (over === wanted && state.statuses.every(({ status }) => ['succeeded', 'failed', 'cancelled'].includes(status)) && state.jobs.length === 0) ? [] : undefined;
-    }, { timeoutMs: this.options.planted === undefined ? this.patienceMs : PLANTED_CONVERGE_MS, everyMs: 200 }).catch((error: unknown) => [(error as Error).message]);
+    }, { timeoutMs: this.options.planted === undefined ? this.patienceMs : PLANTED_CONVERGE_MS, everyMs: this.lookEveryMs }).catch((error: unknown) => [(error as Error).message]);
   }
 
   /** Twenty refunds of one payment at once: answers what was granted of what. */

@@ -16,7 +16,7 @@ export const answers = (program: string, args: readonly string[]): boolean => sp
 export const dockerAnswers = (): boolean => answers('docker', ['info']);
 
 /** Runs a package client; answers whether it ended well. */
-export const fetches = (program: string, args: readonly string[], cwd: string): boolean => spawnSync(program, args, { cwd, stdio: 'ignore', timeout: FETCH_TIMEOUT_MS }).status === 0;
+export const fetches = (program: string, args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = process.env): boolean => spawnSync(program, args, { cwd, env, stdio: 'ignore', timeout: FETCH_TIMEOUT_MS }).status === 0;
 
 /** Fills a folder of the cache beside its place and then renames it, so that a fetch that was cut off is not taken for a whole one. */
 export function fetchOnce(home: string, fetch: (folder: string) => boolean): boolean {

@@ -1,20 +1,22 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '@valueverse/platform';
+import { answers, fetches, fetchOnce, freePort, partCache } from '@valueverse/platform';
 import { eventually, noteNotRun } from '@valueverse/testing';
 
 const START_TIMEOUT_MS = 30_000;
-const ABSENT = 'there is no stripe-mock: set STRIPE_MOCK to its program, or install it by `go install github.com/stripe/stripe-mock@latest`';
+const VERSION = '0.203.0';
+const MODULE = `github.com/stripe/stripe-mock@v${VERSION}`;
+const ABSENT = `there is no stripe-mock: set STRIPE_MOCK to its program, or install Go, by which it is built from ${MODULE}`;
 
-/** The program, where it is: by `STRIPE_MOCK`, in Go's folder, or on the path. */
+/** The program: by `STRIPE_MOCK`, on the path, or built once for this machine where Go is. */
 const program = (): string | undefined => {
   const named = process.env['STRIPE_MOCK'];
   if (named !== undefined) return named;
-  const ofGo = join(process.env['GOBIN'] ?? join(process.env['GOPATH'] ?? join(homedir(), 'go'), 'bin'), 'stripe-mock');
-  if (existsSync(ofGo)) return ofGo;
-  try { return execFileSync('which', ['stripe-mock'], { encoding: 'utf8' }).trim() || undefined; } catch { return undefined; }
+  if (answers('stripe-mock', ['-version'])) return 'stripe-mock';
+  const home = partCache(`stripe-mock-${VERSION}`);
+  const isThere = existsSync(home) || (answers('go', ['version']) && fetchOnce(home, (folder) => fetches('go', ['install', MODULE], folder, { ...process.env, GOBIN: folder })));
+  return isThere ? join(home, 'stripe-mock') : undefined;
 };
 
 /** `describe` against a stripe-mock on loopback; where there is none one test says so, and the run counts the group as not run. */
