@@ -114,7 +114,7 @@ const relay = async (orm, isOver) => {
 
 /** One service: each fact in a transaction of its own, and once. */
 const consume = async (orm, consumer, isOver) => {
-  for (let after = 0; ;) {
+  for (let after = (await orm.manager.maximum('handled', 'position', { consumer })) ?? 0; ;) {
     const over = isOver();
     const found = await orm.manager.find('feed', { where: { position: MoreThan(after) }, order: { position: 'ASC' }, take: BATCH });
     for (const { position, payload } of found) {
@@ -152,11 +152,11 @@ export async function ormRate(url, { seconds, does }, cpuOfServer) {
     const one = does === 'whole' ? billOne : writeOne;
     let count = 0;
     const work = async (ends) => {
-      let over = false;
-      const others = does === 'whole' ? [relay, ...['payments', 'notifications'].map((name) => (of, isOver) => consume(of, name, isOver))].map((run) => run(orm, () => over)) : [];
-      await Promise.all(Array.from({ length: WORKERS }, async () => { while (performance.now() < ends) await one(orm, count++); }));
-      over = true;
-      await Promise.all(others);
+      const over = { billing: false, relay: false };
+      const bill = async () => { await Promise.all(Array.from({ length: WORKERS }, async () => { while (performance.now() < ends) await one(orm, count++); })); over.billing = true; };
+      const pass = async () => { await relay(orm, () => over.billing); over.relay = true; };
+      const others = does === 'whole' ? [pass(), ...['payments', 'notifications'].map((name) => consume(orm, name, () => over.relay))] : [];
+      await Promise.all([bill(), ...others]);
     };
     await work(performance.now() + seconds * 250);
     const [warm, before, began] = [count, cpu(), performance.now()];
