@@ -28,7 +28,7 @@ export interface SearchResult { readonly events: readonly { readonly event: List
 export const ENVELOPES_LOOKED_AT_MAX = 2_000;
 export const EVENTS_LOOKED_AT_MAX = 50_000;
 /** And unpacks so much, which is what 2,000 envelopes of the usual size come to. */
-const UNPACKED_IN_ALL_BYTES_MAX = 512 * 1024 * 1024;
+export const UNPACKED_IN_ALL_BYTES_MAX = 512 * 1024 * 1024;
 const CHUNK_FIRST = 4;
 /** Envelopes at a time, where most hold something, and where few do. */
 const CHUNK_FULL = 16;
@@ -82,17 +82,20 @@ const nextEnvelopesOf = async (tx: Tx, tenant: string, subject: string, chunk: C
 
 /** So that the threads of this process, which are few, have something left for others. */
 const UNPACKED_AT_ONCE = 2;
-/** Envelopes with their texts, without one where the names that are looked for are not in it. */
-const unpacked = async (rows: readonly EnvelopeRow[], names: readonly string[]): Promise<{ rows: EnvelopeRow[]; bytes: number }> => {
-  const found: { row: EnvelopeRow; bytes: number }[] = [];
-  for (let begin = 0; begin < rows.length; begin += UNPACKED_AT_ONCE) {
-    found.push(...await Promise.all(rows.slice(begin, begin + UNPACKED_AT_ONCE).map(async (row) => {
+/** Envelopes with their texts, without one where the names that are looked for are not in it: the first of them, until so many bytes were unpacked. */
+const unpacked = async (rows: readonly EnvelopeRow[], names: readonly string[], bytesMax: number): Promise<{ rows: EnvelopeRow[]; bytes: number }> => {
+  const found: EnvelopeRow[] = [];
+  let inAll = 0;
+  for (let begin = 0; begin < rows.length && inAll < bytesMax; begin += UNPACKED_AT_ONCE) {
+    const next = await Promise.all(rows.slice(begin, begin + UNPACKED_AT_ONCE).map(async (row) => {
       if (row.packed === null || row.body === null) return { row, bytes: 0 };
       const { body, bytes } = await packedBodyWith(row.packed, names);
       return { row: { ...row, body, packed: null }, bytes };
-    })));
+    }));
+    found.push(...next.map(({ row }) => row));
+    inAll += next.reduce((sum, { bytes }) => sum + bytes, 0);
   }
-  return { rows: found.map(({ row }) => row), bytes: found.reduce((sum, { bytes }) => sum + bytes, 0) };
+  return { rows: found, bytes: inAll };
 };
 
 const fits = ({ event, micros }: Found, filter: EventFilter): boolean => {
@@ -117,7 +120,7 @@ export const searchEvents = async (tx: Tx, tenant: string, filter: EventFilter, 
     // One more than is looked at: it says whether anything is left.
     const chunk = { filter, after: at, limit: size + 1 };
     const rows = filter.subject === undefined ? await nextEnvelopes(tx, tenant, chunk) : await nextEnvelopesOf(tx, tenant, filter.subject, chunk);
-    const looked = await unpacked(rows.slice(0, size), names);
+    const looked = await unpacked(rows.slice(0, size), names, UNPACKED_IN_ALL_BYTES_MAX - bytes);
     const shown = looked.rows;
     bytes += looked.bytes;
     const all = eventsOf(shown);
@@ -128,7 +131,7 @@ export const searchEvents = async (tx: Tx, tenant: string, filter: EventFilter, 
       events.push({ event, position });
       if (events.length === limit) return { events, next: position };
     }
-    if (rows.length <= size) return { events, next: undefined };
+    if (shown.length === rows.length) return { events, next: undefined };
     // All of the last envelope has been looked at.
     at = positionOf(shown.at(-1)!, 0);
     envelopes += shown.length;

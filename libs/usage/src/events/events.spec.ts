@@ -1,7 +1,8 @@
 import { request } from 'node:http';
 import { eventually } from '@valueverse/testing';
 import { HostBed, type Answer } from '../host-bed.spec-kit';
-import { ENVELOPES_LOOKED_AT_MAX } from './event-search';
+import { keptBody } from '../metering/body';
+import { ENVELOPES_LOOKED_AT_MAX, UNPACKED_IN_ALL_BYTES_MAX } from './event-search';
 
 const TIMEOUT_MS = 60_000;
 interface Json { readonly [name: string]: any } // eslint-disable-line @typescript-eslint/no-explicit-any -- what a client sees
@@ -159,6 +160,21 @@ describe('the export', () => {
     const response = await fetch(`${bed.url}/api/v1/usage/events?id=first`, { headers: { authorization: `Bearer ${by}`, accept: 'application/x-ndjson' } });
     expect(await response.text()).toMatch(/"id":"first"/);
   });
+
+  test('a search unpacks so much at a time, however little what it unpacks takes when it is packed', async () => {
+    const tenant = 'org_4:test';
+    const by = await bed.key('org_4');
+    await send([event('first', { subject: 'deeper' })], by);
+    await until('it', () => list('id=first', by), (found) => found.length === 1);
+    const each = 16 * 1024 * 1024;
+    const { body, packed } = keptBody(`{"id":"made","events":[],"more":"${'x'.repeat(each)}"}`);
+    await bed.service.database.transaction({ role: 'worker' }, (tx) => tx.query(
+      `INSERT INTO usage_envelopes (tenant, partition, position, envelope, log_time, header, body, packed, body_hash, link, not_counted)
+       SELECT $1, 0, 2000000 + n, 'packed' || n, 4000000000000000 + n, '', $3, $4, '', '', '{}' FROM generate_series(1, $2) n`, [tenant, UNPACKED_IN_ALL_BYTES_MAX / each + 4, body, packed]));
+    const first = await ask('?id=first&limit=5', by);
+    expect([packed!.length < each / 1_000, first.body]).toMatchObject([true, { data: [], hasMore: true }]);
+    expect((await ask(`?id=first&limit=5&cursor=${first.body.nextCursor}`, by)).body).toMatchObject({ data: [{ id: 'first' }], hasMore: false });
+  }, TIMEOUT_MS);
 });
 
 describe('the stream', () => {
