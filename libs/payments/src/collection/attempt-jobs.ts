@@ -39,6 +39,10 @@ const laterOn = (reason: string): JobResult => ({ outcome: 'wait', afterMs: UNAV
 /** A run that throws is tried again with growing pauses, and after some of them an alarm says so. */
 const stillUnknown = (key: string, reason: string): never => { throw new Error(`the provider does not say what became of ${key}: ${reason}`); };
 const said = (answer: { readonly status: string; readonly reason?: string; readonly detail?: string }): string => answer.reason ?? answer.detail ?? answer.status;
+/**
+ * The look after an attempt was ended because the provider did not find its order: one that was sent a moment ago may be at work there still. It comes before the next attempt, and money that it finds is this payment's.
+ */
+const lastLook = ({ tenant, clockId, now, payload: { paymentId, attempt } }: Job<AttemptPayload>): NewJob => followJob({ tenant, clockId, now }, { paymentId, attempt, look: 0 });
 /** What is paid ahead is sent soon after it was asked for, or not at all. */
 const isTooLate = ({ now }: Job, { payment: { creditId, createdAt } }: OpenAttempt): boolean => creditId !== undefined && isBefore(addDuration(createdAt, PREPAYMENT_SENT_WITHIN), now);
 /** The code of an attempt that is not sent any more. */
@@ -80,8 +84,10 @@ export class Attempts {
     // An earlier run may have sent the order and died with the answer.
     const earlier: Settled = job.attempt === 1 && !isTooLate(job, open) ? { status: 'absent' } : await this.find(open, who.reference, signal);
     if (earlier.status === 'unknown' || earlier.status === 'unavailable' || earlier.status === 'refused') return laterOn(said(earlier));
-    if (earlier.status === 'absent' && isPaid(open)) return this.declined(job, open, ALREADY_PAID, 'technical');
-    if (earlier.status === 'absent' && isTooLate(job, open)) return this.declined(job, open, 'not_sent_in_time', 'technical');
+    if (earlier.status === 'absent' && isPaid(open)) return this.givenUp(job, open, ALREADY_PAID);
+    if (earlier.status === 'absent' && isTooLate(job, open)) return this.givenUp(job, open, 'not_sent_in_time');
+    // The invoice may have been paid in another way, or voided, while the order waited.
+    if (earlier.status === 'absent' && open.isInvoiceOver) return this.givenUp(job, open, 'nothing_due');
     const answer = earlier.status === 'absent' ? await this.charge(open, who.reference, signal) : earlier;
     if (answer.status === 'unavailable') return this.away(job, open, answer.reason);
     return answer.status === 'declined' ? this.declined(job, open, answer.code, answer.class, job.attempt === 1) : this.record(job, open, answer);
@@ -94,13 +100,13 @@ export class Attempts {
     const found = await this.find(open, who.reference, signal);
     if (found.status === 'unknown' || found.status === 'unavailable' || found.status === 'refused') return stillUnknown(key, said(found));
     if (found.status !== 'absent') return this.record(job, open, found);
-    if (isPaid(open)) return this.declined(job, open, ALREADY_PAID, 'technical');
-    if (isTooLate(job, open) || isBefore(addDuration(open.attempt.startedAt, KEY_LIVES), job.now)) return this.declined(job, open, 'never_arrived', 'technical');
+    if (isPaid(open)) return this.givenUp(job, open, ALREADY_PAID);
+    if (isTooLate(job, open) || isBefore(addDuration(open.attempt.startedAt, KEY_LIVES), job.now)) return this.givenUp(job, open, 'never_arrived');
     const sent = await this.charge(open, who.reference, signal);
     if (sent.status !== 'unknown' && sent.status !== 'unavailable' && sent.status !== 'absent') return this.record(job, open, sent);
     // A key that will never be given another answer, with nothing done under it: it is over, and the next attempt has a key of its own.
     const isOver = sent.status === 'unknown' && sent.isReplay === true && (await this.find(open, who.reference, signal)).status === 'absent';
-    return isOver ? this.declined(job, open, 'provider_error', 'technical') : stillUnknown(key, said(sent));
+    return isOver ? this.givenUp(job, open, 'provider_error') : stillUnknown(key, said(sent));
   }
 
   /** Looks at an attempt that takes days, waits for its customer, or of which a webhook told; also at one that is over: money may have come after all. */
@@ -113,9 +119,13 @@ export class Attempts {
     if (found.status === 'unknown' || found.status === 'unavailable' || found.status === 'refused') return stillUnknown(order.key, said(found));
     // Whether it was sent is for the job that sends it to find out.
     if (found.status === 'absent') return { outcome: 'done' };
-    if (attempt.endedAt !== null) return found.status === 'succeeded' ? this.record(job, one, found) : { outcome: 'done' };
-    if (isLate && found.status === 'declined') return this.declined(job, one, 'not_confirmed', 'hard');
     const { look, ...payload } = job.payload;
+    if (attempt.endedAt !== null) {
+      if (found.status === 'succeeded') return this.record(job, one, found);
+      // Money that takes days is waited for, whatever was thought of it.
+      return found.status === 'processing' && look !== null ? { outcome: 'done', reaction: { jobs: [followJob(job, { ...payload, look: look + 1 })] } } : { outcome: 'done' };
+    }
+    if (isLate && found.status === 'declined') return this.declined(job, one, 'not_confirmed', 'hard');
     if (found.status !== (waitsForCustomer ? 'requires_action' : 'processing') || (!waitsForCustomer && attempt.providerReference === undefined)) return this.record(job, one, found, look === null ? 0 : look + 1);
     return look === null ? { outcome: 'done' } : { outcome: 'done', reaction: { jobs: [followJob(job, { ...payload, look: look + 1 })] } };
   }
@@ -142,7 +152,8 @@ export class Attempts {
       case 'requires_action': return done({ type: 'RecordAction', paymentId, attempt, providerReference: answer.reference, url: answer.url, at }, [followJob(job, { paymentId, attempt, look })]);
       case 'unavailable': return laterOn(answer.reason);
       case 'absent': return laterOn('the provider does not find what it has just been asked for');
-      case 'refused': return this.declined(job, open, answer.code, answer.code === 'key_reused' ? 'technical' : 'hard');
+      // Nobody else has this key: an order of ours is there, which said something else, as the page to which a bank leads back.
+      case 'refused': return answer.code === 'key_reused' ? this.givenUp(job, open, answer.code) : this.declined(job, open, answer.code, 'hard');
       case 'unknown': return done({ type: 'RecordLoss', paymentId, attempt, reason: answer.reason.slice(0, REASON_LENGTH_MAX), at });
     }
   }
@@ -159,12 +170,14 @@ export class Attempts {
     return other === undefined ? laterOn(reason) : this.declined(job, open, 'provider_unavailable', 'technical', true);
   }
 
-  private async declined(job: Job<AttemptPayload>, open: OpenAttempt, declineCode: string, declineClass: DeclineClass, isSure = false): Promise<JobResult> {
+  private async declined(job: Job<AttemptPayload>, open: OpenAttempt, declineCode: string, declineClass: DeclineClass, isSure = false, jobs: readonly NewJob[] = []): Promise<JobResult> {
     const at = parseInstant(job.now);
     const { paymentId, attempt } = job.payload;
     const next = await nextTryOf(this.service, open, { tenant: job.tenant, class: declineClass, at, isSure });
-    return done({ type: 'RecordDecline', paymentId, attempt, declineCode, declineClass, ...(next === undefined ? {} : { next }), at });
+    return done({ type: 'RecordDecline', paymentId, attempt, declineCode, declineClass, ...(next === undefined ? {} : { next }), at }, jobs);
   }
+  /** Ends an attempt whose order is not found at the provider, where it may have been sent. */
+  private givenUp(job: Job<AttemptPayload>, open: OpenAttempt, declineCode: string): Promise<JobResult> { return this.declined(job, open, declineCode, 'technical', false, [lastLook(job)]); }
 
   private async customer({ tenant, now }: Job, { provider, payment, customer }: OpenAttempt, signal: AbortSignal): ReturnType<typeof customerOf> {
     return customer !== undefined ? { status: 'made', reference: customer } : customerOf(this.service, provider, { tenant, accountId: payment.accountId, now }, signal);

@@ -98,6 +98,21 @@ test('an attempt that its provider has turned away is not sent once an earlier o
   expect(await spec.taken()).toEqual([]);
 }, TIMEOUT_MS);
 
+test('F98: an order that waits for its provider is not sent once the invoice is paid in another way, or void', async () => {
+  await spec.bed.fault(spec.process, spec.acme.tenant, { fault: 'rate_limit', operation: 'charge' });
+  for (const settling of [{ type: 'InvoicePaid', paidAt: AT }, { type: 'InvoiceVoided', accountId: 'acc_1', reason: 'a mistake', voidedAt: AT }]) {
+    const who = await spec.customer(AT, 'tok_ok');
+    const invoiceId = await invoice(who);
+    expect(await spec.payment(invoiceId, 'processing')).toMatchObject({ attempts: [{ endedAt: null }] });
+    await spec.tell(invoiceId, settling);
+    const { id } = await eventually('the order to be given up', async (saw) => { const found = await spec.payment(invoiceId, 'pending', 'processing', 'cancelled'); saw(found); return found.attempts[0]!.endedAt === null ? undefined : found; });
+    expect((await spec.facts(`payment-${id}`)).find(({ type }) => type === 'PaymentAttemptDeclined')).toMatchObject({ declineCode: 'nothing_due', declineClass: 'technical' });
+    await spec.bed.step(spec.acme.tenant, who.clockId, day(1));
+    await spec.payment(invoiceId, 'cancelled');
+  }
+  expect(await spec.taken()).toEqual([]);
+}, TIMEOUT_MS);
+
 test('a retry for which nothing is left is given up without an attempt, also before billing has said that the invoice is paid', async () => {
   const who = await spec.customer(AT, 'tok_declined_insufficient_funds');
   const invoiceId = await invoice(who);

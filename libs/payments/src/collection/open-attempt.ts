@@ -1,6 +1,7 @@
 import { addDuration, Money } from '@valueverse/kernel';
 import type { Job, Service } from '@valueverse/platform';
 import type { Tx } from '@valueverse/event-log';
+import type { KnownInvoice } from '../accounts/known-invoices';
 import { type AccountMethod, methodsOfAccount, type MethodRow } from '../methods/methods';
 import type { ChargeOrder, PaymentProvider, Providers } from '../providers/provider';
 import { linkToken, PAY_PATH } from '../links/link-token';
@@ -15,6 +16,8 @@ export interface OpenAttempt {
   readonly provider: PaymentProvider; readonly payment: PaymentRow; readonly attempt: AttemptRow; readonly customer: string | undefined; readonly order: Omit<ChargeOrder, 'customer'>;
   /** The method was removed since the attempt was planned. */
   readonly isMethodRemoved: boolean;
+  /** Billing has said that the invoice is paid, or void. */
+  readonly isInvoiceOver: boolean;
 }
 
 /** What jobs about attempts need beside the service: those who are asked, and the key that links to pages are signed with. */
@@ -24,12 +27,13 @@ const LINK_LIVES = 'PT720H';
 
 type OfAttempt = Job<{ readonly paymentId: string; readonly attempt: number }>;
 
-interface Stored { readonly payment: PaymentRow; readonly method: MethodRow; readonly attempt: AttemptRow; readonly customer: string | null; readonly settings: string | null }
+interface Stored { readonly payment: PaymentRow; readonly method: MethodRow; readonly attempt: AttemptRow; readonly customer: string | null; readonly settings: string | null; readonly invoice: KnownInvoice['status'] | null }
 /** All that is stored of an attempt, in one look: there is a look for each payment. */
-const STORED_SQL = `SELECT p.row AS payment, a.attempt, m.row AS method, c.reference AS customer, s.settings FROM payments p
+const STORED_SQL = `SELECT p.row AS payment, a.attempt, m.row AS method, c.reference AS customer, s.settings, i.status AS invoice FROM payments p
   CROSS JOIN LATERAL (SELECT a.value AS attempt FROM json_array_elements(p.row->'attempts') a WHERE (a.value->>'number')::int = $3) a
   JOIN payment_methods m ON m.tenant = p.tenant AND m.key = a.attempt->>'methodId'
   LEFT JOIN provider_customers c ON c.tenant = p.tenant AND c.provider = a.attempt->>'provider' AND c.account_id = p.account_id
+  LEFT JOIN known_invoices i ON i.tenant = p.tenant AND i.invoice_id = p.row->>'invoiceId'
   LEFT JOIN payment_settings s ON s.tenant = p.tenant WHERE p.tenant = $1 AND p.key = $2`;
 
 /** An attempt, also one that is over. Throws for one that was never started. */
@@ -42,7 +46,7 @@ export const attemptOf = async (service: Service, { providers, linkKey }: Means,
   if (provider === undefined) throw new Error(`the provider ${attempt.provider} is not set up here`);
   const { amount, currency, invoiceId } = payment;
   const link = linkToken({ tenant, invoiceId, expiresAt: addDuration(attempt.startedAt, LINK_LIVES) }, linkKey);
-  return { provider, payment, attempt, customer: customer ?? undefined, isMethodRemoved: method.removedAt !== undefined, order: { tenant, now, key: attempt.providerKey, paymentId: payment.id, amountMinor: Money.parse(amount, currency).minor, currency, token: method.token, description: invoiceId, returnUrl: `${publicUrl}${PAY_PATH}/${link}` } };
+  return { provider, payment, attempt, customer: customer ?? undefined, isMethodRemoved: method.removedAt !== undefined, isInvoiceOver: stored.invoice === 'paid' || stored.invoice === 'void', order: { tenant, now, key: attempt.providerKey, paymentId: payment.id, amountMinor: Money.parse(amount, currency).minor, currency, token: method.token, description: invoiceId, returnUrl: `${publicUrl}${PAY_PATH}/${link}` } };
 };
 /** `undefined` when the attempt is over. */
 export const openAttemptOf = async (service: Service, means: Means, job: OfAttempt): Promise<OpenAttempt | undefined> => {

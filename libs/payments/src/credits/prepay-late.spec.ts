@@ -11,10 +11,13 @@ const TIMEOUT_MS = 60_000;
 let held = Promise.withResolvers<void>();
 let isSent = false;
 let orders = 0;
+/** Has the first order arrive at the sandbox now. */
+let arrive = (): Promise<unknown> => Promise.reject(new Error('there is no order yet'));
 const spec = paymentsSpec({ each: true, wrap: (sandbox) => Object.assign(Object.create(sandbox) as PaymentProvider, {
   charge: async (...order: Parameters<PaymentProvider['charge']>) => {
     orders += 1;
     if (orders > 1) return sandbox.charge(...order);
+    arrive = () => sandbox.charge(...order);
     if (isSent) await sandbox.charge(...order);
     await held.promise;
     return { status: 'unknown', reason: 'the process ended' } as const;
@@ -67,6 +70,17 @@ test('a lost answer is looked up, and what is not found is not sent again when i
   held.resolve();
   expect(await ends(id, 'failed')).toMatchObject({ attempts: [{ status: 'declined', declineCode: 'never_arrived' }], nextAttemptAt: null });
   expect([orders, await spec.bed.book(spec.process, spec.acme.tenant)]).toEqual([1, []]);
+}, TIMEOUT_MS);
+
+test('an order that was not found because it was at work there still is found by one more look, and its money is this payment\'s', async () => {
+  const { id, clockId } = await order();
+  await moves(spec.process, clockId, LATE);
+  held.resolve();
+  expect(await ends(id, 'failed')).toMatchObject({ attempts: [{ status: 'declined', declineCode: 'never_arrived' }] });
+  await arrive();
+  await moves(spec.process, clockId, '2026-03-01T01:10:02Z');
+  expect(await ends(id, 'succeeded')).toMatchObject({ attempts: [{ status: 'succeeded', amount: '100.00' }] });
+  expect([orders, await spec.taken()]).toEqual([1, [expect.anything()]]);
 }, TIMEOUT_MS);
 
 test('while the provider says nothing it is neither sent nor given up; within its time it is sent again', async () => {

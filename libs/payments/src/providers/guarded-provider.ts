@@ -24,8 +24,8 @@ interface Answer { readonly status: string; readonly class?: string }
  */
 export const guarded = (provider: PaymentProvider, { deadlineMs = PROVIDER_DEADLINE_MS, leftAloneMs = LEFT_ALONE_MS, meter }: GuardOptions = {}): PaymentProvider => {
   const { name } = provider;
-  // A question that it cannot settle does not make a provider one that is away: all other payments would wait for that one.
-  const isSilent = (answer: unknown): boolean => ['unknown', 'unavailable'].includes((answer as Answer).status) && (answer as Unknown).isReplay !== true && (answer as Unknown).isAnswer !== true;
+  // A question that it cannot settle, or a key of one tenant that it does not take, makes no provider one that is away: all other payments, and all other tenants, would wait for that.
+  const isSilent = (answer: unknown): boolean => ['unknown', 'unavailable'].includes((answer as Answer).status) && (answer as Unknown).isReplay !== true && (answer as NoAnswer & { isAnswer?: boolean }).isAnswer !== true;
   const breaker = circuitBreaker(handleWhenResult(isSilent), { halfOpenAfter: leftAloneMs, breaker: new ConsecutiveBreaker(FAILURES_MAX) });
   breaker.onStateChange((state) => meter?.breaker(name, state === CircuitState.Open ? 'open' : state === CircuitState.HalfOpen ? 'half_open' : 'closed'));
   const room = bulkhead(AT_ONCE, WAITING_MAX);

@@ -33,12 +33,12 @@ export interface RefundOrder extends Speaking { readonly key: string; readonly r
 export interface ReferenceOrder extends Speaking { readonly reference: string }
 
 /**
- * Nobody knows what came of it: it is looked up before anything is tried again. `isReplay`: the key was given this answer before, and will never be given another. `isAnswer`: the provider is there and has
- * answered; only that settles nothing.
+ * Nobody knows what came of it: it is looked up before anything is tried again. `isReplay`: the key was given this answer before, and will never be given another. `isAnswer`: this says nothing against the
+ * provider, which has answered, or was not asked because of something of this tenant's alone.
  */
 export interface Unknown { readonly status: 'unknown'; readonly reason: string; readonly isReplay?: boolean; readonly isAnswer?: boolean }
-/** Nothing was done, and it is sure that nothing was: it can be sent again. */
-export interface Unavailable { readonly status: 'unavailable'; readonly reason: string }
+/** Nothing was done, and it is sure that nothing was: it can be sent again. `isAnswer` as above: a key that is not taken, or too many requests under it, are no fault that others would meet. */
+export interface Unavailable { readonly status: 'unavailable'; readonly reason: string; readonly isAnswer?: boolean }
 /** What the provider refuses for good: the order is wrong, not the moment. */
 export interface RefusedOrder { readonly status: 'refused'; readonly code: string; readonly detail: string }
 export type NoAnswer = Unknown | Unavailable | RefusedOrder;

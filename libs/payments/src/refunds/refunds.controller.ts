@@ -2,7 +2,7 @@ import { Body, Controller, Get, Inject, Param, Post, Query, Req, Res } from '@ne
 import { ApiTags } from '@nestjs/swagger';
 import { Allow, type Caller, contextOfCaller, CurrentCaller } from '@valueverse/auth';
 import { type IdSource, Money, Refused } from '@valueverse/kernel';
-import { answerOnce, Answers, AnswersPage, created, Cursors, IDS, listRows, MoneyString, OneOf, type Page, PageQuery, rowOf, Service, Text } from '@valueverse/platform';
+import { answerOnce, Answers, AnswersPage, created, Cursors, IDS, listRows, MoneyString, OneOf, type Page, PageQuery, rowOf, Service, Text, Whole } from '@valueverse/platform';
 import { decimal, instant, list, nullable, object, oneOf, optional, text, whole } from '@valueverse/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { clockOfAccount } from '../accounts/known-accounts';
@@ -18,6 +18,7 @@ const REASON_MAX = 512;
 class NewRefund {
   @MoneyString({ optional: true, description: 'How much of it; all that is left when it is not given' }) amount?: string;
   @Text({ max: REASON_MAX, description: 'Why; the customer may see it' }) reason!: string;
+  @Whole({ optional: true, min: 1, description: 'Of the money that this attempt took; of the first that took any when it is not given' }) attempt?: number;
 }
 class DisputesQuery extends PageQuery {
   @Text({ optional: true }) accountId?: string;
@@ -36,7 +37,7 @@ export class RefundsController {
   constructor(@Inject(PAYMENTS_SERVICE) private readonly service: Service, @Inject(Providers) private readonly providers: Providers, @Inject(Cursors) private readonly cursors: Cursors, @Inject(IDS) private readonly ids: IdSource) {}
 
   /**
-   * Needs an `Idempotency-Key`. Refuses with `payment_not_found`, `nothing_to_refund`, `refund_exceeds_payment` an amount above what is left of the payment,
+   * Needs an `Idempotency-Key`. Refuses with `payment_not_found`, `nothing_to_refund`, `refund_exceeds_payment` an amount above what is left of what the attempt took,
    * `amount_too_fine` for its provider, and `refund_not_positive`; however many are asked for at once, they never come to more than what came in.
    */
   @Post(':id/refunds')
@@ -49,7 +50,7 @@ export class RefundsController {
       if (payment === undefined) throw new Refused('payment_not_found', 'there is no payment with this id');
       if (body.amount !== undefined) refuseTooFine(this.providers.find(payment.provider), Money.parse(body.amount, payment.currency));
       const { now, clockId } = await clockOfAccount(tx, this.service, tenant, payment.accountId);
-      const command: RequestRefund = { type: 'RequestRefund', paymentId: id, refundId: this.ids.next('ref'), ...(body.amount === undefined ? {} : { amount: body.amount }), reason: body.reason, at: now };
+      const command: RequestRefund = { type: 'RequestRefund', paymentId: id, refundId: this.ids.next('ref'), ...(body.amount === undefined ? {} : { amount: body.amount }), ...(body.attempt === undefined ? {} : { attempt: body.attempt }), reason: body.reason, at: now };
       await this.service.log.execute(tx, [{ decider: paymentDecider, command, context: contextOfCaller(caller, now, clockId) }]);
       const refund = (await rowOf<PaymentRow>(tx, paymentView, id))!.refunds.find((one) => one.id === command.refundId)!;
       return created(`/api/v1/payments/${id}`, toRefund(refund));

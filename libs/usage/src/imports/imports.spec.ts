@@ -94,6 +94,23 @@ describe('imports of usage', () => {
     expect([ids.length, repeated]).toEqual([20_000, 0]);
   }, TIMEOUT_MS);
 
+  test('it is done when its rows are in the feed, and not before: what is asked for after that has them', async () => {
+    const by = await bed.key('org_handed');
+    const database = (sql: string) => bed.service.database.transaction({ role: 'worker' }, (tx) => tx.query<{ count: bigint }>(sql));
+    // Another process has taken the outbox, and does nothing.
+    await eventually('the outbox to be held', async () => ((await database(`UPDATE usage_outbox_lease SET owner = 'nobody', until = clock_timestamp() + interval '1 hour' WHERE NOT EXISTS (SELECT FROM usage_outbox)`)).rowCount === 1 || undefined));
+    const { id } = (await bed.ask('POST', mapped(), by, fileOf(100), CSV)).body as Import;
+    const waits = await eventually('it to wait for the feed', async (saw) => {
+      const { rows } = await database(`SELECT count(*) FROM jobs WHERE waits_for = 'its rows are on their way to the feed'`);
+      saw(rows);
+      return rows[0]!.count === 1n ? (await bed.ask('GET', `imports/${id}`, by)).body as Import : undefined;
+    });
+    expect(waits).toMatchObject({ status: 'reading', rowsRead: 100, accepted: 100, completedAt: null });
+    await database(`UPDATE usage_outbox_lease SET owner = NULL, until = '-infinity'`);
+    expect(await ended(id, by)).toMatchObject({ status: 'done', accepted: 100 });
+    expect((await database(`SELECT count(*) FROM usage_outbox`)).rows[0]!.count).toBe(0n);
+  }, TIMEOUT_MS);
+
   test('an upload that is cut off goes on where it was cut', async () => {
     const by = await bed.key('org_cut');
     const whole = Buffer.from(fileOf(60_000));

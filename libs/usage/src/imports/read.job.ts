@@ -21,6 +21,8 @@ const STRETCH_BYTES = 4 * ROW_BYTES_MAX;
 const ROWS_PER_STEP = 5_000;
 /** After this time a run makes way for other jobs. */
 const RUN_MS = 2_000;
+/** How long what was read last takes to the feed, mostly. */
+const HANDED_ON_AFTER_MS = 50;
 const AGAIN_AFTER_MS = 250;
 const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const OTHER_MARKS: readonly Buffer[] = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])];
@@ -66,22 +68,28 @@ const stepOf = (row: ImportRow, bytes: Buffer): Step => {
 };
 
 /** Writes what a step has found in one transaction with how far the file is read: envelopes to the outbox, rejected rows to their table. */
-const write = async ({ service, ids, outbox, meter }: ReadDeps, tx: Tx, tenant: string, row: ImportRow, step: Exclude<Step, ItemFault>): Promise<boolean> => {
+const write = async ({ service, ids, outbox, meter }: ReadDeps, tx: Tx, tenant: string, row: ImportRow, step: Exclude<Step, ItemFault>): Promise<void> => {
   const plan = planEvents(tenant, row.environment, step.rows, service.clock.now(), { subjects: row.subjects ?? undefined });
-  await outbox.put(tx, { name: `import ${row.id}`, firstOffset: row.rows_read }, outboxEnvelopes(plan.parcels, ids));
+  await outbox.put(tx, { name: originOf(row.id), firstOffset: row.rows_read }, outboxEnvelopes(plan.parcels, ids));
   const { rejected } = plan;
   if (rejected.length > 0) {
     await tx.query('INSERT INTO usage_import_rejections (tenant, import, nth, code, detail, raw) SELECT $1, $2, nth, code, detail, raw FROM unnest($3::bigint[], $4::text[], $5::text[], $6::bytea[]) r(nth, code, detail, raw)',
       [tenant, row.id, rejected.map(({ index }) => Number(row.rows_read) + index + 1), rejected.map(({ code }) => code), rejected.map(({ detail }) => detail.replaceAll('\0', '\uFFFD')), rejected.map(({ index }) => (step.rows[index] as Row).raw)]);
   }
-  const bytesRead = Number(row.bytes_read) + step.next;
-  const isDone = bytesRead === Number(row.received);
   await tx.query(
-    `UPDATE usage_imports SET bytes_read = $3, is_passing = $4, rows_read = rows_read + $5, accepted = accepted + $6, rejected = rejected + $7, columns = coalesce(columns, $8),
-       status = CASE WHEN $9 THEN 'done' ELSE status END, completed_at = CASE WHEN $9 THEN $10 END WHERE tenant = $1 AND id = $2`,
-    [tenant, row.id, bytesRead, step.isPassing, step.rows.length, plan.accepted, rejected.length, step.columns === undefined ? null : JSON.stringify(step.columns), isDone, service.clock.now()]);
+    `UPDATE usage_imports SET bytes_read = $3, is_passing = $4, rows_read = rows_read + $5, accepted = accepted + $6, rejected = rejected + $7, columns = coalesce(columns, $8) WHERE tenant = $1 AND id = $2`,
+    [tenant, row.id, Number(row.bytes_read) + step.next, step.isPassing, step.rows.length, plan.accepted, rejected.length, step.columns === undefined ? null : JSON.stringify(step.columns)]);
   tx.afterCommit(() => meter?.ingested(plan.accepted, rejected.length));
-  return isDone;
+};
+const originOf = (importId: string): string => `import ${importId}`;
+
+/** An import is done when its rows are in the feed: a statement that is asked for after that has them. */
+const finish = async (service: Service, tx: Tx, tenant: string, id: string): Promise<boolean> => {
+  const { rowCount } = await tx.query('SELECT FROM usage_outbox WHERE tenant = $1 AND origin = $2 LIMIT 1', [tenant, originOf(id)]);
+  if (rowCount !== 0) return false;
+  await tx.query(`UPDATE usage_imports SET status = 'done', completed_at = $3 WHERE tenant = $1 AND id = $2`, [tenant, id, service.clock.now()]);
+  await forgetBytes(tx, tenant, id);
+  return true;
 };
 
 const fail = async (service: Service, tx: Tx, tenant: string, id: string, { code, detail }: ItemFault): Promise<void> => {
@@ -90,16 +98,23 @@ const fail = async (service: Service, tx: Tx, tenant: string, id: string, { code
 /** The bytes of a file that is read, or cannot be, are needed no more. */
 const forgetBytes = async (tx: Tx, tenant: string, id: string): Promise<void> => { await tx.query('DELETE FROM usage_import_pieces WHERE tenant = $1 AND import = $2', [tenant, id]); };
 
-/** Reads the next rows of an import. Answers whether there is nothing more to do. */
-const readOn = (deps: ReadDeps, tenant: string, importId: string): Promise<boolean> => deps.service.database.transaction({ role: 'worker' }, async (tx) => {
+/** What is left of an import: nothing, rows to be read, or rows on their way to the feed. */
+type Left = 'nothing' | 'rows' | 'envelopes';
+/** Reads the next rows of an import. Answers what is left. */
+const readOn = (deps: ReadDeps, tenant: string, importId: string): Promise<Left> => deps.service.database.transaction({ role: 'worker' }, async (tx) => {
   const row = await lockImport(tx, tenant, importId);
-  if (row?.status !== 'reading') return true;
-  const bytes = await readBytes(tx, tenant, importId, Number(row.bytes_read), STRETCH_BYTES, PIECE_BYTES_MAX);
+  if (row?.status !== 'reading') return 'nothing';
+  const at = Number(row.bytes_read);
+  if (at > 0 && at === Number(row.received)) return await finish(deps.service, tx, tenant, importId) ? 'nothing' : 'envelopes';
+  const bytes = await readBytes(tx, tenant, importId, at, STRETCH_BYTES, PIECE_BYTES_MAX);
   const step = row.sha256 !== null && row.sha256 !== row.hash ? new ItemFault('content_mismatch', `the file has the SHA-256 ${row.hash}, ${row.sha256} was announced`) : stepOf(row, bytes);
-  if (step instanceof ItemFault) await fail(deps.service, tx, tenant, importId, step);
-  else if (!(await write(deps, tx, tenant, row, step))) return false;
+  if (!(step instanceof ItemFault)) {
+    await write(deps, tx, tenant, row, step);
+    return 'rows';
+  }
+  await fail(deps.service, tx, tenant, importId, step);
   await forgetBytes(tx, tenant, importId);
-  return true;
+  return 'nothing';
 });
 
 const keepHash = async (service: Service, tenant: string, importId: string): Promise<void> => {
@@ -121,7 +136,9 @@ export const readImportJob = (deps: ReadDeps): JobHandler => ({
     const until = performance.now() + RUN_MS;
     while (performance.now() < until) {
       if (await deps.outbox.isFull()) return { outcome: 'wait', afterMs: AGAIN_AFTER_MS, reason: 'the feed is slower than the file is read' };
-      if (await readOn(deps, tenant, importId)) return { outcome: 'done' };
+      const left = await readOn(deps, tenant, importId);
+      if (left === 'nothing') return { outcome: 'done' };
+      if (left === 'envelopes') return { outcome: 'wait', afterMs: HANDED_ON_AFTER_MS, reason: 'its rows are on their way to the feed' };
     }
     return { outcome: 'wait', afterMs: 0, reason: 'other jobs have their turn' };
   },

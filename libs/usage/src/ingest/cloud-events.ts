@@ -94,7 +94,8 @@ const readLines = (bytes: Buffer): Received => {
   const lines = linesOf(bytes);
   const items = lines.flatMap((line, index) => (line !== undefined && line.trim() === '' ? [] : [itemOfLine(line, index)]));
   refuseCount(items.length);
-  if (isWhole(bytes, items.map(({ value }) => value))) return { isBatch: true, items };
+  // Of a line that is no JSON a quote may be open: all lines at once would be read inside out after it.
+  if (items.every(({ fault }) => fault === undefined) && isWhole(bytes, items.map(({ value }) => value))) return { isBatch: true, items };
   return { isBatch: true, items: items.map((item) => (item.fault === undefined ? { ...itemOf(item.value, rawFaults(lines[item.index!]!, false).get(0)), index: item.index! } : item)) };
 };
 

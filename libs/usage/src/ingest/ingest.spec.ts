@@ -171,6 +171,9 @@ describe('the modes of CloudEvents', () => {
     expect(read(LINES, latin)).toEqual({ isBatch: true, items: [{ value: GOOD, index: 1 }, { value: undefined, index: 2, fault: expect.objectContaining({ code: 'malformed_json' }) }] });
     const odd = [event({}), event({}).slice(1), '', withData('{"a":1,"a":2}'), withData('{"a":1234567890123456}')].join('\n');
     expect(read(LINES, odd).items.map(({ index, fault }) => `${index} ${fault?.code}`)).toEqual(['0 undefined', '1 malformed_json', '3 duplicate_key', '4 unsafe_number']);
+    // A line that ends inside a text makes no other line pass: here its quote would turn the next one inside out, with as many colons as that has keys.
+    const cut = ['{"id":"', '{"specversion":"1.0","id":"call:1","source":"urn:acme:api","type":"call","subject":"cus:1","time":"2026-01-01T00:00:00+00:00","data":{"value":12345678901234567}}'].join('\n');
+    expect(read(LINES, cut).items.map(({ index, fault }) => `${index} ${fault?.code}`)).toEqual(['0 malformed_json', '1 unsafe_number']);
     expect(() => read(LINES, ' \n\n')).toThrow(expect.objectContaining({ code: 'no_events' }));
     expect(() => read(LINES, '{}\n'.repeat(1_001))).toThrow(expect.objectContaining({ code: 'too_many_events' }));
   });

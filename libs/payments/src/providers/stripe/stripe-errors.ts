@@ -18,11 +18,12 @@ export const noAnswerOf = (error: unknown): NoAnswer => {
   const reason = (error instanceof Error ? error.message : String(error)).slice(0, REASON_LENGTH_MAX);
   switch (failed.type) {
     case 'StripeConnectionError': return NEVER_CONNECTED.has(codeOf(failed) ?? '') ? { status: 'unavailable', reason } : { status: 'unknown', reason };
-    case 'StripeRateLimitError': return { status: 'unavailable', reason };
-    case 'StripeAuthenticationError': case 'StripePermissionError': return { status: 'unavailable', reason: `the provider does not take our key: ${reason}` };
+    // Those are of this tenant's key alone: for all others the provider is there.
+    case 'StripeRateLimitError': return { status: 'unavailable', isAnswer: true, reason };
+    case 'StripeAuthenticationError': case 'StripePermissionError': return { status: 'unavailable', isAnswer: true, reason: `the provider does not take our key: ${reason}` };
     case 'StripeCardError': return { status: 'refused', code: failed.decline_code ?? failed.code ?? 'card_declined', detail: reason };
     case 'StripeIdempotencyError': return failed.statusCode === IN_FLIGHT ? { status: 'unknown', reason } : { status: 'refused', code: 'key_reused', detail: reason };
-    case 'StripeInvalidRequestError': return failed.statusCode === RATE_LIMITED ? { status: 'unavailable', reason } : { status: 'refused', code: failed.code ?? 'invalid_request', detail: reason };
+    case 'StripeInvalidRequestError': return failed.statusCode === RATE_LIMITED ? { status: 'unavailable', isAnswer: true, reason } : { status: 'refused', code: failed.code ?? 'invalid_request', detail: reason };
     default: {
       const wasReplayed = failed.headers?.['idempotent-replayed'] === 'true' && (failed.statusCode ?? 0) >= SERVER_FAULT;
       return { status: 'unknown', reason, ...(wasReplayed ? { isReplay: true } : {}) };

@@ -62,6 +62,19 @@ describe('what goes wrong on the way', () => {
     for (let time = 0; time < 50; time++) expect(await provider.find({ ...one, since: one.now }, signal)).toEqual(settlesNothing);
     expect(await provider.charge(one, signal)).toMatchObject({ status: 'succeeded' });
   });
+  test('a tenant whose key is not taken, who has none, or who asks too often, keeps nobody else from the provider; one that is not there is left alone', async () => {
+    const one = await order();
+    const faulty = new Map([['org_2:test', { apiKey: 'sk_test_of_nobody', url: bed.url }], ['org_4:test', { apiKey: 'sk_test_x', url: 'http://127.0.0.1:1' }]]);
+    const account = (tenant: string) => { const found = faulty.get(tenant); if (found === undefined) throw new Error('no key'); return Promise.resolve(found); };
+    const shared = guarded(Object.assign(Object.create(bed.provider) as PaymentProvider, { charge: (asked: ChargeOrder) =>
+      (asked.tenant === TENANT ? bed.provider.charge(asked, signal) : new StripeProvider({ name: 'stripe', timeoutMs: 500, account: async (tenant) => account(tenant) }).charge(asked)) }));
+    for (const tenant of ['org_2:test', 'org_3:test']) for (let time = 0; time < 15; time++) expect(await shared.charge({ ...one, tenant }, signal)).toMatchObject({ status: 'unavailable', isAnswer: true });
+    await bed.fault(TENANT, { fault: 'rate_limit', operation: 'charge', times: 36 });
+    for (let time = 0; time < 12; time++) expect(await shared.charge(one, signal)).toMatchObject({ status: 'unavailable', isAnswer: true });
+    expect(await shared.charge(one, signal)).toMatchObject({ status: 'succeeded' });
+    for (let time = 0; time < 4; time++) await shared.charge({ ...one, tenant: 'org_4:test' }, signal);
+    expect(await shared.charge(await order(), signal)).toMatchObject({ status: 'unavailable', reason: expect.stringMatching(/left alone/) as string });
+  }, 60_000);
   test('too many requests, and a provider that is not there: surely nothing was done', async () => {
     const one = await order();
     await bed.fault(TENANT, { fault: 'rate_limit', operation: 'charge', times: 1 });

@@ -205,7 +205,7 @@ export class StripeProvider implements PaymentProvider {
     try {
       client = await this.client(await this.options.account(speaking.tenant));
     } catch (error) {
-      return { status: 'unavailable', reason: error instanceof Error ? error.message : String(error) };
+      return { status: 'unavailable', isAnswer: true, reason: error instanceof Error ? error.message : String(error) };
     }
     const call: Call = { headers: this.options.headersOf?.(speaking) ?? {}, wasCut: false };
     try {
