@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { createTestDatabase, type TestDatabase } from '@valueverse/testing';
+import { createTestDatabase, eventually, type TestDatabase } from '@valueverse/testing';
 import { Codec } from '../codec/codec';
 import type { Consumer, JobSink } from '../consume/consumers';
 import { consumerSchemaSql, deadLetterSchemaSql } from '../consume/schema';
 import { Subscription, type SubscriptionOptions } from '../consume/subscription';
 import { Database, ident, roleName } from '../database/database';
 import { ensureRoles } from '../database/roles';
-import type { Topic } from '@valueverse/contracts';
+import { partitionsOf, type Topic, TOPICS } from '@valueverse/contracts';
 import type { Feed, NewRecord } from '../feed/feed';
 import { Log } from '../log';
 import { ensureStreamViews } from '../project/build';
@@ -104,6 +104,12 @@ export class Bed {
 }
 
 const BED_TIMEOUT_MS = 60_000;
+/** The topics of a feed, each partition with a leader that knows it: who appends by itself, and not in a loop that tries again, would else meet one that does not yet. */
+export const readyTopics = async (feed: Feed): Promise<void> => {
+  await feed.ensureTopics();
+  const partitions = (Object.keys(TOPICS) as Topic[]).flatMap((topic) => Array.from({ length: partitionsOf(topic) }, (_, partition) => ({ topic, partition })));
+  await eventually('each partition to have a leader', async () => ((await feed.ends(partitions)).size > 0 || undefined));
+};
 /** Before each test a bed of its own, an open log and a feed with its topics; after it, all of it is gone. */
 export const eachOnABed = <F extends Feed>(makeFeed: (bed: Bed) => F, give: (made: { bed: Bed; log: Log; feed: F }) => void): void => {
   let bed: Bed;
@@ -111,7 +117,7 @@ export const eachOnABed = <F extends Feed>(makeFeed: (bed: Bed) => F, give: (mad
   beforeEach(async () => {
     bed = await Bed.make();
     feed = makeFeed(bed);
-    await feed.ensureTopics();
+    await readyTopics(feed);
     give({ bed, log: bed.open(), feed });
   }, BED_TIMEOUT_MS);
   afterEach(async () => { await bed.close(); await feed.close(); }, BED_TIMEOUT_MS);

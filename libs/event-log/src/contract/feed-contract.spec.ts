@@ -9,7 +9,7 @@ import { ident, type Tx } from '../database/database';
 import type { Log } from '../log';
 import { foldInto, hashOfTable, readModelTableSql } from '../project/read-model';
 import { parcel, scan, scansByLetter } from './parcels.spec-kit';
-import { Bed, isExactlyOnceInOrder, recorder, TENANT } from './bed.spec-kit';
+import { Bed, isExactlyOnceInOrder, readyTopics, recorder, TENANT } from './bed.spec-kit';
 
 interface Bench { bed: Bed; log: Log; feed: Feed; another(): Feed }
 type MakeFeed = (bed: Bed) => Feed;
@@ -30,7 +30,7 @@ const contract = (makeFeed: () => MakeFeed, killedAt: readonly number[] | 'every
     const bed = await Bed.make();
     const make = (): Feed => { const feed = makeFeed()(bed); closing.push(feed); return feed; };
     const feed = make();
-    await feed.ensureTopics();
+    await readyTopics(feed);
     bench = { bed, log: bed.open(), feed, another: make };
   }, TIMEOUT_MS);
   afterEach(async () => {

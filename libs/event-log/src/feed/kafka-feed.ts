@@ -97,8 +97,6 @@ export class KafkaFeed implements Feed {
       await admin.createTopics({ waitForLeaders: false, topics: missing.map((topic) => ({
         topic: this.nameOf(topic), numPartitions: partitionsOf(topic), replicationFactor: this.replication, configEntries: topicConfig(topic, this.replication),
       })) });
-      // A partition that was just made may have a leader that does not know it yet: whoever appends has found the feed ready.
-      await Promise.all(missing.map((topic) => settled(() => admin.fetchTopicOffsets(this.nameOf(topic)))));
     }
     const faults = await this.faults();
     if (faults.length > 0) throw new Error(`topics that could lose records: ${faults.join('; ')}`);
