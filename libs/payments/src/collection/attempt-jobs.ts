@@ -45,10 +45,14 @@ const said = (answer: { readonly status: string; readonly reason?: string; reado
 const lastLook = ({ tenant, clockId, now, payload: { paymentId, attempt } }: Job<AttemptPayload>): NewJob => followJob({ tenant, clockId, now }, { paymentId, attempt, look: 0 });
 /** What is paid ahead is sent soon after it was asked for, or not at all. */
 const isTooLate = ({ now }: Job, { payment: { creditId, createdAt } }: OpenAttempt): boolean => creditId !== undefined && isBefore(addDuration(createdAt, PREPAYMENT_SENT_WITHIN), now);
-/** The code of an attempt that is not sent any more. */
-const ALREADY_PAID = 'already_paid';
-/** An attempt before this one has taken the money after all. */
-const isPaid = ({ payment: { status } }: OpenAttempt): boolean => status === 'succeeded';
+/**
+ * The code of an order that the provider does not have, and that is not sent (any more): an attempt before it has taken the money after all, it is late, as `late` calls that, or its invoice was paid in another way, or voided, meanwhile.
+ * `undefined` where it is to be sent.
+ */
+const notSentFor = (open: OpenAttempt, late: string | undefined): string | undefined => {
+  if (open.payment.status === 'succeeded') return 'already_paid';
+  return late ?? (open.isInvoiceOver ? 'nothing_due' : undefined);
+};
 type Run<P> = (job: Job<P>, open: OpenAttempt, signal: AbortSignal) => Promise<JobResult>;
 
 /**
@@ -84,10 +88,8 @@ export class Attempts {
     // An earlier run may have sent the order and died with the answer.
     const earlier: Settled = job.attempt === 1 && !isTooLate(job, open) ? { status: 'absent' } : await this.find(open, who.reference, signal);
     if (earlier.status === 'unknown' || earlier.status === 'unavailable' || earlier.status === 'refused') return laterOn(said(earlier));
-    if (earlier.status === 'absent' && isPaid(open)) return this.givenUp(job, open, ALREADY_PAID);
-    if (earlier.status === 'absent' && isTooLate(job, open)) return this.givenUp(job, open, 'not_sent_in_time');
-    // The invoice may have been paid in another way, or voided, while the order waited.
-    if (earlier.status === 'absent' && open.isInvoiceOver) return this.givenUp(job, open, 'nothing_due');
+    const notSent = earlier.status === 'absent' ? notSentFor(open, isTooLate(job, open) ? 'not_sent_in_time' : undefined) : undefined;
+    if (notSent !== undefined) return this.givenUp(job, open, notSent);
     const answer = earlier.status === 'absent' ? await this.charge(open, who.reference, signal) : earlier;
     if (answer.status === 'unavailable') return this.away(job, open, answer.reason);
     return answer.status === 'declined' ? this.declined(job, open, answer.code, answer.class, job.attempt === 1) : this.record(job, open, answer);
@@ -100,8 +102,12 @@ export class Attempts {
     const found = await this.find(open, who.reference, signal);
     if (found.status === 'unknown' || found.status === 'unavailable' || found.status === 'refused') return stillUnknown(key, said(found));
     if (found.status !== 'absent') return this.record(job, open, found);
-    if (isPaid(open)) return this.givenUp(job, open, ALREADY_PAID);
-    if (isTooLate(job, open) || isBefore(addDuration(open.attempt.startedAt, KEY_LIVES), job.now)) return this.givenUp(job, open, 'never_arrived');
+    // The look may have taken its time: what was heard of meanwhile counts.
+    const now = await openAttemptOf(this.service, this.means, job);
+    if (now === undefined) return { outcome: 'done' };
+    const isLate = isTooLate(job, open) || isBefore(addDuration(open.attempt.startedAt, KEY_LIVES), job.now);
+    const notSent = notSentFor(now, isLate ? 'never_arrived' : undefined);
+    if (notSent !== undefined) return this.givenUp(job, open, notSent);
     const sent = await this.charge(open, who.reference, signal);
     if (sent.status !== 'unknown' && sent.status !== 'unavailable' && sent.status !== 'absent') return this.record(job, open, sent);
     // A key that will never be given another answer, with nothing done under it: it is over, and the next attempt has a key of its own.

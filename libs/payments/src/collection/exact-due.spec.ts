@@ -113,6 +113,23 @@ test('F98: an order that waits for its provider is not sent once the invoice is 
   expect(await spec.taken()).toEqual([]);
 }, TIMEOUT_MS);
 
+test('F98: an order whose answer was lost, and that never arrived, is not sent again once the invoice is paid in another way, or void', async () => {
+  for (const settling of [{ type: 'InvoicePaid', paidAt: AT }, { type: 'InvoiceVoided', accountId: 'acc_1', reason: 'a mistake', voidedAt: AT }]) {
+    await spec.bed.fault(spec.process, spec.acme.tenant, { fault: 'lose_request', operation: 'charge', times: 2 });
+    await spec.bed.fault(spec.process, spec.acme.tenant, { fault: 'rate_limit', operation: 'read' });
+    const who = await spec.customer(AT, 'tok_ok');
+    const invoiceId = await invoice(who);
+    const { id } = await spec.payment(invoiceId, 'unknown');
+    await spec.tell(invoiceId, settling);
+    await eventually('it to be heard of', async () => ((await pay(invoiceId)).body['detail']?.startsWith('the invoice is') || undefined));
+    await spec.bed.disarm(spec.process, spec.acme.tenant);
+    await eventually('the order to be given up', async (saw) => { const found = await spec.facts(`payment-${id}`); saw(found); return found.find(({ type, declineCode }) => type === 'PaymentAttemptDeclined' && declineCode === 'nothing_due'); });
+    await spec.bed.step(spec.acme.tenant, who.clockId, day(1));
+    await spec.payment(invoiceId, 'cancelled');
+  }
+  expect(await spec.taken()).toEqual([]);
+}, TIMEOUT_MS);
+
 test('a retry for which nothing is left is given up without an attempt, also before billing has said that the invoice is paid', async () => {
   const who = await spec.customer(AT, 'tok_declined_insufficient_funds');
   const invoiceId = await invoice(who);

@@ -16,7 +16,7 @@ const FAILURES_MAX = 10;
 const LEFT_ALONE_MS = 5_000;
 
 export interface GuardOptions { readonly deadlineMs?: number; readonly leftAloneMs?: number; readonly meter?: ProviderMeter }
-interface Answer { readonly status: string; readonly class?: string }
+interface Answer extends Partial<Pick<Unknown, 'isReplay' | 'isAnswer'>> { readonly status: string; readonly class?: string }
 
 /**
  * A provider behind a deadline, a bounded retry, a bulkhead and a breaker. What does not answer in time is `unknown`; what was turned away is `unavailable`, because
@@ -25,8 +25,8 @@ interface Answer { readonly status: string; readonly class?: string }
 export const guarded = (provider: PaymentProvider, { deadlineMs = PROVIDER_DEADLINE_MS, leftAloneMs = LEFT_ALONE_MS, meter }: GuardOptions = {}): PaymentProvider => {
   const { name } = provider;
   // A question that it cannot settle, or a key of one tenant that it does not take, makes no provider one that is away: all other payments, and all other tenants, would wait for that.
-  const isSilent = (answer: unknown): boolean => ['unknown', 'unavailable'].includes((answer as Answer).status) && (answer as Unknown).isReplay !== true && (answer as NoAnswer & { isAnswer?: boolean }).isAnswer !== true;
-  const breaker = circuitBreaker(handleWhenResult(isSilent), { halfOpenAfter: leftAloneMs, breaker: new ConsecutiveBreaker(FAILURES_MAX) });
+  const isSilent = ({ status, isReplay, isAnswer }: Answer): boolean => (status === 'unknown' || status === 'unavailable') && isReplay !== true && isAnswer !== true;
+  const breaker = circuitBreaker(handleWhenResult((answer) => isSilent(answer as Answer)), { halfOpenAfter: leftAloneMs, breaker: new ConsecutiveBreaker(FAILURES_MAX) });
   breaker.onStateChange((state) => meter?.breaker(name, state === CircuitState.Open ? 'open' : state === CircuitState.HalfOpen ? 'half_open' : 'closed'));
   const room = bulkhead(AT_ONCE, WAITING_MAX);
   const guardOf = (operation: ProviderOperation): IPolicy => {
