@@ -30,6 +30,7 @@ import { retentionSql } from './migrations/140-retention';
 import { spansByStatementSql } from './migrations/150-spans-by-statement';
 import { envelopesByPartitionSql } from './migrations/160-envelopes-by-partition';
 import { packedBodiesSql } from './migrations/170-packed-bodies';
+import { sessionsByNasSql } from './migrations/180-sessions-by-nas';
 import { MetersController } from './meters/meters.controller';
 import { metersView } from './meters/meters';
 import { QueryController } from './query/query.controller';
@@ -78,6 +79,7 @@ export const usageShape: ContextShape = {
     { number: 150, name: 'spans by statement', sql: spansByStatementSql },
     { number: 160, name: 'envelopes by partition', sql: envelopesByPartitionSql },
     { number: 170, name: 'packed bodies', sql: packedBodiesSql },
+    { number: 180, name: 'sessions by NAS', sql: sessionsByNasSql },
   ],
 };
 

@@ -20,7 +20,7 @@ const TOGETHER_MAX = 200;
 /** Transactions of different tenants that are under way at a time. */
 const AT_ONCE = 4;
 
-const keyOf = ({ client, report }: Told): SessionKey => ({ tenant: client.tenant, client: client.id, nas: report.nas, sessionId: report.sessionId });
+const keyOf = ({ client, report }: Told): SessionKey => ({ tenant: client.tenant, nas: report.nas, sessionId: report.sessionId });
 
 /**
  * Makes reports durable. Those that come while a transaction of their tenant is under way share the next one: their sessions, the events that they lead to, and one append. Who comes second with
@@ -81,9 +81,9 @@ export class Recorder {
     const fresh: (Planned & { plannedAt: number })[] = [];
     const recorded = together.map((told): Recorded => {
       const { client, report, at, arrivedAt } = told;
-      const [key, reportId] = [keyOf(told), reportIdOf(client.name, report)];
+      const [key, reportId] = [keyOf(told), reportIdOf(report)];
       const known = sessions.get(keyText(key)) ?? [];
-      const received = receive(known, { report, at, sentAt: sentMicros(report, arrivedAt) }, { reportId, newId: this.ids.next('ras') });
+      const received = receive(known, { client: client.id, report, at, sentAt: sentMicros(report, arrivedAt) }, { reportId, newId: this.ids.next('ras') });
       if (received instanceof PacketFault) return received;
       const { session, growth, isRepeated } = received;
       if (isRepeated) return { isRepeated };

@@ -3,8 +3,8 @@ import { COUNTERS, type Counters } from './domain/accounting';
 import type { Chain, Link } from './domain/counter-chain';
 import type { Session } from './domain/sessions';
 
-/** Where a session is known by its NAS. */
-export interface SessionKey { readonly tenant: string; readonly client: string; readonly nas: string; readonly sessionId: string }
+/** What a NAS calls a session. The client is not in it: a NAS may fall under another one while its sessions go on. */
+export interface SessionKey { readonly tenant: string; readonly nas: string; readonly sessionId: string }
 
 export interface SessionRow {
   session: string; nas: string; client: string; acct_session_id: string; subject: string; started_at: bigint; anchor: bigint; heard_from: bigint; updated_at: bigint; ended_at: bigint | null; cause: string | null;
@@ -25,7 +25,7 @@ const chainOf = ({ links, floor }: StoredChain): Chain => ({
 });
 
 const sessionOf = (row: SessionRow): Session => ({
-  id: row.session, startedAt: Number(row.started_at), anchor: Number(row.anchor), heardFrom: Number(row.heard_from), updatedAt: Number(row.updated_at), endedAt: row.ended_at === null ? undefined : Number(row.ended_at), cause: row.cause ?? undefined,
+  id: row.session, client: row.client, startedAt: Number(row.started_at), anchor: Number(row.anchor), heardFrom: Number(row.heard_from), updatedAt: Number(row.updated_at), endedAt: row.ended_at === null ? undefined : Number(row.ended_at), cause: row.cause ?? undefined,
   subject: row.subject, framedAddress: row.framed_address ?? undefined, callingStation: row.calling_station ?? undefined, seconds: row.told_seconds === null ? undefined : BigInt(row.told_seconds),
   used: {
     inputOctets: BigInt(row.input_octets), outputOctets: BigInt(row.output_octets), inputPackets: BigInt(row.input_packets), outputPackets: BigInt(row.output_packets), seconds: BigInt(row.session_seconds),
@@ -33,7 +33,7 @@ const sessionOf = (row: SessionRow): Session => ({
   chain: chainOf(JSON.parse(row.chain) as StoredChain),
 });
 
-export const keyText = ({ tenant, client, nas, sessionId }: SessionKey): string => JSON.stringify([tenant, client, nas, sessionId]);
+export const keyText = ({ tenant, nas, sessionId }: SessionKey): string => JSON.stringify([tenant, nas, sessionId]);
 
 /**
  * The sessions under some keys of one tenant, by `keyText`. Until the transaction ends nobody else works on them, in whichever process: also where there is none yet. Locks are taken in one
@@ -44,11 +44,11 @@ export const lockSessions = async (tx: Tx, keys: readonly SessionKey[]): Promise
   const [{ tenant }] = keys as [SessionKey];
   await tx.query(`SELECT pg_advisory_xact_lock(k.lock) FROM (SELECT DISTINCT hashtextextended('radius session ' || n, 0) AS lock FROM unnest($1::text[]) n ORDER BY 1) k`, [[...found.keys()]]);
   const { rows } = await tx.query<SessionRow>(
-    `SELECT s.* FROM (SELECT DISTINCT * FROM unnest($2::text[], $3::text[], $4::text[])) g(client, nas, id)
-     JOIN usage_radius_sessions s ON s.tenant = $1 AND s.client = g.client AND s.nas = g.nas AND s.acct_session_id = g.id ORDER BY s.session FOR UPDATE OF s`,
-    [tenant, keys.map(({ client }) => client), keys.map(({ nas }) => nas), keys.map(({ sessionId }) => sessionId)]);
+    `SELECT s.* FROM (SELECT DISTINCT * FROM unnest($2::text[], $3::text[])) g(nas, id)
+     JOIN usage_radius_sessions s ON s.tenant = $1 AND s.nas = g.nas AND s.acct_session_id = g.id ORDER BY s.session FOR UPDATE OF s`,
+    [tenant, keys.map(({ nas }) => nas), keys.map(({ sessionId }) => sessionId)]);
   for (const row of rows) {
-    const key = keyText({ tenant, client: row.client, nas: row.nas, sessionId: row.acct_session_id });
+    const key = keyText({ tenant, nas: row.nas, sessionId: row.acct_session_id });
     found.set(key, [...found.get(key)!, sessionOf(row)]);
   }
   return found;
@@ -63,21 +63,25 @@ export const writeSessions = async (tx: Tx, changed: readonly { readonly key: Se
        input_octets, output_octets, input_packets, output_packets, session_seconds, told_seconds, chain)
      SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::text[], $14::text[],
        $15::numeric[], $16::numeric[], $17::numeric[], $18::numeric[], $19::numeric[], $20::numeric[], $21::text[])
-     ON CONFLICT (tenant, session) DO UPDATE SET subject = excluded.subject, started_at = excluded.started_at, heard_from = excluded.heard_from, updated_at = excluded.updated_at, ended_at = excluded.ended_at, cause = excluded.cause,
+     ON CONFLICT (tenant, session) DO UPDATE SET client = excluded.client, subject = excluded.subject, started_at = excluded.started_at, heard_from = excluded.heard_from, updated_at = excluded.updated_at, ended_at = excluded.ended_at, cause = excluded.cause,
        framed_address = excluded.framed_address, calling_station = excluded.calling_station, input_octets = excluded.input_octets, output_octets = excluded.output_octets,
        input_packets = excluded.input_packets, output_packets = excluded.output_packets, session_seconds = excluded.session_seconds, told_seconds = excluded.told_seconds, chain = excluded.chain`,
-    [of(({ key }) => key.tenant), of(({ session }) => session.id), of(({ key }) => key.client), of(({ key }) => key.nas), of(({ key }) => key.sessionId), of(({ session }) => session.subject),
+    [of(({ key }) => key.tenant), of(({ session }) => session.id), of(({ session }) => session.client), of(({ key }) => key.nas), of(({ key }) => key.sessionId), of(({ session }) => session.subject),
       of(({ session }) => session.startedAt), of(({ session }) => session.anchor), of(({ session }) => session.heardFrom), of(({ session }) => session.updatedAt), of(({ session }) => session.endedAt ?? null),
       of(({ session }) => session.cause ?? null), of(({ session }) => session.framedAddress ?? null), of(({ session }) => session.callingStation ?? null),
       used('inputOctets'), used('outputOctets'), used('inputPackets'), used('outputPackets'), used('seconds'),
       of(({ session }) => session.seconds?.toString() ?? null), of(({ session }) => JSON.stringify(storedChain(session.chain)))]);
 };
 
-/** Ends the sessions of a NAS that has started again or is about to stop, as far as nothing was heard of them since. */
-export const endSessionsOf = async (tx: Tx, { tenant, client, nas }: Omit<SessionKey, 'sessionId'>, at: number, cause: string): Promise<void> => {
+/**
+ * Ends the sessions of a NAS that has started again or is about to stop, as far as nothing was heard of them since: those of the client through which it says so, and what clients have left that are
+ * gone. Another client may have another NAS of this name.
+ */
+export const endSessionsOf = async (tx: Tx, { tenant, client, nas }: { readonly tenant: string; readonly client: string; readonly nas: string }, at: number, cause: string): Promise<void> => {
   // Locked in the order in which reports lock them.
   await tx.query(
-    `WITH ending AS (SELECT session FROM usage_radius_sessions WHERE tenant = $1 AND client = $2 AND nas = $3 AND ended_at IS NULL AND updated_at <= $4 ORDER BY session FOR UPDATE)
+    `WITH ending AS (SELECT session FROM usage_radius_sessions s WHERE tenant = $1 AND nas = $3 AND ended_at IS NULL AND updated_at <= $4
+       AND (client = $2 OR NOT EXISTS (SELECT FROM usage_radius_clients c WHERE c.tenant = $1 AND c.client = s.client)) ORDER BY session FOR UPDATE OF s)
      UPDATE usage_radius_sessions s SET ended_at = $4, cause = $5 FROM ending e WHERE s.tenant = $1 AND s.session = e.session`, [tenant, client, nas, at, cause]);
 };
 

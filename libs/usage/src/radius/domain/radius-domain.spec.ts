@@ -8,7 +8,7 @@ import { EMPTY_CHAIN, LINKS_MAX, place, type Chain, type Link } from './counter-
 import { eventMicros } from './event-time';
 import { contains, networkText, parseNetwork } from './network';
 import { decodePacket, encodePacket, PacketFault, type Packet } from './packet';
-import { receive, type Session } from './sessions';
+import { receive, type Heard, type Received, type Session } from './sessions';
 
 const SECRET = Buffer.from('xyzzy5461');
 /** Put together by the tables of RFC 2865, 2866 and 2869, octet by octet, signed by another program. The last one is what radclient 3.2.1 sent. */
@@ -179,7 +179,7 @@ describe('sessions', () => {
     let [sessions, sum, seconds]: [Session[], bigint, bigint] = [[], 0n, 0n];
     for (const [index, { report, at }] of sent.entries()) {
       const reportId = JSON.stringify([report.status, report.timestamp, String(report.counters.inputOctets), String(report.counters.seconds)]);
-      const received = receive(sessions, { report, at: at + shift, sentAt: at + shift }, { reportId, newId: `n${index}` });
+      const received = receive(sessions, { client: 'c', report, at: at + shift, sentAt: at + shift }, { reportId, newId: `n${index}` });
       if (received instanceof PacketFault) throw new Error(received.code);
       sessions = [...sessions.filter(({ id }) => id !== received.session.id), received.session];
       sum += received.growth.inputOctets;
@@ -211,25 +211,39 @@ describe('sessions', () => {
   const at = (seconds: number): number => (T + seconds) * 1_000_000;
 
   test('a clock that is set in the middle of a session begins no other session', () => {
-    const known = receive([], { report: interim(300, 100), at: at(-86_400), sentAt: at(300) }, { reportId: '1', newId: 'a' });
+    const known = receive([], { client: 'c', report: interim(300, 100), at: at(-86_400), sentAt: at(300) }, { reportId: '1', newId: 'a' });
     if (known instanceof PacketFault) throw new Error(known.code);
-    expect(receive([known.session], { report: interim(600, 150), at: at(600), sentAt: at(600) }, { reportId: '2', newId: 'b' })).toMatchObject({ session: { id: 'a' }, growth: { inputOctets: 50n } });
+    expect(receive([known.session], { client: 'c', report: interim(600, 150), at: at(600), sentAt: at(600) }, { reportId: '2', newId: 'b' })).toMatchObject({ session: { id: 'a' }, growth: { inputOctets: 50n } });
   });
 
   test('a session whose NAS started again is over until it is heard of again', () => {
-    const known = receive([], { report: interim(300, 100), at: at(300), sentAt: at(300) }, { reportId: '1', newId: 'a' });
+    const known = receive([], { client: 'c', report: interim(300, 100), at: at(300), sentAt: at(300) }, { reportId: '1', newId: 'a' });
     if (known instanceof PacketFault) throw new Error(known.code);
     const ended: Session = { ...known.session, endedAt: at(400), cause: 'accounting_on' };
-    expect(receive([ended], { report: interim(600, 150), at: at(600), sentAt: at(600) }, { reportId: '2', newId: 'b' })).toMatchObject({ session: { id: 'a', endedAt: undefined, cause: undefined }, growth: { inputOctets: 50n } });
-    expect(receive([ended], { report: interim(350, 120), at: at(350), sentAt: at(350) }, { reportId: '3', newId: 'b' })).toMatchObject({ session: { id: 'a', endedAt: at(400) }, growth: { inputOctets: 20n } });
-    expect(receive([ended], { report: interim(100, 30), at: at(600), sentAt: at(600) }, { reportId: '4', newId: 'b' })).toMatchObject({ session: { id: 'b', endedAt: undefined }, growth: { inputOctets: 30n } });
+    expect(receive([ended], { client: 'c', report: interim(600, 150), at: at(600), sentAt: at(600) }, { reportId: '2', newId: 'b' })).toMatchObject({ session: { id: 'a', endedAt: undefined, cause: undefined }, growth: { inputOctets: 50n } });
+    expect(receive([ended], { client: 'c', report: interim(350, 120), at: at(350), sentAt: at(350) }, { reportId: '3', newId: 'b' })).toMatchObject({ session: { id: 'a', endedAt: at(400) }, growth: { inputOctets: 20n } });
+    expect(receive([ended], { client: 'c', report: interim(100, 30), at: at(600), sentAt: at(600) }, { reportId: '4', newId: 'b' })).toMatchObject({ session: { id: 'b', endedAt: undefined }, growth: { inputOctets: 30n } });
+  });
+
+  test('a session that is heard of through another client begins when it said first or last: a clock that was set before it moved begins no other one, one that is set by the move does', () => {
+    const heard = (client: string, elapsed: number, octets: number, ahead: number): Heard => ({ client, report: interim(elapsed, octets, { timestamp: T + elapsed + ahead }), at: at(elapsed + ahead), sentAt: at(elapsed) });
+    const take = (sessions: readonly Session[], one: Heard): Received => {
+      const received = receive(sessions, one, { reportId: String(one.at), newId: `by ${one.client}` });
+      if (received instanceof PacketFault) throw new Error(received.code);
+      return received;
+    };
+    const first = take([], heard('c', 300, 100, 0)).session;
+    const set = take([first], heard('c', 600, 150, 86_400)).session;
+    expect(take([set], heard('d', 900, 175, 86_400))).toMatchObject({ session: { id: 'by c', client: 'd' }, growth: { inputOctets: 25n } });
+    expect(take([first], heard('d', 600, 150, 0))).toMatchObject({ session: { id: 'by c', client: 'd' }, growth: { inputOctets: 50n } });
+    expect(take([first], heard('d', 600, 150, 86_400))).toMatchObject({ session: { id: 'by d' }, growth: { inputOctets: 150n } });
   });
 
   test('the subject is known from an earlier packet of the session, or the packet is at fault', () => {
-    const known = receive([], { report: interim(300, 100), at: at(300), sentAt: at(300) }, { reportId: '1', newId: 'a' });
+    const known = receive([], { client: 'c', report: interim(300, 100), at: at(300), sentAt: at(300) }, { reportId: '1', newId: 'a' });
     if (known instanceof PacketFault) throw new Error(known.code);
     const nameless = interim(600, 150, { subject: undefined });
-    expect(receive([known.session], { report: nameless, at: at(600), sentAt: at(600) }, { reportId: '2', newId: 'b' })).toMatchObject({ session: { subject: 'nemo' } });
-    expect(receive([], { report: nameless, at: at(600), sentAt: at(600) }, { reportId: '2', newId: 'b' })).toMatchObject({ code: 'subject_missing' });
+    expect(receive([known.session], { client: 'c', report: nameless, at: at(600), sentAt: at(600) }, { reportId: '2', newId: 'b' })).toMatchObject({ session: { subject: 'nemo' } });
+    expect(receive([], { client: 'c', report: nameless, at: at(600), sentAt: at(600) }, { reportId: '2', newId: 'b' })).toMatchObject({ code: 'subject_missing' });
   });
 });

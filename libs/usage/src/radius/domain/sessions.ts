@@ -1,5 +1,7 @@
 import { COUNTERS, type SessionReport } from './accounting';
 import { EMPTY_CHAIN, place, type Chain, type Growth } from './counter-chain';
+import { beganAt, MICROS, START_TOLERANCE_MICROS } from './beginning';
+import { isSameElsewhere, isSameReport } from './moved';
 import { PacketFault } from './packet';
 
 /** Why a session is over when nobody said so: its NAS started again, or said that it would stop. */
@@ -9,6 +11,8 @@ export type NasEnding = 'accounting_on' | 'accounting_off';
 export interface Session {
   /** Our name for it: a NAS may use an Acct-Session-Id again. */
   readonly id: string;
+  /** Through which client it was last heard of. */
+  readonly client: string;
   readonly startedAt: number;
   /** Where its own time begins, by its first report; reports are ordered by it. */
   readonly anchor: number;
@@ -28,21 +32,12 @@ export interface Session {
   readonly chain: Chain;
 }
 
-/** Clocks of a NAS count whole seconds, and a report may have been on its way for a while. */
-export const START_TOLERANCE_MICROS = 30_000_000;
-const MICROS = 1_000_000;
 const NOTHING_USED: Growth = { inputOctets: 0n, outputOctets: 0n, inputPackets: 0n, outputPackets: 0n, seconds: 0n };
 const NAS_ENDINGS: ReadonlySet<string> = new Set(['accounting_on', 'accounting_off'] satisfies NasEnding[]);
 const endedWithNas = ({ cause }: Session): boolean => NAS_ENDINGS.has(cause ?? '');
 
-/** A report and its two clocks: when it happened by what the NAS says, and when it was sent by our clock. */
-export interface Heard { readonly report: SessionReport; readonly at: number; readonly sentAt: number }
-
-/** When the session of a report began, as far as the report tells; `at` is its time by one of the clocks. */
-const beganAt = ({ status, counters }: SessionReport, at: number): number | undefined => {
-  if (status === 'start') return at;
-  return counters.seconds === undefined ? undefined : at - Number(counters.seconds) * MICROS;
-};
+/** A report, the client that it came through, and its two clocks: when it happened by what the NAS says, and when it was sent by our clock. */
+export interface Heard { readonly client: string; readonly report: SessionReport; readonly at: number; readonly sentAt: number }
 
 /** Whether a report is of another session under the same Acct-Session-Id, later than this one. */
 const isLaterSession = (session: Session, { report, at, sentAt }: Heard): boolean => {
@@ -76,10 +71,16 @@ const sessionOf = (sessions: readonly Session[], heard: Heard): Session | undefi
   return current === undefined || isLaterSession(current, heard) ? undefined : current;
 };
 
-const opened = (id: string, subject: string, { report, at, sentAt }: Heard): Session => {
+/**
+ * The same among sessions that were heard of through other clients. A NAS falls under another client when a narrower network is added, or a client is removed and made again: its sessions go on. But two
+ * NAS behind two clients may have one name and use the same short ids, so only a session that agrees is gone on with.
+ */
+const movedSessionOf = (sessions: readonly Session[], heard: Heard): Session | undefined => sessionOf(sessions.filter((session) => isSameElsewhere(session, heard)), heard);
+
+const opened = (id: string, subject: string, { client, report, at, sentAt }: Heard): Session => {
   const startedAt = Math.max(0, beganAt(report, at) ?? at);
   return {
-    id, startedAt, anchor: startedAt, heardFrom: beganAt(report, sentAt) ?? sentAt, updatedAt: at, endedAt: undefined, cause: undefined, subject, framedAddress: undefined, callingStation: undefined,
+    id, client, startedAt, anchor: startedAt, heardFrom: beganAt(report, sentAt) ?? sentAt, updatedAt: at, endedAt: undefined, cause: undefined, subject, framedAddress: undefined, callingStation: undefined,
     used: NOTHING_USED, seconds: undefined, chain: EMPTY_CHAIN,
   };
 };
@@ -96,7 +97,7 @@ const endingOf = (session: Session, report: SessionReport, at: number): Pick<Ses
 /** What became of a report: the session as it is now, and by how much its use grew. A repeated one changes nothing. */
 export interface Received { readonly session: Session; readonly growth: Growth; readonly isRepeated: boolean }
 
-const grown = (session: Session, { report: told, at, sentAt }: Heard, reportId: string): Received => {
+const grown = (session: Session, { client, report: told, at, sentAt }: Heard, reportId: string): Received => {
   // Nothing was used at a Start; what it may say of counters is not looked at.
   const counters = told.status === 'start' ? {} : told.counters;
   const { chain, growth } = place(session.chain, { id: reportId, order: orderOf(session, told, at), counters });
@@ -104,20 +105,22 @@ const grown = (session: Session, { report: told, at, sentAt }: Heard, reportId: 
   const { seconds } = counters;
   const ending = told.status === 'start' ? { startedAt: Math.min(session.startedAt, at) } : endingOf(session, told, at);
   const after: Session = {
-    ...session, ...ending, used, chain, heardFrom: Math.min(session.heardFrom, beganAt(told, sentAt) ?? sentAt), updatedAt: Math.max(session.updatedAt, at), framedAddress: told.framedAddress ?? session.framedAddress, callingStation: told.callingStation ?? session.callingStation,
+    ...session, ...ending, client, used, chain, heardFrom: Math.min(session.heardFrom, beganAt(told, sentAt) ?? sentAt), updatedAt: Math.max(session.updatedAt, at), framedAddress: told.framedAddress ?? session.framedAddress, callingStation: told.callingStation ?? session.callingStation,
     seconds: seconds === undefined || (session.seconds !== undefined && session.seconds > seconds) ? session.seconds : seconds,
   };
   return { session: after, growth, isRepeated: false };
 };
 
 /**
- * Takes a report in. `sessions` are those of its NAS and Acct-Session-Id, `reportId` is its identity, `newId` the name of a new session. Fault: `subject_missing` where neither the packet nor
- * the session says whose usage it is.
+ * Takes a report in. `sessions` are those of its NAS and Acct-Session-Id, through whichever client, `reportId` is its identity, `newId` the name of a new session. Fault: `subject_missing` where
+ * neither the packet nor the session says whose usage it is.
  */
 export const receive = (sessions: readonly Session[], heard: Heard, { reportId, newId }: { readonly reportId: string; readonly newId: string }): Received | PacketFault => {
-  const repeated = sessions.find(({ chain }) => chain.links.some(({ id }) => id === reportId));
+  const [own, others] = [sessions.filter(({ client }) => client === heard.client), sessions.filter(({ client }) => client !== heard.client)];
+  const has = ({ chain }: Session): boolean => chain.links.some(({ id }) => id === reportId);
+  const repeated = own.find(has) ?? others.find((session) => has(session) && isSameReport(session, heard));
   if (repeated !== undefined) return { session: repeated, growth: NOTHING_USED, isRepeated: true };
-  const known = sessionOf(sessions, heard);
+  const known = sessionOf(own, heard) ?? movedSessionOf(others, heard);
   const subject = heard.report.subject ?? known?.subject;
   if (subject === undefined) return new PacketFault('subject_missing', 'the attribute that names the subject is missing, and no earlier packet of the session had it');
   return grown({ ...(known ?? opened(newId, subject, heard)), subject }, heard, reportId);

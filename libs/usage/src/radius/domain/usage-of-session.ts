@@ -6,11 +6,11 @@ import type { Session } from './sessions';
 export const ACCOUNTING_EVENT_TYPE = 'radius.accounting';
 
 /**
- * The identity of a report, and the id of the event that it leads to: the same packet again is the same report. A NAS that sends Event-Timestamp may use its session ids again and report the
+ * The identity of a report, and the id of the event that it leads to: the same packet again is the same report, whichever client it comes through. A NAS that sends Event-Timestamp may use its session ids again and report the
  * same counters; one that does not would have that taken for a repetition.
  */
-export const reportIdOf = (client: string, { nas, sessionId, status, counters, timestamp }: SessionReport): string =>
-  derivedId('acct', client, nas, sessionId, status, ...COUNTERS.map((counter) => String(counters[counter] ?? '')), String(timestamp ?? ''));
+export const reportIdOf = ({ nas, sessionId, status, counters, timestamp }: SessionReport): string =>
+  derivedId('acct', nas, sessionId, status, ...COUNTERS.map((counter) => String(counters[counter] ?? '')), String(timestamp ?? ''));
 
 /** The usage of one report as a CloudEvent. Octets and packets are decimal strings, because they may have more digits than a number of JSON can hold; input is what the subject sent. */
 export const usageEventOf = (client: string, report: SessionReport, session: Session, growth: Growth, given: { readonly id: string; readonly at: number }): object => ({
