@@ -74,6 +74,8 @@ export const billedSlice = object({
   cuts: optional(list(periodCut)),
   /** Usage that an interim invoice has charged: the window goes on, and the next invoice charges the whole of it less that. */
   interim: optional(flag()),
+  /** Of what is billed once: how many, as what is taken later is billed then. */
+  quantity: optional(decimal()),
 });
 export type BilledSlice = TypeOf<typeof billedSlice>;
 /** What an invoice charges and gives back of it. */

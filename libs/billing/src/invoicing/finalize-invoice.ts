@@ -15,6 +15,7 @@ import type { TaxCustomer, TaxEngine } from '../taxes/tax-engine';
 import { answersOf } from './answers';
 import { invoiceRows, type Draft } from './bill-subscription';
 import type { OfInvoice } from './cycle-jobs';
+import { interimLinesOf } from './domain/interim-lines';
 import { issueInvoice, pricingOf, type Drafted, type IssueTerms, type NoteParts, type Statements } from './domain/issue-invoice';
 import type { FinalizeInvoice } from './domain/invoice.decider';
 import { priceItems, type PricedLine } from './domain/lines';
@@ -48,9 +49,7 @@ export const draftsBehind = async (tx: Tx, tenant: string, items: readonly Invoi
 /** What interim invoices have charged of items. */
 const interimOf = async (tx: Tx, tenant: string, items: readonly InvoiceItem[]): Promise<InterimLine[]> => {
   const rows = await invoiceRows(tx, tenant, [...new Set(items.flatMap(({ interimInvoices = [] }) => interimInvoices))]);
-  return items.flatMap(({ itemId, charge: { key }, subscriptionId, interimInvoices = [] }) => rows.filter(({ invoiceId, status }) => interimInvoices.includes(invoiceId) && status === 'finalized')
-    .flatMap(({ invoiceId, issued }) => issued!.lines.filter(({ chargeKey, subscriptionId: of, type }) => chargeKey === key && of === subscriptionId && type === 'usage')
-      .map(({ lineId, dimensions, window, amount }) => ({ itemId, invoiceId, lineId, dimensions, amount, ...(window === undefined ? {} : { window }) }))));
+  return interimLinesOf(items, rows.filter(({ status }) => status === 'finalized').map(({ invoiceId, drafted, issued }) => ({ invoiceId, items: drafted.items, lines: issued!.lines })));
 };
 
 const customerOf = ({ taxRateKeys, taxExemption, reverseCharge }: AccountRow, { address }: Personal): TaxCustomer => ({

@@ -1,6 +1,7 @@
 import { canonicalJson, laterOf, Money, Refused, type Instant, type Period } from '@valueverse/kernel';
 import type { AddOnCreated, BilledSlice, CitedStatement, CreditedLine, InvoiceItem } from '@valueverse/contracts';
 import { lineIdOf } from '../invoicing/domain/line-id';
+import { interimLinesOf, type InterimInvoice } from '../invoicing/domain/interim-lines';
 import { priceItems, type PricedLine } from '../invoicing/domain/lines';
 import type { PlanRow, PlanVersion } from '../catalog/plan.model';
 import { catalogueOf } from './catalogue';
@@ -32,6 +33,7 @@ export class Life {
   readonly slices: BilledSlice[] = [];
   readonly items: InvoiceItem[] = [];
   private readonly credited: Record<string, CreditedLine> = {};
+  private readonly interimInvoices: InterimInvoice[] = [];
   private invoices = 0;
 
   constructor(readonly catalogue: Catalogue, start: Omit<StartSubscription, 'type' | 'at' | 'subscriptionId' | 'accountId' | 'subjects' | 'metadata' | 'planVersion' | 'currency' | 'interval'> & Partial<StartSubscription>, private readonly usageIn: UsageIn = hoursOf) {
@@ -80,11 +82,9 @@ export class Life {
       statements.set(item.itemId, { statementId: item.itemId, quantities: [{ group: {}, value: this.usageIn({ from, to }), events: 1 }], asOf: {}, evidence: '' });
       return { ...item, requests: [{ requestId: item.itemId }] };
     });
-    const interim = items.flatMap(({ itemId, charge: { key }, interimInvoices = [] }) => this.lines.filter((line) => line.chargeKey === key && interimInvoices.some((id) => line.lineId.length > 0 && this.invoiceOf.get(line.lineId) === id))
-      .map(({ lineId, dimensions, amount }) => ({ itemId, invoiceId: this.invoiceOf.get(lineId)!, lineId, dimensions, amount })));
+    const interim = interimLinesOf(items, this.interimInvoices);
     return priceItems(asked, { invoiceId, kind, currency: this.state.started!.currency, rounding: 'half_up', statements, credited: this.credited, interim });
   }
-  private readonly invoiceOf = new Map<string, string>();
 
   private bill(due: readonly DueItem[], billedTo: Instant, kind: 'cycle' | 'interim'): PricedLine[] {
     if (due.length === 0) return [];
@@ -93,11 +93,11 @@ export class Life {
     const code = this.do({ type: 'BillSubscription', subscriptionId: 'sub_1', invoiceId, billedTo, slices: due.map(({ slice }) => slice), revision: this.state.revision, at: billedTo });
     if (code !== undefined) throw new Error(code);
     for (const line of lines) {
-      this.invoiceOf.set(line.lineId, invoiceId);
       this.credited[line.lineId] = { amount: line.amount, paid: line.amount, left: line.amount, servicePeriod: line.servicePeriod, taxes: [] };
       const { credits } = line;
       if (credits !== undefined) this.credited[credits.lineId] = { ...this.credited[credits.lineId]!, left: this.money(this.credited[credits.lineId]!.left!).add(this.money(line.amount)).toString() };
     }
+    if (kind === 'interim') this.interimInvoices.push({ invoiceId, items: due.map(({ item }) => item), lines });
     this.lines.push(...lines);
     this.slices.push(...due.map(({ slice }) => slice));
     this.items.push(...due.map(({ item }) => item));

@@ -1,4 +1,4 @@
-import { addMicros, canonicalJson, compareInstants, derivedId, earlierOf, isBefore, laterOf, periodAt, periodContaining, type Instant, type Interval, type Period } from '@valueverse/kernel';
+import { addMicros, canonicalJson, compareInstants, Decimal, derivedId, earlierOf, isBefore, laterOf, periodAt, periodContaining, type Instant, type Interval, type Period } from '@valueverse/kernel';
 import type { AddOnCharge, BilledSlice, Charge, CommittedFee, InvoiceItem, PeriodCut, Proration } from '@valueverse/contracts';
 import { DEFAULT_GRANULARITY } from '@valueverse/rating';
 import { lineIdOf } from '../../invoicing/domain/line-id';
@@ -68,7 +68,7 @@ export const dueAt = (subscription: Subscription, catalogue: Catalogue, at: Inst
 };
 
 /** The usage of windows that are still open, up to an instant: what an interim invoice charges. The window goes on, and the invoice at its end charges the whole of it less that. */
-export const openUsageAt = (subscription: Subscription, catalogue: Catalogue, at: Instant, invoiceId: string): DueItem[] => [...slotsOf(subscription, catalogue, at).values()].filter((slot) => isUsage(slot) && !isCommitment(slot)).flatMap((slot) => slot.wanted
+export const openUsageAt = (subscription: Subscription, catalogue: Catalogue, at: Instant, invoiceId: string): DueItem[] => [...slotsOf(subscription, catalogue, at).values()].filter((slot) => isUsage(slot) && !isCommitment(slot)).flatMap((slot) => without(slot.wanted, chargedOf(slot, subscription))
   .filter(({ from, to }) => isBefore(from, at) && isBefore(at, to))
   .map(({ from }) => itemOf(slot, { from, to: at }, subscription, invoiceId)).map(({ item, slice }) => ({ item, slice: { ...slice, interim: true } })));
 
@@ -79,6 +79,7 @@ const slotsOf = (subscription: Subscription, catalogue: Catalogue, at: Instant):
   const { floor = started!.startsAt } = subscription;
   const stretches = stretchesOf(subscription, catalogue.courses);
   const waiting = new Set<string>();
+  const taken = new Map<string, Decimal>();
   let steady: ReadonlySet<string> = new Set();
   for (const [nth, stretch] of stretches.entries()) {
     if (stretch.from === stretch.changedAt) steady = steadyAt(stretches[nth - 1], stretch, catalogue);
@@ -94,7 +95,7 @@ const slotsOf = (subscription: Subscription, catalogue: Catalogue, at: Instant):
       return periods;
     };
     for (const one of [...charges, ...commitmentOf(catalogue.courses(stretch.terms), stretch, charges)]) {
-      if (isOneOff(one)) { addOneOff(slots, one, stretch); continue; }
+      if (isOneOff(one)) { addOneOff(slots, one, stretch, taken); continue; }
       const proration = prorationIn(stretch, one);
       const said = slotText(one, stretch, proration);
       for (const aligned of periodsOf(one.interval ?? stretch.terms.interval)) addTo(slots, one, { aligned, proration, said }, around);
@@ -143,12 +144,28 @@ const slotText = ({ charge, quantity, addOnKey, filledBy }: ChargeInForce, { ter
   return canonicalJson({ charge, addOnKey: addOnKey ?? null, currency: terms.currency, zone: terms.anchor.zone, ...of });
 };
 
-/** Billed once, when it is taken. */
-const addOneOff = (slots: Map<string, Slot>, inForce: ChargeInForce, stretch: Stretch): void => {
-  const { since = stretch.from } = inForce;
-  const key = derivedId('slot', canonicalJson({ charge: inForce.charge, addOnKey: inForce.addOnKey ?? null, quantity: inForce.quantity }), since);
-  const moment = { from: since, to: since };
-  if (!slots.has(key)) slots.set(key, { key, inForce, stretch, aligned: moment, proration: {}, wanted: [moment], kept: [moment], feeKeys: [] });
+/**
+ * Billed once, when it is taken; of what is more of later each more is billed then, as something that is taken for itself. `taken` holds how many there are so far of each.
+ */
+const addOneOff = (slots: Map<string, Slot>, inForce: ChargeInForce, stretch: Stretch, taken: Map<string, Decimal>): void => {
+  const { charge, addOnKey, since = stretch.from } = inForce;
+  const name = canonicalJson({ charge, addOnKey: addOnKey ?? null, since });
+  const before = taken.get(name);
+  const quantity = Decimal.parse(inForce.quantity);
+  taken.set(name, quantity);
+  const more = before === undefined ? quantity : quantity.minus(before);
+  if (!more.isPositive()) return;
+  const at = before === undefined ? since : stretch.changedAt;
+  const key = derivedId('slot', canonicalJson({ charge, addOnKey: addOnKey ?? null }), at);
+  const moment = { from: at, to: at };
+  slots.set(key, { key, inForce: { ...inForce, quantity: more.toString() }, stretch, aligned: moment, proration: {}, wanted: [moment], kept: [moment], feeKeys: [] });
+};
+
+/** What of a slot that is billed once was not billed: all of it, or what is more of it since it was. */
+const oneOffOf = (slot: Slot, { billed }: Subscription): Slot[] => {
+  const known = Decimal.sum(billed.filter((one) => one.slot === slot.key).map(({ quantity = slot.inForce.quantity }) => Decimal.parse(quantity)));
+  const left = Decimal.parse(slot.inForce.quantity).minus(known);
+  return left.isPositive() ? [{ ...slot, inForce: { ...slot.inForce, quantity: left.toString() } }] : [];
 };
 
 const prorationIn = ({ proration }: Stretch, { charge }: ChargeInForce): Proration => ({ ...proration, ...charge.proration });
@@ -175,11 +192,12 @@ const addTo = (slots: Map<string, Slot>, inForce: ChargeInForce, { aligned, pror
 const standing = (billed: readonly Billed[]): { readonly of: Billed; readonly periods: Period[] }[] => billed.filter(({ credit, interim }) => credit !== true && interim !== true)
   .map((of) => ({ of, periods: without([of], billed.filter(({ credit, lineId, slot }) => credit === true && lineId === of.lineId && slot === of.slot)) }));
 
+const chargedOf = ({ key }: Slot, { billed }: Subscription): Period[] => standing(billed.filter(({ slot }) => slot === key)).flatMap(({ periods }) => periods);
+
 const chargesOf = (slot: Slot, subscription: Subscription, at: Instant, invoiceId: string): DueItem[] => {
-  if (isOneOff(slot.inForce)) return subscription.billed.some(({ slot: own }) => own === slot.key) ? [] : [itemOf(slot, slot.aligned, subscription, invoiceId)];
+  if (isOneOff(slot.inForce)) return oneOffOf(slot, subscription).map((left) => itemOf(left, slot.aligned, subscription, invoiceId));
   const windows = isInAdvance(slot) ? slot.wanted : slot.wanted.filter(({ to }) => compareInstants(to, at) <= 0);
-  const charged = standing(subscription.billed.filter(({ slot: own }) => own === slot.key)).flatMap(({ periods }) => periods);
-  return without(windows, charged).map((served) => itemOf(slot, served, subscription, invoiceId));
+  return without(windows, chargedOf(slot, subscription)).map((served) => itemOf(slot, served, subscription, invoiceId));
 };
 
 /** The changes that name how they split. */
@@ -216,7 +234,7 @@ const itemOf = (slot: Slot, served: Period, subscription: Subscription, invoiceI
       ...(phase === undefined ? {} : { phaseKey: phase.key }), ...(addOnKey === undefined ? {} : { addOnKey }), ...(kind === 'usage' ? {} : { quantity }),
       ...withCuts(cuts), ...(Object.keys(split).length === 0 ? {} : { proration: split }), ...(usageFrom === undefined ? {} : { usageFrom }), ...(interim.length === 0 ? {} : { interimInvoices: interim }),
     },
-    slice: { slot: slot.key, kind, ...served, ...withCuts(endsOf(cuts, served)), alignedTo: aligned.to, lineId: lineIdOf(invoiceId, itemId) },
+    slice: { slot: slot.key, kind, ...served, ...withCuts(endsOf(cuts, served)), alignedTo: aligned.to, lineId: lineIdOf(invoiceId, itemId), ...(kind === 'one_off' ? { quantity } : {}) },
   };
 };
 
@@ -275,7 +293,7 @@ export const usageItemsOf = (catalogue: Catalogue, { stretch, aligned, served, u
   catalogue.chargesOf(stretch).filter(({ charge }) => charge.type === 'usage').map(({ charge, addOnKey }) => {
     const proration = { ...stretch.proration, ...charge.proration };
     return {
-      itemId: derivedId('item', invoiceId, charge.key, served.from), kind: 'usage', subscriptionId, planKey: stretch.terms.planKey, planVersion: stretch.terms.planVersion, charge, aligned, served, zone: stretch.terms.anchor.zone,
+      itemId: derivedId('item', invoiceId, addOnKey ?? '', charge.key, served.from), kind: 'usage', subscriptionId, planKey: stretch.terms.planKey, planVersion: stretch.terms.planVersion, charge, aligned, served, zone: stretch.terms.anchor.zone,
       ...(addOnKey === undefined ? {} : { addOnKey }), ...(Object.keys(proration).length === 0 ? {} : { proration }), ...(usage.from === served.from ? {} : { usageFrom: usage.from }),
     };
   });

@@ -53,6 +53,11 @@ const known = (subscription: Subscription): Subscription => {
   return subscription;
 };
 
+/** A change inside of a window leaves its beginning, where what interim invoices have charged of it is taken off; one at its beginning, or before, would leave nothing to take it off. */
+const refuseBeforeInterim = ({ billed }: Subscription, effectiveAt: Instant, pointer: string): void => {
+  const begun = billed.filter(({ interim }) => interim === true).map(({ from }) => from).sort(compareInstants).at(-1);
+  if (begun !== undefined && compareInstants(effectiveAt, begun) <= 0) throw new Refused('usage_billed', `an interim invoice has billed its usage from ${begun} on; a change cannot be put there, nor before`, pointer);
+};
 /** What was billed of usage stays: a change cannot reach back behind it, nor behind the change before, nor into a period that is closed. */
 const refuseBackdated = (subscription: Subscription, effectiveAt: Instant, now: Instant, pointer: string): void => {
   const { started, changes, billed, pauses, floor } = known(subscription);
@@ -63,6 +68,7 @@ const refuseBackdated = (subscription: Subscription, effectiveAt: Instant, now: 
   if (floor !== undefined && isBefore(effectiveAt, floor)) throw new Refused('period_closed', `its periods up to ${floor} are billed and closed; a change cannot be put before that`, pointer);
   const closed = billed.filter(({ kind, interim }) => kind === 'usage' && interim !== true).map(({ to }) => to).sort(compareInstants).at(-1);
   if (closed !== undefined && isBefore(effectiveAt, closed)) throw new Refused('usage_billed', `its usage is billed up to ${closed}; a change cannot be put before that`, pointer);
+  refuseBeforeInterim(subscription, effectiveAt, pointer);
 };
 const refuseEnded = (subscription: Subscription, effectiveAt: Instant, pointer: string): void => {
   const end = endOf(subscription);
@@ -99,7 +105,8 @@ const resume = ({ subscriptionId, effectiveAt, at }: ResumeSubscription, subscri
   const paused = pauseAt(known(subscription), effectiveAt);
   if (paused === undefined) throw new Refused('not_paused', `it is not paused at ${effectiveAt}`, '/at');
   refuseEnded(subscription, effectiveAt, '/at');
-  if (effectiveAt !== paused.from) refuseBackdated(subscription, effectiveAt, at, '/at');
+  if (effectiveAt === paused.from) refuseBeforeInterim(subscription, effectiveAt, '/at');
+  else refuseBackdated(subscription, effectiveAt, at, '/at');
   return [{ type: 'SubscriptionResumed', subscriptionId, at: effectiveAt, resumedAt: at }];
 };
 
