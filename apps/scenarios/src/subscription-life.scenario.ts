@@ -231,7 +231,7 @@ test('December, all subscriptions of a plan to its new version: the preview says
 
 test('January, a threshold: usage is charged by an interim invoice as soon as it comes to five dollars', async () => {
   const acme = await customer('metered', '2025-01-01T00:00:00Z', { subjects: ['threshold'], interimThreshold: '5' });
-  const calls = (from: number, count: number, day: string): Json[] => Array.from({ length: count }, (_, nth) => ({ specversion: '1.0', id: `h${from + nth}`, source: 's', type: 'call', subject: 'threshold', time: `2025-01-${day}T00:30:00Z` }));
+  const calls = (from: number, count: number, day: string, hour = '00'): Json[] => Array.from({ length: count }, (_, nth) => ({ specversion: '1.0', id: `h${from + nth}`, source: 's', type: 'call', subject: 'threshold', time: `2025-01-${day}T${hour}:30:00Z` }));
   await edition.send(calls(0, 4, '01'));
   await edition.advance(acme.clock, '2025-01-01T02:30:00Z');
   expect(await invoicesOf(acme)).toHaveLength(1);
@@ -241,7 +241,19 @@ test('January, a threshold: usage is charged by an interim invoice as soon as it
   expect((await invoicesOf(acme))[1]).toMatchObject({ kind: 'interim', total: '7.00' });
   await succeed(on(acme, 'cancel', { at: '2025-01-01T05:00:00Z' }));
   await edition.advance(acme.clock, '2025-01-02T00:00:00Z');
-  expect((await invoicesOf(acme)).filter(({ kind }) => kind === 'interim')).toHaveLength(1);
+  const interims = async (): Promise<string[]> => (await invoicesOf(acme)).filter(({ kind }) => kind === 'interim').map(({ total }) => total);
+  expect(await interims()).toEqual(['7.00']);
+  // It lives again, and is paused without an end and resumed: it is looked at again.
+  await succeed(on(acme, 'reactivate', {}));
+  await edition.send(calls(7, 5, '02', '01'));
+  await edition.advance(acme.clock, '2025-01-02T02:30:00Z');
+  expect(await interims()).toEqual(['7.00', '5.00']);
+  await succeed(on(acme, 'pause', {}));
+  await edition.advance(acme.clock, '2025-01-03T12:00:00Z');
+  await succeed(on(acme, 'resume', {}));
+  await edition.send(calls(12, 6, '03', '12'));
+  await edition.advance(acme.clock, '2025-01-03T14:30:00Z');
+  expect(await interims()).toEqual(['7.00', '5.00', '6.00']);
 }, TIMEOUT_MS);
 
 test('February, usage below zero goes to the balance; when its invoice is voided the balance gives it back, and not once it is used', async () => {

@@ -1,4 +1,4 @@
-import { addDuration, derivedId, Money } from '@valueverse/kernel';
+import { addDuration, addMicros, derivedId, durationMicros, microsOf, Money } from '@valueverse/kernel';
 import type { SubscriptionStarted } from '@valueverse/contracts';
 import { follow, type NewJob, type Reaction, type Reactor, type Tx } from '@valueverse/event-log';
 import { heldRow, rowOf, type Job, type JobHandler, type JobResult } from '@valueverse/platform';
@@ -29,13 +29,23 @@ export const interimReaction = (tenant: string, { draft, parts }: Bill, now: str
   jobs: [closeJob(tenant, draft)],
 });
 
-/** A subscription with a threshold is looked at from its start on. */
+/** Once something falls due again, it is looked at again. */
+const again = ({ subscriptionId, at }: { readonly subscriptionId: string; readonly at: string }, { tenant }: { readonly tenant: string }): Reaction => ({ jobs: [watchJob(tenant, subscriptionId, at)] });
+
+/** A subscription with a threshold is looked at from its start on, and again after a pause without an end, or when it lives again. */
 export const watchThresholds: Reactor = {
   kind: 'reactor', name: 'watch-thresholds', topics: ['billing.subscriptions'],
   on: {
     SubscriptionStarted: ({ subscriptionId, startsAt, interimThreshold }: SubscriptionStarted, { tenant }) =>
       (interimThreshold === undefined ? {} : { jobs: [watchJob(tenant, subscriptionId, addDuration(startsAt, LOOK_EVERY))] }),
+    SubscriptionResumed: again, SubscriptionReactivated: again,
   },
+};
+
+/** The next look: hours are counted from the start, so that looks which were begun twice become one. */
+const nextLook = (startsAt: string, dueAt: string): string => {
+  const every = durationMicros(LOOK_EVERY);
+  return addMicros(startsAt, ((microsOf(dueAt) - microsOf(startsAt)) / every + 1n) * every);
 };
 
 export const thresholdJob = (host: BillingHost): JobHandler => ({ kind: WATCH_THRESHOLD, run: (job: Job<WatchThreshold>) => look(host, job) });
@@ -49,11 +59,11 @@ const look = async (host: BillingHost, { id, tenant, payload: { subscriptionId }
     return { row: found, catalogue: loaded, bill: await interimBill(tx, tenant, found, loaded, now, invoiceId) };
   });
   // Where nothing falls due any more its life is over.
-  const jobs = nextDueAfter(row, catalogue, now) === undefined ? [] : [watchJob(tenant, subscriptionId, addDuration(dueAt, LOOK_EVERY))];
-  const { interimThreshold, currency } = row.started;
-  if (bill === undefined) return { outcome: 'done', reaction: { jobs } };
+  const { interimThreshold, currency, startsAt } = row.started;
+  const jobs = interimThreshold === undefined || nextDueAfter(row, catalogue, now) === undefined ? [] : [watchJob(tenant, subscriptionId, nextLook(startsAt, dueAt))];
+  if (interimThreshold === undefined || bill === undefined) return { outcome: 'done', reaction: { jobs } };
   const { money } = await previewDraft(host, tenant, bill.draft, now);
-  if (money === undefined || Money.parse(money.subtotal, currency).compare(Money.parse(interimThreshold!, currency)) < 0) return { outcome: 'done', reaction: { jobs } };
+  if (money === undefined || Money.parse(money.subtotal, currency).compare(Money.parse(interimThreshold, currency)) < 0) return { outcome: 'done', reaction: { jobs } };
   return {
     outcome: 'done', reaction: { jobs },
     // It is looked at again while it is held: it may have been billed or changed meanwhile.
