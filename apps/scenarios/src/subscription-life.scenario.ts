@@ -61,6 +61,10 @@ test('16 January, an upgrade: the unused fee is given back, the new fees are cha
   expect(await verified(second)).toEqual([true, true, true]);
   await edition.advance(acme.clock, '2024-02-01T00:00:01Z');
   expect(priced((await invoicesOf(acme))[2])).toEqual({ total: '79.00', lines: ['recurring base 1: 29.00 2024-02-01 2024-03-01', 'recurring seats 5: 50.00 2024-02-01 2024-03-01'] });
+  // What the upgrade has given back would be lost with its invoice. A credit note over what it charges, 14.97 + 25.81, leaves nothing due and the 18.06 to the account.
+  expect(await edition.ask(`/api/v1/billing/invoices/${second.id}/void`, { body: { reason: 'Wrong' } })).toMatchObject({ status: 409, body: { code: 'invoice_gives_back' } });
+  const noted = await edition.ask('/api/v1/billing/credit-notes', { body: { invoiceId: second.id, amount: '40.78', reason: 'Wrong' }, headers: { 'idempotency-key': '"upgrade"' } });
+  expect(noted).toMatchObject({ status: 201, body: { applied: '22.72', toBalance: '18.06' } });
 }, TIMEOUT_MS);
 
 test('10 February, two seats more, and a change back at once: what changes nothing is not billed', async () => {

@@ -99,7 +99,7 @@ export class ManualInvoicesController {
     });
   }
 
-  /** A draft that will not be issued is dropped; a finalized invoice is void, and its number stays taken. Refuses with `invoice_has_payments`, `invoice_has_credit_notes`, `invoice_not_finalized`. */
+  /** A draft that will not be issued is dropped; a finalized invoice is void, and its number stays taken. Refuses with `invoice_has_payments`, `invoice_has_credit_notes`, `invoice_gives_back`, `invoice_not_finalized`. */
   @Post(':id/void')
   @HttpCode(200)
   @Allow('billing:write')

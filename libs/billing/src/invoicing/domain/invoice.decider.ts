@@ -33,6 +33,8 @@ export interface Invoice {
   readonly statements: ReadonlyMap<string, CitedStatement>;
   readonly owed?: Money;
   readonly lines: ReadonlyMap<string, LineState>;
+  /** It gives back parts of earlier invoices, which say so. */
+  readonly givesBack?: boolean;
   /** By payment. */
   readonly received: ReadonlyMap<string, ReceivedMoney>;
   /** What of them was left to the account, by its id. */
@@ -106,6 +108,7 @@ const voidIt = ({ invoiceId, reason, at }: VoidInvoice, state: Invoice): readonl
   refuseNotIssued(invoiceId, state);
   if (state.received.size > 0) throw new Refused('invoice_has_payments', 'money came in for it: give it back by a credit note');
   if (state.notes.length > 0) throw new Refused('invoice_has_credit_notes', 'a part of it was given back by a credit note: give back the rest the same way');
+  if (state.givesBack === true) throw new Refused('invoice_gives_back', 'it gives back parts of earlier invoices, which would be lost with it: give back what it charges by a credit note');
   return [{ type: 'InvoiceVoided', invoiceId, accountId: state.accountId!, reason, voidedAt: at }];
 };
 
@@ -125,7 +128,7 @@ const lessOwed = (state: Invoice, amount: string): Pick<Invoice, 'owed'> => (sta
 
 /**
  * One invoice: drafted, changed by hand while it is a draft, finalized once all its usage is stated, then paid, credited or void. Refuses with `usage_not_stated` to finalize before everything that was accepted has been
- * counted; `invoice_not_found`, `invoice_not_draft`, `invoice_not_finalized`, `item_not_found`, `line_not_found`, `credit_exceeds_line`, `credit_exceeds_due`, `invoice_has_payments`, `invoice_has_credit_notes`.
+ * counted; `invoice_not_found`, `invoice_not_draft`, `invoice_not_finalized`, `item_not_found`, `line_not_found`, `credit_exceeds_line`, `credit_exceeds_due`, `invoice_has_payments`, `invoice_has_credit_notes`, `invoice_gives_back`.
  */
 export const invoice: Decider<InvoiceCommand, InvoiceEvent, Invoice> = {
   initial: { status: 'absent', statements: new Map(), lines: new Map(), received: new Map(), credits: [], notes: [] },
@@ -161,7 +164,7 @@ export const invoice: Decider<InvoiceCommand, InvoiceEvent, Invoice> = {
     InvoiceDrafted: (drafted, state) => ({ ...state, status: 'draft', drafted, currency: drafted.currency, accountId: drafted.accountId }),
     InvoiceItemsChanged: ({ added, removed }, state) => ({ ...state, drafted: { ...state.drafted!, items: [...state.drafted!.items.filter(({ itemId }) => !removed.includes(itemId)), ...added] } }),
     InvoiceUsageStated: ({ stated }, state) => ({ ...state, statements: new Map([...state.statements, ...stated.map(({ requestId, statement }) => [requestId, statement] as const)]) }),
-    InvoiceFinalized: (issued, state) => ({ ...state, status: 'finalized', currency: issued.currency, accountId: issued.accountId, owed: Money.parse(issued.amountDue, issued.currency), lines: linesOf(issued) }),
+    InvoiceFinalized: (issued, state) => ({ ...state, status: 'finalized', currency: issued.currency, accountId: issued.accountId, owed: Money.parse(issued.amountDue, issued.currency), lines: linesOf(issued), givesBack: issued.lines.some(({ credits }) => credits !== undefined) }),
     InvoiceVoided: (_, state) => ({ ...state, status: 'void', ...(state.currency === undefined ? {} : { owed: Money.zero(state.currency) }) }),
     InvoiceDropped: (_, state) => ({ ...state, status: 'dropped' }),
     InvoicePaymentApplied: (fact, state) => ({ ...withReceived(fact, state), ...lessOwed(state, fact.amount) }),
