@@ -1,15 +1,19 @@
-import { USAGE_TOPIC } from '@valueverse/contracts';
+import { USAGE_TOPIC, type Topic } from '@valueverse/contracts';
 import type { Tx } from '@valueverse/event-log';
 import type { LookResult, Service } from '@valueverse/platform';
+import { stuckLanes } from './ingest/stuck-lanes';
 import { METERING_CONSUMER } from './metering/metering.projector';
 
 const CAUSE_SHOWN_MAX = 200;
 
-/** Why metering does not get on: it was stopped, it cannot take in the next record however often it tries, or records were set aside that statements have to wait for. */
-export const STUCK_KINDS = ['stopped', 'failing', 'parked', 'rejected'] as const;
+/**
+ * Why metering does not get on: it was stopped, it cannot take in the next record however often it tries, records were set aside that statements have to wait for, or the feed takes nothing for the
+ * partition, so that what clients and files have brought waits.
+ */
+export const STUCK_KINDS = ['stopped', 'failing', 'parked', 'rejected', 'not_taken'] as const;
 export type StuckKind = (typeof STUCK_KINDS)[number];
-/** A partition of `usage.events` whose subjects have to wait, for usage that metering does not count. Subjects of other partitions do not. */
-export interface StuckPartition { readonly partition: number; readonly kind: StuckKind; readonly records: number; readonly cause: string }
+/** A partition of `usage.events` whose subjects have to wait, for usage that metering does not count (or one of `usage.ingress.rejected` that takes nothing). Subjects of other partitions do not. */
+export interface StuckPartition { readonly topic: Topic; readonly partition: number; readonly kind: StuckKind; readonly records: number; readonly cause: string }
 
 /** The partitions that metering does not get on with, each cause once. Needs a role that sees every tenant's records. */
 export const stuckPartitions = async (tx: Tx): Promise<StuckPartition[]> => {
@@ -19,16 +23,22 @@ export const stuckPartitions = async (tx: Tx): Promise<StuckPartition[]> => {
      UNION ALL SELECT r.partition, 'parked', count(*), min(s.reason) FROM parked_records r JOIN parked_streams s USING (consumer, tenant, stream) WHERE consumer = $1 AND r.topic = $2 GROUP BY 1
      UNION ALL SELECT partition, 'rejected', count(*), min(code || ': ' || detail) FROM rejected_records WHERE consumer = $1 AND topic = $2 AND headers::json->>'ce_tenant' <> '' GROUP BY 1
      ORDER BY partition, kind`, [METERING_CONSUMER, USAGE_TOPIC]);
-  return rows.map(({ partition, kind, records, cause }) => ({ partition, kind, records: Number(records), cause: cause.slice(0, CAUSE_SHOWN_MAX) }));
+  const read = rows.map(({ partition, kind, records, cause }): StuckPartition => ({ topic: USAGE_TOPIC, partition, kind, records: Number(records), cause: cause.slice(0, CAUSE_SHOWN_MAX) }));
+  const notTaken = (await stuckLanes(tx)).map((lane): StuckPartition => ({ ...lane, kind: 'not_taken', cause: lane.cause.slice(0, CAUSE_SHOWN_MAX) }));
+  return [...read, ...notTaken];
 };
 
-const nextOf = ({ kind, partition }: StuckPartition): string => {
+const nextOf = ({ kind, topic, partition }: StuckPartition): string => {
   if (kind === 'stopped') return `mend the cause (docs/ARCHITECTURE.md, "When a reader stops"), then: npx vv readers resume usage ${METERING_CONSUMER} --topic ${USAGE_TOPIC} --partition ${partition}`;
+  if (kind === 'not_taken') return `look at the brokers of ${topic}/${partition}; what waits is appended when it takes something again`;
   if (kind === 'failing') return `look for ${USAGE_TOPIC}/${partition} in the log of usage`;
   return 'npx vv dlq list usage, then npx vv dlq retry usage <id>, or discard with a reason';
 };
-const textOf = ({ partition, kind, records, cause }: StuckPartition): string =>
-  `${USAGE_TOPIC}/${partition} ${kind === 'stopped' ? 'is stopped' : kind === 'failing' ? 'fails at its next record' : `has ${records} ${kind} records`} (${cause})`;
+const SAID: Readonly<Record<StuckKind, (records: number) => string>> = {
+  stopped: () => 'is stopped', failing: () => 'fails at its next record', parked: (records) => `has ${records} parked records`, rejected: (records) => `has ${records} rejected records`,
+  not_taken: (records) => `takes nothing, and ${records} records of clients and files wait for it`,
+};
+const textOf = ({ topic, partition, kind, records, cause }: StuckPartition): string => `${topic}/${partition} ${SAID[kind](records)} (${cause})`;
 
 const read = ({ database }: Service): Promise<StuckPartition[]> => database.transaction({ role: 'worker', readOnly: true }, stuckPartitions);
 
@@ -46,7 +56,7 @@ export const watchMetering = (service: Service): void => {
     const { ok, detail, next } = await lookAtMetering(service);
     return ok ? undefined : `${detail}; next: ${next}`;
   });
-  const gauge = service.metrics.gauge({ subsystem: 'usage', what: 'stuck_partitions', labels: ['kind'], help: 'Partitions of usage.events with usage that metering does not count, whose statements wait: stopped, failing at the next record, or with parked or rejected records' });
+  const gauge = service.metrics.gauge({ subsystem: 'usage', what: 'stuck_partitions', labels: ['kind'], help: 'Partitions of usage.events with usage that metering does not count, whose statements wait: stopped, failing at the next record, with parked or rejected records, or that the feed takes nothing for' });
   service.metrics.beforeScrape(async () => {
     const stuck = await read(service);
     for (const kind of STUCK_KINDS) gauge.set({ kind }, stuck.filter((one) => one.kind === kind).length);

@@ -31,6 +31,7 @@ import { spansByStatementSql } from './migrations/150-spans-by-statement';
 import { envelopesByPartitionSql } from './migrations/160-envelopes-by-partition';
 import { packedBodiesSql } from './migrations/170-packed-bodies';
 import { sessionsByNasSql } from './migrations/180-sessions-by-nas';
+import { stuckLanesSql } from './migrations/181-stuck-lanes';
 import { MetersController } from './meters/meters.controller';
 import { metersView } from './meters/meters';
 import { QueryController } from './query/query.controller';
@@ -80,6 +81,7 @@ export const usageShape: ContextShape = {
     { number: 160, name: 'envelopes by partition', sql: envelopesByPartitionSql },
     { number: 170, name: 'packed bodies', sql: packedBodiesSql },
     { number: 180, name: 'sessions by NAS', sql: sessionsByNasSql },
+    { number: 181, name: 'stuck lanes', sql: stuckLanesSql },
   ],
 };
 

@@ -1,9 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import type { IdSource } from '@valueverse/kernel';
 import type { Topic } from '@valueverse/contracts';
-import { byteaArray, ident, isTransient, Loop, roleName, textArray, type NewRecord, type Tx } from '@valueverse/event-log';
+import { byteaArray, ident, roleName, textArray, type NewRecord, type Tx } from '@valueverse/event-log';
 import type { Migration, Service } from '@valueverse/platform';
 import { envelopesOf, type Parcel } from './envelopes';
+import { OutboxSender } from './outbox-sender';
+import { isBacklogFull } from './stuck-lanes';
 
 /** Records that are written with the place up to which their cause was read, and go to the feed after that. Only `worker` sees them: some are of nobody. */
 export const OUTBOX: Migration = {
@@ -30,33 +31,19 @@ export const outboxEnvelopes = (parcels: readonly Parcel[], ids: IdSource): Outb
   for (const parcel of parcels) byPartition.set(parcel.partition, [...byPartition.get(parcel.partition) ?? [], parcel]);
   return [...byPartition].flatMap(([partition, own]) => envelopesOf(own, ids).map((record): OutboxRecord => ({ tenant: record.headers['ce_tenant']!, topic: 'usage.events', partition, record })));
 };
-interface Row { nth: bigint; topic: Topic; partition: number; key: string; headers: string; value: Buffer; has_value: boolean }
-
-const RECORDS_PER_TURN_MAX = 200;
-const BYTES_PER_TURN_MAX = 8_000_000;
-/** While more wait than this, nothing is added. */
-const WAITING_MAX = 2_000;
-const LEASE_MS = 60_000;
-const POLL_MS = 250;
-const ERROR_PAUSE_MS = 500;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Appends records to the feed in the order in which they were written, and removes them. After a crash, and where a process slept past its lease, they are
+ * Appends records to the feed in the order in which they were written for their partition, and removes them. After a crash, and where a process slept past its lease, they are
  * appended again as the same records: metering passes over an envelope that it knows, and each rejection names the record that it is of.
  */
 export class UsageOutbox {
-  private readonly owner = randomUUID();
-  private readonly loop = new Loop(() => this.turn(), (error) => this.failed(error));
+  private readonly sender: OutboxSender;
 
-  constructor(private readonly service: Pick<Service, 'database' | 'feed' | 'logger'>) {}
+  constructor(private readonly service: Pick<Service, 'database' | 'feed' | 'logger'>) { this.sender = new OutboxSender(service); }
 
-  start(): void { this.loop.start(); }
-  wake(): void { this.loop.wake(); }
-  async stop(): Promise<void> {
-    await this.loop.stop();
-    await this.service.database.transaction({ role: 'worker' }, (tx) => tx.query(`UPDATE usage_outbox_lease SET owner = NULL, until = '-infinity' WHERE owner = $1`, [this.owner])).catch(() => undefined);
-  }
+  start(): void { this.sender.start(); }
+  stop(): Promise<void> { return this.sender.stop(); }
 
   /** Writes records in the transaction of their cause. */
   async put(tx: Tx, { name, firstOffset }: Origin, records: readonly OutboxRecord[]): Promise<void> {
@@ -68,58 +55,9 @@ export class UsageOutbox {
          WITH ORDINALITY r(tenant, topic, partition, key, headers, value, has_value, place) ORDER BY place`,
       [textArray(records.map(({ tenant }) => tenant)), textArray(records.map(({ topic }) => topic)), records.map(({ partition }) => partition), textArray(records.map(({ record }) => record.key)),
         textArray(records.map(({ record }) => JSON.stringify(record.headers))), byteaArray(values), records.map(({ record }) => record.bytes !== null), name, firstOffset]);
-    tx.afterCommit(() => this.wake());
+    tx.afterCommit(() => this.sender.wake());
   }
 
-  /** Whether so much waits that its readers should wait too. */
-  async isFull(): Promise<boolean> {
-    const { rows } = await this.service.database.transaction({ role: 'worker', readOnly: true }, (tx) => tx.query<{ waiting: bigint }>('SELECT count(*) AS waiting FROM (SELECT FROM usage_outbox LIMIT $1) w', [WAITING_MAX]));
-    return rows[0]!.waiting >= BigInt(WAITING_MAX);
-  }
-
-  private async turn(): Promise<number> {
-    const rows = await this.next();
-    if (rows.length === 0) return POLL_MS;
-    const byTopic = new Map<Topic, Map<number, Row[]>>();
-    for (const row of rows) {
-      const partitions = byTopic.get(row.topic) ?? new Map<number, Row[]>();
-      byTopic.set(row.topic, partitions.set(row.partition, [...partitions.get(row.partition) ?? [], row]));
-    }
-    // What was appended is removed, whatever has become of the rest.
-    const outcomes = await Promise.allSettled([...byTopic].flatMap(([topic, partitions]) => this.append(topic, partitions)));
-    const done = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value.map(({ nth }) => nth) : []));
-    await this.service.database.transaction({ role: 'worker' }, (tx) => tx.query('DELETE FROM usage_outbox WHERE nth = ANY($1)', [done]));
-    const failure = outcomes.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined;
-    if (failure !== undefined) throw failure.reason;
-    return 0;
-  }
-
-  /** The next records, where this process is the one that appends them. */
-  private async next(): Promise<Row[]> {
-    const { rows } = await this.service.database.transaction({ role: 'worker' }, (tx) => tx.query<Row>(
-      `WITH held AS (UPDATE usage_outbox_lease SET owner = $1, until = clock_timestamp() + $2 * interval '1 ms'
-         WHERE (owner = $1 OR until < clock_timestamp()) AND EXISTS (SELECT FROM usage_outbox) RETURNING 1)
-       SELECT nth, topic, partition, key, headers, value, has_value FROM held,
-         (SELECT o.*, sum(octet_length(o.value)) OVER (ORDER BY o.nth) - octet_length(o.value) AS bytes_before FROM (SELECT * FROM usage_outbox ORDER BY nth LIMIT $3) o) w
-       WHERE bytes_before < $4 ORDER BY nth`, [this.owner, LEASE_MS, RECORDS_PER_TURN_MAX, BYTES_PER_TURN_MAX]));
-    return rows;
-  }
-
-  /** One append to each partition, or one to all where the feed takes that. Each resolves with the rows that are in the feed. */
-  private append(topic: Topic, partitions: ReadonlyMap<number, readonly Row[]>): Promise<readonly Row[]>[] {
-    const { feed } = this.service;
-    const records = new Map([...partitions].map(([partition, rows]) => [partition, rows.map(recordOf)] as const));
-    if (feed.appendAll !== undefined) return [feed.appendAll(topic, records).then(() => [...partitions.values()].flat())];
-    return [...partitions].map(([partition, rows]) => feed.append(topic, partition, records.get(partition)!).then(() => rows));
-  }
-
-  private failed(error: unknown): number {
-    if (!isTransient(error)) this.service.logger.error({ err: error }, 'usage that is written could not be handed to the feed; it is tried again');
-    return ERROR_PAUSE_MS;
-  }
+  /** Whether so much waits that its readers should wait too. What waits for a partition that takes nothing holds up nobody else, until it is very much. */
+  isFull(): Promise<boolean> { return this.service.database.transaction({ role: 'worker', readOnly: true }, isBacklogFull); }
 }
-
-const recordOf = ({ topic, key, headers, value, has_value: hasValue }: Row): NewRecord => ({
-  key, headers: JSON.parse(headers) as Record<string, string>,
-  ...(topic === 'usage.events' ? { value: value.toString() } : { value: '', bytes: hasValue ? value : null }),
-});

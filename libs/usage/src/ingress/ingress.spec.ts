@@ -119,9 +119,9 @@ describeOnKafka('usage.ingress', (brokers) => {
     await bed.send([sent(event('early'), key)]);
     const ends = await ingressEnds(bed.host.feed);
     await eventually('the record to be waited for', async (saw) => {
-      const behind = await database.transaction({ role: 'worker' }, (tx) => ingressBehind(tx, ends));
-      saw(behind);
-      return behind?.startsWith('usage.ingress/') ? true : undefined;
+      const { unread } = await database.transaction({ role: 'worker' }, (tx) => ingressBehind(tx, ends));
+      saw(unread);
+      return unread?.startsWith('usage.ingress/') ? true : undefined;
     });
     expect((await bed.known('org_late:test')).ids).toEqual([]);
     release();

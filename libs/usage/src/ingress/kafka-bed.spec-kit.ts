@@ -51,7 +51,7 @@ export class KafkaBed {
     await eventually('everything on usage.ingress to arrive', async (saw) => {
       const behind = await this.host.service.database.transaction({ role: 'worker' }, (tx) => ingressBehind(tx, ends));
       saw(behind);
-      return behind === undefined ? true : undefined;
+      return behind.unread === undefined && behind.waiting.size === 0 ? true : undefined;
     }, { timeoutMs: 30_000 });
     const partitions = Array.from({ length: USAGE_PARTITIONS }, (_, partition) => ({ topic: 'usage.events' as const, partition }));
     const events = await this.host.feed.ends(partitions);

@@ -1,8 +1,7 @@
 import { USAGE_TOPIC } from '@valueverse/contracts';
 import type { Feed, Log, Tx } from '@valueverse/event-log';
 import { partitionName } from '@valueverse/event-log';
-import { ingressBehind } from '../ingress/behind';
-
+import { behindFor, ingressBehind, type IngressBehind } from '../ingress/behind';
 
 /** Where `usage.ingress` ended, as it is kept with a request. */
 export const ingressText = (ends: ReadonlyMap<number, bigint>): string | null => {
@@ -13,24 +12,30 @@ const endsOf = (text: string): Map<number, bigint> => new Map(Object.entries(JSO
 
 interface Row { request: string; floor: string; ingress: string }
 
+const partitionsIn = (floor: string): number[] => Object.keys(JSON.parse(floor) as object).map(Number);
+
 /**
- * Raises the floors of requests above what clients had written to `usage.ingress` when they were taken, once all of that is in `usage.events`. Answers what is still
- * missing, by request.
+ * Raises the floors of requests above what clients had written to `usage.ingress` when they were taken, once all of that is in the partitions of their subjects. Answers what is still
+ * missing, by request: what waits for another partition holds up nobody here.
  */
 export const raiseFloors = async (log: Log, feed: Feed, tenant: string, requestIds: readonly string[]): Promise<ReadonlyMap<string, string>> => {
   const read = <T>(work: (tx: Tx) => Promise<T>): Promise<T> => log.database.transaction({ role: 'worker', readOnly: true }, work);
   const { rows } = await read((tx) => tx.query<Row>('SELECT request, floor, ingress FROM usage_statement_requests WHERE tenant = $1 AND request = ANY($2) AND NOT answered AND ingress IS NOT NULL', [tenant, requestIds]));
   const missing = new Map<string, string>();
   if (rows.length === 0) return missing;
-  const behind = new Map<string, string | undefined>();
+  const behind = new Map<string, IngressBehind>();
   for (const ingress of new Set(rows.map((row) => row.ingress))) behind.set(ingress, await read((tx) => ingressBehind(tx, endsOf(ingress))));
-  const arrived = rows.filter((row) => behind.get(row.ingress) === undefined);
-  for (const { request, ingress } of rows) { const reason = behind.get(ingress); if (reason !== undefined) missing.set(request, reason); }
+  const arrived: Row[] = [];
+  for (const row of rows) {
+    const reason = behindFor(behind.get(row.ingress)!, partitionsIn(row.floor));
+    if (reason === undefined) arrived.push(row);
+    else missing.set(row.request, reason);
+  }
   if (arrived.length === 0) return missing;
-  const partitions = [...new Set(arrived.flatMap(({ floor }) => Object.keys(JSON.parse(floor) as object).map(Number)))];
+  const partitions = [...new Set(arrived.flatMap(({ floor }) => partitionsIn(floor)))];
   // After it has arrived: whatever the feed ends with now holds it.
   const ends = partitions.length === 0 ? new Map<string, bigint>() : await feed.ends(partitions.map((partition) => ({ topic: USAGE_TOPIC, partition })));
-  const floors = arrived.map(({ floor }) => JSON.stringify(Object.fromEntries(Object.keys(JSON.parse(floor) as object).map((partition) => [partition, String(ends.get(partitionName({ topic: USAGE_TOPIC, partition: Number(partition) })) ?? 0n)]))));
+  const floors = arrived.map(({ floor }) => JSON.stringify(Object.fromEntries(partitionsIn(floor).map((partition) => [partition, String(ends.get(partitionName({ topic: USAGE_TOPIC, partition })) ?? 0n)]))));
   await log.database.transaction({ role: 'worker' }, (tx) => tx.query(
     'UPDATE usage_statement_requests r SET floor = g.floor, ingress = NULL FROM unnest($2::text[], $3::text[]) g(request, floor) WHERE r.tenant = $1 AND r.request = g.request',
     [tenant, arrived.map(({ request }) => request), floors]));

@@ -116,7 +116,7 @@ describe('statements', () => {
     expect([...(await raise()).values()]).toEqual(['usage.ingress/3 is read up to 0 of 5']);
     await bed.rows(`INSERT INTO checkpoints (consumer, topic, partition, next_offset) VALUES ($1, 'usage.ingress', 3, 5)`, [INGRESS_CONSUMER]);
     await bed.rows(`INSERT INTO usage_outbox (tenant, topic, partition, key, headers, value, has_value, origin, first_offset) VALUES ($1, 'usage.events', 29, 'k', '{}', '', true, $2, 4)`, [TENANT, ingressOrigin(3)]);
-    expect([...(await raise()).values()]).toEqual([`envelopes of ${ingressOrigin(3)} from offset 4 on are not in the feed yet`]);
+    expect([...(await raise()).values()]).toEqual([`envelopes of ${ingressOrigin(3)} from offset 4 on are not in usage.events/29 yet`]);
     await bed.rows('DELETE FROM usage_outbox');
     await bed.send([call('1', 5, 1)]);
     expect([...(await raise()).values()]).toEqual([]);
