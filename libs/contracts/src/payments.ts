@@ -95,10 +95,10 @@ export const PaymentDuplicated = defineEvent({
 });
 
 const ofRefund = { paymentId: text(), refundId: text(), amount: decimal(), currency: text(3) };
-/** The key for the provider is stored before anything is sent; `providerReference` is the charge that is given back. */
+/** The key for the provider is stored before anything is sent; `providerReference` is the charge that is given back. `origin`: it was made at the provider's own pages, and nothing is sent. */
 export const RefundRequested = defineEvent({
   name: 'RefundRequested', topic: 'payments.payments', fact: 'refund.requested',
-  data: object({ ...ofRefund, reason: text(512), providerKey: text(), providerReference: text(256), attempt: whole(1), requestedAt: instant() }),
+  data: object({ ...ofRefund, reason: text(512), providerKey: text(), providerReference: text(256), attempt: whole(1), requestedAt: instant(), origin: optional(oneOf('provider')) }),
 });
 /** `creditId`: what it pays out was left to the account, and is none of the invoice's. */
 export const RefundSucceeded = defineEvent({

@@ -250,7 +250,7 @@ test('F62, B58: who pays invoices of two accounts by hand takes the accounts in 
     });
     await held.promise;
     const paying = pays(order, `by ${order[0]!}`);
-    await eventually('the payment to wait for the account', async () => ((await database.transaction({ role: 'worker' }, (tx) => tx.query(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`))).rowCount === 0 ? undefined : true));
+    await eventually('the payment to wait for the account', async () => ((await database.transaction({ role: 'worker' }, (tx) => tx.query(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`))).rowCount === 0 ? undefined : true));
     await database.transaction({ role: 'api', tenant: spec.acme.tenant }, (tx) => lockAccounts(tx, spec.acme.tenant, [second]));
     release.resolve(undefined);
     await holder;

@@ -2,6 +2,8 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import type { ServiceAuth } from '@valueverse/auth';
 import { AccountChanged, AccountOpened, BalanceReturned, BalanceReturnRefused, InvoiceCredited, InvoiceFinalized, InvoicePaid, InvoicePaymentApplied, InvoicePaymentUnmatched, InvoiceReopened, InvoiceVoided, PAYMENT_EVENTS } from '@valueverse/contracts';
 import { type ContextParts, type ContextShape, type FactMeasure, type RawRoutes, registerRefusals, SealedSecrets, type Service, systemIds } from '@valueverse/platform';
+import { changesJob, POLLED_CHANGES } from './changes/poll-changes';
+import { silentProviders, watchPolls } from './changes/poll-age';
 import { KNOWN_ACCOUNTS, knownAccountsProjector } from './accounts/known-accounts';
 import { KNOWN_INVOICE_MOVES, KNOWN_INVOICE_NUMBERS, KNOWN_INVOICE_REOPENINGS, KNOWN_INVOICES, knownInvoicesProjector } from './accounts/known-invoices';
 import { ByHandController } from './collection/by-hand.controller';
@@ -42,6 +44,7 @@ import { LINK_KEY, LinksController } from './links/links.controller';
 import { linksRoutes } from './links/links.routes';
 import { ReconciliationController } from './reconciliation/reconciliation.controller';
 import { refundJob } from './refunds/refund-jobs';
+import { refundsLookJob } from './refunds/refund-looks';
 import { RefundsController } from './refunds/refunds.controller';
 import { PAYMENT_SETTINGS } from './settings/settings';
 import { SettingsController } from './settings/settings.controller';
@@ -60,7 +63,7 @@ export const paymentsShape: ContextShape = {
   name: 'payments',
   definitions: [...PAYMENT_EVENTS, AccountOpened, AccountChanged, BalanceReturned, BalanceReturnRefused, InvoiceCredited, InvoiceFinalized, InvoicePaid, InvoicePaymentApplied, InvoicePaymentUnmatched, InvoiceVoided, InvoiceReopened],
   readModels: [methodView, defaultMethodView, paymentView, disputeView, creditView, creditRefundView, payoutView],
-  migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS, PROVIDER_SETTINGS, WEBHOOK_INBOX, KNOWN_INVOICES, KNOWN_INVOICE_NUMBERS, PROVIDER_CUSTOMER_LOOKS, KNOWN_INVOICE_REOPENINGS, POLLED_PAYOUTS, KNOWN_INVOICE_MOVES],
+  migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS, PROVIDER_SETTINGS, WEBHOOK_INBOX, KNOWN_INVOICES, KNOWN_INVOICE_NUMBERS, PROVIDER_CUSTOMER_LOOKS, KNOWN_INVOICE_REOPENINGS, POLLED_PAYOUTS, KNOWN_INVOICE_MOVES, POLLED_CHANGES],
 };
 
 const PAYMENTS: FactMeasure = {
@@ -94,15 +97,16 @@ export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: 
   const own = others.some(({ name }) => name === SANDBOX) ? [] : [sandboxProvider(sandbox, deadlineMs)];
   const stripe = others.some(({ name }) => name === STRIPE) ? [] : [stripeProvider(book, deadlineMs, deps.stripeUrl)];
   const meter = providerMeter(service.metrics);
+  watchPolls(service);
   const providers = new Providers([...own, ...stripe, ...others].map((provider) => guarded(provider, { deadlineMs, meter })));
   return {
     routes: [webhooksRoutes(service, book), linksRoutes(service, providers, systemIds, deps.secretsKey)],
     parts: {
       consumers: [knownAccountsProjector, knownInvoicesProjector, collector(service.clock), expiryReactor(service), creditRefunds(service.clock)],
-      jobs: [...new Attempts(service, { providers, linkKey: deps.secretsKey }).jobs, beginAttempt, refundJob(service, providers), disputeJob(service, providers), payoutJob(providers), payoutPollJob(service, providers), expiryJob, methodLookJob(service, providers), detachJob(service, providers), setupJob(providers), handleWebhook(service)],
+      jobs: [...new Attempts(service, { providers, linkKey: deps.secretsKey }).jobs, beginAttempt, refundJob(service, providers), refundsLookJob(service, providers), changesJob(service, providers), disputeJob(service, providers), payoutJob(providers), payoutPollJob(service, providers), expiryJob, methodLookJob(service, providers), detachJob(service, providers), setupJob(providers), handleWebhook(service)],
       workers: [sandbox],
       measures: [PAYMENTS],
-      looks: { 'payments in doubt': () => doubtfulPayments(service) },
+      looks: { 'payments in doubt': () => doubtfulPayments(service), 'what is new at providers': () => silentProviders(service) },
     },
     module: {
       module: PaymentsModule,

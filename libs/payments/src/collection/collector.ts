@@ -94,7 +94,7 @@ export const collector = (clock: Clock): Reactor => {
       ...on<PaymentRetryScheduled>('PaymentRetryScheduled', ({ paymentId, attempt, methodId, provider, retryAt }, fact) => ({ jobs: [jobFor<BeginPayload>(BEGIN_ATTEMPT, fact, { paymentId, attempt, methodId, provider }, retryAt)] })),
       ...on<PaymentDuplicated>('PaymentDuplicated', ({ paymentId, attempt, amount }, fact) =>
         obey({ type: 'RequestRefund', paymentId, attempt, refundId: derivedId('ref', fact.id), amount, reason: SECOND_ATTEMPT, isAutomatic: true, at: instantOf(fact) })),
-      ...on<RefundRequested>('RefundRequested', ({ paymentId, refundId }, fact) => ({ jobs: [jobFor(RUN_REFUND, fact, { paymentId, refundId, look: 0 })] })),
+      ...on<RefundRequested>('RefundRequested', ({ paymentId, refundId, origin }, fact) => (origin === 'provider' ? {} : { jobs: [jobFor(RUN_REFUND, fact, { paymentId, refundId, look: 0 })] })),
     },
   };
 };

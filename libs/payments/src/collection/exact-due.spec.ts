@@ -154,7 +154,7 @@ test('a retry that begins while money is being recorded waits for it, and asks f
   });
   await held.promise;
   const stepping = spec.bed.step(spec.acme.tenant, who.clockId, day(1));
-  await eventually('the retry to wait for the account', async () => ((await database.transaction({ role: 'worker' }, (tx) => tx.query(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`))).rowCount === 0 ? undefined : true)).finally(release.resolve);
+  await eventually('the retry to wait for the account', async () => ((await database.transaction({ role: 'worker' }, (tx) => tx.query(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`))).rowCount === 0 ? undefined : true)).finally(release.resolve);
   await Promise.all([recording, stepping]);
   expect((await scheduled(invoiceId)).attempts).toMatchObject([{ status: 'declined' }, { status: 'declined', asked: '29.00' }]);
 }, TIMEOUT_MS);

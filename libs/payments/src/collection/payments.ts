@@ -27,6 +27,8 @@ export interface AttemptRow {
 export interface RefundRow {
   readonly id: string; readonly attempt: number; readonly amount: string; readonly status: 'pending' | 'succeeded' | 'failed'; readonly reason: string; readonly providerKey: string; readonly chargeReference: string;
   readonly providerReference?: string; readonly code?: string; readonly createdAt: string; readonly endedAt: string | null;
+  /** It was made at the provider's own pages. */
+  readonly origin?: 'provider';
 }
 export interface DisputeRow {
   readonly id: string; readonly paymentId: string; readonly invoiceId: string; readonly accountId: string; readonly amount: string; readonly currency: string; readonly reason: string; readonly status: 'inquiry' | 'inquiry_closed' | 'open' | 'won' | 'lost';
@@ -92,8 +94,8 @@ export const paymentView: ReadModel<PaymentEvent, PaymentRow> = {
     PaymentFailed: (_, row) => ({ ...row, status: 'failed', nextAttemptAt: null }),
     PaymentCancelled: (_, row) => ({ ...row, status: 'cancelled', nextAttemptAt: null }),
     PaymentDuplicated: ({ attempt, amount, providerReference, foundAt }, row) => ({ ...row, attempts: withAttempt(row, attempt, { status: 'succeeded', providerReference, amount, endedAt: foundAt }) }),
-    RefundRequested: ({ refundId, attempt, amount, reason, providerKey, providerReference, requestedAt }, row) =>
-      ({ ...row, refunds: [...row.refunds, { id: refundId, attempt, amount, status: 'pending', reason, providerKey, chargeReference: providerReference, createdAt: requestedAt, endedAt: null }] }),
+    RefundRequested: ({ refundId, attempt, amount, reason, providerKey, providerReference, requestedAt, origin }, row) =>
+      ({ ...row, refunds: [...row.refunds, { id: refundId, attempt, amount, status: 'pending', reason, providerKey, chargeReference: providerReference, createdAt: requestedAt, endedAt: null, ...(origin === undefined ? {} : { origin }) }] }),
     RefundSucceeded: ({ refundId, providerReference, refundedAt }, row) => withRefund(row, refundId, { status: 'succeeded', providerReference, endedAt: refundedAt }),
     RefundFailed: ({ refundId, code, failedAt }, row) => withRefund(row, refundId, { status: 'failed', code, endedAt: failedAt }),
     DisputeOpened: ({ amount, currency }, row) => ({ ...row, amountDisputed: Money.parse(row.amountDisputed, currency).add(Money.parse(amount, currency)).toString() }),

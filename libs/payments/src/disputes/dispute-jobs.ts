@@ -1,9 +1,9 @@
 import { derivedId, Money, parseInstant } from '@valueverse/kernel';
-import { type Job, type JobHandler, type JobResult, rowOf, type Service } from '@valueverse/platform';
-import { successOf } from '../collection/attempt-jobs';
+import type { Job, JobHandler, JobResult, Service } from '@valueverse/platform';
 import type { PaymentCommand } from '../collection/domain/payment';
-import { paymentDecider, type PaymentRow, paymentView } from '../collection/payments';
-import type { PaymentProvider, ProviderDispute, Providers } from '../providers/provider';
+import { paymentDecider } from '../collection/payments';
+import { takenBefore } from '../collection/taken-before';
+import type { ProviderDispute, Providers } from '../providers/provider';
 
 export const LOOK_AT_DISPUTE = 'payments.look-at-dispute';
 export interface DisputePayload { readonly paymentId: string; readonly provider: string; readonly reference: string }
@@ -29,20 +29,10 @@ export const disputeJob = (service: Service, providers: Providers): JobHandler =
     };
     const fee = found.feeMinor === undefined ? {} : { fee: Money.of(found.feeMinor, found.currency).toString() };
     const open: PaymentCommand = isInquiry(found) ? { type: 'OpenInquiry', ...head } : { type: 'OpenDispute', ...head, ...fee };
-    const taken = await takenBefore(service, provider, job, found.chargeReference);
+    const taken = await takenBefore(service, provider, { tenant, now, paymentId }, found);
     return { outcome: 'done', reaction: { commands: [...taken, open, ...endOf(found, { paymentId, disputeId, at })].map((command) => ({ decider: paymentDecider, command })) } };
   },
 });
-
-/** What is disputed was paid: where nobody here has heard of that yet it is recorded first, so that whoever is told of the dispute knows of the money. */
-const takenBefore = async (service: Service, provider: PaymentProvider, { tenant, now, payload: { paymentId } }: Job<DisputePayload>, chargeReference: string): Promise<PaymentCommand[]> => {
-  const payment = await service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => rowOf<PaymentRow>(tx, paymentView, paymentId));
-  const attempt = payment?.attempts.find(({ providerReference }) => providerReference === chargeReference);
-  if (attempt === undefined || attempt.status === 'succeeded') return [];
-  const found = await provider.read({ tenant, now, reference: chargeReference }, new AbortController().signal);
-  if (found.status !== 'succeeded') throw new Error(`the provider says that ${chargeReference} is disputed, and not that it was paid: ${found.status}`);
-  return [successOf({ paymentId, attempt: attempt.number }, found, parseInstant(now))];
-};
 
 const isInquiry = ({ status }: ProviderDispute): boolean => status === 'inquiry' || status === 'inquiry_closed';
 const endOf = ({ status }: ProviderDispute, of: { readonly paymentId: string; readonly disputeId: string; readonly at: string }): PaymentCommand[] => {

@@ -47,7 +47,7 @@ export const guarded = (provider: PaymentProvider, { deadlineMs = PROVIDER_DEADL
     name, stepOf: provider.stepOf.bind(provider), customer: asking('customer', provider.customer.bind(provider)), attach: asking('attach', provider.attach.bind(provider)), setup: asking('setup', provider.setup.bind(provider)), readSetup: asking('read_setup', provider.readSetup.bind(provider)), portal: asking('portal', provider.portal.bind(provider)), method: asking('method', provider.method.bind(provider)),
     detach: asking('detach', provider.detach.bind(provider)), chosenMethod: asking('chosen_method', provider.chosenMethod.bind(provider)), charge: asking('charge', provider.charge.bind(provider)), find: asking('find', provider.find.bind(provider)),
     read: asking('read', provider.read.bind(provider)), confirm: asking('confirm', provider.confirm.bind(provider)), cancel: asking('cancel', provider.cancel.bind(provider)), refund: asking('refund', provider.refund.bind(provider)), findRefund: asking('find_refund', provider.findRefund.bind(provider)),
-    dispute: asking('dispute', provider.dispute.bind(provider)), payout: asking('payout', provider.payout.bind(provider)), payouts: asking('payouts', provider.payouts.bind(provider)), balance: asking('balance', provider.balance.bind(provider)),
+    refunds: asking('refunds', provider.refunds.bind(provider)), dispute: asking('dispute', provider.dispute.bind(provider)), disputes: asking('disputes', provider.disputes.bind(provider)), payout: asking('payout', provider.payout.bind(provider)), payouts: asking('payouts', provider.payouts.bind(provider)), balance: asking('balance', provider.balance.bind(provider)),
   };
 };
 

@@ -7,6 +7,8 @@ export interface ProviderUnderTest {
   readonly provider: PaymentProvider;
   readonly tenant: string;
   readonly now: () => string;
+  /** What somebody does at the provider's own pages, or a bank: it answers what the provider calls it. */
+  readonly there?: { readonly refund: (chargeReference: string, amountMinor: bigint) => Promise<string>; readonly dispute: (chargeReference: string) => Promise<void> };
   readonly tokens: { readonly ok: string; readonly declinedSoft: string; readonly declinedHard: string; readonly unknown: string; readonly needsAction?: string; readonly needsCustomer?: string; readonly takesDays?: string };
 }
 const { signal } = new AbortController();
@@ -90,6 +92,36 @@ export const describeProvider = (name: string, given: () => ProviderUnderTest): 
       expect(await given().provider.findRefund(first, signal)).toEqual(given1);
       expect(await given().provider.refund(second, signal)).toMatchObject({ status: 'succeeded' });
       expect(await given().provider.refund(back(randomUUID(), 1n), signal)).toMatchObject({ status: 'refused' });
+    });
+    test('what was given back is listed as it stands: of a charge, and from an instant on, with our key and that of its attempt; what was made at the provider has no key', async () => {
+      const one = await order(given().tokens.ok);
+      const since = given().now();
+      const { reference: chargeReference } = await given().provider.charge(one, signal) as { reference: string };
+      const refundId = randomUUID();
+      const key = `ref:${refundId}`;
+      const { reference } = await given().provider.refund({ ...speaking(), key, refundId, reference: chargeReference, amountMinor: 1_900n, currency: 'USD' }, signal) as { reference: string };
+      const own = { reference, chargeReference, attemptKey: one.key, key, amountMinor: 1_900n, currency: 'USD', state: 'succeeded' };
+      const byHand = await given().there?.refund(chargeReference, 100n);
+      const all = [...(byHand === undefined ? [] : [{ reference: byHand, chargeReference, attemptKey: one.key, amountMinor: 100n, currency: 'USD', state: 'succeeded' }]), own];
+      expect(await given().provider.refunds({ ...speaking(), chargeReference }, signal)).toEqual({ status: 'page', refunds: all });
+      expect(await given().provider.refunds({ ...speaking(), chargeReference, after: all[0]!.reference }, signal)).toEqual({ status: 'page', refunds: all.slice(1) });
+      const fresh = await given().provider.refunds({ ...speaking(), since }, signal);
+      expect(fresh.status === 'page' && fresh.refunds).toEqual(expect.arrayContaining(all));
+      expect(await given().provider.refunds({ ...speaking(), since: '2100-01-01T00:00:00Z' }, signal)).toEqual({ status: 'page', refunds: [] });
+    });
+    test('disputes are listed as they stand, from an instant on, with the key of the attempt whose money it is', async () => {
+      const { there } = given();
+      if (there === undefined) return;
+      const one = await order(given().tokens.ok);
+      const since = given().now();
+      const { reference: chargeReference } = await given().provider.charge(one, signal) as { reference: string };
+      await there.dispute(chargeReference);
+      const page = await given().provider.disputes({ ...speaking(), since }, signal);
+      const found = page.status === 'page' ? page.disputes.find((dispute) => dispute.chargeReference === chargeReference) : undefined;
+      expect(found).toMatchObject({ attemptKey: one.key, amountMinor: CENTS, currency: 'USD', status: 'needs_response' });
+      expect(await given().provider.dispute({ ...speaking(), reference: found!.reference }, signal)).toEqual(found);
+      expect(await given().provider.disputes({ ...speaking(), since, after: found!.reference }, signal)).toMatchObject({ status: 'page' });
+      expect(await given().provider.disputes({ ...speaking(), since: '2100-01-01T00:00:00Z' }, signal)).toEqual({ status: 'page', disputes: [] });
     });
     test('what is not there is absent', async () => {
       expect(await given().provider.read({ ...speaking(), reference: 'pi_ofnobody' }, signal)).toEqual({ status: 'absent' });

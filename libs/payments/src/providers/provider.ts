@@ -66,12 +66,28 @@ export type RefundOutcome =
   | { readonly status: 'failed'; readonly reference?: string; readonly code: string };
 export type FoundRefund = RefundOutcome | { readonly status: 'absent' } | NoAnswer;
 
+/**
+ * A refund as its provider has it, in minor units. `key` is ours, by which it was ordered: one that was made at the provider's own pages has none. `attemptKey` is that of the attempt whose money it is, where that was made here. `code` says
+ * why it failed.
+ */
+export interface ProviderRefund {
+  readonly reference: string; readonly chargeReference: string; readonly attemptKey?: string; readonly key?: string; readonly amountMinor: bigint; readonly currency: string; readonly state: 'pending' | 'succeeded' | 'failed'; readonly code?: string;
+}
+/** What was made at the provider from an instant on, after another one. */
+export interface MadeOrder extends Speaking { readonly since: string; readonly after?: string }
+/** Refunds that were made from an instant on, or all of a charge. */
+export type RefundsOrder = MadeOrder | (Speaking & { readonly chargeReference: string; readonly after?: string });
+export interface RefundsPage { readonly refunds: readonly ProviderRefund[]; readonly next?: string }
+export interface DisputesPage { readonly disputes: readonly ProviderDispute[]; readonly next?: string }
+
 /** A customer who takes money back through the bank. An `inquiry` is a question of the bank that takes nothing yet: it is closed, or becomes a dispute. Amounts in minor units. */
 export interface ProviderDispute {
   readonly reference: string; readonly chargeReference: string; readonly amountMinor: bigint; readonly currency: string; readonly reason: string;
   readonly status: 'inquiry' | 'inquiry_closed' | 'needs_response' | 'under_review' | 'won' | 'lost'; readonly evidenceDueBy?: string;
   /** What the bank takes for it, however it ends. */
   readonly feeMinor?: bigint;
+  /** The key of the attempt whose money it is, where that was made here. */
+  readonly attemptKey?: string;
 }
 /** Money that goes to the tenant's bank, in minor units. */
 export interface ProviderPayout {
@@ -85,8 +101,6 @@ export interface BalanceEntry {
 }
 /** Which lines of the balance: from one instant to another, or those that a payout is made of. */
 export interface BalanceOrder extends Speaking { readonly from?: string; readonly to?: string; readonly payout?: string; readonly after?: string }
-/** Payouts that were made from an instant on, after another one. */
-export interface PayoutsOrder extends Speaking { readonly since: string; readonly after?: string }
 export interface PayoutsPage { readonly payouts: readonly Omit<ProviderPayout, 'status'>[]; readonly next?: string }
 export interface BalancePage { readonly entries: readonly BalanceEntry[]; readonly next?: string }
 
@@ -134,10 +148,14 @@ export interface PaymentProvider {
   cancel(order: ReferenceOrder, signal: AbortSignal): Promise<Found>;
   refund(order: RefundOrder, signal: AbortSignal): Promise<RefundOutcome | NoAnswer>;
   findRefund(order: Pick<RefundOrder, 'tenant' | 'now' | 'key' | 'reference'>, signal: AbortSignal): Promise<FoundRefund>;
+  /** Which refunds there are, the latest first, page by page, each as it stands now. */
+  refunds(order: RefundsOrder, signal: AbortSignal): Promise<({ readonly status: 'page' } & RefundsPage) | NoAnswer>;
   dispute(order: ReferenceOrder, signal: AbortSignal): Promise<ProviderDispute | { readonly status: 'absent' } | NoAnswer>;
+  /** Which disputes and inquiries there are, the latest first, page by page, each as it stands now. */
+  disputes(order: MadeOrder, signal: AbortSignal): Promise<({ readonly status: 'page' } & DisputesPage) | NoAnswer>;
   payout(order: ReferenceOrder, signal: AbortSignal): Promise<ProviderPayout | { readonly status: 'absent' } | NoAnswer>;
   /** Which payouts there are, the latest first, page by page. */
-  payouts(order: PayoutsOrder, signal: AbortSignal): Promise<({ readonly status: 'page' } & PayoutsPage) | NoAnswer>;
+  payouts(order: MadeOrder, signal: AbortSignal): Promise<({ readonly status: 'page' } & PayoutsPage) | NoAnswer>;
   /** What moved on the balance, oldest last, page by page. */
   balance(order: BalanceOrder, signal: AbortSignal): Promise<({ readonly status: 'page' } & BalancePage) | NoAnswer>;
 }

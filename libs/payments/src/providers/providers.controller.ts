@@ -4,6 +4,7 @@ import { Allow, type Caller, CurrentCaller } from '@valueverse/auth';
 import { type IdSource, Refused } from '@valueverse/kernel';
 import { Answers, Field, IDS, Service, Text } from '@valueverse/platform';
 import { flag, list, nullable, object, text, whole } from '@valueverse/contracts';
+import { changePolls } from '../changes/poll-changes';
 import { payoutPoll } from '../payouts/poll-payouts';
 import { PAYMENTS_SERVICE } from '../tokens';
 import { Providers } from './provider';
@@ -37,7 +38,7 @@ export class ProvidersController {
     return this.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => ({ data: (await this.book.list(tx, tenant)).map(toAnswer) }));
   }
 
-  /** Sets a provider up, or changes what is given. Once there is a key its payouts are asked for every day. Refuses with `unknown_provider`. */
+  /** Sets a provider up, or changes what is given. Once there is a key it is asked for payouts every day, and for what is new of refunds and disputes every hour. Refuses with `unknown_provider`. */
   @Put(':provider')
   @Allow('payments:write')
   @Answers(PROVIDER)
@@ -46,7 +47,8 @@ export class ProvidersController {
     return this.service.database.transaction({ role: 'api', tenant }, async (tx) => {
       const settings = await this.book.put(tx, tenant, provider, { endpointId: this.ids.next('whe'), ...(provider === SANDBOX ? { account: tenant } : {}), ...body });
       // The sandbox takes everybody's word for who they are.
-      if (settings.hasApiKey || provider === SANDBOX) await this.service.jobs.schedule(tx, [payoutPoll(tenant, provider, this.service.clock.now())]);
+      const now = this.service.clock.now();
+      if (settings.hasApiKey || provider === SANDBOX) await this.service.jobs.schedule(tx, [payoutPoll(tenant, provider, now), ...changePolls(tenant, provider, now)]);
       return toAnswer(settings);
     });
   }

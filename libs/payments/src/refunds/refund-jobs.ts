@@ -7,9 +7,10 @@ import { MANUAL } from '../providers/manual';
 import type { FoundRefund, Providers } from '../providers/provider';
 
 export const RUN_REFUND = 'payments.run-refund';
-/** `look` counts the looks at a refund; `null` for one that a webhook asked for, which is followed by none. */
-export interface RefundPayload { readonly paymentId: string; readonly refundId: string; readonly look: number | null }
-const LOOKS: readonly string[] = ['PT10M', 'PT1H', 'PT6H', 'PT24H'];
+/** `look` counts the looks at a refund. */
+export interface RefundPayload { readonly paymentId: string; readonly refundId: string; readonly look: number }
+/** When a refund that takes its time is looked at: by the clock of the payment. The last pause is repeated. */
+export const LOOKS: readonly string[] = ['PT10M', 'PT1H', 'PT6H', 'PT24H'];
 const UNAVAILABLE_PAUSE_MS = 2_000;
 
 /** Gives money back, and looks again at a refund that takes its time. It looks before it sends: a run before this one may have sent it. */
@@ -28,8 +29,6 @@ export const refundJob = (service: Service, providers: Providers): JobHandler =>
     const { signal } = new AbortController();
     const asked = { tenant, now, key: refund.providerKey, reference: refund.chargeReference };
     const found: FoundRefund = job.attempt === 1 && job.payload.look === 0 ? { status: 'absent' } : await provider.findRefund(asked, signal);
-    // Whether it was sent is for the job that sends it to find out.
-    if (found.status === 'absent' && job.payload.look === null) return { outcome: 'done' };
     const answer = found.status === 'absent' ? await provider.refund({ ...asked, refundId, amountMinor: Money.parse(refund.amount, payment.currency).minor, currency: payment.currency }, signal) : found;
     return resultOf(job, answer);
   },
@@ -43,7 +42,7 @@ const resultOf = (job: Job<RefundPayload>, answer: Exclude<FoundRefund, { status
     case 'succeeded': return done({ type: 'RecordRefund', paymentId, refundId, providerReference: answer.reference, at });
     case 'failed': return done({ type: 'RecordRefundFailure', paymentId, refundId, code: answer.code, at });
     case 'refused': return done({ type: 'RecordRefundFailure', paymentId, refundId, code: answer.code, at });
-    case 'pending': return look === null ? { outcome: 'done' } : { outcome: 'done', reaction: { jobs: [lookAgain(job, look + 1)] } };
+    case 'pending': return { outcome: 'done', reaction: { jobs: [lookAgain(job, look + 1)] } };
     case 'unavailable': return { outcome: 'wait', afterMs: UNAVAILABLE_PAUSE_MS, reason: answer.reason };
     // Tried again with growing pauses, and looked up first.
     case 'unknown': throw new Error(`the provider does not say what became of the refund ${refundId}: ${answer.reason}`);

@@ -133,10 +133,10 @@ export class PaymentStorm {
     return eventually<string[]>('every payment to come to its end', async (saw) => {
       const state = await this.database.transaction({ role: 'worker' }, async (tx) => {
         // As when leases of the killed are over, and days have passed.
-        await tx.query(`UPDATE jobs SET due_at = clock_timestamp(), not_before = LEAST(not_before, clock_timestamp() + interval '1 second') WHERE tenant = $1 AND due_at > clock_timestamp() AND kind <> 'payments.poll-payouts'`, [tenant]);
+        await tx.query(`UPDATE jobs SET due_at = clock_timestamp(), not_before = LEAST(not_before, clock_timestamp() + interval '1 second') WHERE tenant = $1 AND due_at > clock_timestamp() AND kind NOT LIKE 'payments.poll-%'`, [tenant]);
         await tx.query('UPDATE sandbox_objects SET settles_at = clock_timestamp() WHERE tenant = $1 AND settles_at > clock_timestamp()', [tenant]);
         const { rows: statuses } = await tx.query<{ status: string; count: bigint }>('SELECT status, count(*) FROM payments WHERE tenant = $1 GROUP BY status ORDER BY 1', [tenant]);
-        const { rows: jobs } = await tx.query<{ kind: string; count: bigint; says: string }>('SELECT kind, count(*), min(waits_for) AS says FROM jobs WHERE tenant = $1 AND kind <> $2 GROUP BY kind', [tenant, 'payments.poll-payouts']);
+        const { rows: jobs } = await tx.query<{ kind: string; count: bigint; says: string }>('SELECT kind, count(*), min(waits_for) AS says FROM jobs WHERE tenant = $1 AND kind NOT LIKE $2 GROUP BY kind', [tenant, 'payments.poll-%']);
         return { statuses, jobs };
       });
       saw({ ...state, said: this.said.slice(-2_000) });

@@ -2,19 +2,18 @@ import { derivedId } from '@valueverse/kernel';
 import type { NewJob, Reaction, Tx } from '@valueverse/event-log';
 import type { Job, JobHandler, Service } from '@valueverse/platform';
 import { FOLLOW_ATTEMPT, type FollowPayload } from '../collection/attempt-jobs';
+import { type Owners, ownersOf } from '../collection/owners';
 import { LOOK_AT_DISPUTE, type DisputePayload } from '../disputes/dispute-jobs';
 import { LOOK_AT_PAYOUT, type PayoutPayload } from '../payouts/payout-jobs';
 import { methodLooks } from '../methods/method-looks';
 import { LOOK_AT_SETUP, type SetupPayload } from '../methods/setup-jobs';
 import { STRIPE_VERSION } from '../providers/stripe/stripe-version';
-import { RUN_REFUND, type RefundPayload } from '../refunds/refund-jobs';
+import { LOOK_AT_REFUNDS, type RefundsLook } from '../refunds/refund-looks';
 import { meaningOf, type Meaning } from './domain/meaning';
 import { HANDLE_WEBHOOK, type WebhookPayload, type WebhookStatus } from './inbox';
 
 interface Kept { readonly id: string; readonly provider: string; readonly body: string; readonly account: string | null }
 interface Come { readonly status: WebhookStatus; readonly reason?: string; readonly jobs?: readonly NewJob[] }
-interface Owner extends Record<string, unknown> { readonly key: string; readonly reference: string | null; readonly duplicate: string | null; readonly clock: string | null; readonly row: { readonly attempts: readonly { readonly number: number; readonly status: string }[]; readonly refunds: readonly { readonly id: string; readonly status: string }[] } }
-interface Owners { readonly byKey: ReadonlyMap<string, Owner>; readonly byReference: ReadonlyMap<string, Owner> }
 /** Looks at whatever an event is about are due at once. */
 const AT_ONCE = '1970-01-01T00:00:00Z';
 const ALARMING: readonly WebhookStatus[] = ['unknown_type', 'unknown_version', 'refused', 'failed'];
@@ -27,7 +26,10 @@ export const handleWebhook = (service: Service): JobHandler => {
     const { rows } = await tx.query<Kept>(
       `SELECT w.id, w.provider, w.body, s.account FROM webhook_inbox w LEFT JOIN provider_settings s ON s.tenant = w.tenant AND s.endpoint_id = w.endpoint_id WHERE w.tenant = $1 AND w.id = ANY($2)`, [tenant, jobs.map(({ payload }) => payload.webhookId)]);
     const kept = new Map(rows.map((row) => [row.id, { ...row, meaning: readEvent(row.body, row.account) }]));
-    const owners = await ownersOf(tx, tenant, [...kept.values()].flatMap(({ meaning }) => ('look' in meaning ? [meaning] : [])));
+    const meanings = [...kept.values()].flatMap(({ meaning }) => ('look' in meaning ? [meaning] : []));
+    const owners = await ownersOf(tx, tenant, {
+      keys: meanings.flatMap((meaning) => (meaning.look === 'attempt' ? [meaning.paymentId] : [])), references: meanings.flatMap((meaning) => (meaning.look === 'refunds' || meaning.look === 'dispute' ? [meaning.chargeReference] : [])),
+    });
     const come: (Come & Pick<Kept, 'id' | 'provider'>)[] = [];
     const reactions = new Map<string, Reaction>();
     for (const { id: jobId, payload: { webhookId } } of jobs) {
@@ -70,11 +72,11 @@ const comeOf = async (tx: Tx, { tenant, provider, meaning, jobId, owners }: OneO
   const owner = meaning.look === 'attempt' ? owners.byKey.get(meaning.paymentId) : owners.byReference.get(meaning.chargeReference);
   if (owner === undefined) return { status: 'failed', reason: 'there is no such payment here' };
   const clockId = owner.clock ?? undefined;
-  const job = (kind: string, payload: object, part = ''): NewJob => ({ id: derivedId('job', kind, jobId, part), kind, tenant, clockId, dueAt: AT_ONCE, payload });
+  const job = (kind: string, payload: object): NewJob => ({ id: derivedId('job', kind, jobId), kind, tenant, clockId, dueAt: AT_ONCE, payload });
   switch (meaning.look) {
     // Money that came is looked at no more; anything else may have changed.
     case 'attempt': return owner.row.attempts.some(({ number, status }) => number === meaning.attempt && status === 'succeeded') ? { status: 'handled' } : { status: 'handled', jobs: [job(FOLLOW_ATTEMPT, { paymentId: owner.key, attempt: meaning.attempt, look: null } satisfies FollowPayload)] };
-    case 'refunds': return { status: 'handled', jobs: owner.row.refunds.filter(({ status }) => status !== 'failed').map(({ id }) => job(RUN_REFUND, { paymentId: owner.key, refundId: id, look: null } satisfies RefundPayload, id)) };
+    case 'refunds': return { status: 'handled', jobs: [job(LOOK_AT_REFUNDS, { paymentId: owner.key, provider, chargeReference: meaning.chargeReference } satisfies RefundsLook)] };
     case 'dispute': return { status: 'handled', jobs: [job(LOOK_AT_DISPUTE, { paymentId: owner.key, provider, reference: meaning.disputeReference } satisfies DisputePayload)] };
   }
 };
@@ -89,15 +91,3 @@ const methodsCome = async (tx: Tx, tenant: string, provider: string, { token, cu
   const jobs = await methodLooks(tx, tenant, { provider, ...(token === undefined ? {} : { token }), ...(customer === undefined ? {} : { customer }) }, jobId);
   return jobs.length === 0 ? { status: 'noted', reason: token === undefined ? 'no account here is this customer' : 'no account here pays with this method' } : { status: 'handled', jobs };
 };
-
-/** The payments that events are about, by their id and by what the provider calls their charge: asked for at once, whichever of both an event names. */
-const ownersOf = async (tx: Tx, tenant: string, meanings: readonly Meaning[]): Promise<Owners> => {
-  const keys = [...new Set(meanings.flatMap((meaning) => (meaning.look === 'attempt' ? [meaning.paymentId] : [])))];
-  const references = [...new Set(meanings.flatMap((meaning) => (meaning.look === 'refunds' || meaning.look === 'dispute' ? [meaning.chargeReference] : [])))];
-  const found = async (names: readonly string[], sql: string): Promise<Owner[]> => (names.length === 0 ? [] : (await tx.query<Owner>(sql, [tenant, names])).rows);
-  return {
-    byKey: new Map((await found(keys, `${OWNER_SQL} AND p.key = ANY($2)`)).map((owner) => [owner.key, owner])),
-    byReference: new Map((await found(references, `${OWNER_SQL} AND (p.provider_reference = ANY($2) OR p.duplicate_reference = ANY($2))`)).flatMap((owner) => [owner.reference, owner.duplicate].flatMap((name) => (name === null ? [] : [[name, owner] as const])))),
-  };
-};
-const OWNER_SQL = 'SELECT p.key, p.row, p.provider_reference AS reference, p.duplicate_reference AS duplicate, a.clock FROM payments p LEFT JOIN known_accounts a ON a.tenant = p.tenant AND a.account_id = p.account_id WHERE p.tenant = $1';

@@ -34,6 +34,14 @@ export interface CancelPayment { readonly type: 'CancelPayment'; readonly paymen
 export interface RequestRefund { readonly isAutomatic?: true | undefined; readonly type: 'RequestRefund'; readonly paymentId: string; readonly refundId: string; readonly amount?: string; readonly attempt?: number; readonly reason: string; readonly at: string }
 export interface RecordRefund { readonly type: 'RecordRefund'; readonly paymentId: string; readonly refundId: string; readonly providerReference: string; readonly at: string }
 export interface RecordRefundFailure { readonly type: 'RecordRefundFailure'; readonly paymentId: string; readonly refundId: string; readonly code: string; readonly at: string }
+/**
+ * What the provider says of a refund of the money that it calls `chargeReference`. `key` is ours, by which it was ordered. One that was made at the provider's own pages is known as `refundId`, which follows from the provider's name of it. `code` says why it
+ * failed.
+ */
+export interface RecordProviderRefund {
+  readonly type: 'RecordProviderRefund'; readonly paymentId: string; readonly refundId: string; readonly key?: string; readonly providerReference: string; readonly chargeReference: string;
+  readonly amount: string; readonly currency: string; readonly status: 'pending' | 'succeeded' | 'failed'; readonly code?: string; readonly reason: string; readonly at: string;
+}
 interface AskedBack { readonly paymentId: string; readonly disputeId: string; readonly amount: string; readonly currency: string; readonly reason: string; readonly providerReference: string; /** What the provider calls the money that it is about. */ readonly chargeReference: string; readonly evidenceDueBy?: string; readonly at: string }
 /** The bank takes money back for its customer. */
 export interface OpenDispute extends AskedBack { readonly type: 'OpenDispute'; readonly fee?: string }
@@ -43,7 +51,7 @@ export interface CloseInquiry { readonly type: 'CloseInquiry'; readonly paymentI
 export interface CloseDispute { readonly type: 'CloseDispute'; readonly paymentId: string; readonly disputeId: string; readonly outcome: 'won' | 'lost'; readonly at: string }
 /** What no invoice took is left to the account; never more than what is still there of the payment. */
 export interface CreditAccount { readonly type: 'CreditAccount'; readonly paymentId: string; readonly creditId: string; readonly amount: string; readonly at: string }
-export type PaymentCommand = RequestPayment | StartAttempt | RecordSuccess | RecordDecline | RecordLoss | RecordPending | RecordAction | CancelPayment | RequestRefund | RecordRefund | RecordRefundFailure | OpenDispute | CloseDispute | OpenInquiry | CloseInquiry | CreditAccount
+export type PaymentCommand = RequestPayment | StartAttempt | RecordSuccess | RecordDecline | RecordLoss | RecordPending | RecordAction | CancelPayment | RequestRefund | RecordRefund | RecordRefundFailure | RecordProviderRefund | OpenDispute | CloseDispute | OpenInquiry | CloseInquiry | CreditAccount
   | OfPayment<RequestCreditRefund> | OfPayment<ApproveCreditRefund> | OfPayment<RefuseCreditRefund>;
 /** Of a credit that a payment left. */
 export type OfPayment<C> = C & { readonly paymentId: string };

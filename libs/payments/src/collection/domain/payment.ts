@@ -5,7 +5,7 @@ import type { PaymentCommand } from './payment-command';
 import type { PaymentEvent } from './payment-event';
 import { closeDispute, closeInquiry, openDispute, openInquiry, withDispute } from './disputes';
 import { afterCreditFact, type CreditRefundState } from '../../credits/domain/credit-refunds';
-import { approveCredit, creditAccount, giveBackDuplicate, recordRefund, recordRefundFailure, refuseCredit, requestCredit, requestRefund } from './refunds';
+import { approveCredit, creditAccount, giveBackDuplicate, recordProviderRefund, recordRefund, recordRefundFailure, refuseCredit, requestCredit, requestRefund } from './refunds';
 import { isOver, isUnderWay, type Mover, nextStatus, type PaymentStatus } from './states';
 
 export type { PaymentCommand } from './payment-command';
@@ -35,6 +35,12 @@ export interface PaymentState {
 
 /** One key per attempt: however often the attempt is sent, the provider charges once. */
 export const providerKeyOf = (paymentId: string, attempt: number): string => `pay:${paymentId}:att:${attempt}`;
+const PROVIDER_KEY = /^pay:(pay_[0-9a-z]{26}):att:(\d{1,6})$/;
+/** The attempt of such a key; `undefined` for any other text. */
+export const attemptOfKey = (key: string): { readonly paymentId: string; readonly attempt: number } | undefined => {
+  const [, paymentId, number] = PROVIDER_KEY.exec(key) ?? [];
+  return paymentId === undefined ? undefined : { paymentId, attempt: Number(number) };
+};
 
 const requested = (state: PaymentState): PaymentRequested => {
   if (state.request === undefined) throw new Refused('payment_not_found', 'there is no payment with this id');
@@ -101,6 +107,7 @@ export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
     RequestRefund: (command, state) => requestRefund(command, requested(state), state),
     RecordRefund: (command, state) => recordRefund(command, requested(state), state),
     RecordRefundFailure: (command, state) => recordRefundFailure(command, requested(state), state),
+    RecordProviderRefund: (command, state) => recordProviderRefund(command, requested(state), state),
     CreditAccount: (command, state) => creditAccount(command, requested(state), state),
     RequestCreditRefund: (command, state) => requestCredit(command, requested(state), state),
     ApproveCreditRefund: (command, state) => approveCredit(command, requested(state), state),

@@ -1,7 +1,7 @@
 import { Decimal, derivedId, Money, Refused } from '@valueverse/kernel';
 import type { DisputeClosed, PaymentRequested } from '@valueverse/contracts';
 import { creditOfRefund, openRefund, type ApproveCreditRefund, type RefuseCreditRefund, requestCreditRefund, type RequestCreditRefund } from '../../credits/domain/credit-refunds';
-import type { CreditAccount, OfPayment, RecordRefund, RecordRefundFailure, RequestRefund } from './payment-command';
+import type { CreditAccount, OfPayment, RecordProviderRefund, RecordRefund, RecordRefundFailure, RequestRefund } from './payment-command';
 import type { PaymentEvent } from './payment-event';
 import { heldBack } from './disputes';
 import type { PaymentState } from './payment';
@@ -86,6 +86,30 @@ export const recordRefundFailure = ({ paymentId, refundId, code, at }: RecordRef
   const failed: PaymentEvent = { type: 'RefundFailed', paymentId, refundId, invoiceId, amount, currency, code, failedAt: at };
   // What was taken from the balance for it goes back there.
   return state.creditRefunds.some((one) => one.refundId === refundId) ? [failed, creditedAgain({ paymentId, refundId, amount, at }, request)] : [failed];
+};
+/**
+ * A refund as the provider has it now: one of ours by its key, else one that was made at the provider's own pages, which is recorded once its money has gone, whatever we think could still be given back. Nothing is sent for it. Money that nobody here has
+ * heard of cannot be given back: refuses with `nothing_to_refund`, and with `currency_mismatch` what is in another currency than it was taken in.
+ */
+export const recordProviderRefund = (command: RecordProviderRefund, request: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
+  const { paymentId, key, providerReference, chargeReference, amount, currency, status, code, reason, at } = command;
+  const own = state.refunds.find(({ refundId }) => refundId === command.refundId || refundKeyOf(refundId) === key);
+  if (own !== undefined) {
+    const of = { paymentId, refundId: own.refundId, at };
+    if (status === 'failed') return recordRefundFailure({ type: 'RecordRefundFailure', ...of, code: code ?? status }, request, state);
+    return status === 'succeeded' ? recordRefund({ type: 'RecordRefund', ...of, providerReference }, request, state) : [];
+  }
+  if (status !== 'succeeded') return [];
+  const { refundId } = command;
+  const { invoiceId, accountId } = request;
+  const capture = state.captures.find((one) => one.providerReference === chargeReference);
+  if (capture === undefined) throw new Refused('nothing_to_refund', 'this payment has taken no money under this reference');
+  if (capture.currency !== currency) throw new Refused('currency_mismatch', `what was taken is in ${capture.currency}`);
+  const { attempt } = capture;
+  return [
+    { type: 'RefundRequested', paymentId, refundId, amount, currency, reason, providerKey: refundKeyOf(refundId), providerReference: chargeReference, attempt, requestedAt: at, origin: 'provider' },
+    { type: 'RefundSucceeded', paymentId, refundId, invoiceId, accountId, attempt, amount, currency, providerReference, refundedAt: at },
+  ];
 };
 
 const creditedAgain = ({ paymentId, refundId, amount, at }: { readonly paymentId: string; readonly refundId: string; readonly amount: string; readonly at: string }, { invoiceId, accountId, currency }: PaymentRequested): PaymentEvent =>

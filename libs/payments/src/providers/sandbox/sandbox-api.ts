@@ -1,6 +1,6 @@
 import type { SandboxBook } from './sandbox-book';
 import { type Fields, textOf, textsOf } from './sandbox-form';
-import { type Card, type Charge, type CheckoutSession, type Customer, type Intent, invalid, type Kind, missing, type OfKind, type PortalSession, WireError } from './sandbox-objects';
+import { type Card, type Charge, type CheckoutSession, type Customer, type Intent, invalid, type Kind, missing, type OfKind, type PortalSession, type SandboxObject, WireError } from './sandbox-objects';
 import type { SandboxMoney } from './sandbox-money';
 import { attachCard, detachCard, newCard } from './sandbox-cards';
 import { type Behaviour, behaviourOf, isCard } from './sandbox-tokens';
@@ -145,6 +145,21 @@ const linesOfPayout = async ({ book }: Asked, id: string): Promise<unknown> => {
   const before = older.findIndex(({ type }) => type === 'payout');
   return { object: 'list', url: '/v1/balance_transactions', has_more: false, data: [all[own]!, ...(before === -1 ? older : older.slice(0, before))] };
 };
+/** With their payments inside, where that was asked for. */
+const ofPayments = async (asked: Asked, kind: 'refund' | 'dispute'): Promise<unknown> => {
+  const page = await list(asked, kind, textOf(asked.fields, 'payment_intent')) as { data: OfKind<'refund' | 'dispute'>[] };
+  if (!Object.values(textsOf(asked.fields, 'expand')).includes('data.payment_intent')) return page;
+  const intents = await asked.book.some(page.data.map(({ payment_intent: id }) => id));
+  return { ...page, data: page.data.map((one) => ({ ...one, payment_intent: intents.get(one.payment_intent) ?? one.payment_intent })) };
+};
+const dispute = async (asked: Asked): Promise<unknown> => {
+  const found = await known(asked, 'dispute');
+  if (!Object.values(textsOf(asked.fields, 'expand')).includes('payment_intent')) return found;
+  return { ...found, payment_intent: await asked.book.get('payment_intent', found.payment_intent) ?? found.payment_intent };
+};
+/** Whoever works there gives money back at the provider's own pages: under no key of ours. */
+const refundByHand = ({ money, fields, id }: Asked): Promise<unknown> =>
+  money.refund(id, fields['amount'] === undefined ? undefined : amountOf(fields, 'amount'), { reason: 'requested_by_customer', metadata: {}, key: undefined, failsLater: fields['days'] === undefined ? undefined : Number(fields['days']) });
 /** Lines of the balance with what they are of inside, where that was asked for. */
 const balance = async (asked: Asked): Promise<unknown> => {
   const payout = textOf(asked.fields, 'payout');
@@ -170,10 +185,10 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: /^\/v1\/checkout\/sessions\/(\w+)$/, operation: 'read', run: readCheckout },
   { method: 'POST', path: /^\/v1\/billing_portal\/sessions$/, operation: 'any', run: portal },
   { method: 'POST', path: /^\/v1\/refunds$/, operation: 'refund', run: refund },
-  { method: 'GET', path: /^\/v1\/refunds$/, operation: 'read', run: (asked) => list(asked, 'refund', textOf(asked.fields, 'payment_intent')) },
+  { method: 'GET', path: /^\/v1\/refunds$/, operation: 'read', run: (asked) => ofPayments(asked, 'refund') },
   { method: 'GET', path: /^\/v1\/refunds\/(\w+)$/, operation: 'read', run: (asked) => known(asked, 'refund') },
-  { method: 'GET', path: /^\/v1\/disputes$/, operation: 'read', run: (asked) => list(asked, 'dispute', textOf(asked.fields, 'payment_intent')) },
-  { method: 'GET', path: /^\/v1\/disputes\/(\w+)$/, operation: 'read', run: (asked) => known(asked, 'dispute') },
+  { method: 'GET', path: /^\/v1\/disputes$/, operation: 'read', run: (asked) => ofPayments(asked, 'dispute') },
+  { method: 'GET', path: /^\/v1\/disputes\/(\w+)$/, operation: 'read', run: dispute },
   { method: 'GET', path: /^\/v1\/balance_transactions$/, operation: 'read', run: balance },
   { method: 'GET', path: /^\/v1\/payouts$/, operation: 'read', run: (asked) => list(asked, 'payout') },
   { method: 'GET', path: /^\/v1\/payouts\/(\w+)$/, operation: 'read', run: (asked) => known(asked, 'payout') },
@@ -198,8 +213,11 @@ export const CONTROLS: readonly Route[] = [
   { method: 'POST', path: /^\/sandbox\/intents\/(\w+)\/(?:fail)$/, operation: 'any', run: ({ money, id }) => money.complete(id, 'fail') },
   { method: 'POST', path: /^\/sandbox\/intents\/(\w+)\/(?:dispute)$/, operation: 'any', run: async (asked) => { await asked.money.openDispute(await chargeOf(asked)); return {}; } },
   { method: 'POST', path: /^\/sandbox\/intents\/(\w+)\/(?:inquire)$/, operation: 'any', run: async (asked) => { await asked.money.inquire(await chargeOf(asked)); return {}; } },
+  { method: 'POST', path: /^\/sandbox\/intents\/(\w+)\/(?:refund)$/, operation: 'any', run: refundByHand },
+  { method: 'POST', path: /^\/sandbox\/refunds\/(\w+)\/(?:return)$/, operation: 'any', run: ({ money, id }) => money.returnRefund(id) },
   { method: 'POST', path: /^\/sandbox\/disputes\/(\w+)\/(?:won)$/, operation: 'any', run: ({ money, id }) => money.closeDispute(id, 'won') },
   { method: 'POST', path: /^\/sandbox\/disputes\/(\w+)\/(?:lost)$/, operation: 'any', run: ({ money, id }) => money.closeDispute(id, 'lost') },
+  { method: 'POST', path: /^\/sandbox\/announce$/, operation: 'any', run: ({ book, fields }) => { book.happened(textOf(fields, 'type') ?? '', JSON.parse(textOf(fields, 'object') ?? '{}') as SandboxObject); return Promise.resolve({}); } },
   { method: 'POST', path: /^\/sandbox\/cards\/(\w+)$/, operation: 'any', run: replaceCard },
   { method: 'POST', path: /^\/sandbox\/payouts$/, operation: 'any', run: async ({ money, fields }) => { await money.payOut(textOf(fields, 'currency') ?? 'usd', fields['amount'] === undefined ? undefined : Number(fields['amount'])); return {}; } },
 ];

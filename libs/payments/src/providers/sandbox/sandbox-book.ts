@@ -50,9 +50,9 @@ export class SandboxBook {
     return rows.map(({ body }) => JSON.parse(body) as OfKind<K>);
   }
 
-  /** What falls due by now, oldest first. */
-  async due(): Promise<SandboxObject[]> {
-    const { rows } = await this.tx.query<{ body: string }>('SELECT body FROM sandbox_objects WHERE tenant = $1 AND settles_at <= $2 ORDER BY settles_at, nth FOR UPDATE', [this.tenant, this.now]);
+  /** What falls due by now, oldest first: from a second on, where one is given. */
+  async due(since?: number): Promise<SandboxObject[]> {
+    const { rows } = await this.tx.query<{ body: string }>('SELECT body FROM sandbox_objects WHERE tenant = $1 AND settles_at <= $2 AND ($3::bigint IS NULL OR settles_at >= to_timestamp($3)) ORDER BY settles_at, nth FOR UPDATE', [this.tenant, this.now, since ?? null]);
     return rows.map(({ body }) => JSON.parse(body) as SandboxObject);
   }
 

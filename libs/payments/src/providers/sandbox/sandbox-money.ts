@@ -135,9 +135,9 @@ export class SandboxMoney {
     return closed;
   }
 
-  /** Does what falls due: money that arrives, disputes that are opened, refunds that fail after all. */
-  async settle(): Promise<void> {
-    for (const object of await this.book.due()) {
+  /** Does what falls due, from a second on where one is given: money that arrives, disputes that are opened, refunds that fail after all. */
+  async settle(since?: number): Promise<void> {
+    for (const object of await this.book.due(since)) {
       if (object.object === 'payment_intent') await this.take(object, { parent: object.customer });
       if (object.object === 'charge') { await this.book.put({ object, parent: object.payment_intent }); await this.openDispute(object); }
       if (object.object === 'refund') await this.failRefund(object);
@@ -155,12 +155,20 @@ export class SandboxMoney {
     this.book.happened('payout.paid', payout);
   }
 
-  private async failRefund(refund: Refund): Promise<void> {
+  /** The bank of the customer sends back what was given. */
+  async returnRefund(id: string): Promise<Refund> {
+    const refund = await this.book.get('refund', id, true);
+    if (refund === undefined) throw missing('refund', 'refund');
+    return refund.status === 'failed' ? refund : this.failRefund(refund);
+  }
+
+  private async failRefund(refund: Refund): Promise<Refund> {
     const charge = await this.book.get('charge', refund.charge, true);
     const failed: Refund = { ...refund, status: 'failed', failure_reason: 'lost_or_stolen_card' };
     const back: Charge = { ...charge!, amount_refunded: charge!.amount_refunded - refund.amount, refunded: false };
     await this.book.put({ object: failed, parent: refund.payment_intent }, { object: back, parent: refund.payment_intent }, { object: this.entry({ amount: refund.amount, fee: 0, currency: refund.currency, type: 'refund_failure', source: refund.id }), parent: refund.id });
     this.book.happened('refund.failed', failed);
+    return failed;
   }
 
   private async take(intent: Intent, saved: { readonly parent: string | null; readonly key?: string | undefined }, disputedAfterDays?: number): Promise<Intent> {

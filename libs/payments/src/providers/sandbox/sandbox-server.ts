@@ -6,7 +6,7 @@ import type { Database, Tx } from '@valueverse/event-log';
 import { CONTROLS, type Route, ROUTES } from './sandbox-api';
 import { SandboxBook } from './sandbox-book';
 import { type ArmedFault, Dice, faultsOf, type RequestFault } from './sandbox-faults';
-import { type Fields, readForm, textOf } from './sandbox-form';
+import { type Fields, readForm, textOf, textsOf } from './sandbox-form';
 import { SandboxMoney } from './sandbox-money';
 import { WireError } from './sandbox-objects';
 import { payPage } from './sandbox-page';
@@ -110,7 +110,9 @@ export class SandboxServer {
     const book = new SandboxBook(tx, tenant, request.now);
     const money = new SandboxMoney(book);
     const { faults: armed, isDue } = await book.standing();
-    if (isDue) await money.settle();
+    // Whoever asks what there is from an instant on has nothing fall due that is due before it: that may be on a test clock, which is elsewhere.
+    const since = Number(textsOf(fields, 'created')['gte']);
+    if (isDue) await money.settle(Number.isNaN(since) ? undefined : since);
     const control = CONTROLS.find((route) => route.path.test(path) && route.method === method);
     const route = control ?? ROUTES.find((one) => one.path.test(path) && one.method === method);
     if (route === undefined) throw new WireError(404, { type: 'invalid_request_error', message: `Unrecognized request URL (${method}: ${path})` });

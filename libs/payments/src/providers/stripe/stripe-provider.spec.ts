@@ -28,6 +28,10 @@ const found = ({ key, customer, now }: ChargeOrder) => bed.provider.find({ ...sp
 
 describeProvider('the adapter of Stripe, on a socket, against the sandbox', () => ({
   provider: bed.provider, tenant: 'org_kit:test', now: () => systemClock.now(),
+  there: {
+    refund: async (reference, amountMinor) => (await bed.sandbox.control('org_kit:test', `intents/${reference}/refund`, { amount: String(amountMinor) }) as { id: string }).id,
+    dispute: async (reference) => { await bed.sandbox.control('org_kit:test', `intents/${reference}/dispute`, {}); },
+  },
   tokens: { ok: 'tok_ok', declinedSoft: 'tok_declined_insufficient_funds', declinedHard: 'tok_declined_expired_card', unknown: 'tok_ofnobody', needsAction: 'tok_requires_action', needsCustomer: 'tok_authentication_required', takesDays: 'tok_pending_3_days' },
 }));
 
@@ -160,6 +164,16 @@ test('a fee in another currency than the payment, or the dispute, is not taken f
   expect(await dispute('eur')).not.toHaveProperty('feeMinor');
 });
 
+test('a refund is found however many others there are of its charge', async () => {
+  const one = { ...await order(), amountMinor: 20_000n };
+  const { reference } = await bed.provider.charge(one, signal) as { reference: string };
+  const back = (refundId: string) => ({ ...speaking(), key: `ref:${refundId}`, refundId, reference, amountMinor: 100n, currency: 'USD' });
+  const first = await bed.provider.refund(back(`${one.key}:first`), signal);
+  for (let more = 0; more < 101; more++) await bed.sandbox.control(TENANT, `intents/${reference}/refund`, { amount: '1' });
+  expect(await bed.provider.findRefund(back(`${one.key}:first`), signal)).toEqual(first);
+  expect(await bed.provider.findRefund(back(`${one.key}:other`), signal)).toEqual({ status: 'absent' });
+});
+
 test('currencies that Stripe counts in other units are charged, given back and read for what they are', async () => {
   for (const [currency, minor, atStripe] of [['ISK', 5_000n, 500_000], ['UGX', 7n, 700], ['MGA', 4_900n, 49], ['KWD', 5_120n, 5_120], ['JPY', 500n, 500]] as const) {
     const one = { ...await order(), amountMinor: minor, currency };
@@ -184,7 +198,7 @@ describeOnStripeMock('every request against Stripe\'s own description of its int
     const answers = await Promise.all([
       stripe.customer({ ...at, accountId: 'acc_1' }), stripe.attach({ ...at, key: 'att:1', customer: 'cus_1', token: 'pm_1' }), stripe.detach({ ...at, reference: 'pm_1' }), stripe.chosenMethod({ ...at, reference: 'cus_1' }), stripe.setup({ ...at, key: 'set:1', setupId: 'set_1', accountId: 'acc_1', customer: 'cus_1', currency: 'USD', isDefault: true, returnUrl: RETURN_URL }), stripe.readSetup({ ...at, reference: 'cs_1' }), stripe.portal({ ...at, customer: 'cus_1', returnUrl: RETURN_URL }),
       stripe.method({ ...at, reference: 'pm_1' }), stripe.charge(charge), stripe.find({ ...at, key: 'pay:1:att:1', customer: 'cus_1', since: at.now }), stripe.read({ ...at, reference: 'pi_1' }),
-      stripe.confirm({ ...at, key: 'pay:1:att:1', reference: 'pi_1', token: 'pm_1', returnUrl: RETURN_URL }), stripe.cancel({ ...at, reference: 'pi_1' }), stripe.refund(refund), stripe.findRefund(refund), stripe.dispute({ ...at, reference: 'dp_1' }), stripe.payout({ ...at, reference: 'po_1' }), stripe.payouts({ ...at, since: at.now }), stripe.payouts({ ...at, since: at.now, after: 'po_1' }), stripe.balance({ ...at, payout: 'po_1' }), stripe.balance({ ...at, from: at.now, to: '2026-02-01T00:00:00Z' }),
+      stripe.confirm({ ...at, key: 'pay:1:att:1', reference: 'pi_1', token: 'pm_1', returnUrl: RETURN_URL }), stripe.cancel({ ...at, reference: 'pi_1' }), stripe.refund(refund), stripe.findRefund(refund), stripe.refunds({ ...at, chargeReference: 'pi_1' }), stripe.refunds({ ...at, since: at.now, after: 're_1' }), stripe.dispute({ ...at, reference: 'dp_1' }), stripe.disputes({ ...at, since: at.now }), stripe.disputes({ ...at, since: at.now, after: 'dp_1' }), stripe.payout({ ...at, reference: 'po_1' }), stripe.payouts({ ...at, since: at.now }), stripe.payouts({ ...at, since: at.now, after: 'po_1' }), stripe.balance({ ...at, payout: 'po_1' }), stripe.balance({ ...at, from: at.now, to: '2026-02-01T00:00:00Z' }),
     ]);
     expect(answers.filter(({ status }) => status === 'refused' || status === 'unknown' || status === 'unavailable')).toEqual([]);
   });

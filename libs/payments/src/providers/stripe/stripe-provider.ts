@@ -3,7 +3,7 @@ import type Stripe from 'stripe';
 import { parseInstant } from '@valueverse/kernel';
 import { AMOUNT_TOO_FINE, takesSteps } from '../amount-steps';
 import type {
-  BalanceEntry, BalanceOrder, BalancePage, ChargeOrder, ChargeOutcome, ConfirmOrder, CustomerOrder, FindOrder, Found, FoundRefund, MethodDetails, MethodOrder, NoAnswer, OpenPage, PaymentProvider, PayoutsOrder, PayoutsPage, ProviderDispute, ProviderPayout, ReferenceOrder, RefundOrder, RefundOutcome, Settled, SetupOrder, SetupState, Speaking,
+  BalanceEntry, BalanceOrder, BalancePage, ChargeOrder, ChargeOutcome, ConfirmOrder, CustomerOrder, DisputesPage, FindOrder, Found, FoundRefund, MadeOrder, MethodDetails, MethodOrder, NoAnswer, OpenPage, PaymentProvider, PayoutsPage, ProviderDispute, ProviderPayout, ProviderRefund, ReferenceOrder, RefundOrder, RefundOutcome, RefundsOrder, RefundsPage, Settled, SetupOrder, SetupState, Speaking,
 } from '../provider';
 import { fromStripe, stripeStep, toStripe } from './stripe-amounts';
 import { declineClassOf } from './stripe-declines';
@@ -35,6 +35,10 @@ const UNEXPECTED_STATE = 'payment_intent_unexpected_state';
 /** The bank takes the card only with its customer there: https://docs.stripe.com/declines/codes. */
 const AUTHENTICATION_REQUIRED = 'authentication_required';
 const EXPANDED = ['latest_charge.balance_transaction'];
+/** Says by which key a payment was ordered. */
+const OF_LISTED_PAYMENT = ['data.payment_intent'];
+const pageAfter = (after: string | undefined): { limit: number; starting_after?: string } => ({ limit: PAGE, ...(after === undefined ? {} : { starting_after: after }) });
+const nextOf = (data: readonly { readonly id: string }[], hasMore: boolean): { next?: string } => (hasMore ? { next: data.at(-1)!.id } : {});
 const secondsOf = (instant: string): number => Math.floor(Date.parse(instant) / MILLISECONDS);
 const instantOf = (seconds: number): string => parseInstant(new Date(seconds * MILLISECONDS).toISOString());
 
@@ -126,7 +130,7 @@ export class StripeProvider implements PaymentProvider {
     return this.ask<Found>(speaking, async (stripe, more) => {
       let after: string | undefined;
       for (let page = 0; page < PAGES_MAX; page++) {
-        const { data, has_more: hasMore } = await stripe.paymentIntents.list({ customer, created: { gte: secondsOf(since) - SKEW_SECONDS }, limit: PAGE, ...(after === undefined ? {} : { starting_after: after }) }, more);
+        const { data, has_more: hasMore } = await stripe.paymentIntents.list({ customer, created: { gte: secondsOf(since) - SKEW_SECONDS }, ...pageAfter(after) }, more);
         const found = data.find(({ metadata }) => metadata['attempt'] === key);
         if (found !== undefined) return this.readIntent(stripe, found.id, more);
         if (!hasMore) return { status: 'absent' };
@@ -166,14 +170,34 @@ export class StripeProvider implements PaymentProvider {
 
   findRefund({ key, reference, ...speaking }: Pick<RefundOrder, 'tenant' | 'now' | 'key' | 'reference'>): Promise<FoundRefund> {
     return this.ask<FoundRefund>(speaking, async (stripe, more) => {
-      const { data } = await stripe.refunds.list({ payment_intent: reference, limit: PAGE }, more);
-      const found = data.find(({ metadata }) => metadata?.['key'] === key);
-      return found === undefined ? { status: 'absent' } : refundOf(found);
+      // However often a charge was given back in parts: what is not looked through may be the one.
+      for (let after: string | undefined; ;) {
+        const { data, has_more: hasMore } = await stripe.refunds.list({ payment_intent: reference, ...pageAfter(after) }, more);
+        const found = data.find(({ metadata }) => metadata?.['key'] === key);
+        if (found !== undefined) return refundOf(found);
+        if (!hasMore) return { status: 'absent' };
+        after = data.at(-1)!.id;
+      }
+    });
+  }
+
+  refunds(order: RefundsOrder): Promise<({ readonly status: 'page' } & RefundsPage) | NoAnswer> {
+    const which = 'since' in order ? { created: { gte: secondsOf(order.since) } } : { payment_intent: order.chargeReference };
+    return this.ask<{ status: 'page' } & RefundsPage>(order, async (stripe, more) => {
+      const { data, has_more: hasMore } = await stripe.refunds.list({ ...which, ...pageAfter(order.after), expand: OF_LISTED_PAYMENT }, more);
+      return { status: 'page', refunds: data.map(listedRefundOf), ...nextOf(data, hasMore) };
+    });
+  }
+
+  disputes({ since, after, ...speaking }: MadeOrder): Promise<({ readonly status: 'page' } & DisputesPage) | NoAnswer> {
+    return this.ask<{ status: 'page' } & DisputesPage>(speaking, async (stripe, more) => {
+      const { data, has_more: hasMore } = await stripe.disputes.list({ created: { gte: secondsOf(since) }, ...pageAfter(after), expand: OF_LISTED_PAYMENT }, more);
+      return { status: 'page', disputes: data.map(disputeOf), ...nextOf(data, hasMore) };
     });
   }
 
   async dispute({ reference, ...speaking }: ReferenceOrder): Promise<ProviderDispute | { status: 'absent' } | NoAnswer> {
-    const answer = await this.ask<ProviderDispute>(speaking, async (stripe, more) => disputeOf(await stripe.disputes.retrieve(reference, {}, more)));
+    const answer = await this.ask<ProviderDispute>(speaking, async (stripe, more) => disputeOf(await stripe.disputes.retrieve(reference, { expand: ['payment_intent'] }, more)));
     return answer.status === 'refused' && answer.code === NOT_FOUND ? { status: 'absent' } : answer;
   }
 
@@ -182,17 +206,17 @@ export class StripeProvider implements PaymentProvider {
     return answer.status === 'refused' && answer.code === NOT_FOUND ? { status: 'absent' } : answer;
   }
 
-  payouts({ since, after, ...speaking }: PayoutsOrder): Promise<({ readonly status: 'page' } & PayoutsPage) | NoAnswer> {
+  payouts({ since, after, ...speaking }: MadeOrder): Promise<({ readonly status: 'page' } & PayoutsPage) | NoAnswer> {
     return this.ask<{ status: 'page' } & PayoutsPage>(speaking, async (stripe, more) => {
-      const { data, has_more: hasMore } = await stripe.payouts.list({ created: { gte: secondsOf(since) }, limit: PAGE, ...(after === undefined ? {} : { starting_after: after }) }, more);
-      return { status: 'page', payouts: data.map(payoutOf).map(({ status: _status, ...payout }) => payout), ...(hasMore ? { next: data.at(-1)!.id } : {}) };
+      const { data, has_more: hasMore } = await stripe.payouts.list({ created: { gte: secondsOf(since) }, ...pageAfter(after) }, more);
+      return { status: 'page', payouts: data.map(payoutOf).map(({ status: _status, ...payout }) => payout), ...nextOf(data, hasMore) };
     });
   }
 
   balance({ from, to, payout, after, ...speaking }: BalanceOrder): Promise<({ readonly status: 'page' } & BalancePage) | NoAnswer> {
     return this.ask<{ status: 'page' } & BalancePage>(speaking, async (stripe, more) => {
-      const { data, has_more: hasMore } = await stripe.balanceTransactions.list({ ...(from === undefined || to === undefined ? {} : { created: { gte: secondsOf(from), lt: secondsOf(to) } }), ...(payout === undefined ? {} : { payout }), limit: PAGE, expand: ['data.source'], ...(after === undefined ? {} : { starting_after: after }) }, more);
-      return { status: 'page', entries: data.map(entryOf), ...(hasMore ? { next: data.at(-1)!.id } : {}) };
+      const { data, has_more: hasMore } = await stripe.balanceTransactions.list({ ...(from === undefined || to === undefined ? {} : { created: { gte: secondsOf(from), lt: secondsOf(to) } }), ...(payout === undefined ? {} : { payout }), ...pageAfter(after), expand: ['data.source'] }, more);
+      return { status: 'page', entries: data.map(entryOf), ...nextOf(data, hasMore) };
     });
   }
 
@@ -284,6 +308,19 @@ const refundOf = ({ id, status, amount, currency, failure_reason: failure }: Str
   return status === 'failed' || status === 'canceled' ? { status: 'failed', reference: id, code: failure ?? status } : { status: 'pending', reference: id };
 };
 
+const attemptKeyOf = (intent: string | Stripe.PaymentIntent | null): { attemptKey?: string } => {
+  const attemptKey = typeof intent === 'object' ? intent?.metadata['attempt'] : undefined;
+  return attemptKey === undefined ? {} : { attemptKey };
+};
+const listedRefundOf = (refund: Stripe.Refund): ProviderRefund => {
+  const { id, amount, currency, metadata, payment_intent: intent } = refund;
+  const outcome = refundOf(refund);
+  return {
+    reference: id, chargeReference: idOf(intent), amountMinor: fromStripe(amount, currency), currency: currency.toUpperCase(), state: outcome.status, ...attemptKeyOf(intent),
+    ...(metadata?.['key'] === undefined ? {} : { key: metadata['key'] }), ...(outcome.status === 'failed' ? { code: outcome.code } : {}),
+  };
+};
+
 /** A warning is an inquiry: https://docs.stripe.com/disputes/how-disputes-work#inquiries. */
 const DISPUTE_STATUS: Readonly<Record<string, ProviderDispute['status']>> = {
   won: 'won', lost: 'lost', under_review: 'under_review', prevented: 'won', warning_needs_response: 'inquiry', warning_under_review: 'inquiry', warning_closed: 'inquiry_closed',
@@ -297,7 +334,7 @@ const disputeOf = ({ id, payment_intent: intent, amount, currency, reason, statu
   return {
     reference: id, chargeReference: idOf(intent), amountMinor: fromStripe(amount, currency), currency: currency.toUpperCase(), reason, status: DISPUTE_STATUS[status] ?? 'needs_response',
     ...(lines === undefined || lines.length === 0 ? {} : { feeMinor: lines.reduce((sum, { fee }) => sum + fromStripe(fee, currency), 0n) }),
-    ...(evidence?.due_by == null ? {} : { evidenceDueBy: instantOf(evidence.due_by) }),
+    ...(evidence?.due_by == null ? {} : { evidenceDueBy: instantOf(evidence.due_by) }), ...attemptKeyOf(intent),
   };
 };
 

@@ -1,3 +1,5 @@
+import { attemptOfKey } from '../../collection/domain/payment';
+
 /** What an event of a provider asks us to look at. Nothing of its content is believed: the provider is asked how things stand, so that the order in which events come does not matter. */
 export type Meaning =
   | { readonly look: 'attempt'; readonly paymentId: string; readonly attempt: number }
@@ -12,13 +14,12 @@ export type Meaning =
 interface Event { readonly type: string; readonly data?: { readonly object?: Readonly<Record<string, unknown>> } }
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
 const idOf = (value: unknown): string | undefined => text(value) ?? text((value as { id?: unknown } | null | undefined)?.id);
-const ATTEMPT_KEY = /^pay:(pay_[0-9a-z]{26}):att:(\d{1,6})$/;
 
 type Read = (object: Readonly<Record<string, unknown>>) => Meaning;
 /** By the key that we gave the attempt: our own words, in a body that is signed. */
 const attempt: Read = ({ metadata }) => {
-  const [, paymentId, number] = ATTEMPT_KEY.exec(text((metadata as Record<string, unknown> | undefined)?.['attempt']) ?? '') ?? [];
-  return paymentId === undefined ? { look: 'nothing', reason: 'a payment that was not made here' } : { look: 'attempt', paymentId, attempt: Number(number) };
+  const own = attemptOfKey(text((metadata as Record<string, unknown> | undefined)?.['attempt']) ?? '');
+  return own === undefined ? { look: 'nothing', reason: 'a payment that was not made here' } : { look: 'attempt', ...own };
 };
 /** A page at which a card was entered names the account; any other page is of an attempt, or of somebody else. */
 const page: Read = (object) => {
