@@ -9,6 +9,9 @@ export interface Metered {
   readonly late: number;
   /** When each envelope was received. */
   readonly received: readonly Instant[];
+  /** Envelopes whose clock was too far ahead of the database's, or too far behind other partitions, to be believed. */
+  readonly ahead: number;
+  readonly behind: number;
 }
 /** Told of what comes in and of what is counted. */
 export interface UsageMeter {
@@ -27,12 +30,15 @@ export const usageMeter = (metrics: Metrics, now: () => Instant): UsageMeter => 
     help: 'Usage events: accepted or rejected when they came in; then counted, duplicate or conflict when metering has read them; late: counted more than an hour after they occurred',
   });
   const lag = metrics.histogram({ subsystem: 'usage', what: 'lag', unit: 'seconds', help: 'From the receipt of an envelope of usage events until it is counted', buckets: LAG_BUCKETS });
+  const offClock = metrics.counter({ subsystem: 'usage', what: 'off_clock_envelopes', labels: ['clock'], help: "Envelopes of usage events that were recorded by a clock that cannot be right: ahead of the database's by more than five minutes, or a week behind what was read of other partitions" });
   return {
     ingested: (accepted, rejected) => {
       events.inc({ result: 'accepted' }, accepted);
       events.inc({ result: 'rejected' }, rejected);
     },
-    metered: ({ received, ...results }) => {
+    metered: ({ received, ahead, behind, ...results }) => {
+      offClock.inc({ clock: 'ahead' }, ahead);
+      offClock.inc({ clock: 'behind' }, behind);
       for (const [result, count] of Object.entries(results)) events.inc({ result }, count);
       const micros = microsNumberOfText(now());
       for (const at of received) lag.observe(Math.max(0, micros - microsNumberOfText(at)) / MICROS);

@@ -55,7 +55,7 @@ import { answerStatements } from './statements/answer.job';
 import { statementRequests } from './statements/requests.reactor';
 import { statementsView } from './statements/statements';
 import { StatementsController } from './statements/statements.controller';
-import { lookAtMetering, watchMetering } from './stuck-partitions';
+import { lookAtLogTime, lookAtMetering, watchMetering } from './stuck-partitions';
 import { UsageHost } from './usage-host';
 import { usageMeter, type UsageMeter } from './usage-meter';
 
@@ -122,7 +122,7 @@ export const usageContext = (service: Service, { auth, ids, secretsKey, billing 
   const ingress = service.feed.kind === 'kafka' ? [ingressProjector({ authenticator: auth.authenticator, clock: service.clock, ids, outbox, meter })] : [];
   return {
     parts: {
-      ...parts, looks: { 'metering-partitions': () => lookAtMetering(service), 'usage-retention': () => lookAtDropped(service), 'usage-envelopes': () => lookAtAltered(service) }, consumers: [...parts.consumers, ...ingress],
+      ...parts, looks: { 'metering-partitions': () => lookAtMetering(service), 'metering-log-time': () => lookAtLogTime(service), 'usage-retention': () => lookAtDropped(service), 'usage-envelopes': () => lookAtAltered(service) }, consumers: [...parts.consumers, ...ingress],
       jobs: [...parts.jobs, readImportJob({ service, ids, outbox, meter })], workers: [host.radius, host.tail, outbox, abandonedImports(service), new LateUsage(service), retentionWorker(service), feedRetention],
     },
     reader: host.reader,

@@ -4,10 +4,12 @@ import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import { bigintArray, byteaArray, RecordRejected, textArray, type FeedRecord, type Tx } from '@valueverse/event-log';
 import type { Envelope } from '../ingest/domain/usage-event';
 import { bodyHashOf, keptBody } from './body';
+import { type LogClock, recordedWithin } from './log-time';
 
-/** Where metering's copy of a partition ends: the last position, the chain up to there, and its log time in microseconds. */
+/** Where metering's copy of a partition ends: the last position, the chain up to there, and its log time in microseconds; and by which clock it may go on. */
 export interface CopyHead {
   readonly partition: number;
+  readonly clock: LogClock;
   position: number;
   link: Buffer;
   logTime: number;
@@ -17,12 +19,14 @@ export interface PlacedEnvelope {
   readonly envelope: Envelope;
   readonly partition: number;
   readonly position: number;
-  /** The running maximum of `recordedAt` in the partition: what windows go by. */
+  /** The running maximum of `recordedAt` in the partition, as far as that can be true: what windows go by. */
   readonly logTime: number;
 }
 /** An envelope that is about to be copied. */
 export interface FreshEnvelope extends PlacedEnvelope {
   readonly body: string;
+  /** Whether the clock that it was recorded by was too wrong to be believed. */
+  readonly clockFault: 'ahead' | 'behind' | undefined;
   /** The places of events that do not count, ascending. */
   readonly notCounted: number[];
   /** The first instant that it is about, in microseconds: of its events, and of those that it takes back or replaces. For whoever looks for late usage. */
@@ -57,9 +61,11 @@ export const readEnvelope = (record: FeedRecord): Envelope => {
 
 /** Locks the ends of partitions' copies, in their order: who holds one is the only one that counts there. */
 export const lockHeads = async (tx: Tx, partitions: readonly number[]): Promise<CopyHead[]> => {
-  const { rows } = await tx.query<{ partition: number; position: bigint; link: Buffer; log_time: bigint }>(
-    'SELECT partition, position, link, log_time FROM usage_partitions WHERE partition = ANY($1) ORDER BY partition FOR UPDATE', [partitions]);
-  return rows.map((row) => ({ partition: row.partition, position: Number(row.position), link: row.link, logTime: Number(row.log_time) }));
+  const { rows } = await tx.query<{ partition: number; position: bigint; link: Buffer; log_time: bigint; now: bigint; latest: bigint }>(
+    `SELECT p.partition, p.position, p.link, p.log_time, c.now, c.latest
+     FROM usage_partitions p, (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now, max(log_time) AS latest FROM usage_partitions) c
+     WHERE p.partition = ANY($1) ORDER BY p.partition FOR UPDATE OF p`, [partitions]);
+  return rows.map((row) => ({ partition: row.partition, position: Number(row.position), link: row.link, logTime: Number(row.log_time), clock: { now: Number(row.now), latest: Number(row.latest) } }));
 };
 
 /** The envelopes that are not in the copy yet, each once: the ingress may have written one twice. */
@@ -74,13 +80,18 @@ export const unknownEnvelopes = async <E extends { readonly envelope: Envelope }
 };
 const keyOf = ({ tenant, id }: Envelope): string => `${tenant}\n${id}`;
 
+/** The log time that a position has in the copy already: where it is taken in again. */
+export type KnownLogTime = (partition: number, position: number) => number;
+
 /** Gives envelopes of a partition their positions and log times, in order. */
-export const placed = ({ partition, ...head }: CopyHead, given: readonly { readonly envelope: Envelope; readonly body: string }[]): FreshEnvelope[] => {
+export const placed = ({ partition, clock, ...head }: CopyHead, given: readonly { readonly envelope: Envelope; readonly body: string }[], known?: KnownLogTime): FreshEnvelope[] => {
   let { position, logTime } = head;
   return given.map(({ envelope, body }) => {
     position += 1;
-    logTime = Math.max(logTime, microsNumberOfText(envelope.recordedAt));
-    return { envelope, partition, body, position, logTime, notCounted: [], earliest: Number.MAX_SAFE_INTEGER };
+    const recordedAt = microsNumberOfText(envelope.recordedAt);
+    const believed = known === undefined ? recordedWithin(clock, recordedAt) : known(partition, position);
+    logTime = Math.max(logTime, believed);
+    return { envelope, partition, body, position, logTime, clockFault: believed === recordedAt ? undefined : believed < recordedAt ? 'ahead' : 'behind', notCounted: [], earliest: Number.MAX_SAFE_INTEGER };
   });
 };
 

@@ -4,7 +4,7 @@ import type { Envelope } from '../ingest/domain/usage-event';
 import { type Corrected, decideCorrections } from '../corrections/correct';
 import { LATE_MICROS, type UsageMeter } from '../usage-meter';
 import { indexEnvelopes } from './buckets';
-import { type CopyHead, type FreshEnvelope, lockHeads, moveHeads, placed, type PlacedEnvelope, readEnvelope, unknownEnvelopes, writeEnvelopes } from './copy';
+import { type CopyHead, type FreshEnvelope, type KnownLogTime, lockHeads, moveHeads, placed, type PlacedEnvelope, readEnvelope, unknownEnvelopes, writeEnvelopes } from './copy';
 import { countInto, type Rules } from './count';
 import { findClashes, type Occurrence } from './dedupe';
 import { type Meter, type MeterRule, rulesOf } from './domain/measure';
@@ -72,8 +72,8 @@ const followingRules = async (tx: Tx, partitions: readonly number[], tenants: re
   return rules;
 };
 
-/** What a process remembers between batches. */
-interface Memory { readonly series: SeriesIndex; readonly days: KeyDays }
+/** What a process remembers between batches, and the log times that are known where they were given before. */
+interface Memory { readonly series: SeriesIndex; readonly days: KeyDays; readonly knownLogTime: KnownLogTime | undefined }
 /** What a batch stands on: the ends of its partitions, which it holds, the rules that count there, and the keys that are known. */
 interface Ground { readonly heads: ReadonlyMap<number, CopyHead>; readonly rules: ReadonlyMap<number, Rules>; readonly keys: KeysOfBatch; readonly memory: Memory; readonly meter: UsageMeter | undefined }
 
@@ -100,7 +100,7 @@ class Writes {
 
 const takeIn = async (tx: Tx, records: readonly FeedRecord[], { heads, rules, keys, memory, meter }: Ground): Promise<void> => {
   const unknown = await unknownEnvelopes(tx, await envelopesOf(records));
-  const fresh = [...byPartition(unknown)].flatMap(([partition, own]) => placed(heads.get(partition)!, own));
+  const fresh = [...byPartition(unknown)].flatMap(([partition, own]) => placed(heads.get(partition)!, own, memory.knownLogTime));
   if (fresh.length === 0) return;
   const all = occurrencesIn(fresh);
   const occurrences = all.filter(({ event }) => event.correction === undefined);
@@ -130,6 +130,7 @@ const takeIn = async (tx: Tx, records: readonly FeedRecord[], { heads, rules, ke
   tx.afterCommit(() => meter?.metered({
     counted: counted.length, duplicate: clashes.filter(({ code }) => code === 'duplicate').length, conflict: clashes.filter(({ code }) => code === 'conflict').length,
     late: counted.filter(({ micros, logTime }) => logTime - micros > LATE_MICROS).length, received: fresh.map(({ envelope }) => envelope.recordedAt),
+    ahead: fresh.filter(({ clockFault }) => clockFault === 'ahead').length, behind: fresh.filter(({ clockFault }) => clockFault === 'behind').length,
   }));
 };
 
@@ -168,12 +169,12 @@ const project = async (tx: Tx, records: readonly FeedRecord[], memory: Memory, m
 /** A key was there that no filter knew of, or a number that was remembered is gone: what is remembered is read anew, and the batch is tried again. */
 const UNIQUE_VIOLATION = '23505';
 
-/** Takes usage events into metering's copy and counts them, in the transaction of its checkpoint. */
-export const meteringProjector = (meter?: UsageMeter): RecordProjector => {
-  const memory: Memory = { series: new SeriesIndex(), days: new KeyDays() };
+/** Takes usage events into metering's copy and counts them, in the transaction of its checkpoint. `knownLogTime` is of a copy that is made again. */
+export const meteringProjector = (meter?: UsageMeter, knownLogTime?: KnownLogTime): RecordProjector => {
+  const memory: Memory = { series: new SeriesIndex(), days: new KeyDays(), knownLogTime };
   return {
     kind: 'records', name: 'metering', version: 1, topics: ['usage.events'], together: true,
-    tables: REBUILT_TABLES, rebuild: rebuildMeteringBy(() => meteringProjector()),
+    tables: REBUILT_TABLES, rebuild: rebuildMeteringBy((known) => meteringProjector(undefined, known)),
     project: async (tx, records) => {
       try {
         await project(tx, records, memory, meter);

@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import { canonicalJson } from '@valueverse/kernel';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import { type EventStore, ident, type RebuildOptions, type Rebuilt, rebuildingAlone, type RecordProjector, type Tx } from '@valueverse/event-log';
+import type { KnownLogTime } from '../metering/copy';
 import { compare, type TableHashes } from './compare';
 import { type ComparedMeter, followingMeters, unchanged } from './compared-meters';
 import { beginOld } from './old-part';
-import { DroppedMeanwhile, ENVELOPES_PER_PAGE, replayPage } from './replay';
+import { DroppedMeanwhile, ENVELOPES_PER_PAGE, type Replay, replayBy, replayPage } from './replay';
 import { dropShadows, emptyShadow, makeShadow, type Schemas } from './shadow-tables';
 import { swap } from './swap';
 
@@ -14,7 +15,7 @@ const CATCH_UP_BELOW = ENVELOPES_PER_PAGE;
 /** A partition whose envelopes are dropped while it is read is begun anew so often. */
 const ATTEMPTS_MAX = 5;
 
-interface Rebuild extends RebuildOptions { readonly store: EventStore; readonly schemas: Schemas; readonly makeProjector: () => RecordProjector; readonly done: { envelopes: number; readonly total: number; isUsed: boolean } }
+interface Rebuild extends RebuildOptions { readonly store: EventStore; readonly schemas: Schemas; readonly makeProjector: (known: KnownLogTime) => RecordProjector; readonly done: { envelopes: number; readonly total: number; isUsed: boolean } }
 
 const headOf = async (tx: Tx, { live }: Schemas, partition: number): Promise<number> =>
   Number((await tx.query<{ position: bigint }>(`SELECT position FROM ${ident(live)}.usage_partitions WHERE partition = $1`, [partition])).rows[0]!.position);
@@ -32,11 +33,11 @@ const begin = ({ store, schemas, done }: Rebuild, partition: number): Promise<{ 
 });
 
 /** Takes in what is left while the live partition is held, compares both, and puts in place what differs where that is wanted. */
-const finish = ({ store, schemas, cutover, progress, done }: Rebuild, projector: RecordProjector, partition: number, before: readonly ComparedMeter[], from: number): Promise<{ live: TableHashes; rebuilt: TableHashes }> =>
+const finish = ({ store, schemas, cutover, progress, done }: Rebuild, replay: Replay, partition: number, before: readonly ComparedMeter[], from: number): Promise<{ live: TableHashes; rebuilt: TableHashes }> =>
   store.database.transaction({ role: 'worker' }, async (tx) => {
     await tx.query(`SELECT FROM ${ident(schemas.live)}.usage_partitions WHERE partition = $1 FOR UPDATE`, [partition]);
     for (let at = from; ;) {
-      const next = await replayPage(tx, schemas, projector, partition, at);
+      const next = await replayPage(tx, schemas, replay, partition, at);
       if (next === at) break;
       at = next;
     }
@@ -54,18 +55,18 @@ const rebuildPartition = async (rebuild: Rebuild, partition: number): Promise<{ 
   const { store, schemas, progress, done } = rebuild;
   const { meters, at: old } = await begin(rebuild, partition);
   done.isUsed = false;
-  const projector = rebuild.makeProjector();
+  const replay = replayBy(rebuild.makeProjector);
   const before = done.envelopes;
   let at = old;
   for (;;) {
-    const { next, head } = await store.database.transaction({ role: 'worker' }, async (tx) => ({ next: await replayPage(tx, schemas, projector, partition, at), head: await headOf(tx, schemas, partition) }));
+    const { next, head } = await store.database.transaction({ role: 'worker' }, async (tx) => ({ next: await replayPage(tx, schemas, replay, partition, at), head: await headOf(tx, schemas, partition) }));
     at = next;
     done.isUsed ||= at > 0;
     done.envelopes = before + at;
     progress({ phase: 'building', done: done.envelopes, total: Math.max(done.total, done.envelopes) });
     if (head - at < CATCH_UP_BELOW) break;
   }
-  return finish(rebuild, projector, partition, meters, at);
+  return finish(rebuild, replay, partition, meters, at);
 };
 
 const withoutDrops = async (rebuild: Rebuild, partition: number): Promise<{ live: TableHashes; rebuilt: TableHashes }> => {
@@ -85,7 +86,7 @@ const withoutDrops = async (rebuild: Rebuild, partition: number): Promise<{ live
  * the last of its envelopes are taken in and both are compared by the SHA-256 of all their rows. With `cutover` what differs is put in place in the same transaction. Meters that are back-filled, or changed
  * meanwhile, are left out of the comparison.
  */
-export const rebuildMeteringBy = (makeProjector: () => RecordProjector) => (store: EventStore, live: string, options: RebuildOptions): Promise<Rebuilt> => {
+export const rebuildMeteringBy = (makeProjector: (known: KnownLogTime) => RecordProjector) => (store: EventStore, live: string, options: RebuildOptions): Promise<Rebuilt> => {
   const prefix = `${live}_shadow_metering_copy_`;
   return rebuildingAlone(store, prefix, async (nth) => {
     const schemas: Schemas = { live, shadow: prefix + nth };

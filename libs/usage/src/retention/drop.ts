@@ -2,6 +2,7 @@ import type { Tx } from '@valueverse/event-log';
 import { eventsOf, listed, type EnvelopeRow, type Found, type ListedEvent } from '../events/listed-events';
 import { opened } from '../metering/body';
 import { lockHeads } from '../metering/copy';
+import { AHEAD_MAX_MICROS } from '../metering/log-time';
 import { type Meter, type MeterRule, rulesOf } from '../metering/domain/measure';
 import { BUCKET_MICROS } from '../metering/domain/bucket';
 import { droppedEvent } from './dropped-event';
@@ -94,7 +95,7 @@ export const dropChunk = async (tx: Tx, tenant: string, partition: number, days:
   await lockRetention(tx, tenant, false);
   const [head] = await lockHeads(tx, [partition]);
   const progress = await progressOf(tx, tenant, partition, days);
-  const chunk: Chunk = { tenant, partition, cutoff: head!.logTime - days * DAY_MICROS, logTime: head!.logTime, progress };
+  const chunk: Chunk = { tenant, partition, cutoff: Math.min(head!.logTime, head!.clock.now + AHEAD_MAX_MICROS) - days * DAY_MICROS, logTime: head!.logTime, progress };
   const meters = (await tx.query<{ row: Meter }>('SELECT row FROM meters WHERE tenant = $1', [tenant])).rows.map(({ row }) => row);
   const { upTo, reason } = await reachOf(tx, tenant, partition, meters);
   const rows = await nextEnvelopes(tx, chunk, upTo);
