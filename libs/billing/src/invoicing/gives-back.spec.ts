@@ -1,7 +1,7 @@
 // What gives back a part of an invoice that metering has not answered for yet: the order in which the two are issued decides over whether anything is given back.
 import type { StatementIssued } from '@valueverse/contracts';
 import { eventually } from '@valueverse/testing';
-import { BillingBed, type Tenant } from '../billing-bed.spec-kit';
+import { BillingBed, faultsOf, type Tenant } from '../billing-bed.spec-kit';
 
 const TIMEOUT_MS = 60_000;
 let bed: BillingBed;
@@ -42,7 +42,10 @@ test('a change while its invoice waits for metering: it is issued after that, an
     saw(rows.length);
     return rows.length === 1 ? true : undefined;
   });
-  expect((await invoicesOf(tenant)).filter(({ status }) => status === 'draft')).toHaveLength(2);
+  const drafts = (await invoicesOf(tenant)).filter(({ status }) => status === 'draft');
+  expect(drafts).toHaveLength(2);
+  // The one of the change is not dropped: what it gives back would be lost.
+  expect(faultsOf(await tenant.post(`invoices/${drafts[0].id}/void`, { reason: 'Wrong' }))).toContain('409 | invoice_gives_back');
   await answer(tenant);
   const issued = await eventually('all to be issued', async (saw) => { const all = await invoicesOf(tenant); saw(all); return all.every(({ status }) => status === 'finalized') ? all : undefined; });
   const amounts = issued.map(({ lines }) => lines.map(({ type, amount }: { type: string; amount: string }) => `${type} ${amount}`));

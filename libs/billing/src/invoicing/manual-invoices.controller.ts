@@ -108,6 +108,7 @@ export class ManualInvoicesController {
   void(@Param('id') id: string, @Body() body: unknown, @CurrentCaller() caller: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
     const { reason } = wanted(readAll(voidShape, body));
     return this.change('void', id, caller, request, reply, async (tx, { row, now }) => {
+      if (row.status === 'draft' && row.drafted.items.some(({ kind }) => kind === 'credit')) throw refuse(409, 'invoice_gives_back', '', 'it gives back parts of earlier invoices, which would be lost with it: let it be issued, and give back what it charges by a credit note');
       if (row.status === 'draft') return { commands: [follow(invoiceDecider, { type: 'DropInvoice', invoiceId: id, reason, at: now })] };
       await giveBackDiscounts(tx, caller.tenant, id);
       const { currency } = row.drafted;
