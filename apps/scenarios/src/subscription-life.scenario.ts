@@ -218,6 +218,20 @@ test('November, two subscriptions together on one invoice; their runs are listed
   expect(data.filter(({ dueAt }: Json) => dueAt === '2024-12-01T00:00:00Z').map(({ invoiceIds }: Json) => invoiceIds.length).sort()).toEqual([0, 1]);
 }, TIMEOUT_MS);
 
+test('November, an account with more than goes on one invoice: what is left begins another one, and what closes on another day has its own', async () => {
+  const CHARGES = 100;
+  await plan('wide', Array.from({ length: CHARGES }, (_, nth) => fee(`fee-${nth}`, '1.00')));
+  const giant = await customer('starter', '2024-11-01T00:00:00Z', { account: { consolidate: true } });
+  const start = (planKey: string): Promise<Json> => edition.post('/api/v1/billing/subscriptions', { accountId: giant.account, planKey, startsAt: '2024-11-10T00:00:00Z' });
+  await Promise.all(Array.from({ length: 26 }, () => start('wide')));
+  await edition.advance(giant.clock, '2024-12-01T00:00:01Z');
+  const amounts = async (): Promise<string[]> => (await invoicesOf(giant)).map(({ total, servicePeriod: { from } }: Json) => `${from.slice(0, 10)} ${total}`).sort();
+  // 26 x 100 lines of 1.00, of which 2,500 go on one invoice.
+  expect(await amounts()).toEqual(['2024-11-01 35.00', '2024-11-10 100.00', '2024-11-10 2500.00', '2024-12-01 35.00']);
+  await edition.advance(giant.clock, '2024-12-10T00:00:01Z');
+  expect((await amounts()).slice(4)).toEqual(['2024-12-10 100.00', '2024-12-10 2500.00']);
+}, TIMEOUT_MS);
+
 test('December, all subscriptions of a plan to its new version: the preview says what it comes to, and each is moved at the end of its period', async () => {
   await plan('moving', [fee('base', '20.00')]);
   const [acme, other] = [await customer('moving', '2024-12-01T00:00:00Z'), await customer('moving', '2024-12-10T00:00:00Z')];

@@ -7,6 +7,7 @@ import { oncePerTx } from '../once-per-tx';
 import { DEFAULT_SETTINGS, settingsInForce, type SettingsVersion } from '../settings/domain/settings.decider';
 import { settingsVersions } from '../settings/settings.model';
 import { loadCatalogue } from '../subscriptions/catalogue';
+import type { Covering } from '../subscriptions/domain/covered-usage';
 import { creditItem, dueAt, nextDueAfter, openUsageAt, type Catalogue, type DueItem } from '../subscriptions/domain/due-items';
 import { coveringOf, siblingsOf, type SubscriptionRow } from '../subscriptions/subscription.model';
 import { invoicesModel, type InvoiceRow } from './invoice.model';
@@ -28,8 +29,11 @@ export interface BillOptions {
   readonly invoiceIdOf: (currency: string) => string;
 }
 
+/** Items of several subscriptions that are drafted by one run: an invoice is one fact, and a fact is to fit into a record of the feed. */
+const ITEMS_TOGETHER_MAX = 2_500;
+
 /**
- * What is due of subscriptions that go on one invoice, as drafts: one for each currency. Nothing is stored. The same function makes the invoices of a run, those of a preview, and interim ones.
+ * What is due of subscriptions that go on one invoice, as drafts: one for each currency. Those of which there is no room are left out; the first one always is in it. Nothing is stored. The same function makes the invoices of a run, those of a preview, and interim ones.
  */
 export const billSubscriptions = async (tx: Tx, tenant: string, rows: readonly SubscriptionRow[], { at, now, kind = 'cycle', invoiceIdOf }: BillOptions, loaded?: Catalogue): Promise<BillRun> => {
   const catalogue = loaded ?? await loadCatalogue(tx, tenant, rows);
@@ -41,7 +45,13 @@ export const billSubscriptions = async (tx: Tx, tenant: string, rows: readonly S
     return [...items, ...credits.flatMap((credit) => { const original = originals.get(credit.of.lineId); return original === undefined ? [] : [creditItem(credit, original, invoiceId)]; })];
   };
   const found: { row: SubscriptionRow; due: readonly DueItem[] }[] = [];
-  for (const row of rows) found.push({ row, due: await dueOf(row) });
+  let count = 0;
+  for (const row of rows) {
+    const due = await dueOf(row);
+    count += due.length;
+    if (found.length > 0 && count > ITEMS_TOGETHER_MAX) break;
+    found.push({ row, due });
+  }
   const currencies = [...new Set(found.filter(({ due }) => due.length > 0).map(({ row }) => row.started.currency))];
   const bills: Bill[] = [];
   for (const currency of currencies) bills.push(await billOf(tx, tenant, found.filter(({ row, due }) => row.started.currency === currency && due.length > 0), { invoiceId: invoiceIdOf(currency), at, now, kind }));
@@ -50,6 +60,12 @@ export const billSubscriptions = async (tx: Tx, tenant: string, rows: readonly S
 
 /** A change that was put before what is billed already is a matter of what is billed since. */
 const billedToOf = ({ billedTo }: SubscriptionRow, at: Instant): Instant => (billedTo === undefined ? at : laterOf(at, billedTo));
+
+/** Whether anything of a subscription is to be billed at an instant. */
+export const isDue = (row: SubscriptionRow, catalogue: Catalogue, at: Instant): boolean => {
+  const { items, credits } = dueAt(row, catalogue, billedToOf(row, at), '');
+  return items.length > 0 || credits.length > 0;
+};
 
 /** When something of the subscriptions may fall due next. */
 export const nextRun = (row: SubscriptionRow, catalogue: Catalogue, after: Instant): Instant | undefined => nextDueAfter(row, catalogue, after);
@@ -67,6 +83,8 @@ export const invoiceRows = async (tx: Tx, tenant: string, invoiceIds: readonly s
 
 const metersOnce = oncePerTx<ReadonlyMap<string, KnownMeter>>();
 const settingsOnce = oncePerTx<readonly SettingsVersion[]>();
+/** By account: what billing changes of subscriptions says nothing of whose usage they have. */
+const siblingsOnce = oncePerTx<readonly Covering[]>();
 
 interface Found { readonly row: SubscriptionRow; readonly due: readonly DueItem[] }
 const billOf = async (tx: Tx, tenant: string, found: readonly Found[], { invoiceId, at, now, kind }: { invoiceId: string; at: Instant; now: Instant; kind: InvoiceDrafted['kind'] }): Promise<Bill> => {
@@ -75,7 +93,9 @@ const billOf = async (tx: Tx, tenant: string, found: readonly Found[], { invoice
   for (const { row, due } of found) {
     const meterKeys = [...new Set(due.flatMap(({ item: { kind: own, charge } }) => (own === 'usage' && charge.meterKey !== undefined ? [charge.meterKey] : [])))].sort();
     const meters = await metersOnce(tx, JSON.stringify([tenant, meterKeys]), () => knownMetersOf(tx, tenant, meterKeys));
-    const around = { covering: coveringOf(row), siblings: meters.size === 0 ? [] : await siblingsOf(tx, tenant, row), meters };
+    const covering = coveringOf(row);
+    const siblings = meters.size === 0 || covering.ofAccount === undefined ? [] : await siblingsOnce(tx, JSON.stringify([tenant, row.started.accountId]), () => siblingsOf(tx, tenant, row));
+    const around = { covering, siblings, meters };
     for (const { item } of due) {
       const asked = withRequests(item, invoiceId, around);
       items.push(asked.item);

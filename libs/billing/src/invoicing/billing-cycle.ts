@@ -4,10 +4,10 @@ import { follow, followIdempotent, ident, tableOf, type DeciderDefinition, type 
 import { heldRows, rowOf, type Job, type JobHandler, type JobResult } from '@valueverse/platform';
 import { accountsModel, type AccountRow } from '../accounts/account.model';
 import type { BillingHost } from '../billing-host';
-import { subscriptionDecider, subscriptionsModel, subscriptionsOf, type SubscriptionRow } from '../subscriptions/subscription.model';
+import { subscriptionDecider, subscriptionsModel, type SubscriptionRow } from '../subscriptions/subscription.model';
 import { loadCatalogue } from '../subscriptions/catalogue';
 import type { Catalogue } from '../subscriptions/domain/due-items';
-import { billSubscriptions, invoiceRows, nextRun, type Bill, type Draft } from './bill-subscription';
+import { billSubscriptions, invoiceRows, isDue, nextRun, type Bill, type Draft } from './bill-subscription';
 import { BILL_PERIOD, billJob, CLOSE_INVOICE, closeJob, FINALIZE_INVOICE, type BillPeriod, type OfInvoice } from './cycle-jobs';
 import { statementRequests, type RequestStatements } from './domain/statement-request.decider';
 import { draftsBehind, finalizeAll, finalizeIn, issueDrafts } from './finalize-invoice';
@@ -61,11 +61,11 @@ const onceKnown = async (host: BillingHost, { tenant, payload: { invoiceId } }: 
 };
 
 /**
- * Bills a subscription, together with those of its account that go on one invoice with it, as of the instant for which the run was due. Their rows are held from the first look on, so that what is billed is what
- * they are.
+ * Bills a subscription, together with those of its account that close at the same moment and go on one invoice with it, as of the instant for which the run was due. Their rows are held from the first look on, so that
+ * what is billed is what they are.
  */
 const billIn = async (tx: Tx, job: Job<BillPeriod>): Promise<Reaction> => {
-  const billed = await billRows(tx, job, await togetherWith(tx, job.tenant, job.payload.subscriptionId));
+  const billed = await billRows(tx, job, await togetherWith(tx, job));
   await noteRuns(tx, job.tenant, [billed.run]);
   return reactionOf(billed, new Map());
 };
@@ -112,10 +112,9 @@ const billRows = async (tx: Tx, job: Job<BillPeriod>, rows: readonly Subscriptio
   const { id, tenant, payload: { subscriptionId }, dueAt, now, attempt } = job;
   const own = rows.find(({ started }) => started.subscriptionId === subscriptionId)!;
   const { bills, catalogue } = await billSubscriptions(tx, tenant, rows, { at: dueAt, now, invoiceIdOf: (currency) => derivedId('inv', id, currency) }, loaded);
-  const next = rows.flatMap((row) => {
-    const at = nextRun(row, catalogue, dueAt);
-    return at === undefined ? [] : [billJob(tenant, row.started.subscriptionId, at)];
-  });
+  // The others have runs of their own at this moment, which make their next ones.
+  const at = nextRun(own, catalogue, dueAt);
+  const next = at === undefined ? [] : [billJob(tenant, subscriptionId, at)];
   return { job, bills, next, run: { id, accountId: own.started.accountId, subscriptionId, dueAt, doneAt: now, attempt, invoiceIds: bills.map(({ draft }) => draft.invoiceId) } };
 };
 
@@ -128,15 +127,36 @@ const reactionOf = ({ job: { tenant, now }, bills, next }: Billed, issued: Reado
   jobs: [...next, ...bills.filter(({ draft }) => !issued.has(draft.invoiceId)).map(({ draft }) => closeJob(tenant, draft))],
 });
 
-/** A subscription, and those of its account whose invoices are its own, in the order of their ids. */
-const togetherWith = async (tx: Tx, tenant: string, subscriptionId: string): Promise<readonly SubscriptionRow[]> => {
-  const held = async (ids: readonly string[]): Promise<SubscriptionRow[]> => [...(await heldRows<SubscriptionRow>(tx, tenant, subscriptionsModel, ids)).values()];
+/** So many subscriptions go on one invoice; those that are left begin another one by their own runs. */
+const TOGETHER_MAX = 500;
+/** Subscriptions of an account that are looked at in one go. */
+const LOOKED_AT = 1_000;
+
+/** A subscription, and those of its account that have a run at the same moment and are not billed yet, where they share invoices; itself first. One of which nothing is due any more needs no others: their own runs bill them. */
+const togetherWith = async (tx: Tx, { tenant, payload: { subscriptionId }, dueAt: at }: Job<BillPeriod>): Promise<readonly SubscriptionRow[]> => {
   const { rows: [found] } = await tx.query<{ row: SubscriptionRow; account: AccountRow }>(
     `SELECT s.row, a.row AS account FROM ${ident(tableOf(subscriptionsModel))} s JOIN ${ident(tableOf(accountsModel))} a ON a.tenant = s.tenant AND a.key = s.account_id WHERE s.tenant = $1 AND s.key = $2`, [tenant, subscriptionId]);
-  const { row: { started }, account: { consolidate = false } } = found!;
-  if (started.invoiceTogether !== true && !consolidate) return held([subscriptionId]);
-  const together = (await subscriptionsOf(tx, tenant, started.accountId)).filter((row) => consolidate || row.started.invoiceTogether === true);
-  return held([...new Set([subscriptionId, ...together.map((row) => row.started.subscriptionId)])]);
+  const { row, account: { accountId, consolidate = false } } = found!;
+  const isShared = row.started.invoiceTogether === true || consolidate;
+  const others = isShared && isDue(row, await loadCatalogue(tx, tenant, [row]), at) ? await closingWith(tx, tenant, subscriptionId, { accountId, consolidate, at }) : [];
+  const held = await heldRows<SubscriptionRow>(tx, tenant, subscriptionsModel, [subscriptionId, ...others]);
+  return [subscriptionId, ...others].map((id) => held.get(id)!);
+};
+
+/** The ids of the others that close at an instant: each has a run that is due then, which has not come yet. */
+const closingWith = async (tx: Tx, tenant: string, own: string, { accountId, consolidate, at }: { accountId: string; consolidate: boolean; at: Instant }): Promise<readonly string[]> => {
+  const closing: string[] = [];
+  for (let after = ''; closing.length < TOGETHER_MAX - 1;) {
+    const { rows } = await tx.query<{ key: string }>(
+      `SELECT key FROM ${ident(tableOf(subscriptionsModel))} WHERE tenant = $1 AND account_id = $2 AND key > $3 AND key <> $4 AND ($5 OR row->'started'->>'invoiceTogether' = 'true')
+         AND (row->>'billedTo' IS NULL OR (row->>'billedTo')::timestamptz < $6) ORDER BY key LIMIT $7`, [tenant, accountId, after, own, consolidate, at, LOOKED_AT]);
+    const runs = new Map(rows.map(({ key }) => [billJob(tenant, key, at).id, key]));
+    const { rows: due } = await tx.query<{ id: string }>('SELECT id FROM jobs WHERE tenant = $1 AND id = ANY($2)', [tenant, [...runs.keys()]]);
+    closing.push(...due.map(({ id }) => runs.get(id)!).sort());
+    if (rows.length < LOOKED_AT) break;
+    after = rows.at(-1)!.key;
+  }
+  return closing.slice(0, TOGETHER_MAX - 1);
 };
 
 interface Run { readonly id: string; readonly accountId: string; readonly subscriptionId: string; readonly dueAt: string; readonly doneAt: string; readonly attempt: number; readonly invoiceIds: readonly string[] }
