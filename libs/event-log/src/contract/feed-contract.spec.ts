@@ -7,6 +7,7 @@ import { KafkaFeed } from '../feed/kafka-feed';
 import { PostgresFeed } from '../feed/postgres-feed';
 import { ident, type Tx } from '../database/database';
 import type { Log } from '../log';
+import { FACT_BYTES_MAX } from '../store/event-store';
 import { foldInto, hashOfTable, readModelTableSql } from '../project/read-model';
 import { parcel, scan, scansByLetter } from './parcels.spec-kit';
 import { Bed, isExactlyOnceInOrder, readyTopics, recorder, TENANT } from './bed.spec-kit';
@@ -300,10 +301,10 @@ describe('the feed on PostgreSQL', () => {
 describeOnKafka('the feed on Kafka', (brokers) => {
   contract(() => (bed) => new KafkaFeed({ brokers: brokers(), clientId: 'contract', namespace: `${bed.group}.` }), [2, 5, 7]);
 
-  test('takes a backlog and a fact that are larger than the usual request of a broker, in order', async () => {
+  test('takes a backlog and facts that are larger than the usual request of a broker, the largest that there are among them, in order', async () => {
     const feed = new KafkaFeed({ brokers: brokers(), clientId: 'contract', namespace: `n${randomBytes(4).toString('hex')}.` });
     await feed.ensureTopics();
-    const sizes = [...Array.from({ length: 300 }, () => 10_000), 2_500_000, 1];
+    const sizes = [...Array.from({ length: 300 }, () => 10_000), 2_500_000, FACT_BYTES_MAX, 1];
     await feed.append('billing.plans', 3, sizes.map((size, nth) => ({ key: String(nth), value: randomBytes(size / 2).toString('hex'), headers: {} })));
     const records = await feed.read({ topic: 'billing.plans', partition: 3 }, 0n, sizes.length);
     expect(records.map(({ key }) => key)).toEqual(sizes.map((_, nth) => String(nth)));

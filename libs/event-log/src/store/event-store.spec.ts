@@ -5,6 +5,8 @@ import { FileAnchors } from '../chain/anchors';
 import { instruct } from '../execute/execute';
 import { rebuildAndCompare } from '../project/build';
 import type { Log } from '../log';
+import type { EncodedFact } from '../codec/codec';
+import { FACT_BYTES_MAX } from './event-store';
 import { appendFileSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,6 +55,15 @@ describe('appending', () => {
     expect(await bed.facts(log)).toBe(3_000);
     expect((await verifyChain(log.database)).faults).toEqual([]);
   }, TIMEOUT_MS);
+
+  test('a fact that would fit into no record of the feed is refused, and what came with it is not written', async () => {
+    let small: EncodedFact | undefined;
+    log.store.onCommit(([fact]) => { small = fact; });
+    await log.executeOne(parcel, scan('a'), context());
+    const facts = ['x'.repeat(FACT_BYTES_MAX / 2 + 1), 'é'.repeat(FACT_BYTES_MAX / 2 + 1)].map((body, nth) => ({ ...small!, stream: `parcel-${nth}`, id: `evt_${nth}`, version: 1, body }));
+    await expect(log.transact({ role: 'worker' }, (tx) => log.store.append(tx, facts))).rejects.toMatchObject({ code: 'fact_too_large', message: expect.stringContaining('parcel-1') });
+    expect(await bed.facts(log)).toBe(1);
+  });
 
   test('two writers at one stream: both succeed, one after the other', async () => {
     await Promise.all(Array.from({ length: 8 }, () => bed.scan(log, 'a')));

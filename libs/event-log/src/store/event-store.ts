@@ -2,7 +2,7 @@ import type { Codec, DomainEvent, EncodedFact, Fact } from '../codec/codec';
 import { byteaArray, textArray } from '../database/binary-array';
 import type { Database, Tx } from '../database/database';
 import { APPEND_CONFLICT_STATE, STORE_PARTITIONS } from './schema';
-import { HASH_NAME } from '@valueverse/kernel';
+import { HASH_NAME, Refused } from '@valueverse/kernel';
 
 /** Somebody else appended to one of the streams first. The decision has to be made again. */
 export class AppendConflict extends Error {
@@ -28,6 +28,16 @@ export interface Position { readonly partition: number; readonly position: bigin
 export interface StreamKey { readonly tenant: string; readonly stream: string }
 
 const UNIQUE_VIOLATION = '23505';
+
+/** With its headers a fact has to fit into a record of the feed, in whatever edition: one that does not would stop the relay of its partition. */
+export const FACT_BYTES_MAX = 15 * 1024 * 1024;
+/** A unit of a text is three bytes at most. */
+const BYTES_PER_UNIT_MAX = 3;
+
+const refuseTooLarge = (facts: readonly EncodedFact[]): void => {
+  const large = facts.find(({ body }) => body.length > FACT_BYTES_MAX / BYTES_PER_UNIT_MAX && Buffer.byteLength(body) > FACT_BYTES_MAX);
+  if (large !== undefined) throw new Refused('fact_too_large', `a fact of ${large.stream} would have ${Buffer.byteLength(large.body)} bytes, ${FACT_BYTES_MAX} at most`);
+};
 
 /** The facts of one service, in its own PostgreSQL. Only `append` writes. */
 export class EventStore {
@@ -95,9 +105,10 @@ export class EventStore {
 
   /**
    * Appends facts of any number of streams, all or nothing. The last statement of its transaction: the heads that it
-   * locks are held until the commit. Throws `AppendConflict` when a stream is not at the version decided on.
+   * locks are held until the commit. Throws `AppendConflict` when a stream is not at the version decided on; refuses with `fact_too_large`.
    */
   async append(tx: Tx, facts: readonly EncodedFact[], commands: readonly RecordedCommand[] = []): Promise<Position[]> {
+    refuseTooLarge(facts);
     const counts = new Map<number, number>();
     const nths = facts.map(({ partition }) => {
       const nth = (counts.get(partition) ?? 0) + 1;
