@@ -91,7 +91,7 @@ export const PaymentCancelled = defineEvent({
 /** A second attempt took money too, against what its provider had said before: it is given back. Facts before the first release lack `invoiceId`. */
 export const PaymentDuplicated = defineEvent({
   name: 'PaymentDuplicated', topic: 'payments.payments', fact: 'payment.duplicated',
-  data: object({ ...ofPayment, accountId: text(), amount: decimal(), currency: text(3), providerReference: text(256), foundAt: instant(), invoiceId: optional(text()) }),
+  data: object({ ...ofPayment, accountId: text(), amount: decimal(), currency: text(3), providerReference: text(256), foundAt: instant(), invoiceId: optional(text()), fee: optional(decimal()) }),
 });
 
 const ofRefund = { paymentId: text(), refundId: text(), amount: decimal(), currency: text(3) };

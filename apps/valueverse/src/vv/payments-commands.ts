@@ -38,12 +38,12 @@ export const addPayouts = (program: Command): void => {
   });
 };
 
-interface Difference { readonly type: string; readonly kind: string; readonly reference: string; readonly paymentId: string | null; readonly currency: string; readonly here: string | null; readonly there: string | null; readonly next: string }
+interface Difference { readonly type: string; readonly kind: string; readonly reference: string; readonly paymentId: string | null; readonly currency: string; readonly here: string | null; readonly there: string | null; readonly owner: string; readonly next: string }
 interface Sums { readonly currency: string; readonly charged: string; readonly refunded: string; readonly disputed: string; readonly fees: string; readonly paidOut: string; readonly balance: string }
 interface Report { readonly provider: string; readonly agree: boolean; readonly lines: number; readonly sums: readonly Sums[]; readonly differences: readonly Difference[] }
 
 const sumLine = ({ currency, charged, refunded, disputed, fees, paidOut, balance }: Sums): string => `${currency}  charged ${charged}  refunded ${refunded}  disputed ${disputed}  fees ${fees}  paid out ${paidOut}  left ${balance}`;
-const differenceLines = ({ type, kind, reference, paymentId, currency, here, there, next }: Difference): string[] => [`${type}  ${kind} ${reference}  here ${here ?? 'nothing'}  there ${there ?? 'nothing'} ${currency}${paymentId === null ? '' : `  ${paymentId}`}`, `  next: ${next}`];
+const differenceLines = ({ type, kind, reference, paymentId, currency, here, there, owner, next }: Difference): string[] => [`${type}  ${kind} ${reference}  here ${here ?? 'nothing'}  there ${there ?? 'nothing'} ${currency}${paymentId === null ? '' : `  ${paymentId}`}`, `  next (${owner}): ${next}`];
 
 export const addReconcile = (program: Command): void => {
   program.command('reconcile').description('Our books against those of others').command('payments').description('Against the balance of a provider; ends with 1 where they differ')

@@ -15,14 +15,14 @@ class PaymentsQuery extends PageQuery {
   @OneOf(['pending', 'processing', 'requires_action', 'unknown', 'succeeded', 'failed', 'cancelled'], { optional: true }) status?: PaymentRow['status'];
 }
 
-/** A payment as it is answered, of an invoice or prepaid (`creditId`); `asked` is what an attempt asks for, where that is not what was asked for before it, `amount` what it took; the keys that the provider knows things by stay inside. */
+/** A payment as it is answered, of an invoice or prepaid (`creditId`); `asked` is what an attempt asks for, where that is not what was asked for before it, `amount` what it took, and `fee` what the provider kept of that where another attempt is the payment; the keys that the provider knows things by stay inside. */
 export type PaymentAnswer = Omit<PaymentRow, 'invoiceId' | 'provider' | 'attempts' | 'refunds' | 'nextAttemptAt'> & {
   readonly invoiceId: string | null;
   readonly attempts: readonly Omit<AttemptRow, 'providerKey' | 'provider' | 'methodId'>[]; readonly refunds: readonly RefundAnswer[]; readonly nextAttemptAt: string | null;
 };
 
 const ATTEMPT = object({
-  number: whole(1), status: text(), providerReference: optional(text()), asked: optional(decimal()), amount: optional(decimal()), url: optional(text()), declineCode: optional(text()), declineClass: optional(oneOf('hard', 'soft', 'fraud', 'technical')), startedAt: instant(), endedAt: nullable(instant()),
+  number: whole(1), status: text(), providerReference: optional(text()), asked: optional(decimal()), amount: optional(decimal()), fee: optional(decimal()), url: optional(text()), declineCode: optional(text()), declineClass: optional(oneOf('hard', 'soft', 'fraud', 'technical')), startedAt: instant(), endedAt: nullable(instant()),
 });
 export const PAYMENT = object({
   id: text(), invoiceId: nullable(text()), creditId: optional(text()), accountId: text(), status: oneOf('pending', 'processing', 'requires_action', 'unknown', 'succeeded', 'failed', 'cancelled'), amount: decimal(), currency: text(3), methodId: text(), attempts: list(ATTEMPT),

@@ -17,6 +17,8 @@ export interface AttemptRow {
   readonly asked?: string;
   /** What it took. */
   readonly amount?: string;
+  /** What the provider kept of it, where another attempt is the payment; of that one the payment says it. */
+  readonly fee?: string;
   /** Where the customer confirms it. */
   readonly url?: string;
   readonly declineCode?: string;
@@ -93,7 +95,7 @@ export const paymentView: ReadModel<PaymentEvent, PaymentRow> = {
       ({ ...row, status: 'succeeded', amount, currency, nextAttemptAt: null, ...(fee === undefined ? {} : { fee }), attempts: withAttempt(row, attempt, { status: 'succeeded', providerReference, amount, endedAt: succeededAt }) }),
     PaymentFailed: (_, row) => ({ ...row, status: 'failed', nextAttemptAt: null }),
     PaymentCancelled: (_, row) => ({ ...row, status: 'cancelled', nextAttemptAt: null }),
-    PaymentDuplicated: ({ attempt, amount, providerReference, foundAt }, row) => ({ ...row, attempts: withAttempt(row, attempt, { status: 'succeeded', providerReference, amount, endedAt: foundAt }) }),
+    PaymentDuplicated: ({ attempt, amount, providerReference, foundAt, fee }, row) => ({ ...row, attempts: withAttempt(row, attempt, { status: 'succeeded', providerReference, amount, ...(fee === undefined ? {} : { fee }), endedAt: foundAt }) }),
     RefundRequested: ({ refundId, attempt, amount, reason, providerKey, providerReference, requestedAt, origin }, row) =>
       ({ ...row, refunds: [...row.refunds, { id: refundId, attempt, amount, status: 'pending', reason, providerKey, chargeReference: providerReference, createdAt: requestedAt, endedAt: null, ...(origin === undefined ? {} : { origin }) }] }),
     RefundSucceeded: ({ refundId, providerReference, refundedAt }, row) => withRefund(row, refundId, { status: 'succeeded', providerReference, endedAt: refundedAt }),

@@ -1,7 +1,7 @@
 import type { Metrics } from '@valueverse/platform';
 
 /** What is asked of providers. */
-export type ProviderOperation = 'customer' | 'attach' | 'setup' | 'read_setup' | 'portal' | 'method' | 'detach' | 'chosen_method' | 'charge' | 'find' | 'read' | 'confirm' | 'cancel' | 'refund' | 'find_refund' | 'refunds' | 'dispute' | 'disputes' | 'payout' | 'payouts' | 'balance';
+export type ProviderOperation = 'customer' | 'attach' | 'setup' | 'read_setup' | 'portal' | 'method' | 'detach' | 'chosen_method' | 'charge' | 'find' | 'read' | 'confirm' | 'cancel' | 'refund' | 'find_refund' | 'refunds' | 'dispute' | 'disputes' | 'payout' | 'payouts' | 'lines_of' | 'balance';
 /** The breaker of a provider: `open` asks nothing, `half_open` tries one. */
 export type BreakerState = 'closed' | 'half_open' | 'open';
 

@@ -167,7 +167,12 @@ export const describeProvider = (name: string, given: () => ProviderUnderTest): 
       const page = await given().provider.balance({ ...speaking(), from: '2020-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z' }, signal);
       if (page.status !== 'page') throw new Error(`no balance: ${JSON.stringify(page)}`);
       expect(page.entries.find(({ source }) => source === taken.reference)).toMatchObject({ type: 'charge', amountMinor: CENTS, feeMinor: taken.feeMinor, currency: 'USD' });
-      expect(page.entries.find(({ source }) => source === refund.reference)).toMatchObject({ type: 'refund', amountMinor: -100n, feeMinor: 0n });
+      expect(page.entries.find(({ source }) => source === refund.reference)).toMatchObject({ type: 'refund', amountMinor: -100n, feeMinor: 0n, chargeReference: taken.reference, key: `ref:${refundId}` });
+      // Those of one thing are the same, however old they are.
+      const linesOf = async (type: 'charge' | 'refund' | 'dispute' | 'payout', reference: string) => given().provider.linesOf({ ...speaking(), type, reference }, signal);
+      expect(await linesOf('charge', taken.reference)).toEqual({ status: 'lines', entries: page.entries.filter(({ source }) => source === taken.reference) });
+      expect(await linesOf('refund', refund.reference)).toEqual({ status: 'lines', entries: page.entries.filter(({ source }) => source === refund.reference) });
+      for (const [type, name] of [['charge', 'pi'], ['refund', 're'], ['dispute', 'dp'], ['payout', 'po']] as const) expect(await linesOf(type, `${name}_ofnobody`)).toEqual({ status: 'absent' });
     });
   });
 };

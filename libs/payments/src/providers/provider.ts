@@ -98,7 +98,13 @@ export interface BalanceEntry {
   readonly reference: string; readonly type: 'charge' | 'refund' | 'dispute' | 'payout' | 'fee' | 'other'; readonly amountMinor: bigint; readonly feeMinor: bigint; readonly currency: string; readonly source: string; readonly at: string;
   /** What its customer paid or was given, where the balance is in another currency. */
   readonly paid?: { readonly amountMinor: bigint; readonly currency: string };
+  /** Our key by which the charge, or the refund, was ordered. */
+  readonly key?: string;
+  /** The charge that a refund or a dispute is of. */
+  readonly chargeReference?: string;
 }
+/** Something that has lines on the balance: a charge, a refund, a dispute or a payout, by what the provider calls it. */
+export interface ThingOrder extends ReferenceOrder { readonly type: 'charge' | 'refund' | 'dispute' | 'payout' }
 /** Which lines of the balance: from one instant to another, or those that a payout is made of. */
 export interface BalanceOrder extends Speaking { readonly from?: string; readonly to?: string; readonly payout?: string; readonly after?: string }
 export interface PayoutsPage { readonly payouts: readonly Omit<ProviderPayout, 'status'>[]; readonly next?: string }
@@ -156,6 +162,8 @@ export interface PaymentProvider {
   payout(order: ReferenceOrder, signal: AbortSignal): Promise<ProviderPayout | { readonly status: 'absent' } | NoAnswer>;
   /** Which payouts there are, the latest first, page by page. */
   payouts(order: MadeOrder, signal: AbortSignal): Promise<({ readonly status: 'page' } & PayoutsPage) | NoAnswer>;
+  /** All lines of the balance that are of one thing, whenever they came. `absent` where there is no such thing. */
+  linesOf(order: ThingOrder, signal: AbortSignal): Promise<{ readonly status: 'lines'; readonly entries: readonly BalanceEntry[] } | { readonly status: 'absent' } | NoAnswer>;
   /** What moved on the balance, oldest last, page by page. */
   balance(order: BalanceOrder, signal: AbortSignal): Promise<({ readonly status: 'page' } & BalancePage) | NoAnswer>;
 }

@@ -4,7 +4,7 @@ import type { BalanceEntry, BalanceOrder, PaymentProvider } from '../providers/p
 
 /** More lines than this are asked for in shorter periods. */
 const LINES_MAX = 200_000;
-const RETRY_AFTER_SECONDS = 10;
+export const RETRY_AFTER_SECONDS = 10;
 
 /** All lines of a provider's balance that an order asks for, page by page. Refuses with `too_many_lines` and 503 `provider_unavailable`. */
 export const linesOf = async (provider: PaymentProvider, order: Omit<BalanceOrder, 'after'>): Promise<BalanceEntry[]> => {

@@ -77,7 +77,7 @@ export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
     RecordSuccess: ({ paymentId, attempt, amount, currency, providerReference, fee, at }, state) => {
       const { invoiceId, accountId, creditId } = requestOf(state, attempt);
       if (state.captures.some((capture) => capture.attempt === attempt)) return [];
-      if (state.status === 'succeeded') return [{ type: 'PaymentDuplicated', paymentId, attempt, accountId, invoiceId, amount, currency, providerReference, foundAt: at }];
+      if (state.status === 'succeeded') return [{ type: 'PaymentDuplicated', paymentId, attempt, accountId, invoiceId, amount, currency, providerReference, foundAt: at, ...(fee === undefined ? {} : { fee }) }];
       const succeeded: PaymentEvent = { type: 'PaymentSucceeded', paymentId, invoiceId, accountId, amount, currency, attempt, providerReference, succeededAt: at, ...(fee === undefined ? {} : { fee }) };
       // What is prepaid is the account's from the moment on at which it is there.
       return creditId === undefined ? [succeeded] : [succeeded, { type: 'MoneyCredited', creditId, accountId, amount, currency, paymentId, invoiceId, creditedAt: at }];

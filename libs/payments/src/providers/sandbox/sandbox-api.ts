@@ -152,10 +152,13 @@ const ofPayments = async (asked: Asked, kind: 'refund' | 'dispute'): Promise<unk
   const intents = await asked.book.some(page.data.map(({ payment_intent: id }) => id));
   return { ...page, data: page.data.map((one) => ({ ...one, payment_intent: intents.get(one.payment_intent) ?? one.payment_intent })) };
 };
-const dispute = async (asked: Asked): Promise<unknown> => {
-  const found = await known(asked, 'dispute');
-  if (!Object.values(textsOf(asked.fields, 'expand')).includes('payment_intent')) return found;
-  return { ...found, payment_intent: await asked.book.get('payment_intent', found.payment_intent) ?? found.payment_intent };
+/** With what it names inside, where that was asked for; what is there of a line of the balance is the line, and not what was copied of it. */
+const retrieved = async (asked: Asked, kind: 'refund' | 'dispute' | 'payout'): Promise<unknown> => {
+  const found: Readonly<Record<string, unknown>> = { ...await known(asked, kind) };
+  const wanted = Object.values(textsOf(asked.fields, 'expand')).filter((name) => typeof found[name] === 'string');
+  const lines = (found['balance_transactions'] as readonly { readonly id: string }[] | undefined) ?? [];
+  const inside = await asked.book.some([...wanted.map((name) => found[name] as string), ...lines.map(({ id }) => id)]);
+  return { ...found, ...Object.fromEntries(wanted.map((name) => [name, inside.get(found[name] as string) ?? found[name]])), ...(lines.length === 0 ? {} : { balance_transactions: lines.map((line) => inside.get(line.id) ?? line) }) };
 };
 /** Whoever works there gives money back at the provider's own pages: under no key of ours. */
 const refundByHand = ({ money, fields, id }: Asked): Promise<unknown> =>
@@ -186,12 +189,12 @@ export const ROUTES: readonly Route[] = [
   { method: 'POST', path: /^\/v1\/billing_portal\/sessions$/, operation: 'any', run: portal },
   { method: 'POST', path: /^\/v1\/refunds$/, operation: 'refund', run: refund },
   { method: 'GET', path: /^\/v1\/refunds$/, operation: 'read', run: (asked) => ofPayments(asked, 'refund') },
-  { method: 'GET', path: /^\/v1\/refunds\/(\w+)$/, operation: 'read', run: (asked) => known(asked, 'refund') },
+  { method: 'GET', path: /^\/v1\/refunds\/(\w+)$/, operation: 'read', run: (asked) => retrieved(asked, 'refund') },
   { method: 'GET', path: /^\/v1\/disputes$/, operation: 'read', run: (asked) => ofPayments(asked, 'dispute') },
-  { method: 'GET', path: /^\/v1\/disputes\/(\w+)$/, operation: 'read', run: dispute },
+  { method: 'GET', path: /^\/v1\/disputes\/(\w+)$/, operation: 'read', run: (asked) => retrieved(asked, 'dispute') },
   { method: 'GET', path: /^\/v1\/balance_transactions$/, operation: 'read', run: balance },
   { method: 'GET', path: /^\/v1\/payouts$/, operation: 'read', run: (asked) => list(asked, 'payout') },
-  { method: 'GET', path: /^\/v1\/payouts\/(\w+)$/, operation: 'read', run: (asked) => known(asked, 'payout') },
+  { method: 'GET', path: /^\/v1\/payouts\/(\w+)$/, operation: 'read', run: (asked) => retrieved(asked, 'payout') },
   {
     method: 'POST', path: /^\/v1\/webhook_endpoints$/, operation: 'any', run: async ({ book, fields }) => {
       const [id, secret] = [book.id('we'), book.id('whsec')];

@@ -129,8 +129,9 @@ export class SandboxMoney {
     if (dispute === undefined) throw missing('dispute', 'dispute');
     if (dispute.status === 'won' || dispute.status === 'lost' || dispute.status === 'warning_closed') return dispute;
     const isInquiry = dispute.status === 'warning_needs_response';
-    const closed: Dispute = { ...dispute, status: isInquiry ? 'warning_closed' : status };
-    await this.book.put({ object: closed, parent: dispute.payment_intent }, ...(status === 'won' && !isInquiry ? [{ object: this.entry({ amount: dispute.amount, fee: 0, currency: dispute.currency, type: 'adjustment', source: id }), parent: id }] : []));
+    const reinstated = status === 'won' && !isInquiry ? [this.entry({ amount: dispute.amount, fee: 0, currency: dispute.currency, type: 'adjustment', source: id })] : [];
+    const closed: Dispute = { ...dispute, status: isInquiry ? 'warning_closed' : status, balance_transactions: [...dispute.balance_transactions, ...reinstated] };
+    await this.book.put({ object: closed, parent: dispute.payment_intent }, ...reinstated.map((object) => ({ object, parent: id })));
     this.book.happened('charge.dispute.closed', closed);
     return closed;
   }
@@ -164,9 +165,10 @@ export class SandboxMoney {
 
   private async failRefund(refund: Refund): Promise<Refund> {
     const charge = await this.book.get('charge', refund.charge, true);
-    const failed: Refund = { ...refund, status: 'failed', failure_reason: 'lost_or_stolen_card' };
+    const entry = this.entry({ amount: refund.amount, fee: 0, currency: refund.currency, type: 'refund_failure', source: refund.id });
+    const failed: Refund = { ...refund, status: 'failed', failure_reason: 'lost_or_stolen_card', failure_balance_transaction: entry.id };
     const back: Charge = { ...charge!, amount_refunded: charge!.amount_refunded - refund.amount, refunded: false };
-    await this.book.put({ object: failed, parent: refund.payment_intent }, { object: back, parent: refund.payment_intent }, { object: this.entry({ amount: refund.amount, fee: 0, currency: refund.currency, type: 'refund_failure', source: refund.id }), parent: refund.id });
+    await this.book.put({ object: failed, parent: refund.payment_intent }, { object: back, parent: refund.payment_intent }, { object: entry, parent: refund.id });
     this.book.happened('refund.failed', failed);
     return failed;
   }

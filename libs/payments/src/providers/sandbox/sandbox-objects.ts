@@ -13,7 +13,7 @@ export interface Charge extends Base {
 }
 export interface Refund extends Base {
   readonly object: 'refund'; readonly amount: number; readonly currency: string; readonly charge: string; readonly payment_intent: string; readonly status: 'pending' | 'succeeded' | 'failed'; readonly failure_reason?: string;
-  readonly reason: string | null; readonly metadata: Readonly<Record<string, string>>; readonly balance_transaction: string | null;
+  readonly reason: string | null; readonly metadata: Readonly<Record<string, string>>; readonly balance_transaction: string | null; readonly failure_balance_transaction?: string;
 }
 export interface Dispute extends Base {
   readonly object: 'dispute'; readonly amount: number; readonly currency: string; readonly charge: string; readonly payment_intent: string; readonly reason: string; readonly status: 'warning_needs_response' | 'warning_closed' | 'needs_response' | 'under_review' | 'won' | 'lost';

@@ -164,6 +164,12 @@ test('a fee in another currency than the payment, or the dispute, is not taken f
   expect(await dispute('eur')).not.toHaveProperty('feeMinor');
 });
 
+test.each([
+  ['refund_failure', 'refund_failure', 'refund'], ['adjustment', 'refund_failure', 'refund'], ['adjustment', 'dispute', 'dispute'], ['adjustment', 'dispute_reversal', 'dispute'], ['payment_failure_refund', 'charge_failure', 'charge'], ['payout_failure', 'payout_reversal', 'payout'], ['adjustment', 'fee', 'other'],
+])('a line of the balance that Stripe calls %s, %s, is of a %s', async (type, category, known) => {
+  const line = { id: 'txn_1', object: 'balance_transaction', amount: 100, fee: 0, net: 100, currency: 'usd', type, reporting_category: category, source: 'x_1', created: 1_772_323_200 };
+  expect(await answering({ object: 'list', has_more: false, data: [line] }, (stripe) => stripe.balance({ ...speaking(), payout: 'po_1' }))).toMatchObject({ entries: [{ type: known, amountMinor: 100n }] });
+});
 test('a refund is found however many others there are of its charge', async () => {
   const one = { ...await order(), amountMinor: 20_000n };
   const { reference } = await bed.provider.charge(one, signal) as { reference: string };
@@ -198,7 +204,7 @@ describeOnStripeMock('every request against Stripe\'s own description of its int
     const answers = await Promise.all([
       stripe.customer({ ...at, accountId: 'acc_1' }), stripe.attach({ ...at, key: 'att:1', customer: 'cus_1', token: 'pm_1' }), stripe.detach({ ...at, reference: 'pm_1' }), stripe.chosenMethod({ ...at, reference: 'cus_1' }), stripe.setup({ ...at, key: 'set:1', setupId: 'set_1', accountId: 'acc_1', customer: 'cus_1', currency: 'USD', isDefault: true, returnUrl: RETURN_URL }), stripe.readSetup({ ...at, reference: 'cs_1' }), stripe.portal({ ...at, customer: 'cus_1', returnUrl: RETURN_URL }),
       stripe.method({ ...at, reference: 'pm_1' }), stripe.charge(charge), stripe.find({ ...at, key: 'pay:1:att:1', customer: 'cus_1', since: at.now }), stripe.read({ ...at, reference: 'pi_1' }),
-      stripe.confirm({ ...at, key: 'pay:1:att:1', reference: 'pi_1', token: 'pm_1', returnUrl: RETURN_URL }), stripe.cancel({ ...at, reference: 'pi_1' }), stripe.refund(refund), stripe.findRefund(refund), stripe.refunds({ ...at, chargeReference: 'pi_1' }), stripe.refunds({ ...at, since: at.now, after: 're_1' }), stripe.dispute({ ...at, reference: 'dp_1' }), stripe.disputes({ ...at, since: at.now }), stripe.disputes({ ...at, since: at.now, after: 'dp_1' }), stripe.payout({ ...at, reference: 'po_1' }), stripe.payouts({ ...at, since: at.now }), stripe.payouts({ ...at, since: at.now, after: 'po_1' }), stripe.balance({ ...at, payout: 'po_1' }), stripe.balance({ ...at, from: at.now, to: '2026-02-01T00:00:00Z' }),
+      stripe.confirm({ ...at, key: 'pay:1:att:1', reference: 'pi_1', token: 'pm_1', returnUrl: RETURN_URL }), stripe.cancel({ ...at, reference: 'pi_1' }), stripe.refund(refund), stripe.findRefund(refund), stripe.refunds({ ...at, chargeReference: 'pi_1' }), stripe.refunds({ ...at, since: at.now, after: 're_1' }), stripe.dispute({ ...at, reference: 'dp_1' }), stripe.disputes({ ...at, since: at.now }), stripe.disputes({ ...at, since: at.now, after: 'dp_1' }), stripe.payout({ ...at, reference: 'po_1' }), stripe.payouts({ ...at, since: at.now }), stripe.payouts({ ...at, since: at.now, after: 'po_1' }), ...(['charge', 'refund', 'dispute', 'payout'] as const).map((type) => stripe.linesOf({ ...at, type, reference: 'x_1' })), stripe.balance({ ...at, payout: 'po_1' }), stripe.balance({ ...at, from: at.now, to: '2026-02-01T00:00:00Z' }),
     ]);
     expect(answers.filter(({ status }) => status === 'refused' || status === 'unknown' || status === 'unavailable')).toEqual([]);
   });

@@ -1,12 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type Stripe from 'stripe';
-import { parseInstant } from '@valueverse/kernel';
 import { AMOUNT_TOO_FINE, takesSteps } from '../amount-steps';
 import type {
-  BalanceEntry, BalanceOrder, BalancePage, ChargeOrder, ChargeOutcome, ConfirmOrder, CustomerOrder, DisputesPage, FindOrder, Found, FoundRefund, MadeOrder, MethodDetails, MethodOrder, NoAnswer, OpenPage, PaymentProvider, PayoutsPage, ProviderDispute, ProviderPayout, ProviderRefund, ReferenceOrder, RefundOrder, RefundOutcome, RefundsOrder, RefundsPage, Settled, SetupOrder, SetupState, Speaking,
+  BalanceEntry, BalanceOrder, BalancePage, ChargeOrder, ChargeOutcome, ConfirmOrder, CustomerOrder, DisputesPage, FindOrder, Found, FoundRefund, MadeOrder, MethodDetails, MethodOrder, NoAnswer, OpenPage, PaymentProvider, PayoutsPage, ProviderDispute, ProviderPayout, ProviderRefund, ReferenceOrder, RefundOrder, RefundOutcome, RefundsOrder, RefundsPage, Settled, SetupOrder, SetupState, Speaking, ThingOrder,
 } from '../provider';
 import { fromStripe, stripeStep, toStripe } from './stripe-amounts';
 import { declineClassOf } from './stripe-declines';
+import { entriesOf, entryOf, idOf, instantOf, secondsOf } from './stripe-balance';
 import { noAnswerOf, wasNeverConnected } from './stripe-errors';
 import { STRIPE_VERSION } from './stripe-version';
 
@@ -29,7 +29,6 @@ const PAGE = 100;
 const PAGES_MAX = 30;
 /** Clocks differ: what is looked for is looked for from a little earlier on. */
 const SKEW_SECONDS = 3_600;
-const MILLISECONDS = 1_000;
 const NOT_FOUND = 'resource_missing';
 const UNEXPECTED_STATE = 'payment_intent_unexpected_state';
 /** The bank takes the card only with its customer there: https://docs.stripe.com/declines/codes. */
@@ -39,8 +38,6 @@ const EXPANDED = ['latest_charge.balance_transaction'];
 const OF_LISTED_PAYMENT = ['data.payment_intent'];
 const pageAfter = (after: string | undefined): { limit: number; starting_after?: string } => ({ limit: PAGE, ...(after === undefined ? {} : { starting_after: after }) });
 const nextOf = (data: readonly { readonly id: string }[], hasMore: boolean): { next?: string } => (hasMore ? { next: data.at(-1)!.id } : {});
-const secondsOf = (instant: string): number => Math.floor(Date.parse(instant) / MILLISECONDS);
-const instantOf = (seconds: number): string => parseInstant(new Date(seconds * MILLISECONDS).toISOString());
 
 /** Speaks Stripe's HTTP interface through the package `stripe`. The package itself sends again, once and under the same key, what a cut connection may have swallowed; anything more is decided by whoever asks. */
 export class StripeProvider implements PaymentProvider {
@@ -213,6 +210,11 @@ export class StripeProvider implements PaymentProvider {
     });
   }
 
+  async linesOf({ type, reference, ...speaking }: ThingOrder): Promise<{ readonly status: 'lines'; readonly entries: readonly BalanceEntry[] } | { status: 'absent' } | NoAnswer> {
+    const answer = await this.ask<{ status: 'lines'; entries: BalanceEntry[] }>(speaking, async (stripe, more) => ({ status: 'lines', entries: await entriesOf(stripe, type, reference, more) }));
+    return answer.status === 'refused' && answer.code === NOT_FOUND ? { status: 'absent' } : answer;
+  }
+
   balance({ from, to, payout, after, ...speaking }: BalanceOrder): Promise<({ readonly status: 'page' } & BalancePage) | NoAnswer> {
     return this.ask<{ status: 'page' } & BalancePage>(speaking, async (stripe, more) => {
       const { data, has_more: hasMore } = await stripe.balanceTransactions.list({ ...(from === undefined || to === undefined ? {} : { created: { gte: secondsOf(from), lt: secondsOf(to) } }), ...(payout === undefined ? {} : { payout }), ...pageAfter(after), expand: ['data.source'] }, more);
@@ -325,7 +327,6 @@ const listedRefundOf = (refund: Stripe.Refund): ProviderRefund => {
 const DISPUTE_STATUS: Readonly<Record<string, ProviderDispute['status']>> = {
   won: 'won', lost: 'lost', under_review: 'under_review', prevented: 'won', warning_needs_response: 'inquiry', warning_under_review: 'inquiry', warning_closed: 'inquiry_closed',
 };
-const idOf = (one: string | { id: string } | null | undefined): string => (typeof one === 'string' ? one : one?.id ?? '');
 const PAYOUT_STATE: Readonly<Record<string, ProviderPayout['state']>> = { in_transit: 'in_transit', paid: 'paid', failed: 'failed', canceled: 'cancelled' };
 const payoutOf = ({ id, amount, currency, status, created, arrival_date: arrival }: Stripe.Payout): ProviderPayout =>
   ({ status: 'found', reference: id, amountMinor: fromStripe(amount, currency), currency: currency.toUpperCase(), state: PAYOUT_STATE[status] ?? 'pending', createdAt: instantOf(created), arrivesAt: instantOf(arrival) });
@@ -337,20 +338,3 @@ const disputeOf = ({ id, payment_intent: intent, amount, currency, reason, statu
     ...(evidence?.due_by == null ? {} : { evidenceDueBy: instantOf(evidence.due_by) }), ...attemptKeyOf(intent),
   };
 };
-
-const ENTRY_TYPE: Readonly<Record<string, BalanceEntry['type']>> = {
-  charge: 'charge', payment: 'charge', refund: 'refund', payment_refund: 'refund', refund_failure: 'refund', payment_failure_refund: 'refund', payout: 'payout', payout_cancel: 'payout', payout_failure: 'payout', stripe_fee: 'fee',
-};
-/** A charge is known by its intent, everything else by itself. */
-const sourceOf = (source: Stripe.BalanceTransaction['source']): string =>
-  (typeof source === 'object' && source !== null && source.object === 'charge' ? idOf(source.payment_intent as string | null) : idOf(source as string | { id: string } | null));
-/** A charge, a refund or a dispute has the amount that its customer sees; the sign is that of the line. */
-const paidOf = ({ amount, currency, source }: Pick<Stripe.BalanceTransaction, 'amount' | 'currency' | 'source'>): Pick<BalanceEntry, 'paid'> => {
-  if (typeof source !== 'object' || source === null || (source.object !== 'charge' && source.object !== 'refund' && source.object !== 'dispute') || source.currency === currency) return {};
-  const paid = fromStripe(source.amount, source.currency);
-  return { paid: { amountMinor: amount < 0 ? -paid : paid, currency: source.currency.toUpperCase() } };
-};
-const entryOf = ({ id, type, amount, fee, currency, source, created, reporting_category: category }: Stripe.BalanceTransaction): BalanceEntry => ({
-  reference: id, type: ENTRY_TYPE[type] ?? (category.startsWith('dispute') ? 'dispute' : 'other'), amountMinor: fromStripe(amount, currency), feeMinor: fromStripe(fee, currency), currency: currency.toUpperCase(), source: sourceOf(source), at: instantOf(created),
-  ...paidOf({ amount, currency, source }),
-});
