@@ -6,7 +6,7 @@ import { ident, instruct, tableOf, type Tx } from '@valueverse/event-log';
 import { isBefore, type IdSource } from '@valueverse/kernel';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
 import {
-  answerOnce, Answers, AnswersPage, created, CurrencyField, Cursors, Flag, IDS, InstantField, invalidRequest, Key, listRows, Metadata, Nested, ok, type Page, PageQuery, Problem, rowOf, Text, TextList, textRule, validationPipe, ZoneField,
+  answerOnce, Answers, AnswersPage, created, CurrencyField, Cursors, Flag, heldRow, IDS, InstantField, invalidRequest, Key, listRows, Metadata, Nested, ok, type Page, PageQuery, Problem, rowOf, Text, TextList, textRule, validationPipe, ZoneField,
 } from '@valueverse/platform';
 import { pointerTo } from '@valueverse/rating';
 import { balancesModel, type BalanceRow } from '../balances/balance.model';
@@ -133,7 +133,8 @@ export class AccountsController {
   patch(@Param('id') id: string, @Body() body: Record<string, unknown>, @CurrentCaller() caller: Caller, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
     const { service } = this.host;
     return answerOnce(service, { tenant: caller.tenant, route: 'PATCH /api/v1/billing/accounts/{id}', request, reply }, async (tx) => {
-      const row = await this.wanted(tx, id);
+      // Held, so that of patches that come at once each sees what the others have changed.
+      const row = (await heldRow<AccountRow>(tx, caller.tenant, accountsModel, id)) ?? await this.wanted(tx, id);
       const at = await clockTime(tx, service.clock, row.testClockId);
       const { accountId, timezone, metadata, currency: _, testClockId: __, externalId: ___, openedAt: ____, subjects: _____, ...terms } = row;
       const now = { ...await personalOf(service, tx, caller.tenant, id), timezone, metadata, ...terms };

@@ -17,10 +17,10 @@ import { invoicesModel, type InvoiceRow } from '../invoicing/invoice.model';
 import { previewDraft, previewToApi } from '../invoicing/preview';
 import { resolveCancelOf, resolveChangeOf, resolvePauseOf, resolveReactivateOf, resolveResumeOf, type Resolved, type Subject } from './change-subscription';
 import { foreseen } from './domain/foreseen';
+import { heldSubscription, knownSubscription } from './known-subscription';
 import { SUBSCRIPTION, subscriptionToApi } from './subscription-api';
 import { cancelShape, changeShape, pauseShape, resumeShape } from './subscription-shapes';
 import { subscriptionDecider } from './subscription.model';
-import { knownSubscription } from './subscriptions.controller';
 
 /** What the change comes to: the subscription as it would be, and the invoice of the moment of the change. */
 const CHANGE_PREVIEW = object({ effectiveAt: instant(), subscription: SUBSCRIPTION, invoice: optional(UPCOMING_INVOICE) });
@@ -133,7 +133,7 @@ export class ChangesController {
     const { tenant } = caller;
     const invoiceId = this.ids.next('inv');
     return answerOnce(service, { tenant, route: 'POST /api/v1/billing/subscriptions/{id}/interim-invoice', request, reply }, async (tx) => {
-      const { row, account, catalogue, now } = await knownSubscription(this.host, tx, tenant, id);
+      const { row, account, catalogue, now } = await heldSubscription(this.host, tx, tenant, id);
       const bill = await interimBill(tx, tenant, row, catalogue, now, invoiceId);
       if (bill === undefined) throw new Problem(409, 'nothing_to_bill', 'no usage is charged in the present period');
       const { commands, jobs } = interimReaction(tenant, bill, now);
@@ -148,7 +148,7 @@ export class ChangesController {
     const spec = wanted(readAll(shape, body ?? {}));
     const { tenant } = caller;
     return answerOnce(this.host.service, { tenant, route: `POST /api/v1/billing/subscriptions/{id}/${name}`, request, reply }, async (tx) => {
-      const { row, account, now } = await knownSubscription(this.host, tx, tenant, id);
+      const { row, account, now } = await heldSubscription(this.host, tx, tenant, id);
       const { command } = await resolve(tx, tenant, { row, now, changeId: this.ids.next('chg') }, spec);
       await this.host.service.log.execute(tx, [instruct(subscriptionDecider, command, contextOfCaller(caller, now, account.testClockId))]);
       const changed = await knownSubscription(this.host, tx, tenant, id);

@@ -1,11 +1,11 @@
 import { compareInstants, derivedId, Refused, type Instant } from '@valueverse/kernel';
 import { ident, instruct, tableOf, type NewJob, type Tx } from '@valueverse/event-log';
-import { type Job, type JobHandler, type JobResult, rowOf } from '@valueverse/platform';
+import type { Job, JobHandler, JobResult } from '@valueverse/platform';
 import { accountsModel } from '../accounts/account.model';
 import type { BillingHost } from '../billing-host';
-import { clockTime } from '../clocks/clock-time';
 import { resolveChangeOf } from './change-subscription';
 import { endOf } from './domain/subscription.decider';
+import { heldSubscription } from './known-subscription';
 import { subscriptionDecider, subscriptionsModel, type SubscriptionRow } from './subscription.model';
 
 export const MOVE_SUBSCRIPTION = 'billing.move-subscription';
@@ -34,14 +34,13 @@ export const moveJobs = (tenant: string, moveId: string, move: Move, subscriptio
 export const moveHandler = (host: BillingHost): JobHandler => ({ kind: MOVE_SUBSCRIPTION, run: (job: Job<MoveOne>) => moveOne(host, job) });
 
 /** By the same function as a change by hand. What cannot be moved, because it has ended or is on that version already, is left as it is; the change has the job's id, so a second run changes nothing. */
-const moveOne = async ({ service }: BillingHost, { id, tenant, payload: { subscriptionId, planKey, toVersion, at } }: Job<MoveOne>): Promise<JobResult> => {
-  await service.log.transact({ role: 'api', tenant, repeatable: true }, async (tx) => {
-    const row = (await rowOf<SubscriptionRow>(tx, subscriptionsModel, subscriptionId))!;
-    const account = (await rowOf<{ testClockId?: string }>(tx, accountsModel, row.started.accountId))!;
-    const now = await clockTime(tx, service.clock, account.testClockId);
+const moveOne = async (host: BillingHost, { id, tenant, payload: { subscriptionId, planKey, toVersion, at } }: Job<MoveOne>): Promise<JobResult> => {
+  const { log } = host.service;
+  await log.transact({ role: 'api', tenant, repeatable: true }, async (tx) => {
+    const { row, account, now } = await heldSubscription(host, tx, tenant, subscriptionId);
     try {
       const { command } = await resolveChangeOf(tx, tenant, { row, now, changeId: derivedId('chg', id) }, { planKey, planVersion: toVersion, at });
-      await service.log.execute(tx, [instruct(subscriptionDecider, command, { tenant, at: now, actor: `job:${MOVE_SUBSCRIPTION}`, clockId: account.testClockId, commandId: derivedId('cmd', id) })]);
+      await log.execute(tx, [instruct(subscriptionDecider, command, { tenant, at: now, actor: `job:${MOVE_SUBSCRIPTION}`, clockId: account.testClockId, commandId: derivedId('cmd', id) })]);
     } catch (error) {
       if (!(error instanceof Refused) || !['nothing_changes', 'after_cancellation', 'subscription_ended'].includes(error.code)) throw error;
     }

@@ -106,9 +106,12 @@ const pricesOf = (started: Started, catalogue: Catalogue, now: Instant, given: s
   }
 };
 
+/** Holds an account until the end of the transaction. */
+export const heldAccount = async (tx: Tx, tenant: string, accountId: string): Promise<void> => { await tx.query(`SELECT FROM ${ident(tableOf(accountsModel))} WHERE tenant = $1 AND key = $2 FOR UPDATE`, [tenant, accountId]); };
+
 /** What it has of its account's subjects. The account is held: of two subscriptions that start at once, the second sees the first. */
 const ofAccount = async (tx: Tx, tenant: string, { accountId, subjects }: AccountRow, meterKeys: readonly string[], from: Instant, now: Instant): Promise<{ ofAccount?: OfAccount }> => {
   if (subjects === undefined || meterKeys.length === 0) return {};
-  await tx.query(`SELECT FROM ${ident(tableOf(accountsModel))} WHERE tenant = $1 AND key = $2 FOR UPDATE`, [tenant, accountId]);
+  await heldAccount(tx, tenant, accountId);
   return { ofAccount: claimedOfAccount(subjects, meterKeys, from, now, (await subscriptionsOf(tx, tenant, accountId)).map(coveringOf)) };
 };

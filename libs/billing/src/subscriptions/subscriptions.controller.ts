@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { instruct, type Tx } from '@valueverse/event-log';
 import { derivedId, isBefore, Money, type IdSource } from '@valueverse/kernel';
 import { Allow, contextOfCaller, CurrentCaller, type Caller } from '@valueverse/auth';
-import { answerOnce, Answers, AnswersPage, created, Cursors, IDS, InstantField, listRows, type Page, PageQuery, Problem, rowOf, Text } from '@valueverse/platform';
+import { answerOnce, Answers, AnswersPage, created, Cursors, IDS, InstantField, listRows, type Page, PageQuery, rowOf, Text } from '@valueverse/platform';
 import { accountsModel, type AccountRow } from '../accounts/account.model';
 import { BillingHost } from '../billing-host';
 import { wanted } from '../catalog/items.controller';
@@ -14,10 +14,10 @@ import { billSubscriptions, nextRun } from '../invoicing/bill-subscription';
 import { UPCOMING_INVOICE } from '../invoicing/invoice-schema';
 import { askedOf, PERIOD_USAGE, periodUsage } from '../invoicing/period-usage';
 import { previewDraft, previewToApi } from '../invoicing/preview';
-import { loadCatalogue, type Loaded } from './catalogue';
-import type { Catalogue } from './domain/due-items';
+import { loadCatalogue } from './catalogue';
 import { billedUpTo } from './domain/foreseen';
 import { windowAt } from './domain/usage-windows';
+import { knownSubscription, type KnownSubscription } from './known-subscription';
 import { refuse, resolveStart } from './start-subscription';
 import { takeSubjects } from './subjects';
 import { SUBSCRIPTION, subscriptionToApi } from './subscription-api';
@@ -37,15 +37,6 @@ const UNIQUE_VIOLATION = '23505';
 const isTaken = (error: unknown): boolean => {
   const { code, constraint } = error as { code?: string; constraint?: string };
   return code === UNIQUE_VIOLATION && constraint?.endsWith('_external_id') === true;
-};
-
-export interface KnownSubscription { readonly row: SubscriptionRow; readonly account: AccountRow; readonly catalogue: Catalogue & Loaded; readonly now: string }
-/** A subscription with its account, what the catalogue says of it, and the account's time. Refuses with 404 `subscription_not_found`. */
-export const knownSubscription = async (host: BillingHost, tx: Tx, tenant: string, id: string): Promise<KnownSubscription> => {
-  const row = await rowOf<SubscriptionRow>(tx, subscriptionsModel, id);
-  if (row === undefined) throw new Problem(404, 'subscription_not_found', `there is no subscription ${id}`);
-  const account = (await rowOf<AccountRow>(tx, accountsModel, row.started.accountId))!;
-  return { row, account, catalogue: await loadCatalogue(tx, tenant, [row]), now: await clockTime(tx, host.service.clock, account.testClockId) };
 };
 
 /** Subscriptions: accounts on plan versions. */
