@@ -21,7 +21,11 @@ export const creditedLine = object({
 export type CreditedLine = TypeOf<typeof creditedLine>;
 const lineRef = object({ invoiceId: text(), lineId: text() });
 /** What an interim invoice has charged of an item. */
-export const interimLine = object({ itemId: text(), invoiceId: text(), lineId: text(), dimensions: mapOf(text()), window: optional(text(64)), amount: decimal() });
+export const interimLine = object({
+  itemId: text(), invoiceId: text(), lineId: text(), dimensions: mapOf(text()), window: optional(text(64)), amount: decimal(),
+  /** Of one that gives back: the line of an earlier interim invoice that it gives back. */
+  creditsLineId: optional(text()),
+});
 export type InterimLine = TypeOf<typeof interimLine>;
 
 /** A fee of a period in which its plan has a commitment: it fills that first, on whichever invoice it was charged. */

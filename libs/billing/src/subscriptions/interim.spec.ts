@@ -44,6 +44,21 @@ test('usage that was billed where a pause began is not billed in between again w
   expect(amountsOf({ lines: life.interim(resumed) })).toEqual([['calls', '0.01']]);
 });
 
+test('what several interim invoices have charged too much is given back to each of them, the latest first', () => {
+  const life = begin('usage', 'UTC');
+  life.run(START);
+  // 168 hours, 24 more, and none.
+  for (const hours of [168, 192, 192]) life.interim(later(START, hours));
+  const now = later(START, 193);
+  // From the hundredth hour on another plan: 1.00 of it stays, and 0.92 go back, of which the last one that charged anything has taken 0.24.
+  expect(act(life, { ...NO_STEP, op: 'plan', away: -93 }, now, 1)).toBeUndefined();
+  const lines = life.run(now).filter(({ type }) => type === 'usage');
+  const [first, second] = life.lines.filter(({ amount }) => amount === '1.68' || amount === '0.24');
+  expect(lines.map(({ quantity, amount, credits, steps }) => [quantity, amount, credits?.lineId, steps.at(-1)])).toEqual([
+    ['100', '-0.24', second!.lineId, { kind: 'interim', invoiceId: 'inv_1', amount: '-0.24' }], ['0', '-0.68', first!.lineId, { kind: 'interim', invoiceId: 'inv_0', amount: '-0.68' }],
+  ]);
+});
+
 const usageOf = ({ lines }: Life): string => Money.sum(lines.filter(({ type, chargeKey }) => type === 'usage' || type === 'true_up' || chargeKey === 'calls').map(({ amount }) => Money.parse(amount, 'USD')), 'USD').toString();
 
 test('whatever is billed in between, usage comes to what it comes to as a whole', () => fc.assert(fc.property(fc.constantFrom(...PLANS), fc.constantFrom(...ZONES), fc.array(step, { minLength: 1, maxLength: 12 }), (planKey, zone, steps) => {
@@ -63,4 +78,8 @@ test('whatever is billed in between, usage comes to what it comes to as a whole'
   once.state = { ...once.state, changes: life.state.changes, ends: life.state.ends, pauses: life.state.pauses };
   once.run(end);
   expect(usageOf(life)).toBe(usageOf(once));
+  for (const line of life.lines.filter(({ credits }) => credits === undefined)) {
+    const left = [line, ...life.lines.filter(({ credits }) => credits?.lineId === line.lineId)].map(({ amount }) => Money.parse(amount, 'USD'));
+    expect([line.lineId, Money.sum(left, 'USD').isNegative()]).toEqual([line.lineId, false]);
+  }
 }), runs(64, 80)));

@@ -1,6 +1,7 @@
 import { canonicalJson, Decimal, isBefore, Money, type Instant, type Rounding } from '@valueverse/kernel';
 import type { CitedStatement, CreditedLine, GroupQuantity, InterimLine, InvoiceDrafted, InvoiceItem, InvoiceLine } from '@valueverse/contracts';
 import { DEFAULT_GRANULARITY, prorateFee, rateCommitment, rateFee, rateUsage, sliceOf, type ChargeTerms, type Granularity, type Slice, type SplitBy, type Step, type UsageGroup } from '@valueverse/rating';
+import { givenBackOf } from './interim-lines';
 import { lineIdOf } from './line-id';
 
 /** A line as priced: discounts and taxes come after. */
@@ -31,7 +32,7 @@ const PARTS_AS_THEY_ARE = new Set(['count', 'sum', 'time_weighted_sum']);
 /** The lines of an invoice, in the order of its items. The same function prices a preview, an invoice, and the proof of a line. */
 export const priceItems = (items: readonly InvoiceItem[], pricing: Pricing): PricedLine[] => {
   const priced = items.map((item) => ({ item, lines: PRICED[item.kind](item, pricing) }));
-  return withCommitments(withinLeft(priced, pricing), pricing).flatMap(({ item, lines }) => [...lines, ...goneSinceInterim(item, pricing, lines)].map((line) => withoutInterim(item, pricing, line)));
+  return withCommitments(withinLeft(priced, pricing), pricing).flatMap(({ item, lines }) => [...lines, ...goneSinceInterim(item, pricing, lines)].flatMap((line) => withoutInterim(item, pricing, line)));
 };
 
 const PRICED: { readonly [K in InvoiceItem['kind']]: (item: InvoiceItem, pricing: Pricing) => PricedLine[] } = {
@@ -148,15 +149,28 @@ const goneSinceInterim = (item: InvoiceItem, pricing: Pricing, lines: readonly P
   }));
 };
 
-/** What interim invoices have charged of a line is taken off it. */
-const withoutInterim = (item: InvoiceItem, { currency, interim }: Pricing, line: PricedLine): PricedLine => {
-  if (line.type !== 'usage') return line;
-  const charged = interim.filter((of) => isOfLine(item, line, of));
-  if (charged.length === 0) return line;
-  const amount = charged.reduce((left, one) => left.subtract(Money.parse(one.amount, currency)), Money.parse(line.amount, currency));
-  const steps = [...line.steps, ...charged.map((one) => ({ kind: 'interim', invoiceId: one.invoiceId, amount: Money.parse(one.amount, currency).negate().toDecimal().toString() }))];
-  // More was charged in between than the whole comes to, as where a volume has reached a cheaper tier: it is given back to what took it.
-  return { ...line, amount: amount.toString(), steps, ...(amount.isNegative() ? { credits: { invoiceId: charged.at(-1)!.invoiceId, lineId: charged.at(-1)!.lineId } } : {}) };
+/**
+ * What interim invoices have charged of a line is taken off it. Where that is more than the whole comes to, as where a volume has reached a cheaper tier or usage was taken back, the rest is given back to what took it: the latest
+ * by the line itself, the others by lines of their own. Of usage that is below zero itself nobody took anything.
+ */
+const withoutInterim = (item: InvoiceItem, { invoiceId, currency, interim }: Pricing, line: PricedLine): PricedLine[] => {
+  const charged = line.type === 'usage' ? interim.filter((of) => isOfLine(item, line, of)) : [];
+  if (charged.length === 0) return [line];
+  const [whole, taken] = [Money.parse(line.amount, currency), Money.sum(charged.map(({ amount }) => Money.parse(amount, currency)), currency)];
+  const back = givenBackOf(charged, taken.subtract(whole.max(Money.zero(currency))));
+  const [own, apart] = whole.isNegative() ? [undefined, back] : [back[0], back.slice(1)];
+  const takenOff = (of: InterimLine): Money => apart.filter((one) => one.of === of).reduce((left, { amount }) => left.subtract(amount), Money.parse(of.amount, currency));
+  const step = ({ invoiceId: by }: InterimLine, amount: Money): LineStep => ({ kind: 'interim', invoiceId: by, amount: amount.negate().toDecimal().toString() });
+  const { statement: _, ...unstated } = line;
+  return [
+    {
+      ...line, amount: charged.reduce((left, of) => left.subtract(takenOff(of)), whole).toString(), steps: [...line.steps, ...charged.filter((of) => !takenOff(of).isZero()).map((of) => step(of, takenOff(of)))],
+      ...(own === undefined ? {} : { credits: { invoiceId: own.of.invoiceId, lineId: own.of.lineId } }),
+    },
+    ...apart.map(({ of, amount }): PricedLine => ({
+      ...unstated, lineId: lineIdOf(invoiceId, item.itemId, 'given back', of.lineId), quantity: '0', billedQuantity: '0', amount: amount.negate().toString(), steps: [step(of, amount)], credits: { invoiceId: of.invoiceId, lineId: of.lineId },
+    })),
+  ];
 };
 
 /** The usage items that a commitment counts: each is charged with the part of the commitment that its own part of the period ends in. */
