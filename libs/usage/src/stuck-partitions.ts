@@ -1,8 +1,6 @@
-import { instantFromMicros } from '@valueverse/kernel';
 import { USAGE_TOPIC, type Topic } from '@valueverse/contracts';
 import type { Tx } from '@valueverse/event-log';
 import type { LookResult, Service } from '@valueverse/platform';
-import { AHEAD_MAX_MICROS } from './metering/log-time';
 import { stuckLanes } from './ingest/stuck-lanes';
 import { METERING_CONSUMER } from './metering/metering.projector';
 
@@ -50,18 +48,6 @@ export const lookAtMetering = async (service: Service): Promise<LookResult> => {
   const [first] = stuck;
   if (first === undefined) return { ok: true, detail: 'gets on in all partitions' };
   return { ok: false, detail: `${textOf(first)}${stuck.length === 1 ? '' : `, and ${stuck.length - 1} more`}; statements of their subjects wait, those of others do not`, next: nextOf(first) };
-};
-
-/** What the doctor is told of partitions whose log time went far ahead before nobody's clock could do that any more: it stands still until the time has come. */
-export const lookAtLogTime = async ({ database }: Pick<Service, 'database'>): Promise<LookResult> => {
-  const { rows: [first] } = await database.transaction({ role: 'worker', readOnly: true }, (tx) => tx.query<{ partition: number; log_time: bigint; partitions: bigint }>(
-    `SELECT partition, log_time, count(*) OVER () AS partitions FROM usage_partitions WHERE log_time > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + 2 * $1::bigint ORDER BY log_time DESC LIMIT 1`, [AHEAD_MAX_MICROS]));
-  if (first === undefined) return { ok: true, detail: 'is nowhere ahead of the clock of the database' };
-  const more = first.partitions === 1n ? '' : `, that of ${first.partitions - 1n} more is ahead, too`;
-  return {
-    ok: false, detail: `that of ${USAGE_TOPIC}/${first.partition} stands at ${instantFromMicros(first.log_time)}, ahead of the clock of the database${more}; until then what came there over a month before it is not known to be a duplicate`,
-    next: 'look at the clocks of the database and of the processes of usage (timedatectl); nothing more is moved by them',
-  };
 };
 
 /** Says of metering in health, readiness and metrics where it does not get on. The process stays ready: everybody else's usage is taken and counted. */

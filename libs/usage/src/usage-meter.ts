@@ -7,6 +7,8 @@ export interface Metered {
   readonly duplicate: number;
   readonly conflict: number;
   readonly late: number;
+  /** Once for each meter that leaves an event out. */
+  readonly too_many_groups: number;
   /** When each envelope was received. */
   readonly received: readonly Instant[];
   /** Envelopes whose clock was too far ahead of the database's, or too far behind other partitions, to be believed. */
@@ -27,7 +29,7 @@ const LAG_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3_600];
 export const usageMeter = (metrics: Metrics, now: () => Instant): UsageMeter => {
   const events = metrics.counter({
     subsystem: 'usage', what: 'events', labels: ['result'],
-    help: 'Usage events: accepted or rejected when they came in; then counted, duplicate or conflict when metering has read them; late: counted more than an hour after they occurred',
+    help: 'Usage events: accepted or rejected when they came in; then counted, duplicate or conflict when metering has read them; late: counted more than an hour after they occurred; too_many_groups: left out by a meter, because their subjects have too many combinations of dimensions',
   });
   const lag = metrics.histogram({ subsystem: 'usage', what: 'lag', unit: 'seconds', help: 'From the receipt of an envelope of usage events until it is counted', buckets: LAG_BUCKETS });
   const offClock = metrics.counter({ subsystem: 'usage', what: 'off_clock_envelopes', labels: ['clock'], help: "Envelopes of usage events that were recorded by a clock that cannot be right: ahead of the database's by more than five minutes, or a week behind what was read of other partitions" });

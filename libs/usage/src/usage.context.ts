@@ -18,6 +18,7 @@ import { readImportJob } from './imports/read.job';
 import { LateUsage } from './late/late-usage.worker';
 import { statedSpans } from './late/stated-spans';
 import { backfillJob, meterBackfill } from './metering/backfill';
+import { lookAtLeftOut, lookAtLogTime } from './metering/look';
 import { meteringProjector } from './metering/metering.projector';
 import { seriesAndKeysSql } from './migrations/101-series-and-keys';
 import { CorrectionsController } from './corrections/corrections.controller';
@@ -32,6 +33,7 @@ import { envelopesByPartitionSql } from './migrations/160-envelopes-by-partition
 import { packedBodiesSql } from './migrations/170-packed-bodies';
 import { sessionsByNasSql } from './migrations/180-sessions-by-nas';
 import { stuckLanesSql } from './migrations/181-stuck-lanes';
+import { leftOutEventsSql } from './migrations/182-left-out-events';
 import { MetersController } from './meters/meters.controller';
 import { metersView } from './meters/meters';
 import { QueryController } from './query/query.controller';
@@ -55,7 +57,7 @@ import { answerStatements } from './statements/answer.job';
 import { statementRequests } from './statements/requests.reactor';
 import { statementsView } from './statements/statements';
 import { StatementsController } from './statements/statements.controller';
-import { lookAtLogTime, lookAtMetering, watchMetering } from './stuck-partitions';
+import { lookAtMetering, watchMetering } from './stuck-partitions';
 import { UsageHost } from './usage-host';
 import { usageMeter, type UsageMeter } from './usage-meter';
 
@@ -82,6 +84,7 @@ export const usageShape: ContextShape = {
     { number: 170, name: 'packed bodies', sql: packedBodiesSql },
     { number: 180, name: 'sessions by NAS', sql: sessionsByNasSql },
     { number: 181, name: 'stuck lanes', sql: stuckLanesSql },
+    { number: 182, name: 'left out events', sql: leftOutEventsSql },
   ],
 };
 
@@ -122,7 +125,7 @@ export const usageContext = (service: Service, { auth, ids, secretsKey, billing 
   const ingress = service.feed.kind === 'kafka' ? [ingressProjector({ authenticator: auth.authenticator, clock: service.clock, ids, outbox, meter })] : [];
   return {
     parts: {
-      ...parts, looks: { 'metering-partitions': () => lookAtMetering(service), 'metering-log-time': () => lookAtLogTime(service), 'usage-retention': () => lookAtDropped(service), 'usage-envelopes': () => lookAtAltered(service) }, consumers: [...parts.consumers, ...ingress],
+      ...parts, looks: { 'metering-partitions': () => lookAtMetering(service), 'metering-log-time': () => lookAtLogTime(service), 'metering-dimensions': () => lookAtLeftOut(service), 'usage-retention': () => lookAtDropped(service), 'usage-envelopes': () => lookAtAltered(service) }, consumers: [...parts.consumers, ...ingress],
       jobs: [...parts.jobs, readImportJob({ service, ids, outbox, meter })], workers: [host.radius, host.tail, outbox, abandonedImports(service), new LateUsage(service), retentionWorker(service), feedRetention],
     },
     reader: host.reader,

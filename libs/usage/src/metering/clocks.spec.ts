@@ -5,7 +5,7 @@ import { Bed, TENANT } from '../bed.spec-kit';
 import { AHEAD_MAX_MICROS, BEHIND_MAX_MICROS } from './log-time';
 import { KEY_SLOTS } from './key-days';
 import { meteringProjector } from './metering.projector';
-import { lookAtLogTime } from '../stuck-partitions';
+import { lookAtLogTime } from './look';
 
 // What a replica whose clock is wrong can do to the log time of the partitions that it writes, and so to the window of duplicates and to what retention may drop.
 const TIMEOUT_MS = 120_000;

@@ -129,6 +129,7 @@ const takeIn = async (tx: Tx, records: readonly FeedRecord[], { heads, rules, ke
   for (const [partition, replaced] of byPartition(corrected.flatMap((one) => one.replaced ?? []))) await takeBack(tx, memory.series, partition, replaced);
   tx.afterCommit(() => meter?.metered({
     counted: counted.length, duplicate: clashes.filter(({ code }) => code === 'duplicate').length, conflict: clashes.filter(({ code }) => code === 'conflict').length,
+    too_many_groups: exceptions.filter(({ code }) => code === 'too_many_groups').length,
     late: counted.filter(({ micros, logTime }) => logTime - micros > LATE_MICROS).length, received: fresh.map(({ envelope }) => envelope.recordedAt),
     ahead: fresh.filter(({ clockFault }) => clockFault === 'ahead').length, behind: fresh.filter(({ clockFault }) => clockFault === 'behind').length,
   }));

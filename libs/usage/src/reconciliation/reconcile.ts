@@ -1,25 +1,34 @@
-import { instantFromMicros, microsNumberOfText, Refused } from '@valueverse/kernel';
+import { canonicalJson, instantFromMicros, microsNumberOfText, Refused } from '@valueverse/kernel';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
-import type { Tx } from '@valueverse/event-log';
+import { bigintArray, textArray, type Tx } from '@valueverse/event-log';
 import { standingOf, STATUSES, type Note, type SupersededBy, type Surroundings } from '../events/domain/standing';
 import { claimsOf } from '../events/subject-claims';
 import type { UsageEvent } from '../ingest/domain/usage-event';
 import { envelopeIn, type KeptBody } from '../metering/body';
-import { bucketFrom, bucketOf } from '../metering/domain/bucket';
-import { ALL_SUBJECTS } from '../metering/domain/deltas';
+import { bucketFrom, bucketOf, type Stretch } from '../metering/domain/bucket';
 import { looksAt, measure, type Meter, type MeterRule, rulesOf } from '../metering/domain/measure';
-import { countedBy, readEnvelopes } from '../query/copy-reader';
 import { faultsOfSeals, type SealFault } from '../retention/check-seals';
 import { addEnd, addEnds, type Ends, noEnds } from '../retention/domain/ends';
-import { sealsIn } from '../retention/seals';
-import { type SealedTally } from '../retention/domain/seal';
+import { type Seal, sealsIn } from '../retention/seals';
+import { assertEnvelopes, type BucketDifference, compareBuckets, type MeterSums, RECONCILED_ENVELOPES_MAX } from './compare-buckets';
 
-/** More envelopes are no answer of one request. */
-export const RECONCILED_ENVELOPES_MAX = 20_000;
 const ENVELOPES_PER_PAGE = 100;
 
-/** `isEqual` is null while the meter is back-filled: its buckets do not hold everything yet. */
-export interface MeterCheck { readonly meterKey: string; readonly fromEnvelopes: number; readonly inBuckets: number; readonly isEqual: boolean | null }
+/**
+ * How many events a meter has in the whole quarters of an hour of the period, and what they come to (their sum, number, least, greatest, latest or number of different values; null where there is none): by the
+ * envelopes, counted anew; in the buckets of subjects; and in those of all subjects together, which there are not where different values are told apart. `differing` buckets are not what their envelopes come to.
+ * `leftOut` events do not count, because their subjects have too many combinations of dimensions. `isEqual` is null while the meter is back-filled: its buckets do not hold everything yet.
+ */
+export interface MeterCheck {
+  readonly meterKey: string;
+  readonly fromEnvelopes: number;
+  readonly inBuckets: number;
+  readonly inAllSubjects: number | null;
+  readonly values: { readonly fromEnvelopes: string | null; readonly inBuckets: string | null; readonly inAllSubjects: string | null };
+  readonly leftOut: number;
+  readonly differing: number;
+  readonly isEqual: boolean | null;
+}
 export interface Reconciliation {
   readonly from: string;
   readonly to: string;
@@ -27,6 +36,12 @@ export interface Reconciliation {
   readonly events: Ends;
   /** Of the events that occurred in the whole quarters of an hour of the period. */
   readonly meters: readonly MeterCheck[];
+  /** Buckets that are not what their envelopes come to, the first of them. */
+  readonly differences: readonly BucketDifference[];
+  /** Envelopes of the period that are not what their hash or their header says. */
+  readonly alteredEnvelopes: number;
+  /** Events that were received in the period and stand, and that metering would not find by their subject and time. */
+  readonly notIndexed: number;
   /** Quarters of an hour of subjects that have lost envelopes by retention: `sealed` of them are in the period, and these are not what their seal says. */
   readonly sealed: number;
   readonly sealFaults: readonly { readonly subject: string; readonly from: string; readonly code: SealFault['code']; readonly meterKey: string | null }[];
@@ -47,7 +62,7 @@ const decidedOf = async (tx: Tx, tenant: string, places: readonly { partition: n
   return rows;
 };
 
-interface Row extends KeptBody { partition: number; position: bigint; dropped: string | null; not_counted: number[]; superseded: { nth: number; voided: boolean }[] }
+interface Row extends KeptBody { partition: number; position: bigint; header: string; dropped: string | null; not_counted: number[]; superseded: { nth: number; voided: boolean }[] }
 
 const invalidIn = (rules: readonly MeterRule[], { type, data }: UsageEvent, micros: number): Note[] =>
   rules.filter((rule) => looksAt(rule, type, micros, data) && measure(rule, data) === undefined).map(({ key }): Note => ({ code: 'invalid_value', meterKey: key, first: null }));
@@ -66,15 +81,34 @@ const add = (ends: Ends, row: Row, events: readonly UsageEvent[], surroundings: 
   }
 };
 
-const endsOf = async (tx: Tx, tenant: string, rules: readonly MeterRule[], from: number, to: number): Promise<Ends> => {
+/** Whether a header, which the chain is over, names the same events as not counted as the row that everybody reads. */
+const isOfHeader = ({ header, not_counted: notCounted }: Row): boolean => canonicalJson((JSON.parse(header) as { readonly notCounted?: unknown }).notCounted ?? null) === canonicalJson(notCounted);
+
+/** How many of the events that stand are not in the index by subject and time: nobody would find them there. */
+const notIndexedIn = async (tx: Tx, tenant: string, read: readonly { readonly row: Row; readonly events: readonly UsageEvent[] }[]): Promise<number> => {
+  const standing = read.flatMap(({ row, events }) => events.flatMap(({ subject, time }, nth) => (row.not_counted.includes(nth) ? [] : [{ ...row, subject, bucket: bucketOf(microsNumberOfText(time)) }])));
+  const { rows: [found] } = await tx.query<{ missing: bigint }>(
+    `SELECT count(*) AS missing FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::bigint[]) g(partition, subject, bucket, position)
+     WHERE NOT EXISTS (SELECT FROM usage_bucket_envelopes x WHERE x.partition = g.partition AND x.tenant = $1 AND x.subject = g.subject AND x.bucket = g.bucket AND x.position = g.position)`,
+    [tenant, bigintArray(standing.map((one) => one.partition)), textArray(standing.map((one) => one.subject)), bigintArray(standing.map((one) => one.bucket)), bigintArray(standing.map((one) => Number(one.position)))]);
+  return Number(found!.missing);
+};
+
+/** Where the events ended that were received in the period, and what is wrong with the envelopes that they came in. */
+interface Received { readonly ends: Ends; readonly altered: readonly string[]; readonly notIndexed: number }
+
+const receivedIn = async (tx: Tx, tenant: string, rules: readonly MeterRule[], { from, to }: Stretch, partition: number | undefined): Promise<Received> => {
   const ends = noEnds();
+  const altered: string[] = [];
+  let notIndexed = 0;
   const { rows: places } = await tx.query<{ partition: number; position: bigint }>(
-    'SELECT partition, position FROM usage_envelopes WHERE tenant = $1 AND log_time >= $2 AND log_time < $3 ORDER BY partition, position LIMIT $4', [tenant, from, to, RECONCILED_ENVELOPES_MAX + 1]);
-  if (places.length > RECONCILED_ENVELOPES_MAX) throw new Refused('period_too_long', `more than ${RECONCILED_ENVELOPES_MAX} envelopes were received; take a shorter period`, '/to');
+    'SELECT partition, position FROM usage_envelopes WHERE tenant = $1 AND log_time >= $2 AND log_time < $3 AND ($5::int IS NULL OR partition = $5) ORDER BY partition, position LIMIT $4',
+    [tenant, from, to, RECONCILED_ENVELOPES_MAX + 1, partition ?? null]);
+  assertEnvelopes(places.length, 'there were received more than');
   for (let start = 0; start < places.length; start += ENVELOPES_PER_PAGE) {
     const page = places.slice(start, start + ENVELOPES_PER_PAGE).map(({ partition, position }) => ({ partition, position: Number(position) }));
     const { rows } = await tx.query<Row>(
-      `SELECT e.partition, e.position, e.body, e.packed, e.dropped, e.not_counted,
+      `SELECT e.partition, e.position, e.header, e.body, e.packed, e.dropped, e.not_counted,
          (SELECT coalesce(json_agg(json_build_object('nth', s.nth, 'voided', s.voided)), '[]') FROM usage_superseded s WHERE s.tenant = $1 AND s.partition = e.partition AND s.position = e.position) AS superseded
        FROM unnest($2::int[], $3::bigint[]) g(partition, position) JOIN usage_envelopes e ON e.tenant = $1 AND e.partition = g.partition AND e.position = g.position`,
       [tenant, page.map(({ partition }) => partition), page.map(({ position }) => position)]);
@@ -88,29 +122,10 @@ const endsOf = async (tx: Tx, tenant: string, rules: readonly MeterRule[], from:
     const read = rows.flatMap((row) => (row.body === null ? [] : [{ row, events: envelopeIn(row)!.events }]));
     const claims = await claimsOf(tx, tenant, [...new Set(read.flatMap(({ events }) => events.map(({ subject }) => subject)))]);
     for (const { row, events } of read) add(ends, row, events, { rules, claims }, notes);
+    altered.push(...rows.filter((row) => !isOfHeader(row)).map((row) => `${row.partition}/${row.position}`));
+    notIndexed += await notIndexedIn(tx, tenant, read);
   }
-  return ends;
-};
-
-/** The events of each meter as the envelopes have them, and the seals of those that were dropped: nothing of the buckets is looked at. */
-const countedOf = async (tx: Tx, tenant: string, rules: readonly MeterRule[], from: number, to: number, sealed: readonly SealedTally[]): Promise<Map<string, number>> => {
-  const counted = new Map<string, number>();
-  for (const { meter, events } of sealed) counted.set(meter, (counted.get(meter) ?? 0) + events);
-  const { rows } = await tx.query<{ partition: number; position: bigint }>(
-    'SELECT DISTINCT partition, position FROM usage_bucket_envelopes WHERE partition = ANY($5) AND tenant = $1 AND bucket >= $2 AND bucket < $3 ORDER BY 1, 2 LIMIT $4',
-    [tenant, from, to, RECONCILED_ENVELOPES_MAX + 1, Array.from({ length: USAGE_PARTITIONS }, (_, partition) => partition)]);
-  if (rows.length > RECONCILED_ENVELOPES_MAX) throw new Refused('period_too_long', `events of the period are in more than ${RECONCILED_ENVELOPES_MAX} envelopes; take a shorter one`, '/to');
-  const places = rows.map(({ partition, position }) => ({ partition, position: Number(position) }));
-  for (let start = 0; start < places.length; start += ENVELOPES_PER_PAGE) {
-    const page = places.slice(start, start + ENVELOPES_PER_PAGE);
-    for (const { events } of await readEnvelopes(tx, tenant, page, { isProof: true })) {
-      for (const event of events) {
-        if (event.micros < from || event.micros >= to) continue;
-        for (const rule of rules) if (countedBy([rule], event) !== undefined) counted.set(rule.key, (counted.get(rule.key) ?? 0) + 1);
-      }
-    }
-  }
-  return counted;
+  return { ends, altered, notIndexed };
 };
 
 /** The meters that do not follow the head of every partition yet, with all their versions. */
@@ -120,35 +135,44 @@ const backfilledOf = async (tx: Tx, tenant: string, meters: readonly Meter[]): P
   return new Set(meters.filter(({ meterKey, versions }) => following.get(meterKey) !== versions.length * USAGE_PARTITIONS).map(({ meterKey }) => meterKey));
 };
 
+/** Seals of the period, of one partition or of all. */
+const sealsOf = async (tx: Tx, tenant: string, whole: Stretch, partition: number | undefined): Promise<Seal[]> => {
+  const seals = await sealsIn(tx, tenant, whole, RECONCILED_ENVELOPES_MAX + 1, partition);
+  if (seals.length > RECONCILED_ENVELOPES_MAX) throw new Refused('period_too_long', `more than ${RECONCILED_ENVELOPES_MAX} quarters of an hour of subjects are sealed in it; take a shorter one, or one partition`, '/to');
+  return seals;
+};
+
+const checkOf = ({ meterKey, fromEnvelopes, inBuckets, inAllSubjects, leftOut, differing }: MeterSums, isBackfilled: boolean): MeterCheck => ({
+  meterKey, fromEnvelopes: fromEnvelopes.events, inBuckets: inBuckets.events, inAllSubjects: inAllSubjects?.events ?? null,
+  values: { fromEnvelopes: fromEnvelopes.value, inBuckets: inBuckets.value, inAllSubjects: inAllSubjects?.value ?? null }, leftOut, differing, isEqual: isBackfilled ? null : differing === 0,
+});
+
+/** A period, and one partition of `usage.events` where only that is asked for: of a tenant that has too much in a quarter of an hour. */
+export interface ReconciledPeriod { readonly from: string; readonly to: string; readonly partition?: number | undefined }
+
 /**
- * Shows that nothing is lost between what was accepted and what is counted, from one snapshot: every event that was received in the period ends in exactly one place, and for
- * each meter the buckets hold as many events as the envelopes, which are counted anew here. Refuses with `invalid_period`, `period_too_long`.
+ * Shows that nothing is lost between what was accepted and what is counted, from one snapshot: every event that was received in the period ends in exactly one place, and
+ * each bucket of each meter holds what the envelopes come to, which are counted anew here. Refuses with `invalid_period`, `period_too_long`.
  */
-export const reconcile = async (tx: Tx, tenant: string, period: { from: string; to: string }): Promise<Reconciliation> => {
+export const reconcile = async (tx: Tx, tenant: string, { partition, ...period }: ReconciledPeriod): Promise<Reconciliation> => {
   const [from, to] = [microsNumberOfText(period.from), microsNumberOfText(period.to)];
   if (from >= to) throw new Refused('invalid_period', '"to" is after "from"', '/to');
   const meters = (await tx.query<{ row: Meter }>('SELECT row FROM meters WHERE tenant = $1 ORDER BY key', [tenant])).rows.map(({ row }) => row);
   const rules = meters.flatMap((meter) => rulesOf(meter));
-  const events = await endsOf(tx, tenant, rules, from, to);
+  const { ends: events, altered: misread, notIndexed } = await receivedIn(tx, tenant, rules, { from, to }, partition);
   const whole = { from: bucketFrom(from), to: bucketOf(to) };
-  const seals = await sealsIn(tx, tenant, whole, RECONCILED_ENVELOPES_MAX + 1);
-  if (seals.length > RECONCILED_ENVELOPES_MAX) throw new Refused('period_too_long', `more than ${RECONCILED_ENVELOPES_MAX} quarters of an hour of subjects are sealed in it; take a shorter one`, '/to');
-  const counted = await countedOf(tx, tenant, rules, whole.from, whole.to, seals.flatMap(({ tallies }) => JSON.parse(tallies) as SealedTally[]));
+  const seals = await sealsOf(tx, tenant, whole, partition);
   const backfilled = await backfilledOf(tx, tenant, meters);
   const sealFaults = await faultsOfSeals(tx, tenant, rules.filter(({ key }) => !backfilled.has(key)), seals);
-  const { rows } = await tx.query<{ meter: string; events: bigint }>(
-    `SELECT s.meter, sum(b.events)::bigint AS events FROM usage_series s JOIN usage_buckets b ON b.series = s.series AND b.bucket >= $2 AND b.bucket < $3
-     WHERE s.tenant = $1 AND s.subject <> $4 GROUP BY 1`, [tenant, whole.from, whole.to, ALL_SUBJECTS]);
-  const stored = new Map(rows.map((row) => [row.meter, Number(row.events)]));
   // A sample window may be longer than a quarter of an hour: its meter is compared where the period is made of whole ones.
   const comparable = meters.filter((meter) => rulesOf(meter).every(({ settings }) => whole.from % settings.bucketMicros === 0 && whole.to % settings.bucketMicros === 0));
-  const checks = comparable.map(({ meterKey }): MeterCheck => {
-    const [fromEnvelopes, inBuckets] = [counted.get(meterKey) ?? 0, stored.get(meterKey) ?? 0];
-    return { meterKey, fromEnvelopes, inBuckets, isEqual: backfilled.has(meterKey) ? null : fromEnvelopes === inBuckets };
-  });
-  const isEqual = events.accepted === STATUSES.reduce((sum, status) => sum + events[status], 0) && checks.every((check) => check.isEqual !== false) && sealFaults.length === 0;
+  const { meters: sums, differences, altered } = await compareBuckets(tx, { tenant, whole, partition, rules: comparable.flatMap((meter) => rulesOf(meter)), backfilled, seals });
+  const checks = comparable.map(({ meterKey }) => checkOf(sums.get(meterKey)!, backfilled.has(meterKey)));
+  const alteredEnvelopes = new Set([...misread, ...altered]).size;
+  const isPlaced = events.accepted === STATUSES.reduce((sum, status) => sum + events[status], 0);
   return {
-    from: instantFromMicros(from), to: instantFromMicros(to), events, meters: checks, sealed: seals.length,
-    sealFaults: sealFaults.slice(0, SEAL_FAULTS_SHOWN_MAX).map(({ subject, bucket, code, meterKey }) => ({ subject, from: instantFromMicros(bucket), code, meterKey })), isEqual,
+    from: instantFromMicros(from), to: instantFromMicros(to), events, meters: checks, differences, alteredEnvelopes, notIndexed, sealed: seals.length,
+    sealFaults: sealFaults.slice(0, SEAL_FAULTS_SHOWN_MAX).map(({ subject, bucket, code, meterKey }) => ({ subject, from: instantFromMicros(bucket), code, meterKey })),
+    isEqual: isPlaced && checks.every((check) => check.isEqual !== false) && sealFaults.length === 0 && alteredEnvelopes === 0 && notIndexed === 0,
   };
 };

@@ -2,7 +2,8 @@ import type { Tx } from '@valueverse/event-log';
 import { BUCKET_MICROS, bucketOf, type Stretch } from '../metering/domain/bucket';
 import { tieOf } from '../metering/domain/deltas';
 import type { MeterRule } from '../metering/domain/measure';
-import { Tally, type TallyColumns } from '../metering/domain/tally';
+import { Tally } from '../metering/domain/tally';
+import { cellIn, type CellRow, differingCells, freshTally, type NamedCells, storedTally } from '../metering/compared-cells';
 import { countedBy, visitEvents } from '../query/copy-reader';
 import { type SealedTally, tallyOf } from './domain/seal';
 import { hashesNow, type Seal, sealsAround } from './seals';
@@ -12,17 +13,6 @@ export const SEAL_FAULTS = ['seal_altered', 'bucket_altered'] as const;
 export interface SealFault { readonly subject: string; readonly bucket: number; readonly code: (typeof SEAL_FAULTS)[number]; readonly meterKey: string | null }
 
 const SEALS_AT_ONCE = 200;
-
-interface Named { readonly subject: string; readonly meter: string; readonly version: number; readonly groups: string; readonly bucket: number }
-type Cells = Map<string, { readonly named: Named; readonly tally: Tally }>;
-const cellName = ({ subject, meter, version, groups, bucket }: Named): string => JSON.stringify([subject, meter, version, bucket, groups]);
-const cellIn = (cells: Cells, named: Named, fresh: () => Tally): Tally => {
-  const known = cells.get(cellName(named));
-  if (known !== undefined) return known.tally;
-  const tally = fresh();
-  cells.set(cellName(named), { named, tally });
-  return tally;
-};
 
 /** The buckets of a rule that a quarter of an hour is in. */
 const around = ({ settings: { bucketMicros: length } }: MeterRule, quarter: number): Stretch => ({ from: bucketOf(quarter, length), to: bucketOf(quarter + BUCKET_MICROS - 1, length) + length });
@@ -46,8 +36,8 @@ const stretchesOf = (rules: readonly MeterRule[], seals: readonly Seal[]): { sub
 };
 
 /** What the buckets have to be: what is sealed, and what the envelopes hold that are left. */
-const expectedCells = async (tx: Tx, tenant: string, rules: readonly MeterRule[], stretches: readonly { subject: string; from: number; to: number }[]): Promise<Cells> => {
-  const cells: Cells = new Map();
+const expectedCells = async (tx: Tx, tenant: string, rules: readonly MeterRule[], stretches: readonly { subject: string; from: number; to: number }[]): Promise<NamedCells> => {
+  const cells: NamedCells = new Map();
   const meters = new Set(rules.map(({ key }) => key));
   for (const { subject, tallies } of await sealsAround(tx, tenant, stretches)) {
     for (const sealed of JSON.parse(tallies) as SealedTally[]) if (meters.has(sealed.meter)) cellIn(cells, { subject, ...sealed }, () => new Tally(sealed.fold, sealed.moment !== null)).merge(tallyOf(sealed));
@@ -58,16 +48,16 @@ const expectedCells = async (tx: Tx, tenant: string, rules: readonly MeterRule[]
       const found = countedBy([rule], counted);
       if (found === undefined) continue;
       const named = { subject: event.subject, meter: rule.key, version: rule.version, groups: found.groups, bucket: bucketOf(micros, rule.settings.bucketMicros) };
-      cellIn(cells, named, () => new Tally(rule.aggregation.fold, rule.aggregation.weighsTime)).add(found.measured.value, micros, tieOf(event), found.measured.different);
+      cellIn(cells, named, () => freshTally(rule)).add(found.measured.value, micros, tieOf(event), found.measured.different);
     }
   }, { isProof: true });
   return cells;
 };
 
-interface StoredRow { subject: string; meter: string; version: number; groups: string; bucket: bigint; events: bigint; total: string; moment: string | null; at: bigint | null; tie: string | null; values: [string, number][] | null }
+interface StoredRow extends CellRow { subject: string; meter: string; version: number; groups: string; bucket: bigint }
 
 /** What the buckets are. */
-const storedCells = async (tx: Tx, tenant: string, rules: readonly MeterRule[], stretches: readonly { subject: string; from: number; to: number }[]): Promise<Cells> => {
+const storedCells = async (tx: Tx, tenant: string, rules: readonly MeterRule[], stretches: readonly { subject: string; from: number; to: number }[]): Promise<NamedCells> => {
   const { rows } = await tx.query<StoredRow & Record<string, unknown>>(
     `SELECT s.subject, s.meter, s.version, s.groups, b.bucket, b.events, b.total::text, b.moment::text, b.at, b.tie,
        (SELECT json_agg(json_build_array(encode(v.value, 'hex'), v.events)) FROM usage_bucket_values v WHERE v.series = b.series AND v.bucket = b.bucket) AS values
@@ -75,24 +65,20 @@ const storedCells = async (tx: Tx, tenant: string, rules: readonly MeterRule[], 
      JOIN usage_buckets b ON b.series = s.series AND b.bucket >= g.first AND b.bucket < g.until`,
     [tenant, stretches.map(({ subject }) => subject), stretches.map(({ from }) => from), stretches.map(({ to }) => to), [...new Set(rules.map(({ key }) => key))]]);
   const ruleOf = new Map(rules.map((rule) => [`${rule.version} ${rule.key}`, rule]));
-  const cells: Cells = new Map();
-  for (const { bucket, events, total, moment, at, tie, values, ...row } of rows) {
+  const cells: NamedCells = new Map();
+  for (const row of rows) {
     const rule = ruleOf.get(`${row.version} ${row.meter}`);
-    if (rule === undefined) continue;
-    const columns: TallyColumns = { events: Number(events), total, moment, at: at === null ? null : Number(at), tie };
-    cellIn(cells, { ...row, bucket: Number(bucket) }, () => tallyOf({ ...columns, meter: row.meter, version: row.version, groups: row.groups, bucket: Number(bucket), fold: rule.aggregation.fold, values: values ?? [] }));
+    if (rule !== undefined) cellIn(cells, { ...row, bucket: Number(row.bucket) }, () => storedTally(rule, row));
   }
   return cells;
 };
-
-const textOf = (tally: Tally | undefined): string => (tally === undefined || tally.events === 0 ? '' : JSON.stringify([tally.columns, [...tally.values].filter(([, events]) => events !== 0).sort(([left], [right]) => (left < right ? -1 : 1))]));
 
 const faultsIn = async (tx: Tx, tenant: string, rules: readonly MeterRule[], seals: readonly Seal[]): Promise<SealFault[]> => {
   const hashes = await hashesNow(tx, tenant, seals);
   const altered = seals.filter(({ hash }, nth) => hash !== hashes[nth]).map(({ subject, bucket }): SealFault => ({ subject, bucket, code: 'seal_altered', meterKey: null }));
   const stretches = stretchesOf(rules, seals);
   const [expected, stored] = [await expectedCells(tx, tenant, rules, stretches), await storedCells(tx, tenant, rules, stretches)];
-  const wrong = [...new Map([...expected, ...stored]).values()].map(({ named }) => named).filter((named) => textOf(expected.get(cellName(named))?.tally) !== textOf(stored.get(cellName(named))?.tally));
+  const wrong = differingCells(expected, stored);
   const lengths = new Map(rules.map((rule) => [rule.key, rule.settings.bucketMicros]));
   return [...altered, ...seals.flatMap(({ subject, bucket }) => wrong
     .filter((named) => named.subject === subject && named.bucket < bucket + BUCKET_MICROS && named.bucket + (lengths.get(named.meter) ?? BUCKET_MICROS) > bucket)

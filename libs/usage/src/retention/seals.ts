@@ -27,10 +27,10 @@ export const sealsAt = async (tx: Tx, tenant: string, places: readonly Place[]):
   return rows.map(sealOf);
 };
 
-/** The seals of quarters of an hour that begin in a period, in the order of time, at most `limit`. */
-export const sealsIn = async (tx: Tx, tenant: string, { from, to }: { from: number; to: number }, limit: number): Promise<Seal[]> => {
+/** The seals of quarters of an hour that begin in a period, in the order of time, at most `limit`; of one partition or of all. */
+export const sealsIn = async (tx: Tx, tenant: string, { from, to }: { from: number; to: number }, limit: number, partition?: number): Promise<Seal[]> => {
   const { rows } = await tx.query<SealRow & Record<string, unknown>>(
-    'SELECT subject, bucket, partition, position, first_chunk, tallies, hash FROM usage_seals WHERE tenant = $1 AND bucket >= $2 AND bucket < $3 ORDER BY bucket, subject LIMIT $4', [tenant, from, to, limit]);
+    'SELECT subject, bucket, partition, position, first_chunk, tallies, hash FROM usage_seals WHERE tenant = $1 AND bucket >= $2 AND bucket < $3 AND ($5::int IS NULL OR partition = $5) ORDER BY bucket, subject LIMIT $4', [tenant, from, to, limit, partition ?? null]);
   return rows.map(sealOf);
 };
 

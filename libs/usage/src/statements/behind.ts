@@ -5,7 +5,7 @@ import { BUCKET_MICROS, bucketOf } from '../metering/domain/bucket';
 import { tieOf } from '../metering/domain/deltas';
 import type { MeterRule } from '../metering/domain/measure';
 import { Tallies } from '../metering/domain/tallies';
-import type { Tally } from '../metering/domain/tally';
+import { valueOfBucket } from '../metering/domain/bucket-value';
 import { countedBy, type CountedEvent, readEnvelopes, type UpTo, visitEvents } from '../query/copy-reader';
 import { type SealedTally, tallyOf } from '../retention/domain/seal';
 import { assertKept } from '../retention/missed';
@@ -32,10 +32,6 @@ export interface BehindEvent {
   readonly value: string | null;
   readonly groupBy: Readonly<Record<string, string>>;
 }
-
-/** What a bucket holds, as a number: how many different values, how many events, or what the values come to. */
-const valueOfBucket = ({ aggregation: { fold, value } }: MeterRule, tally: Tally): string =>
-  (fold === 'distinct' ? Decimal.of(tally.values.size) : value === 'none' ? Decimal.of(tally.events) : tally.total).toString();
 
 interface Span { readonly subject: string; readonly partition: number; readonly from: number; readonly to: number; readonly upTo: number }
 
