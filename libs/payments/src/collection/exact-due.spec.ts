@@ -2,6 +2,7 @@ import { systemIds } from '@valueverse/platform';
 import { eventually } from '@valueverse/testing';
 import { type Answered, paymentsSpec } from '../payments-bed.spec-kit';
 import { Providers } from '../providers/provider';
+import { Sandbox } from '../providers/sandbox/sandbox';
 import { payByHand } from './by-hand';
 import { paymentDecider, type PaymentRow } from './payments';
 
@@ -128,6 +129,33 @@ test('F98: an order whose answer was lost, and that never arrived, is not sent a
     await spec.payment(invoiceId, 'cancelled');
   }
   expect(await spec.taken()).toEqual([]);
+}, TIMEOUT_MS);
+
+test('F95, F98: an order that arrives after the look for it had found nothing, and that was given up, is found by the last look: its money is this payment\'s', async () => {
+  await spec.bed.fault(spec.process, spec.acme.tenant, { fault: 'arrive_late', operation: 'charge', times: 2, milliseconds: 4_000 });
+  await spec.bed.fault(spec.process, spec.acme.tenant, { fault: 'rate_limit', operation: 'read' });
+  const who = await spec.customer(AT, 'tok_ok');
+  const invoiceId = await invoice(who);
+  const { id } = await spec.payment(invoiceId, 'unknown');
+  await spec.tell(invoiceId, { type: 'InvoicePaid', paidAt: AT });
+  await eventually('it to be heard of', async () => ((await pay(invoiceId)).body['detail'] === 'the invoice is paid' || undefined));
+  await spec.bed.disarm(spec.process, spec.acme.tenant);
+  await eventually('the order to be given up', async (saw) => { const found = await spec.facts(`payment-${id}`); saw(found); return found.find(({ declineCode }) => declineCode === 'nothing_due'); });
+  expect(await spec.taken()).toEqual([]);
+  await eventually('it to arrive', async () => ((await spec.taken()).length === 1 || undefined));
+  await spec.bed.step(spec.acme.tenant, who.clockId, '2026-03-01T00:11:00Z');
+  expect(await spec.payment(invoiceId, 'succeeded')).toMatchObject({ attempts: [{ status: 'succeeded', amount: '49.00' }] });
+  await spec.bed.step(spec.acme.tenant, who.clockId, day(1));
+  expect([await spec.taken(), (await spec.facts(`payment-${id}`)).filter(({ type }) => type === 'PaymentSucceeded')]).toEqual([[expect.anything()], [expect.anything()]]);
+}, TIMEOUT_MS);
+
+test('an order that arrives after it was sent again is the same order', async () => {
+  await spec.bed.fault(spec.process, spec.acme.tenant, { fault: 'arrive_late', operation: 'charge', times: 2, milliseconds: 1_000 });
+  const who = await spec.customer(AT, 'tok_ok');
+  expect((await spec.payment(await invoice(who), 'succeeded')).attempts).toHaveLength(1);
+  const sandbox = spec.host.app.get(Sandbox);
+  await eventually('it to arrive', async () => (sandbox.late === 0 || undefined));
+  expect(await spec.taken()).toHaveLength(1);
 }, TIMEOUT_MS);
 
 test('a retry for which nothing is left is given up without an attempt, also before billing has said that the invoice is paid', async () => {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { tokenOf } from './sandbox-tokens';
 
-/** What can go wrong with one request; `*_after` has done its work before. */
-export const REQUEST_FAULTS = ['fail_before', 'fail_after', 'hang_before', 'hang_after', 'lose_request', 'lose_reply', 'rate_limit', 'decline', 'processing', 'requires_action', 'dispute', 'refund_fails_later'] as const;
+/** What can go wrong with one request; `*_after` has done its work before; what arrives late does it after whoever sent it has given up waiting, and may have looked for it already. */
+export const REQUEST_FAULTS = ['fail_before', 'fail_after', 'hang_before', 'hang_after', 'lose_request', 'lose_reply', 'arrive_late', 'rate_limit', 'decline', 'processing', 'requires_action', 'dispute', 'refund_fails_later'] as const;
 /** What can go wrong with one delivery of a webhook. */
 export const WEBHOOK_FAULTS = ['webhook_late', 'webhook_twice', 'webhook_permuted', 'webhook_dropped', 'webhook_other_account', 'webhook_other_version', 'webhook_unknown_type', 'webhook_wrong_secret', 'webhook_changed'] as const;
 export type RequestFault = (typeof REQUEST_FAULTS)[number];
@@ -25,7 +25,7 @@ export interface Fault {
   readonly code?: string;
   /** Of what happens later. */
   readonly days?: number;
-  /** Of what hangs or is late. */
+  /** Of what hangs, is late or arrives late. */
   readonly milliseconds?: number;
 }
 export interface ArmedFault extends Fault { readonly id: string }

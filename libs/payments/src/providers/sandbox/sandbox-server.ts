@@ -25,6 +25,9 @@ const BODY_BYTES_MAX = 262_144;
 /** After this time a key may be used again, as with Stripe. */
 const KEY_HOURS = 24;
 const RACES_MAX = 5;
+/** After how long an order arrives that is late, where nothing is said, and at most: whoever gives one up looks for it once more after that. */
+const ARRIVES_AFTER_MS = 1_500;
+const ARRIVES_WITHIN_MS = 300_000;
 const TOO_MANY = 429;
 const SERVER_FAULT = 500;
 const SUCCESS = 200;
@@ -34,7 +37,7 @@ const BEGUN: readonly RequestFault[] = ['fail_before', 'fail_after'];
 
 interface Answer { readonly status: number; readonly body: string; readonly replayed?: boolean }
 interface Reply extends Answer { readonly faults: readonly ArmedFault[] }
-interface Request { readonly method: string; readonly path: string; readonly tenant: string; readonly now: string; readonly key: string | undefined; readonly fields: Fields; readonly fingerprint: string }
+interface Request { readonly method: string; readonly path: string; readonly tenant: string; readonly now: string; readonly key: string | undefined; readonly fields: Fields; readonly fingerprint: string; /** Faults have struck it already. */ readonly isSpared?: boolean }
 class KeyRaced extends Error {}
 
 const wireBody = (error: WireError): string => JSON.stringify({ error: error.error });
@@ -45,6 +48,7 @@ export class SandboxServer {
   private readonly server: Server;
   private readonly webhooks: SandboxWebhooks;
   private readonly dice = new Dice();
+  private readonly onTheirWay = new Set<NodeJS.Timeout>();
   private address = '';
 
   constructor(private readonly database: Database, private readonly clock: Clock) {
@@ -53,6 +57,8 @@ export class SandboxServer {
   }
 
   get url(): string { return this.address; }
+  /** How many orders have yet to arrive. */
+  get late(): number { return this.onTheirWay.size; }
   async start(port = 0, host = '127.0.0.1'): Promise<string> {
     await new Promise<void>((resolve, reject) => { this.server.once('error', reject).listen(port, host, () => resolve()); });
     this.address = `http://${host}:${(this.server.address() as AddressInfo).port}`;
@@ -61,6 +67,8 @@ export class SandboxServer {
   }
   async stop(): Promise<void> {
     await this.webhooks.stop();
+    for (const one of this.onTheirWay) clearTimeout(one);
+    this.onTheirWay.clear();
     if (!this.server.listening) return;
     this.server.closeAllConnections();
     await new Promise<void>((resolve) => { this.server.close(() => resolve()); });
@@ -80,13 +88,24 @@ export class SandboxServer {
       key: message.method === 'POST' ? message.headers['idempotency-key'] as string | undefined : undefined, fields: fieldsOfBody(message, body, searchParams),
       fingerprint: createHash('sha256').update(`${pathname}\n${body}`).digest('base64url'),
     };
-    await this.reply(response, await this.answered(request));
+    const reply = await this.answered(request);
+    const late = reply.faults.find(({ fault }) => fault === 'arrive_late');
+    if (late !== undefined) this.arriveLate(request, late.milliseconds ?? ARRIVES_AFTER_MS);
+    await this.reply(response, reply);
+  }
+
+  /** Somewhere on its way a request is held back: nobody waits for its answer any more, and it is carried out all the same. */
+  private arriveLate(request: Request, afterMs: number): void {
+    const timer = setTimeout(() => {
+      this.answered({ ...request, isSpared: true }).catch(() => undefined).finally(() => this.onTheirWay.delete(timer));
+    }, Math.min(afterMs, ARRIVES_WITHIN_MS));
+    this.onTheirWay.add(timer);
   }
 
   /** Faults that strike after the work is done: answers that are late, or never come. */
   private async reply(response: ServerResponse, { faults, ...answer }: Reply): Promise<void> {
     const has = (name: RequestFault): ArmedFault | undefined => faults.find(({ fault }) => fault === name);
-    if (has('lose_reply') ?? has('lose_request')) { response.destroy(); return; }
+    if (has('lose_reply') ?? has('lose_request') ?? has('arrive_late')) { response.destroy(); return; }
     const hang = has('hang_after') ?? has('hang_before');
     // Without a time it hangs until the client gives up.
     if (hang !== undefined && hang.milliseconds === undefined) return;
@@ -117,10 +136,10 @@ export class SandboxServer {
     const route = control ?? ROUTES.find((one) => one.path.test(path) && one.method === method);
     if (route === undefined) throw new WireError(404, { type: 'invalid_request_error', message: `Unrecognized request URL (${method}: ${path})` });
     const token = textOf(fields, 'payment_method');
-    const faults = control === undefined ? await this.strike(book, armed, request, route, token) : [];
+    const faults = control === undefined && request.isSpared !== true ? await this.strike(book, armed, request, route, token) : [];
     const has = (name: RequestFault): boolean => faults.some(({ fault }) => fault === name);
     if (has('rate_limit')) return { status: TOO_MANY, body: wireBody(new WireError(TOO_MANY, { type: 'invalid_request_error', code: 'rate_limit', message: 'Too many requests' })), faults: [] };
-    if (has('lose_request') || has('hang_before')) return { status: SERVER_FAULT, body: '', faults };
+    if (has('lose_request') || has('hang_before') || has('arrive_late')) return { status: SERVER_FAULT, body: '', faults };
     const stored = key === undefined ? undefined : await storedUnder(tx, tenant, key, fingerprint, request.now);
     if (stored !== undefined) return { ...stored, faults: faults.filter(({ fault, id: one }) => !BEGUN.includes(fault as RequestFault) && (one !== OWN || stored.status === SUCCESS)) };
     const id = route.path.exec(path)![1] ?? '';

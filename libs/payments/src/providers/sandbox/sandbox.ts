@@ -18,6 +18,8 @@ export class Sandbox implements Worker {
     this.server = url === undefined ? new SandboxServer(database, clock) : undefined;
   }
   get url(): Promise<string> { return this.address; }
+  /** How many orders have yet to arrive at the one that runs inside. */
+  get late(): number { return this.server?.late ?? 0; }
   start(): void { if (this.server !== undefined) void this.server.start().then((url) => this.known(url)); }
   async stop(): Promise<void> { await this.server?.stop(); }
 
