@@ -8,7 +8,7 @@ import type { Tx } from '@valueverse/event-log';
 import { type Meter, rulesOf } from '../metering/domain/measure';
 import { EXCEPTION_CODES, type ExceptionCode } from '../metering/exceptions';
 import { wantedMeter } from '../meters/meters.controller';
-import { wholeFrom } from '../retention/missed';
+import { sealedUntil, wholeFrom } from '../retention/missed';
 import { UsageHost } from '../usage-host';
 import { asOfIn } from './as-of';
 import { cachedQuery } from './cached-query';
@@ -31,6 +31,7 @@ export class QueryAnswerDto {
   @ApiProperty({ type: [QueryRowDto] }) data!: QueryRowDto[];
   @ApiProperty({ format: 'date-time', description: 'Everything that was accepted up to here is in the answer' }) asOf!: string;
   @ApiProperty({ type: String, format: 'date-time', nullable: true, description: 'The meter was made after usage of before that instant had been dropped by retention, so it counts less of it; null where the answer is whole' }) wholeFrom!: string | null;
+  @ApiProperty({ type: String, format: 'date-time', nullable: true, description: 'The end of the last quarter of an hour in the answer that has lost events by retention: up to there it rests on buckets that are sealed with a hash and cannot be counted anew; null where all events are there' }) sealedUntil!: string | null;
 }
 
 class ExceptionsQuery extends PageQuery {
@@ -67,14 +68,16 @@ export class QueryController {
     return this.host.read(tenant, async (tx) => {
       const meter = await wantedMeter(tx, tenant, key);
       const data = await cachedQuery(this.cache, tx, tenant, meter, query);
-      return { from: query.from, to: query.to, windowSize: query.windowSize ?? null, data, asOf: await asOfIn(tx, tenant, meter, looks, query.subjects), wholeFrom: await this.wholeFrom(tx, tenant, meter, query) };
+      return { from: query.from, to: query.to, windowSize: query.windowSize ?? null, data, asOf: await asOfIn(tx, tenant, meter, looks, query.subjects), ...await this.keptOf(tx, tenant, meter, query) };
     });
   }
 
-  private async wholeFrom(tx: Tx, tenant: string, meter: Meter, { from, to, subjects }: MeterQuery): Promise<string | null> {
+  /** What retention has left of the time that an answer is about; what is carried into it is from the beginning. */
+  private async keptOf(tx: Tx, tenant: string, meter: Meter, { from, to, subjects }: MeterQuery): Promise<Pick<QueryAnswerDto, 'wholeFrom' | 'sealedUntil'>> {
     const rules = rulesOf(meter);
-    const found = await wholeFrom(tx, tenant, rules, { from: rules.at(-1)!.carryOver ? BEGINNING : microsNumberOfText(from), to: microsNumberOfText(to) }, subjects);
-    return found === undefined ? null : instantFromMicros(found);
+    const period = { from: rules.at(-1)!.carryOver ? BEGINNING : microsNumberOfText(from), to: microsNumberOfText(to) };
+    const textOf = (micros: number | undefined): string | null => (micros === undefined ? null : instantFromMicros(micros));
+    return { wholeFrom: textOf(await wholeFrom(tx, tenant, rules, period, subjects)), sealedUntil: textOf(await sealedUntil(tx, tenant, period, subjects)) };
   }
 
   /** Windows that are billing periods are those of whoever is billed for the subjects, which have to be named. */

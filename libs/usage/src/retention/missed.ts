@@ -54,6 +54,17 @@ export const wholeFrom = async (tx: Tx, tenant: string, rules: readonly MeterRul
   return row?.bucket == null ? undefined : Number(row.bucket) + BUCKET_MICROS;
 };
 
+/** The end of the last quarter of an hour of a period that has lost envelopes of these subjects, or of any: what buckets hold of it cannot be counted anew. Undefined where all envelopes are there. */
+export const sealedUntil = async (tx: Tx, tenant: string, { from, to }: { from: number; to: number }, subjects?: readonly string[]): Promise<number | undefined> => {
+  const first = bucketOf(Math.max(from, 0));
+  const { rows: [row] } = subjects === undefined
+    ? await tx.query<{ bucket: bigint | null }>('SELECT max(bucket) AS bucket FROM usage_seals WHERE tenant = $1 AND bucket >= $2 AND bucket < $3', [tenant, first, to])
+    : await tx.query<{ bucket: bigint | null }>(
+      `SELECT max(s.bucket) AS bucket FROM unnest($4::text[]) g(subject)
+       JOIN LATERAL (SELECT bucket FROM usage_seals s WHERE s.tenant = $1 AND s.subject = g.subject AND s.bucket >= $2 AND s.bucket < $3 ORDER BY s.bucket DESC LIMIT 1) s ON true`, [tenant, first, to, subjects]);
+  return row?.bucket == null ? undefined : Number(row.bucket) + BUCKET_MICROS;
+};
+
 /** Which stretches of raw events are not all there, because envelopes of one of their quarters of an hour were dropped; by index, with the first such quarter. */
 export const droppedIn = async (tx: Tx, tenant: string, stretches: readonly SubjectStretch[]): Promise<ReadonlyMap<number, number>> => {
   if (stretches.length === 0) return new Map();

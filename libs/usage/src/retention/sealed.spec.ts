@@ -40,6 +40,10 @@ afterAll(() => bed.close(), TIMEOUT_MS);
 
 test('what was counted is answered as before, what needs single events is refused by name', async () => {
   expect([await query('tokens'), await query('peak'), await query('users'), await query('burst')]).toEqual(['193', '100', '3', '0']);
+  // It says so: up to the end of the last sealed quarter of an hour that is in it, of the subjects that are asked about.
+  const sealed = async (from: string, to: string, more = ''): Promise<string | null> => (await bed.ask('GET', `meters/tokens/query?from=${from}&to=${to}${more}`)).body.sealedUntil;
+  expect(await Promise.all([sealed(DAY_FROM, DAY_TO), sealed(DAY_FROM, DAY_TO, '&subject=acme,nobody'), sealed('2026-01-05T10:00:00Z', '2026-01-05T10:15:00Z'), sealed(DAY_FROM, DAY_TO, '&subject=nobody'), sealed('2026-01-05T10:30:00Z', DAY_TO)]))
+    .toEqual(['2026-01-05T10:30:00Z', '2026-01-05T10:30:00Z', '2026-01-05T10:15:00Z', null, null]);
   expect(await bed.query('tokens', '2026-01-05T10:00:00Z', '2026-01-05T10:07:00Z')).toMatchObject({ status: 409, body: { code: 'usage_dropped', detail: expect.stringContaining('2026-01-05T10:00:00Z') } });
   expect(await query('tokens', '2026-01-05T10:00:00Z', '2026-01-05T10:15:00Z')).toBe('186');
   expect(await bed.ask('GET', `statements/${statement.id}/events`)).toMatchObject({ status: 409, body: { code: 'usage_dropped' } });
