@@ -49,7 +49,7 @@ import { RefundsController } from './refunds/refunds.controller';
 import { PAYMENT_SETTINGS } from './settings/settings';
 import { SettingsController } from './settings/settings.controller';
 import { handleWebhook } from './webhooks/handle-webhook';
-import { WEBHOOK_INBOX } from './webhooks/inbox';
+import { WEBHOOK_BYTES, WEBHOOK_INBOX } from './webhooks/inbox';
 import { WebhooksController } from './webhooks/webhooks.controller';
 import { webhooksRoutes } from './webhooks/webhooks.routes';
 import { PAYMENTS_SERVICE } from './tokens';
@@ -63,7 +63,7 @@ export const paymentsShape: ContextShape = {
   name: 'payments',
   definitions: [...PAYMENT_EVENTS, AccountOpened, AccountChanged, BalanceReturned, BalanceReturnRefused, InvoiceCredited, InvoiceFinalized, InvoicePaid, InvoicePaymentApplied, InvoicePaymentUnmatched, InvoiceVoided, InvoiceReopened],
   readModels: [methodView, defaultMethodView, paymentView, disputeView, creditView, creditRefundView, payoutView],
-  migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS, PROVIDER_SETTINGS, WEBHOOK_INBOX, KNOWN_INVOICES, KNOWN_INVOICE_NUMBERS, PROVIDER_CUSTOMER_LOOKS, KNOWN_INVOICE_REOPENINGS, POLLED_PAYOUTS, KNOWN_INVOICE_MOVES, POLLED_CHANGES],
+  migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS, PROVIDER_SETTINGS, WEBHOOK_INBOX, KNOWN_INVOICES, KNOWN_INVOICE_NUMBERS, PROVIDER_CUSTOMER_LOOKS, KNOWN_INVOICE_REOPENINGS, POLLED_PAYOUTS, KNOWN_INVOICE_MOVES, POLLED_CHANGES, WEBHOOK_BYTES],
 };
 
 const PAYMENTS: FactMeasure = {

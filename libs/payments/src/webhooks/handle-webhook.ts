@@ -10,9 +10,9 @@ import { LOOK_AT_SETUP, type SetupPayload } from '../methods/setup-jobs';
 import { STRIPE_VERSION } from '../providers/stripe/stripe-version';
 import { LOOK_AT_REFUNDS, type RefundsLook } from '../refunds/refund-looks';
 import { meaningOf, type Meaning } from './domain/meaning';
-import { HANDLE_WEBHOOK, type WebhookPayload, type WebhookStatus } from './inbox';
+import { HANDLE_WEBHOOK, MALFORMED, type WebhookPayload, type WebhookStatus } from './inbox';
 
-interface Kept { readonly id: string; readonly provider: string; readonly body: string; readonly account: string | null }
+interface Kept { readonly id: string; readonly provider: string; readonly type: string; readonly body: string; readonly account: string | null }
 interface Come { readonly status: WebhookStatus; readonly reason?: string; readonly jobs?: readonly NewJob[] }
 /** Looks at whatever an event is about are due at once. */
 const AT_ONCE = '1970-01-01T00:00:00Z';
@@ -24,8 +24,8 @@ export const handleWebhook = (service: Service): JobHandler => {
   const handleAll = async (tx: Tx, jobs: readonly Job<WebhookPayload>[]): Promise<ReadonlyMap<string, Reaction>> => {
     const { tenant } = jobs[0]!;
     const { rows } = await tx.query<Kept>(
-      `SELECT w.id, w.provider, w.body, s.account FROM webhook_inbox w LEFT JOIN provider_settings s ON s.tenant = w.tenant AND s.endpoint_id = w.endpoint_id WHERE w.tenant = $1 AND w.id = ANY($2)`, [tenant, jobs.map(({ payload }) => payload.webhookId)]);
-    const kept = new Map(rows.map((row) => [row.id, { ...row, meaning: readEvent(row.body, row.account) }]));
+      `SELECT w.id, w.provider, w.type, w.body, s.account FROM webhook_inbox w LEFT JOIN provider_settings s ON s.tenant = w.tenant AND s.endpoint_id = w.endpoint_id WHERE w.tenant = $1 AND w.id = ANY($2)`, [tenant, jobs.map(({ payload }) => payload.webhookId)]);
+    const kept = new Map(rows.map((row) => [row.id, { ...row, meaning: readEvent(row) }]));
     const meanings = [...kept.values()].flatMap(({ meaning }) => ('look' in meaning ? [meaning] : []));
     const owners = await ownersOf(tx, tenant, {
       keys: meanings.flatMap((meaning) => (meaning.look === 'attempt' ? [meaning.paymentId] : [])), references: meanings.flatMap((meaning) => (meaning.look === 'refunds' || meaning.look === 'dispute' ? [meaning.chargeReference] : [])),
@@ -52,7 +52,8 @@ export const handleWebhook = (service: Service): JobHandler => {
 };
 
 /** What the event means, or why it means nothing to us. */
-const readEvent = (body: string, account: string | null): Meaning | Come => {
+const readEvent = ({ type, body, account }: Kept): Meaning | Come => {
+  if (type === MALFORMED) return { status: 'failed', reason: 'its body is signed, and is no event with an id and a type' };
   const event = JSON.parse(body) as { type: string; account?: unknown; api_version?: unknown; data?: { object?: Record<string, unknown> } };
   if (account !== null && event.account !== undefined && event.account !== account) return { status: 'refused', reason: 'it is about another account' };
   const meaning = meaningOf(event);

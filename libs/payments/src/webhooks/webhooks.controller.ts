@@ -12,7 +12,7 @@ class WebhooksQuery extends PageQuery {
 }
 const HEAD = { id: text(), provider: text(), eventId: text(), type: text(), status: oneOf(...WEBHOOK_STATUSES), reason: nullable(text()), receivedAt: instant(), times: whole(1) };
 const WEBHOOK = object(HEAD);
-const WHOLE = object({ ...HEAD, body: text(), signature: text() });
+const WHOLE = object({ ...HEAD, body: text(), raw: nullable(text()), signature: text() });
 interface Answer { readonly id: string; readonly provider: string; readonly eventId: string; readonly type: string; readonly status: WebhookStatus; readonly reason: string | null; readonly receivedAt: string; readonly times: number }
 const toAnswer = ({ id, provider, event_id: eventId, type, status, reason, received_at: receivedAt, times }: WebhookRow): Answer => ({ id, provider, eventId, type, status, reason, receivedAt: parseInstant(receivedAt), times });
 
@@ -35,13 +35,13 @@ export class WebhooksController {
     return this.cursors.page(rows, query, list, ({ nth }) => [String(nth)], toAnswer);
   }
 
-  /** With the body and the signature that came. Refuses with `webhook_not_found`. */
+  /** With the body and the signature that came. Where the body is no text, `raw` is all of it, in base64. Refuses with `webhook_not_found`. */
   @Get(':id')
   @Allow('payments:read')
   @Answers(WHOLE)
   async one(@CurrentCaller() { tenant }: Caller, @Param('id') id: string): Promise<unknown> {
     const row = await this.find(tenant, id);
-    return { ...toAnswer(row), body: row.body, signature: row.signature };
+    return { ...toAnswer(row), body: row.body, raw: row.raw?.toString('base64') ?? null, signature: row.signature };
   }
 
   /** Handles it again: after an upgrade that knows its type, or when its payment has come. Refuses with `webhook_not_found`. */
@@ -59,7 +59,7 @@ export class WebhooksController {
 
   private async find(tenant: string, id: string): Promise<WebhookRow> {
     const { rows: [row] } = await this.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => tx.query<WebhookRow>(
-      `SELECT id, nth, provider, event_id, type, status, reason, times, body, signature, to_char(received_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS received_at FROM webhook_inbox WHERE tenant = $1 AND id = $2`, [tenant, id]));
+      `SELECT id, nth, provider, event_id, type, status, reason, times, body, raw, signature, to_char(received_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS received_at FROM webhook_inbox WHERE tenant = $1 AND id = $2`, [tenant, id]));
     if (row === undefined) throw new Refused('webhook_not_found', 'no webhook with this id has come in');
     return row;
   }

@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto';
 import { isTransient } from '@valueverse/event-log';
 import { Problem, type RawRoutes, type Service } from '@valueverse/platform';
 import type { ProviderBook } from '../providers/provider-settings';
-import { Inbox, InboxFull } from './inbox';
+import { Inbox, InboxFull, MALFORMED } from './inbox';
 import { signatureFault, TOLERANCE_SECONDS, type SignatureFault } from './signature';
 
 const PATH = '/api/v1/payments/webhooks/:provider/:endpointId';
@@ -19,18 +20,20 @@ const PATHS: RawRoutes['paths'] = {
       operationId: 'webhooksReceive', tags: ['payments'], summary: 'Takes a webhook of a provider: the URL to paste there', security: [],
       parameters: [{ name: 'provider', in: 'path', required: true, schema: { type: 'string' } }, { name: 'endpointId', in: 'path', required: true, schema: { type: 'string' } }, { name: 'Stripe-Signature', in: 'header', required: true, schema: { type: 'string' } }] as never[],
       requestBody: { required: true, content: { 'application/json': { schema: { type: 'object', additionalProperties: true } as never } } },
-      responses: { 200: { description: 'It is kept; what comes of it is under /api/v1/payments/webhook-events' }, 400: { description: '`missing_signature`, `invalid_signature`, `signature_too_old`, `malformed_event`' }, 401: { description: '`webhook_not_set_up`: the endpoint has no secret yet' }, 404: { description: '`webhook_endpoint_not_found`' }, 503: { description: 'Not kept: send it again' } } as never,
+      responses: { 200: { description: 'It is kept; what comes of it is under /api/v1/payments/webhook-events' }, 400: { description: '`missing_signature`, `invalid_signature`, `signature_too_old`' }, 401: { description: '`webhook_not_set_up`: the endpoint has no secret yet' }, 404: { description: '`webhook_endpoint_not_found`' }, 503: { description: 'Not kept: send it again' } } as never,
     },
   },
 };
 
-/** What there is to know of an event before it is kept: its id and type. */
+/**
+ * What there is to know of an event before it is kept: its id and type. What is signed and is no event is kept too, by its bytes: its provider would send it again and again, and it would be refused each time.
+ */
 const headOf = (body: Buffer): { readonly eventId: string; readonly type: string } => {
   try {
     const { id, type } = JSON.parse(body.toString('utf8')) as { id?: unknown; type?: unknown };
     if (typeof id === 'string' && typeof type === 'string' && NAME.test(id) && NAME.test(type)) return { eventId: id, type };
   } catch { /* Signed, and not what its provider sends. */ }
-  throw new Problem(400, 'malformed_event', 'the body is signed, and is not an event with an id and a type');
+  return { eventId: createHash('sha256').update(body).digest('hex'), type: MALFORMED };
 };
 
 /** Where providers announce what happened. The signature is looked at over the bytes as they came, before anything else. */
@@ -52,7 +55,7 @@ export const webhooksRoutes = (service: Service, book: ProviderBook): RawRoutes 
         const fault = signatureFault(typeof header === 'string' ? header : undefined, body, endpoint.secrets, Math.floor(Date.parse(now) / MILLISECONDS));
         if (fault !== undefined) { counted.inc({ provider, outcome: fault }); throw new Problem(400, fault, DETAILS[fault]); }
         try {
-          await inbox.keep({ tenant: endpoint.tenant, provider, endpointId, ...headOf(body), body: body.toString('utf8'), signature: header as string, receivedAt: now });
+          await inbox.keep({ tenant: endpoint.tenant, provider, endpointId, ...headOf(body), body, signature: header as string, receivedAt: now });
         } catch (error) {
           if (!(error instanceof InboxFull) && !isTransient(error)) throw error;
           counted.inc({ provider, outcome: 'not_kept' });
