@@ -274,6 +274,26 @@ test('January, a threshold: usage is charged by an interim invoice as soon as it
   expect(await interims()).toEqual(['7.00', '5.00', '6.00']);
 }, TIMEOUT_MS);
 
+test('March, usage that two interim invoices have charged is taken back: each gives back its part, and every line is proved', async () => {
+  const acme = await customer('metered', '2025-03-01T00:00:00Z', { subjects: ['taken-back'] });
+  const calls = (from: number, count: number): Json[] => Array.from({ length: count }, (_, nth) => ({ specversion: '1.0', id: `t${from + nth}`, source: 's', type: 'call', subject: 'taken-back', time: '2025-03-02T00:00:00Z' }));
+  await edition.send(calls(0, 8));
+  await edition.advance(acme.clock, '2025-03-03T00:00:00Z');
+  await succeed(on(acme, 'interim-invoice'));
+  await edition.advance(acme.clock, '2025-03-03T01:00:00Z');
+  await edition.send(calls(8, 2));
+  await edition.advance(acme.clock, '2025-03-04T00:00:00Z');
+  await succeed(on(acme, 'interim-invoice'));
+  await edition.advance(acme.clock, '2025-03-05T00:00:00Z');
+  for (const id of ['t0', 't1', 't2', 't3', 't4']) expect(await edition.ask('/api/v1/usage/events/void', { body: { subject: 'taken-back', source: 's', id, reason: 'Test' } })).toMatchObject({ status: 202 });
+  await edition.advance(acme.clock, '2025-04-01T02:00:00Z');
+  const [, first, second, last] = await invoicesOf(acme);
+  expect([first.total, second.total]).toEqual(['8.00', '2.00']);
+  // 5 x 1.00 of the whole, less 8.00 and 2.00: 5.00 back, 2.00 of the second and 3.00 of the first; and the fee of April.
+  expect(last.lines.map(({ chargeKey, amount, credits }: Json) => [chargeKey, amount, credits?.invoiceId])).toEqual([['calls', '-2.00', second.id], ['calls', '-3.00', first.id], ['base', '10.00', undefined]]);
+  expect([last.total, await verified(last)]).toEqual(['5.00', [true, true, true]]);
+}, TIMEOUT_MS);
+
 test('February, usage below zero goes to the balance; when its invoice is voided the balance gives it back, and not once it is used', async () => {
   const acme = await customer('giving', '2025-02-01T00:00:00Z', { subjects: ['giving'] });
   await edition.send([{ specversion: '1.0', id: 'g1', source: 's', type: 'credit', subject: 'giving', time: '2025-02-10T00:00:00Z', data: { n: '-4' } }]);
