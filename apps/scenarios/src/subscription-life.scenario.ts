@@ -274,8 +274,10 @@ test('January, a threshold: usage is charged by an interim invoice as soon as it
   expect(await interims()).toEqual(['7.00', '5.00', '6.00']);
 }, TIMEOUT_MS);
 
-test('March, usage that two interim invoices have charged is taken back: each gives back its part, and every line is proved', async () => {
-  const acme = await customer('metered', '2025-03-01T00:00:00Z', { subjects: ['taken-back'] });
+test('March, usage that two interim invoices have charged is taken back: each gives back its part at the tax of its time, and every line is proved', async () => {
+  await edition.post('/api/v1/billing/tax-rates', { key: 'before', name: 'VAT', rate: '20', validTo: '2025-03-15T00:00:00Z' });
+  await edition.post('/api/v1/billing/tax-rates', { key: 'since', name: 'VAT', rate: '10', validFrom: '2025-03-15T00:00:00Z' });
+  const acme = await customer('metered', '2025-03-01T00:00:00Z', { subjects: ['taken-back'], account: { taxRateKeys: ['before', 'since'] } });
   const calls = (from: number, count: number): Json[] => Array.from({ length: count }, (_, nth) => ({ specversion: '1.0', id: `t${from + nth}`, source: 's', type: 'call', subject: 'taken-back', time: '2025-03-02T00:00:00Z' }));
   await edition.send(calls(0, 8));
   await edition.advance(acme.clock, '2025-03-03T00:00:00Z');
@@ -288,9 +290,9 @@ test('March, usage that two interim invoices have charged is taken back: each gi
   for (const id of ['t0', 't1', 't2', 't3', 't4']) expect(await edition.ask('/api/v1/usage/events/void', { body: { subject: 'taken-back', source: 's', id, reason: 'Test' } })).toMatchObject({ status: 202 });
   await edition.advance(acme.clock, '2025-04-01T02:00:00Z');
   const [, first, second, last] = await invoicesOf(acme);
-  expect([first.total, second.total]).toEqual(['8.00', '2.00']);
-  // 5 x 1.00 of the whole, less 8.00 and 2.00: 5.00 back, 2.00 of the second and 3.00 of the first; and the fee of April.
-  expect(last.lines.map(({ chargeKey, amount, credits }: Json) => [chargeKey, amount, credits?.invoiceId])).toEqual([['calls', '-2.00', second.id], ['calls', '-3.00', first.id], ['base', '10.00', undefined]]);
+  expect([first.total, second.total]).toEqual(['9.60', '2.40']);
+  // 5 x 1.00 of the whole, less 8.00 and 2.00: 5.00 back, 2.00 of the second and 3.00 of the first, with 20 % of tax; and the fee of April with 10 %.
+  expect(last.lines.map(({ chargeKey, amount, taxAmount, credits }: Json) => [chargeKey, amount, taxAmount, credits?.invoiceId])).toEqual([['calls', '-2.00', '-0.40', second.id], ['calls', '-3.00', '-0.60', first.id], ['base', '10.00', '1.00', undefined]]);
   expect([last.total, await verified(last)]).toEqual(['5.00', [true, true, true]]);
 }, TIMEOUT_MS);
 

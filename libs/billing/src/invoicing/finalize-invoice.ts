@@ -1,5 +1,5 @@
 import { addLocalDays, derivedId, Money, Refused, type Instant } from '@valueverse/kernel';
-import type { BillingSettings, CreditedLine, CreditNoteLine, InterimLine, InvoiceDrafted, InvoiceItem, InvoiceLine, StatedUsage } from '@valueverse/contracts';
+import type { BillingSettings, CreditedLine, CreditNoteLine, InvoiceDrafted, InvoiceItem, InvoiceLine, StatedUsage } from '@valueverse/contracts';
 import { follow, followIdempotent, type Reaction, type Tx } from '@valueverse/event-log';
 import { heldRow, heldRows, type Job } from '@valueverse/platform';
 import { billToOf, type AccountRow, type Personal } from '../accounts/account.model';
@@ -46,10 +46,12 @@ const creditedBy = async (tx: Tx, tenant: string, items: readonly InvoiceItem[])
 export const draftsBehind = async (tx: Tx, tenant: string, items: readonly InvoiceItem[]): Promise<readonly InvoiceRow[]> =>
   (await invoiceRows(tx, tenant, [...new Set(items.flatMap(({ credits, interimInvoices = [] }) => [...(credits === undefined ? [] : [credits.invoiceId]), ...interimInvoices]))])).filter(({ status }) => status === 'draft');
 
-/** What interim invoices have charged of items. */
-const interimOf = async (tx: Tx, tenant: string, items: readonly InvoiceItem[]): Promise<InterimLine[]> => {
-  const rows = await invoiceRows(tx, tenant, [...new Set(items.flatMap(({ interimInvoices = [] }) => interimInvoices))]);
-  return interimLinesOf(items, rows.filter(({ status }) => status === 'finalized').map(({ invoiceId, drafted, issued }) => ({ invoiceId, items: drafted.items, lines: issued!.lines })));
+/** What interim invoices have charged of items, and their lines as what gives back a part of them has to know them. */
+const interimOf = async (tx: Tx, tenant: string, items: readonly InvoiceItem[]): Promise<Pick<IssueTerms, 'credited' | 'interim'>> => {
+  const rows = (await invoiceRows(tx, tenant, [...new Set(items.flatMap(({ interimInvoices = [] }) => interimInvoices))])).filter(({ status }) => status === 'finalized');
+  const interim = interimLinesOf(items, rows.map(({ invoiceId, drafted, issued }) => ({ invoiceId, items: drafted.items, lines: issued!.lines })));
+  const charged = new Set(interim.map(({ lineId }) => lineId));
+  return { interim, credited: Object.fromEntries(rows.flatMap(({ issued, credited = {} }) => issued!.lines.filter(({ lineId }) => charged.has(lineId)).map((line) => [line.lineId, creditedLineOf(line, credited[line.lineId], issued!.currency)]))) };
 };
 
 const customerOf = ({ taxRateKeys, taxExemption, reverseCharge }: AccountRow, { address }: Personal): TaxCustomer => ({
@@ -90,7 +92,8 @@ export const termsFor = async (host: BillingHost, tx: Tx, tenant: string, drafte
   const { accountId, currency, items } = drafted;
   const ground = given ?? await InvoiceGround.of(host, tx, tenant, [drafted], isIssue);
   const [account, personal, settings] = [ground.account(accountId), ground.personal(accountId), ground.settingsAt(at)];
-  const [credited, interim] = [{ ...foreseen, ...await creditedBy(tx, tenant, items) }, await interimOf(tx, tenant, items)];
+  const between = await interimOf(tx, tenant, items);
+  const [credited, { interim }] = [{ ...foreseen, ...between.credited, ...await creditedBy(tx, tenant, items) }, between];
   const lines = priceItems(items, pricingOf(drafted, statements, { credited, interim }));
   const taxes = await lineTaxesOf(host.taxes, ground, tx, tenant, lines, items, { customer: customerOf(account, personal), settings, at });
   const coupons = await ground.coupons(accountId, currency, at);

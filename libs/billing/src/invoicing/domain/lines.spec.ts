@@ -105,3 +105,17 @@ test('what an interim invoice has charged of usage that was taken back is given 
   // Before metering has answered nothing is known to be gone.
   expect(priceItems(items, pricing('USD', { interim: [of('us', '8.00')] }))).toEqual([]);
 });
+
+test('what an interim invoice has charged with a discount is given back less that, in pieces as in one', () => {
+  const items = draft([prompt]).items.filter(({ kind }) => kind === 'usage');
+  const charged = { itemId: items[0]!.itemId, invoiceId: 'inv_0', lineId: 'line_0', dimensions: {}, amount: '10.00' };
+  // A third was taken off: 10.00 - 3.33.
+  const credited = { line_0: { amount: '10.00', paid: '6.67', left: '6.67', servicePeriod: NOVEMBER, taxes: [] } };
+  const back = (interim: Pricing['interim'], tokens: string): readonly string[] => priceItems(items, pricing('USD', { statements: new Map([['req_prompt', statement(tokens)]]), credited, interim }))
+    .map((line) => { expect(sumOf(line)).toBe(Decimal.parse(line.amount).toString()); return `${line.amount} of ${line.credits?.lineId}`; });
+  // 2,000,000 tokens are 5.00: 5.00 back, less 1.67 (3.33 x 5 / 10 = 1.665).
+  expect(back([charged], '2000000')).toEqual(['-3.33 of line_0']);
+  // Where 5.00 of it were given back before, the other half is 5.00 less 1.66: 6.67 in all.
+  const before = { itemId: items[0]!.itemId, invoiceId: 'inv_1', lineId: 'line_1', dimensions: {}, amount: '-5', creditsLineId: 'line_0' };
+  expect(back([charged, before], '0')).toEqual(['-3.34 of line_0']);
+});

@@ -1,7 +1,7 @@
 import { canonicalJson, Decimal, isBefore, Money, type Instant, type Rounding } from '@valueverse/kernel';
 import type { CitedStatement, CreditedLine, GroupQuantity, InterimLine, InvoiceDrafted, InvoiceItem, InvoiceLine } from '@valueverse/contracts';
 import { DEFAULT_GRANULARITY, prorateFee, rateCommitment, rateFee, rateUsage, sliceOf, type ChargeTerms, type Granularity, type Slice, type SplitBy, type Step, type UsageGroup } from '@valueverse/rating';
-import { givenBackOf } from './interim-lines';
+import { discountOf, type GivenBack, givenBackOf } from './interim-lines';
 import { lineIdOf } from './line-id';
 
 /** A line as priced: discounts and taxes come after. */
@@ -153,24 +153,25 @@ const goneSinceInterim = (item: InvoiceItem, pricing: Pricing, lines: readonly P
  * What interim invoices have charged of a line is taken off it. Where that is more than the whole comes to, as where a volume has reached a cheaper tier or usage was taken back, the rest is given back to what took it: the latest
  * by the line itself, the others by lines of their own. Of usage that is below zero itself nobody took anything.
  */
-const withoutInterim = (item: InvoiceItem, { invoiceId, currency, interim }: Pricing, line: PricedLine): PricedLine[] => {
+const withoutInterim = (item: InvoiceItem, { invoiceId, currency, rounding, credited, interim }: Pricing, line: PricedLine): PricedLine[] => {
   const charged = line.type === 'usage' ? interim.filter((of) => isOfLine(item, line, of)) : [];
   if (charged.length === 0) return [line];
   const [whole, taken] = [Money.parse(line.amount, currency), Money.sum(charged.map(({ amount }) => Money.parse(amount, currency)), currency)];
   const back = givenBackOf(charged, taken.subtract(whole.max(Money.zero(currency))));
   const [own, apart] = whole.isNegative() ? [undefined, back] : [back[0], back.slice(1)];
   const takenOff = (of: InterimLine): Money => apart.filter((one) => one.of === of).reduce((left, { amount }) => left.subtract(amount), Money.parse(of.amount, currency));
-  const step = ({ invoiceId: by }: InterimLine, amount: Money): LineStep => ({ kind: 'interim', invoiceId: by, amount: amount.negate().toDecimal().toString() });
+  const stepOf = ({ invoiceId: by }: InterimLine, amount: Money): LineStep => ({ kind: 'interim', invoiceId: by, amount: amount.negate().toDecimal().toString() });
   const { statement: _, ...unstated } = line;
-  return [
-    {
-      ...line, amount: charged.reduce((left, of) => left.subtract(takenOff(of)), whole).toString(), steps: [...line.steps, ...charged.filter((of) => !takenOff(of).isZero()).map((of) => step(of, takenOff(of)))],
-      ...(own === undefined ? {} : { credits: { invoiceId: own.of.invoiceId, lineId: own.of.lineId } }),
-    },
-    ...apart.map(({ of, amount }): PricedLine => ({
-      ...unstated, lineId: lineIdOf(invoiceId, item.itemId, 'given back', of.lineId), quantity: '0', billedQuantity: '0', amount: amount.negate().toString(), steps: [step(of, amount)], credits: { invoiceId: of.invoiceId, lineId: of.lineId },
-    })),
+  const lines: { readonly line: PricedLine; readonly amount: Money; readonly gives: GivenBack | undefined }[] = [
+    { line: { ...line, steps: [...line.steps, ...charged.filter((of) => !takenOff(of).isZero()).map((of) => stepOf(of, takenOff(of)))] }, amount: charged.reduce((left, of) => left.subtract(takenOff(of)), whole), gives: own },
+    ...apart.map((gives) => ({ line: { ...unstated, lineId: lineIdOf(invoiceId, item.itemId, 'given back', gives.of.lineId), quantity: '0', billedQuantity: '0', steps: [stepOf(gives.of, gives.amount)] }, amount: gives.amount.negate(), gives })),
   ];
+  return lines.map(({ line: one, amount, gives }): PricedLine => {
+    if (gives === undefined) return { ...one, amount: amount.toString() };
+    const discount = discountOf(gives, credited[gives.of.lineId], rounding);
+    const steps: LineStep[] = discount.isZero() ? [] : [{ kind: 'discount', amount: discount.toDecimal().toString() }];
+    return { ...one, amount: amount.add(discount).toString(), steps: [...one.steps, ...steps], credits: { invoiceId: gives.of.invoiceId, lineId: gives.of.lineId } };
+  });
 };
 
 /** The usage items that a commitment counts: each is charged with the part of the commitment that its own part of the period ends in. */
