@@ -6,6 +6,7 @@ import { Ingest } from './ingest/ingest';
 import type { UsageMeter } from './usage-meter';
 import { EventTail } from './events/event-tail';
 import { Radius } from './radius/radius';
+import { Rejections } from './rejections/rejections';
 import { CopyUsageReader } from './query/usage-reader';
 
 /** What metering's controllers work with. */
@@ -14,10 +15,12 @@ export class UsageHost {
   readonly reader: CopyUsageReader;
   readonly radius: Radius;
   readonly tail: EventTail;
+  readonly rejections: Rejections;
 
   constructor(readonly service: Service, readonly ids: IdSource, secretsKey: Buffer, private readonly billing: () => BillingReader, meter?: UsageMeter) {
     this.ingest = new Ingest(service.feed, ids, meter);
-    this.radius = new Radius(service, ids, this.ingest, secretsKey);
+    this.rejections = new Rejections(service.database, () => service.clock.now(), service);
+    this.radius = new Radius(service, ids, this.ingest, { secretsKey, rejections: this.rejections });
     this.tail = new EventTail(service.database, service.logger);
     this.reader = new CopyUsageReader(service.database, service.feed, () => service.clock.now());
   }

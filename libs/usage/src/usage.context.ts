@@ -34,6 +34,7 @@ import { packedBodiesSql } from './migrations/170-packed-bodies';
 import { sessionsByNasSql } from './migrations/180-sessions-by-nas';
 import { stuckLanesSql } from './migrations/181-stuck-lanes';
 import { leftOutEventsSql } from './migrations/182-left-out-events';
+import { rejectionsSql } from './migrations/183-rejections';
 import { MetersController } from './meters/meters.controller';
 import { metersView } from './meters/meters';
 import { QueryController } from './query/query.controller';
@@ -47,6 +48,7 @@ import { radiusSchemaSql } from './radius/schema';
 import { SessionsController } from './radius/sessions.controller';
 import type { RadiusAddress } from './radius/udp-server';
 import { ReconciliationController } from './reconciliation/reconciliation.controller';
+import { RejectionsController } from './rejections/rejections.controller';
 import { registerUsageRefusals } from './refusals';
 import { lookAtAltered, lookAtDropped } from './statements/look';
 import { retentionView } from './retention/retention';
@@ -85,6 +87,7 @@ export const usageShape: ContextShape = {
     { number: 180, name: 'sessions by NAS', sql: sessionsByNasSql },
     { number: 181, name: 'stuck lanes', sql: stuckLanesSql },
     { number: 182, name: 'left out events', sql: leftOutEventsSql },
+    { number: 183, name: 'rejections', sql: rejectionsSql },
   ],
 };
 
@@ -126,7 +129,7 @@ export const usageContext = (service: Service, { auth, ids, secretsKey, billing 
   return {
     parts: {
       ...parts, looks: { 'metering-partitions': () => lookAtMetering(service), 'metering-log-time': () => lookAtLogTime(service), 'metering-dimensions': () => lookAtLeftOut(service), 'usage-retention': () => lookAtDropped(service), 'usage-envelopes': () => lookAtAltered(service) }, consumers: [...parts.consumers, ...ingress],
-      jobs: [...parts.jobs, readImportJob({ service, ids, outbox, meter })], workers: [host.radius, host.tail, outbox, abandonedImports(service), new LateUsage(service), retentionWorker(service), feedRetention],
+      jobs: [...parts.jobs, readImportJob({ service, ids, outbox, meter })], workers: [host.radius, host.tail, host.rejections, outbox, abandonedImports(service), new LateUsage(service), retentionWorker(service), feedRetention],
     },
     reader: host.reader,
     ingest: host.ingest,
@@ -135,7 +138,7 @@ export const usageContext = (service: Service, { auth, ids, secretsKey, billing 
     module: {
       module: class extends UsageModule {},
       imports: [auth.module],
-      controllers: [ImportsController, MetersController, QueryController, ReconciliationController, StatementsController, EventsListController, EventsStreamController, RadiusClientsController, SessionsController, ReaderController, CorrectionsController, RetentionController],
+      controllers: [ImportsController, MetersController, QueryController, ReconciliationController, RejectionsController, StatementsController, EventsListController, EventsStreamController, RadiusClientsController, SessionsController, ReaderController, CorrectionsController, RetentionController],
       providers: [{ provide: UsageHost, useValue: host }, { provide: Imports, useValue: imports }],
     },
   };

@@ -1,9 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { FeedTimeout, isTransient } from '@valueverse/event-log';
+import { Refused } from '@valueverse/kernel';
 import { admit, type Authenticator, type Caller } from '@valueverse/auth';
 import { Problem, requestContext, type RawRoutes } from '@valueverse/platform';
+import { rejectionsOf } from '../rejections/rejections';
 import type { UsageHost } from '../usage-host';
-import { BATCH_TYPE, LINES_TYPE, readCloudEvents, STRUCTURED_TYPE } from './cloud-events';
+import { BATCH_TYPE, LINES_TYPE, readCloudEvents, type Received, STRUCTURED_TYPE } from './cloud-events';
 import { decoded, decoderOf, EVENTS_BYTES_MAX } from './encoding';
 import { EVENTS_PATHS } from './events.openapi';
 import { httpAttributes } from './http-attributes';
@@ -61,15 +63,27 @@ const bodyOf = async (request: Sending): Promise<Buffer> => {
   return whole;
 };
 
-const take = async ({ ingest, service }: UsageHost, request: Sending): Promise<IngestResult> => {
+/** Reads the body; what cannot be read as a whole is kept as a rejection too. */
+const received = async ({ rejections }: UsageHost, request: Sending): Promise<Received> => {
+  try {
+    return readCloudEvents(request.headers['content-type'] ?? '', await bodyOf(request), () => httpAttributes(request.raw.headersDistinct));
+  } catch (error) {
+    if (error instanceof Refused) rejections.note(request.caller.tenant, [{ via: 'http', code: error.code, detail: error.message }]);
+    throw error;
+  }
+};
+
+const take = async (host: UsageHost, request: Sending): Promise<IngestResult> => {
+  const { ingest, service, rejections } = host;
   const { caller } = request;
-  const received = readCloudEvents(request.headers['content-type'] ?? '', await bodyOf(request), () => httpAttributes(request.raw.headersDistinct));
-  const plan = planEvents(caller.tenant, caller.environment, received.items, service.clock.now(), {
+  const { items, isBatch } = await received(host, request);
+  const plan = planEvents(caller.tenant, caller.environment, items, service.clock.now(), {
     subjects: caller.kind === 'publishable' ? caller.subjects ?? [] : undefined, traceparent: requestContext()?.traceparent,
   });
   const result = await ingest.write(plan);
+  rejections.note(caller.tenant, rejectionsOf(items, result.rejected));
   const [only] = result.rejected;
-  if (!received.isBatch && only !== undefined) throw new Problem(400, only.code, only.detail, { errors: [{ pointer: only.pointer, code: only.code, detail: only.detail }] });
+  if (!isBatch && only !== undefined) throw new Problem(400, only.code, only.detail, { errors: [{ pointer: only.pointer, code: only.code, detail: only.detail }] });
   return result;
 };
 

@@ -53,7 +53,7 @@ export class Replica {
     } } as Ingest;
     const clients = new KnownClients(this.database, secrets, (_, cause) => { throw cause; }, () => this.nowMs);
     this.deliveries = new Deliveries(this.database, faulty, () => this.now, createLogger({ service: 'usage', level: 'silent' }));
-    this.accounting = new Accounting(this.database, clients, this.deliveries, systemIds, () => this.now);
+    this.accounting = new Accounting(this.database, clients, this.deliveries, systemIds, { now: () => this.now });
   }
   async take(packet: Uint8Array, source = '192.0.2.1'): Promise<Taken['result'] | PacketFault['code']> {
     const taken = await this.accounting.take(packet, source);

@@ -21,12 +21,15 @@ export const md5: Md5 = (...parts) => {
 /** What became of a packet that was taken: it changed something, or it had come before. */
 export interface Taken { readonly response: Uint8Array; readonly result: 'recorded' | 'repeated' }
 
+/** What an accounting works by: the time, and who is told of what was refused although its sender is known. */
+export interface AccountingDeps { readonly now: () => Instant; readonly rejected?: (client: KnownClient, fault: PacketFault, source: string) => void }
+
 /** RADIUS accounting (RFC 2866 and 2869) as usage: what a NAS reports of its sessions is durable before it is answered, and counts once. */
 export class Accounting {
   private readonly recorder: Recorder;
 
   constructor(
-    private readonly database: Database, private readonly clients: KnownClients, deliveries: Deliveries, ids: IdSource, private readonly now: () => Instant,
+    private readonly database: Database, private readonly clients: KnownClients, deliveries: Deliveries, ids: IdSource, private readonly deps: AccountingDeps,
   ) { this.recorder = new Recorder(database, deliveries, ids); }
 
   /**
@@ -34,13 +37,13 @@ export class Accounting {
    * sends it again.
    */
   async take(datagram: Uint8Array, source: string): Promise<Taken | PacketFault> {
-    const arrivedAt = microsNumberOfText(this.now());
+    const arrivedAt = microsNumberOfText(this.deps.now());
     const packet = decodePacket(datagram);
     if (packet instanceof PacketFault) return packet;
     const client = await this.senderOf(packet, source);
     if (client instanceof PacketFault) return client;
     const report = readAccounting(packet, source, client.subjectAttribute);
-    if (report instanceof PacketFault) return report;
+    if (report instanceof PacketFault) return this.refused(client, report, source);
     const at = eventMicros(report, arrivedAt);
     const response = encodeResponse(packet, client.secret, md5);
     if (isRestart(report)) {
@@ -48,7 +51,12 @@ export class Accounting {
       return { response, result: 'recorded' };
     }
     const recorded = await this.recorder.record({ client, report, at, arrivedAt });
-    return recorded instanceof PacketFault ? recorded : { response, result: recorded.isRepeated ? 'repeated' : 'recorded' };
+    return recorded instanceof PacketFault ? this.refused(client, recorded, source) : { response, result: recorded.isRepeated ? 'repeated' : 'recorded' };
+  }
+
+  private refused(client: KnownClient, fault: PacketFault, source: string): PacketFault {
+    this.deps.rejected?.(client, fault, source);
+    return fault;
   }
 
   /** The client whose secret the packet was signed with. Faults: `unknown_client`, `wrong_secret`, `repeated_attribute`. */
