@@ -100,7 +100,7 @@ export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: 
   watchPolls(service);
   const providers = new Providers([...own, ...stripe, ...others].map((provider) => guarded(provider, { deadlineMs, meter })));
   return {
-    routes: [webhooksRoutes(service, book), linksRoutes(service, providers, systemIds, deps.secretsKey)],
+    routes: [webhooksRoutes(service, book), linksRoutes(service, { providers, book }, systemIds, deps.secretsKey)],
     parts: {
       consumers: [knownAccountsProjector, knownInvoicesProjector, collector(service.clock), expiryReactor(service), creditRefunds(service.clock)],
       jobs: [...new Attempts(service, { providers, linkKey: deps.secretsKey }).jobs, beginAttempt, refundJob(service, providers), refundsLookJob(service, providers), changesJob(service, providers), disputeJob(service, providers), payoutJob(providers), payoutPollJob(service, providers), expiryJob, methodLookJob(service, providers), detachJob(service, providers), setupJob(providers), handleWebhook(service)],

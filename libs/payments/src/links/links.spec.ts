@@ -28,6 +28,36 @@ test('a link leads to what it was made for, until it is over; one that was chang
 });
 test('whatever stands in a name is text on the page', () => expect(escaped('<b onclick="x">&\'')).toBe('&lt;b onclick=&quot;x&quot;&gt;&amp;&#39;'));
 
+test('a customer without a card enters one at the page of the provider, and is charged once for what waits; the link leads to nobody else\'s page', async () => {
+  const { acme } = spec;
+  spec.acme = await spec.bed.tenant(spec.process);
+  const accountId = await spec.bed.openAccount(spec.acme.tenant, AT);
+  const invoiceId = await spec.bed.finalize(spec.acme.tenant, accountId, { total: '49.00', at: AT });
+  await spec.knows(invoiceId, '49.00');
+  const { path } = (await spec.ask('POST', '/links', { invoiceId })).body as { path: string };
+  const show = async (query = ''): Promise<string> => (await spec.host.app.inject({ method: 'GET', url: path + query })).body;
+  const card = (url = path) => spec.host.app.inject({ method: 'POST', url: `${url}/card`, headers: { 'content-type': 'application/x-www-form-urlencoded' }, payload: '' });
+  // Nobody is set up by whom a card could be taken.
+  expect(await show()).toMatch(/There is no payment method on file/);
+  expect((await card()).statusCode).toBe(303);
+  await spec.ask('PUT', '/providers/sandbox', { webhookSecrets: spec.secrets });
+  expect(await show()).toMatch(/There is no card on file.*<form method="post" action="[^"]+\/card"><button>Enter a card<\/button>/s);
+  // Pressed at once it may lead back to the page; whatever it leads to else is one page.
+  const pressed = [...await Promise.all(Array.from({ length: 5 }, () => card())), await card()];
+  const urls = pressed.flatMap(({ body }) => /href="([^"]+)">Go on to enter your card/.exec(body)?.[1] ?? []);
+  expect([new Set(urls).size, pressed.every(({ statusCode }) => statusCode === 200 || statusCode === 303)]).toEqual([1, true]);
+  expect((await card(`${path.slice(0, -3)}xxx`)).statusCode).toBe(404);
+  expect(await (await fetch(`${urls[0]!}/tok_ok`, { method: 'POST' })).text()).toMatch(/Your card is saved.*card=entered/s);
+  expect(await show('?card=entered')).toMatch(/If you have entered a card.*Enter a card/s);
+  await eventually('it to be paid', async (saw) => { const page = await show(); saw(page); return /This invoice is paid|A payment is under way/.test(page) || undefined; });
+  await spec.payment(invoiceId, 'succeeded');
+  await card();
+  await spec.host.app.inject({ method: 'POST', url: path, headers: { 'content-type': 'application/x-www-form-urlencoded' }, payload: '' });
+  expect(await spec.taken()).toMatchObject([{ amount: 4_900 }]);
+  expect((await spec.ask('GET', `/methods?accountId=${accountId}`)).body['data']).toMatchObject([{ default: true }]);
+  spec.acme = acme;
+}, TIMEOUT_MS);
+
 test('a customer sees what is due and pays with the card on file; the page says how it stands, loads nothing and runs no script', async () => {
   const accountId = await spec.bed.openAccount(spec.acme.tenant, AT);
   await spec.bed.attach(spec.process, spec.acme.tenant, accountId, 'tok_declined_expired_card');
