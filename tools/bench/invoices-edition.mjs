@@ -14,6 +14,9 @@ const { startEmbeddedPostgres } = require('@valueverse/platform');
 const CREATED_PER_SECOND_AT_LEAST = 90;
 const CONNECTIONS = 24;
 const SUBSCRIPTIONS_PER_ACCOUNT = 10;
+const LINES = 5;
+/** So many go on one invoice of several subscriptions. */
+const LINES_TOGETHER = 2_500;
 const LOOK_EVERY_MS = 500;
 const LOOKS_WITHOUT_MAX = 120;
 /** To look at the memory of all processes takes a twentieth of a core, where it is done at each look. */
@@ -48,8 +51,8 @@ export const each = async (count, work) => {
   await Promise.all(Array.from({ length: CONNECTIONS }, async () => { while (next < count) await work(next++); }));
 };
 
-/** A meter for each kind of usage, a plan of a day, tax, and subscriptions of accounts: so many as `giant` says belong to the same one. Answers when they close. */
-const prepare = async (client, { count, charges, giant = 0 }) => {
+/** A meter for each kind of usage, a plan of a day, tax, and subscriptions of accounts: so many as `giant` says belong to the same one, which has them together on invoices where it `consolidates`. Answers when they close. */
+const prepare = async (client, { count, charges, giant = 0, consolidates = false }) => {
   await client.ask('/api/v1/billing/settings', { gracePeriod: 'PT0S' }, 'PUT');
   await client.ask('/api/v1/billing/tax-rates', { key: 'vat', name: 'VAT', rate: '19', jurisdiction: { country: 'DE' } });
   for (const key of ['calls', 'bytes', 'jobs']) await client.ask('/api/v1/usage/meters', { key, eventType: key, aggregation: 'count' });
@@ -58,7 +61,7 @@ const prepare = async (client, { count, charges, giant = 0 }) => {
   const startsAt = new Date(closesAt.getTime() - 86_400_000).toISOString();
   const accounts = [];
   await each(Math.ceil((count - giant) / SUBSCRIPTIONS_PER_ACCOUNT) + 1, async (nth) => {
-    accounts[nth] = (await client.ask('/api/v1/billing/accounts', { name: `Customer ${nth}`, currency: 'EUR', timezone: 'UTC', address: { country: 'DE' }, openedAt: startsAt })).id;
+    accounts[nth] = (await client.ask('/api/v1/billing/accounts', { name: `Customer ${nth}`, currency: 'EUR', timezone: 'UTC', address: { country: 'DE' }, openedAt: startsAt, ...(nth === 0 ? { consolidate: consolidates } : {}) })).id;
   });
   const [largest, ...others] = accounts;
   // In turns, so that neither is in front.
@@ -68,7 +71,8 @@ const prepare = async (client, { count, charges, giant = 0 }) => {
     await client.ask('/api/v1/billing/subscriptions', { accountId, planKey: 'bench', startsAt, subjects: [`s-${nth}`] });
   });
   process.stderr.write(`      ${count} subscriptions made, ${Math.round(count / ((performance.now() - began) / 1_000))}/s\n`);
-  return { closesAt, largest };
+  // The others have the odd ones alone where there is a giant.
+  return { closesAt, largest, other: others[1] };
 };
 
 /** How many invoices have a number. To ask for the metrics would cost as much as a dozen invoices. */
@@ -116,8 +120,9 @@ export async function withEdition(work, preload) {
 }
 
 /** One run from the closing until the last invoice is numbered, or was told to all services; `samples` are how many there were, and how much memory was had. */
-export async function runOf({ client, database, cpu, megabytes }, { count, of, giant, isTold = false }) {
-  const { closesAt, largest } = await prepare(client, { count, giant, charges: CHARGES[of] });
+export async function runOf({ client, database, cpu, megabytes }, { count, of, giant = 0, consolidates = false, isTold = false }) {
+  const { closesAt, largest, other } = await prepare(client, { count, giant, consolidates, charges: CHARGES[of] });
+  const issued = consolidates ? count - giant + Math.ceil((giant * LINES) / LINES_TOGETHER) : count;
   // Fees in advance are billed at the start.
   const before = of === 'usage' ? count : 0;
   await until(database, before);
@@ -126,12 +131,12 @@ export async function runOf({ client, database, cpu, megabytes }, { count, of, g
   const [cpuBefore, began, samples] = [cpu(), performance.now(), []];
   let looks = 0;
   const sample = (now) => samples.push({ invoices: now - before, megabytes: megabytes() });
-  await until(database, before + count, (now) => { if (looks++ % LOOKS_PER_SAMPLE === 0) sample(now); });
+  await until(database, before + issued, (now) => { if (looks++ % LOOKS_PER_SAMPLE === 0) sample(now); });
   if (isTold) await told(database);
   const seconds = (performance.now() - began) / 1_000;
   const cpuMs = ((cpu() - cpuBefore) * 1_000) / count;
   sample(before + count);
-  const { data: [invoice] } = await client.ask('/api/v1/billing/invoices?status=finalized&limit=1');
-  if (invoice.lines.length !== 5 || Number(invoice.taxTotal) <= 0) throw new Error(`an invoice of five lines with tax was expected, not of ${invoice.lines.length} with ${invoice.taxTotal}`);
+  const { data: [invoice] } = await client.ask(`/api/v1/billing/invoices?status=finalized&limit=1&accountId=${other}`);
+  if (invoice.lines.length !== LINES || Number(invoice.taxTotal) <= 0) throw new Error(`an invoice of five lines with tax was expected, not of ${invoice.lines.length} with ${invoice.taxTotal}`);
   return { seconds, perSecond: count / seconds, cpuMs, samples, closesAt, largest };
 }

@@ -79,11 +79,14 @@ const parts = {
     floor('share of an invoice run', (explained - plain) / explained, FLOORS.explanation, true);
   },
   giant: async ({ count }) => {
-    const runs = [];
-    for (const giant of [0, Math.floor(count / 2)]) runs.push(await withEdition(async (bed) => timesOfOthers(bed, await runOf(bed, { count, of: 'fees', giant }))));
-    const [without, beside] = runs;
-    say(`invoices of the others beside an account with half of ${count} subscriptions: median ${round(beside.median, 1)} s after the closing, the last ${round(beside.last, 1)} s; where nobody is a giant ${round(without.median, 1)} and ${round(without.last, 1)} s`);
-    floor('times as long for the last of the others', beside.last / without.last, FLOORS.besideGiant, true);
+    const giant = Math.floor(count / 2);
+    const timesBeside = (what) => withEdition(async (bed) => timesOfOthers(bed, await runOf(bed, { count, of: 'fees', ...what })));
+    const without = await timesBeside({});
+    for (const [name, what] of [['an invoice each', { giant }], ['together on as few as may be', { giant, consolidates: true }]]) {
+      const beside = await timesBeside(what);
+      say(`invoices of the others beside an account with half of ${count} subscriptions, ${name}: median ${round(beside.median, 1)} s after the closing, the last ${round(beside.last, 1)} s; where nobody is a giant ${round(without.median, 1)} and ${round(without.last, 1)} s`);
+      floor('times as long for the last of the others', beside.last / without.last, FLOORS.besideGiant, true);
+    }
   },
   read: ({ stored }) => withEdition(async (bed) => {
     const found = await readInvoices(bed, { invoices: stored, rates: READ_RATES, say: progress });
