@@ -134,6 +134,28 @@ test('a refund that fails days later can be given back again', async () => {
   expect(await ask('POST', `/${id}/refunds`, { reason: 'again' })).toMatchObject({ status: 201, body: { amount: '49.00' } });
 }, TIMEOUT_MS);
 
+test('a refund that the provider had, and does not show any more, is sent by nobody a second time', async () => {
+  const who = await customer('tok_ok');
+  const { id } = await payment(await invoice(who), 'succeeded');
+  await spec.bed.fault(spec.process, spec.acme.tenant, { fault: 'refund_fails_later', operation: 'refund', times: 1, days: 9 });
+  await ask('POST', `/${id}/refunds`, { amount: '9.00', reason: 'late' });
+  const { database } = spec.process.service;
+  const worker = (sql: string) => database.transaction({ role: 'worker' }, (tx) => tx.query<{ attempt: number; says: string | null }>(sql, [spec.acme.tenant]));
+  await eventually('it to be on its way', async () => ((await worker(`SELECT FROM jobs WHERE tenant = $1 AND kind = 'payments.run-refund' AND payload::json->>'look' = '1'`)).rowCount === 1 || undefined));
+  // Days later its key is forgotten, and for a moment it is on no list.
+  await worker(`UPDATE sandbox_objects SET parent = 'elsewhere' WHERE tenant = $1 AND kind = 'refund'`);
+  await worker('DELETE FROM sandbox_requests WHERE tenant = $1');
+  await spec.bed.say(spec.acme.tenant, `clock-${who.clockId}`, { type: 'ClockStepped', clockId: who.clockId, now: day(2) } as never, day(2), who.clockId);
+  await eventually('the look at it to say so', async (saw) => {
+    const { rows } = await worker(`SELECT attempt, waits_for AS says FROM jobs WHERE tenant = $1 AND kind = 'payments.run-refund'`);
+    saw(rows);
+    return rows.some(({ says }) => /does not show the refund/.test(says ?? '')) || undefined;
+  });
+  expect((await worker(`SELECT FROM sandbox_objects WHERE tenant = $1 AND kind = 'refund'`)).rowCount).toBe(1);
+  await worker(`UPDATE sandbox_objects SET parent = body::json->>'payment_intent', body = replace(body, '"status":"pending"', '"status":"succeeded"') WHERE tenant = $1 AND kind = 'refund'`);
+  await eventually('it to be found', async () => ((await ask('GET', `/${id}`)).body['amountRefunded'] === '9.00' || undefined));
+}, TIMEOUT_MS);
+
 test('F106: a payment of which nobody has known for a day what became of it is shown to the doctor, with what to do', async () => {
   const accountId = await spec.bed.openAccount(spec.acme.tenant, AT);
   await spec.bed.attach(spec.process, spec.acme.tenant, accountId, 'tok_ok');

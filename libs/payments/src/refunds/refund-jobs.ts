@@ -29,6 +29,8 @@ export const refundJob = (service: Service, providers: Providers): JobHandler =>
     const { signal } = new AbortController();
     const asked = { tenant, now, key: refund.providerKey, reference: refund.chargeReference };
     const found: FoundRefund = job.attempt === 1 && job.payload.look === 0 ? { status: 'absent' } : await provider.findRefund(asked, signal);
+    // A later look comes after the provider had it: what it does not show now it may show again, and its key may be forgotten by now. Nobody sends it a second time.
+    if (found.status === 'absent' && job.payload.look !== 0) throw new Error(`the provider does not show the refund ${refundId} any more`);
     const answer = found.status === 'absent' ? await provider.refund({ ...asked, refundId, amountMinor: Money.parse(refund.amount, payment.currency).minor, currency: payment.currency }, signal) : found;
     return resultOf(job, answer);
   },
