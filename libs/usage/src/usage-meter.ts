@@ -11,7 +11,7 @@ export interface Metered {
   readonly too_many_groups: number;
   /** When each envelope was received. */
   readonly received: readonly Instant[];
-  /** Envelopes whose clock was too far ahead of the database's, or too far behind other partitions, to be believed. */
+  /** Envelopes whose clock was too far ahead of the database's to be believed; and those that came more than a day behind other partitions. */
   readonly ahead: number;
   readonly behind: number;
 }
@@ -32,7 +32,7 @@ export const usageMeter = (metrics: Metrics, now: () => Instant): UsageMeter => 
     help: 'Usage events: accepted or rejected when they came in; then counted, duplicate or conflict when metering has read them; late: counted more than an hour after they occurred; too_many_groups: left out by a meter, because their subjects have too many combinations of dimensions',
   });
   const lag = metrics.histogram({ subsystem: 'usage', what: 'lag', unit: 'seconds', help: 'From the receipt of an envelope of usage events until it is counted', buckets: LAG_BUCKETS });
-  const offClock = metrics.counter({ subsystem: 'usage', what: 'off_clock_envelopes', labels: ['clock'], help: "Envelopes of usage events that were recorded by a clock that cannot be right: ahead of the database's by more than five minutes, or a week behind what was read of other partitions" });
+  const offClock = metrics.counter({ subsystem: 'usage', what: 'off_clock_envelopes', labels: ['clock'], help: "Envelopes of usage events that were recorded by a clock that cannot or may not be right: ahead of the database's by more than five minutes, or that came more than a day behind what was read of other partitions" });
   return {
     ingested: (accepted, rejected) => {
       events.inc({ result: 'accepted' }, accepted);

@@ -2,7 +2,7 @@ import { instantFromMicros, partitionOf } from '@valueverse/kernel';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import type { RecordProjector } from '@valueverse/event-log';
 import { Bed, TENANT } from '../bed.spec-kit';
-import { AHEAD_MAX_MICROS, BEHIND_MAX_MICROS } from './log-time';
+import { AHEAD_MAX_MICROS } from './log-time';
 import { KEY_SLOTS } from './key-days';
 import { meteringProjector } from './metering.projector';
 import { lookAtLogTime } from './look';
@@ -59,21 +59,30 @@ test('a clock that is a little ahead is believed', async () => {
   expect(await logTimeOf(ONE)).toBe(now + MINUTE);
 }, TIMEOUT_MS);
 
-test('a clock that is 40 days behind writes to a partition that was idle: what it has written is a duplicate when it comes again from another replica', async () => {
+test('a clock that is 40 days behind writes to a partition that was idle: what it has written is a duplicate when it comes again, from its own replica and from another', async () => {
   const projector = meteringProjector();
   await record(ONE, now, 'a', projector);
   await record(IDLE, now - 40 * DAY, 'behind', projector);
-  expect(await logTimeOf(IDLE)).toBe(now - BEHIND_MAX_MICROS);
+  expect(await logTimeOf(IDLE)).toBe(now - 40 * DAY);
+  await record(IDLE, now - 40 * DAY, 'behind', projector);
+  await record(IDLE, now - 39 * DAY, 'behind', meteringProjector());
+  await record(IDLE, now - DAY / 2, 'behind', projector);
   await record(IDLE, now, 'behind', meteringProjector());
-  expect(await duplicates()).toEqual(['idle behind']);
+  expect(await duplicates()).toEqual(Array(4).fill('idle behind'));
   await rebuilt();
 }, TIMEOUT_MS);
 
-test('a partition that is days behind the others has the times of its own envelopes', async () => {
+test('a partition that is weeks behind the others has the times of its own envelopes, and tells duplicates apart for 35 days of them', async () => {
   const projector = meteringProjector();
+  for (const id of ['before', 'long before']) await record(TWO, now - (id === 'before' ? 54 : 60) * DAY, id, projector);
   await record(ONE, now, 'a', projector);
-  await record(TWO, now - BEHIND_MAX_MICROS + MINUTE, 'b', projector);
-  expect(await logTimeOf(TWO)).toBe(now - BEHIND_MAX_MICROS + MINUTE);
+  await record(TWO, now - 20 * DAY, 'within', projector);
+  expect(await logTimeOf(TWO)).toBe(now - 20 * DAY);
+  for (const [id, days] of [['before', 20], ['within', 19], ['within', 0.5], ['within', 0]] as const) await record(TWO, now - days * DAY, id, days === 19 ? meteringProjector() : projector);
+  expect(await duplicates()).toEqual(['two before', 'two within', 'two within', 'two within']);
+  await rebuilt();
+  await record(TWO, now, 'long before', projector);
+  expect(await duplicates()).toHaveLength(4);
 }, TIMEOUT_MS);
 
 test('a log time that was far ahead before it could not be any more moves no other partition, and the doctor names it', async () => {

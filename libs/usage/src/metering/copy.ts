@@ -4,7 +4,7 @@ import { USAGE_PARTITIONS } from '@valueverse/contracts';
 import { bigintArray, byteaArray, RecordRejected, textArray, type FeedRecord, type Tx } from '@valueverse/event-log';
 import type { Envelope } from '../ingest/domain/usage-event';
 import { bodyHashOf, keptBody } from './body';
-import { type LogClock, recordedWithin } from './log-time';
+import { type LogClock, type LogTime, nextLogTime } from './log-time';
 
 /** Where metering's copy of a partition ends: the last position, the chain up to there, and its log time in microseconds; and by which clock it may go on. */
 export interface CopyHead {
@@ -21,11 +21,14 @@ export interface PlacedEnvelope {
   readonly position: number;
   /** The running maximum of `recordedAt` in the partition, as far as that can be true: what windows go by. */
   readonly logTime: number;
+  /** See `LogTime`; absent where no keys are looked for. */
+  readonly keyDay?: number | undefined;
+  readonly lastKeyDay?: number;
 }
 /** An envelope that is about to be copied. */
 export interface FreshEnvelope extends PlacedEnvelope {
   readonly body: string;
-  /** Whether the clock that it was recorded by was too wrong to be believed. */
+  /** Whether the clock that it was recorded by is too far ahead to be believed, or may be behind. */
   readonly clockFault: 'ahead' | 'behind' | undefined;
   /** The places of events that do not count, ascending. */
   readonly notCounted: number[];
@@ -81,25 +84,26 @@ export const unknownEnvelopes = async <E extends { readonly envelope: Envelope }
 const keyOf = ({ tenant, id }: Envelope): string => `${tenant}\n${id}`;
 
 /** The log time that a position has in the copy already: where it is taken in again. */
-export type KnownLogTime = (partition: number, position: number) => number;
+export type KnownLogTime = (partition: number, position: number) => LogTime;
 
 /** Gives envelopes of a partition their positions and log times, in order. */
 export const placed = ({ partition, clock, ...head }: CopyHead, given: readonly { readonly envelope: Envelope; readonly body: string }[], known?: KnownLogTime): FreshEnvelope[] => {
-  let { position, logTime } = head;
+  let { position, logTime: before } = head;
   return given.map(({ envelope, body }) => {
     position += 1;
     const recordedAt = microsNumberOfText(envelope.recordedAt);
-    const believed = known === undefined ? recordedWithin(clock, recordedAt) : known(partition, position);
-    logTime = Math.max(logTime, believed);
-    return { envelope, partition, body, position, logTime, clockFault: believed === recordedAt ? undefined : believed < recordedAt ? 'ahead' : 'behind', notCounted: [], earliest: Number.MAX_SAFE_INTEGER };
+    const { logTime, keyDay, lastKeyDay } = known === undefined ? nextLogTime(clock, before, recordedAt) : known(partition, position);
+    before = logTime;
+    return { envelope, partition, body, position, logTime, keyDay, lastKeyDay, clockFault: keyDay !== undefined ? 'behind' : logTime < recordedAt ? 'ahead' : undefined, notCounted: [], earliest: Number.MAX_SAFE_INTEGER };
   });
 };
 
 /** The link of the chain over what came before, a header and the hash of its body. */
 export const linkOf = (previous: Buffer, header: string, bodyHash: Buffer): Buffer => createHash('sha256').update(previous).update(header).update(bodyHash).digest();
 
-const headerOf = ({ envelope, partition, position, logTime, notCounted }: FreshEnvelope): string =>
-  canonicalJson({ partition, position: String(position), tenant: envelope.tenant, envelope: envelope.id, recordedAt: envelope.recordedAt, logTime: String(logTime), notCounted });
+const headerOf = ({ envelope, partition, position, logTime, keyDay, notCounted }: FreshEnvelope): string => canonicalJson({
+  partition, position: String(position), tenant: envelope.tenant, envelope: envelope.id, recordedAt: envelope.recordedAt, logTime: String(logTime), ...(keyDay === undefined ? {} : { keyDay }), notCounted,
+});
 
 const NOT_PACKED = Buffer.alloc(0);
 /** Writes envelopes to the copies of their partitions, each linked to what is there, and moves the heads along; `moveHeads` stores them. */

@@ -4,7 +4,8 @@ import { bigintArray, binaryRows, ident, type Tx, uuidArray } from '@valueverse/
 import type { UsageEvent } from '../ingest/domain/usage-event';
 import { HALF_BYTES, KEY_BYTES, KeyBytes } from './key-bytes';
 import { Pace } from './pace';
-import { dayOf, type KeysOfBatch, slotOf } from './key-days';
+import { type KeysOfBatch, slotOf } from './key-days';
+import { dayOf } from './log-time';
 
 /** One event of an envelope, and where it is. */
 export interface Occurrence {
@@ -15,6 +16,9 @@ export interface Occurrence {
   readonly position: number;
   readonly nth: number;
   readonly logTime: number;
+  /** See `LogTime`; absent: the day of its log time. */
+  readonly keyDay?: number | undefined;
+  readonly lastKeyDay?: number | undefined;
 }
 export interface Place { readonly partition: number; readonly position: number; readonly nth: number }
 interface Known extends Place { readonly content: string }
@@ -123,14 +127,15 @@ const candidatesOf = async (occurrences: readonly Occurrence[]): Promise<Candida
 const placeOf = ({ partition, position, nth }: Place): Place => ({ partition, position, nth });
 const halfOf = (key: string): string => key.slice(0, HALF_BYTES);
 
-/** Candidates that come one after the other and are of one partition and one day of log time. */
+/** Candidates that come one after the other and are of one partition, one day of log time, and look up to the same day. */
 const runsOf = (candidates: readonly Candidate[]): Candidate[][] => {
   const runs: Candidate[][] = [];
   for (let begin = 0, end = 0; begin < candidates.length; begin = end) {
-    const { partition, logTime } = candidates[begin]!.occurrence;
+    const { partition, logTime, lastKeyDay } = candidates[begin]!.occurrence;
     const day = dayOf(logTime);
     end = begin + 1;
-    while (end < candidates.length && candidates[end]!.occurrence.partition === partition && dayOf(candidates[end]!.occurrence.logTime) === day) end++;
+    const isOfRun = ({ occurrence: one }: Candidate): boolean => one.partition === partition && dayOf(one.logTime) === day && one.lastKeyDay === lastKeyDay;
+    while (end < candidates.length && isOfRun(candidates[end]!)) end++;
     runs.push(candidates.slice(begin, end));
   }
   return runs;
@@ -140,9 +145,9 @@ const runsOf = (candidates: readonly Candidate[]): Candidate[][] => {
 const perhapsKnown = async (tx: Tx, keys: KeysOfBatch, candidates: readonly Candidate[], looksAtFilters: boolean): Promise<[day: number, Candidate[]][]> => {
   const byDayKnown = new Map<number, Candidate[]>();
   for (const own of runsOf(candidates)) {
-    const { logTime, partition } = own[0]!.occurrence;
+    const { logTime, partition, lastKeyDay } = own[0]!.occurrence;
     const words = wordsOf(own);
-    for (const { day, filter } of await keys.windowOf(tx, dayOf(logTime), partition)) {
+    for (const { day, filter } of await keys.windowOf(tx, dayOf(logTime), partition, lastKeyDay)) {
       const perhaps = filter === undefined || !looksAtFilters ? own : filter.perhaps(words).map((nth) => own[nth]!);
       const there = byDayKnown.get(day);
       if (there === undefined) byDayKnown.set(day, [...perhaps]);
@@ -261,7 +266,7 @@ const wordsOf = (candidates: readonly Candidate[]): Uint32Array => {
 
 /** `fresh` are in the order in which they are written. */
 const remember = async (tx: Tx, keys: KeysOfBatch, fresh: readonly Candidate[]): Promise<void> => {
-  for (const [day, own] of Map.groupBy(fresh, ({ occurrence }) => dayOf(occurrence.logTime))) {
+  for (const [day, own] of Map.groupBy(fresh, ({ occurrence: { logTime, keyDay } }) => keyDay ?? dayOf(logTime))) {
     const named = await keys.begin(tx, day);
     await tx.copyIn(`COPY ${ident(`usage_keys_${slotOf(day)}`)} (slot, partition, nth, key, content, position) FROM STDIN (FORMAT binary)`, keyRows(slotOf(day), own));
     keys.added(named, wordsOf(own));

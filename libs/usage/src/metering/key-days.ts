@@ -1,6 +1,7 @@
 import { ident, type Tx } from '@valueverse/event-log';
 import { KeyFilter } from './domain/key-filter';
 import { KEY_BYTES } from './key-bytes';
+import { dayOf } from './log-time';
 
 /** Days of log time in which the same event again is a duplicate, today among them. */
 export const DEDUPE_DAYS = 35;
@@ -12,9 +13,7 @@ const KEYS_PER_READ = 50_000;
 /** What a key takes in its table, with what the database keeps about a row. */
 const KEY_ROW_BYTES = 68;
 const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
-const DAY_MICROS = 86_400_000_000;
 
-export const dayOf = (logTime: number): number => Math.floor(logTime / DAY_MICROS);
 export const slotOf = (day: number): number => day % KEY_SLOTS;
 
 /** Whether the slot of a day holds keys of the window of `day`. One that bears a later day, of a partition far ahead, holds those of its turn before that, too. */
@@ -37,8 +36,8 @@ interface Window { readonly day: number; readonly filter: KeyFilter | undefined 
 export interface KeysOfBatch {
   /** Makes sure that the slot of a day holds that day and no older one, and answers the day that it bears. Whoever comes first on a new day empties it. */
   readonly begin: (tx: Tx, day: number) => Promise<number>;
-  /** The days of the window of `day` that hold keys, with the filters that serve a partition; the latest first. */
-  readonly windowOf: (tx: Tx, day: number, partition: number) => Promise<readonly Window[]>;
+  /** The days of the window of `day` that hold keys, and later ones up to `last`, with the filters that serve a partition; the latest first. */
+  readonly windowOf: (tx: Tx, day: number, partition: number, last?: number) => Promise<readonly Window[]>;
   /** To be told at once of keys that were written, by the first two words of each, with the day that their slot bears: a filter that knows of one that is rolled back only says "perhaps" once more. */
   readonly added: (day: number, words: Uint32Array) => void;
   /** To be told when the transaction is committed, with where the copies of its partitions then end. */
@@ -65,10 +64,10 @@ export class KeyDays {
         if (await this.begin(tx, day) || kept?.some(isOfSlot) !== true) kept = undefined;
         return (await daysKept(tx)).find(isOfSlot)!;
       },
-      windowOf: async (tx, day, partition) => {
+      windowOf: async (tx, day, partition, last = day) => {
         const window: Window[] = [];
         for (const one of await daysKept(tx)) {
-          if (!isInWindow(one, day)) continue;
+          if (!isInWindow(one, day) && (one < day || one > last)) continue;
           const filter = await this.filterOf(tx, one, partition, before.get(partition)!);
           // It may have been read anew by another transaction, which has not seen what this one has written.
           for (const own of written) if (own.day === one) addTo(filter, own);

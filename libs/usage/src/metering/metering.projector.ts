@@ -33,8 +33,8 @@ const envelopesOf = async (records: readonly FeedRecord[]): Promise<{ envelope: 
 /** The events of envelopes one by one, in the order of the log. */
 export const occurrencesIn = (envelopes: readonly PlacedEnvelope[]): Occurrence[] => {
   const all: Occurrence[] = [];
-  for (const { envelope: { tenant, events }, partition, position, logTime } of envelopes) {
-    for (let nth = 0; nth < events.length; nth++) all.push({ tenant, event: events[nth]!, micros: microsNumberOfText(events[nth]!.time), partition, position, nth, logTime });
+  for (const { envelope: { tenant, events }, partition, position, logTime, keyDay, lastKeyDay } of envelopes) {
+    for (let nth = 0; nth < events.length; nth++) all.push({ tenant, event: events[nth]!, micros: microsNumberOfText(events[nth]!.time), partition, position, nth, logTime, keyDay, lastKeyDay });
   }
   return all;
 };

@@ -8,7 +8,7 @@ import type { Envelope, UsageEvent } from '../ingest/domain/usage-event';
 const DAY_MICROS = 86_400_000_000;
 const WINDOW_DAYS = 35;
 
-export interface CopyRow { readonly partition: number; readonly position: bigint; readonly log_time: bigint; readonly body: string }
+export interface CopyRow { readonly partition: number; readonly position: bigint; readonly log_time: bigint; readonly header: string; readonly body: string }
 interface Counted { readonly event: UsageEvent; readonly partition: number; readonly place: string }
 interface Known { readonly day: number; readonly content: string; place: string; voided: boolean }
 
@@ -30,18 +30,19 @@ class Pass {
   readonly must: string[] = [];
   private readonly corrections = new Set<string>();
 
-  take(event: UsageEvent, partition: number, place: string, day: number): void {
-    if (event.correction === undefined) this.plain(event, partition, place, day);
+  /** `day` is that of the log time, `keptWith` the day that what is new is remembered with: that one, or a later one where the partition is far behind others. */
+  take(event: UsageEvent, partition: number, place: string, day: number, keptWith: number): void {
+    if (event.correction === undefined) this.plain(event, partition, place, day, keptWith);
     else this.correct(event, partition, place, day);
   }
 
-  private plain(event: UsageEvent, partition: number, place: string, day: number): void {
+  private plain(event: UsageEvent, partition: number, place: string, day: number, keptWith: number): void {
     const key = `${partition}\n${event.subject}\n${event.source}\n${event.id}`;
     const first = this.knownOn(key, day);
     if (first !== undefined) { this.exceptions.push(`${place} ${first.content === contentOf(event) ? 'duplicate' : 'conflict'} `); return; }
     const others = [...this.known].filter(([name, { day: since }]) => name !== key && name.startsWith(`${partition}\n`) && name.endsWith(`\n${event.source}\n${event.id}`) && day - since < WINDOW_DAYS);
     if (others.length > 0) this.must.push(place);
-    this.known.set(key, { day, content: contentOf(event), place, voided: false });
+    this.known.set(key, { day: keptWith, content: contentOf(event), place, voided: false });
     this.count({ event, partition, place });
   }
 
@@ -73,10 +74,12 @@ export const plainCount = (rows: readonly CopyRow[]): PlainCount => {
   const pass = new Pass();
   const seen = new Map<string, Set<string>>();
   const places: [string, UsageEvent][] = [];
-  for (const { partition, position, log_time: logTime, body } of rows) {
+  for (const { partition, position, log_time: logTime, header, body } of rows) {
+    const day = Math.floor(Number(logTime) / DAY_MICROS);
+    const keptWith = (JSON.parse(header) as { keyDay?: number }).keyDay ?? day;
     for (const [nth, event] of (JSON.parse(body) as Envelope).events.entries()) {
       const place = `${partition}/${position}/${nth}`;
-      pass.take(event, partition, place, Math.floor(Number(logTime) / DAY_MICROS));
+      pass.take(event, partition, place, day, keptWith);
       if (event.correction !== undefined) continue;
       places.push([place, event]);
       const id = `${event.source}\n${event.id}`;

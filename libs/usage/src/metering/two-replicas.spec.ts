@@ -214,7 +214,7 @@ const lines = async (sql: string, tenant: string): Promise<string[]> => (await b
 
 const expectPlain = async (play: Play): Promise<void> => {
   const { tenant } = play;
-  const copy = await bed.rows<CopyRow & { envelope: string }>('SELECT partition, position, log_time, body, envelope FROM usage_envelopes WHERE tenant = $1 ORDER BY partition, position', [tenant]);
+  const copy = await bed.rows<CopyRow & { envelope: string }>('SELECT partition, position, log_time, header, body, envelope FROM usage_envelopes WHERE tenant = $1 ORDER BY partition, position', [tenant]);
   expect(copy.map(({ envelope }) => envelope).sort()).toEqual(play.envelopesSent);
   const plain = plainCount(copy);
   expect(await lines(`SELECT format('%s/%s/%s %s %s', partition, position, nth, code, meter) AS line FROM usage_exceptions WHERE tenant = $1 AND code <> 'id_reused'`, tenant)).toEqual(plain.exceptions);
