@@ -34,6 +34,7 @@ export class Life {
   readonly items: InvoiceItem[] = [];
   private readonly credited: Record<string, CreditedLine> = {};
   private readonly interimInvoices: InterimInvoice[] = [];
+  private readonly splitBy: string[] = [];
   private invoices = 0;
 
   constructor(readonly catalogue: Catalogue, start: Omit<StartSubscription, 'type' | 'at' | 'subscriptionId' | 'accountId' | 'subjects' | 'metadata' | 'planVersion' | 'currency' | 'interval'> & Partial<StartSubscription>, private readonly usageIn: UsageIn = hoursOf) {
@@ -43,7 +44,10 @@ export class Life {
   /** The code where it is refused. */
   do(command: SubscriptionCommand): string | undefined {
     try {
-      for (const event of subscription.decide(command, this.state)) this.state = evolveSubscription(event, this.state);
+      for (const event of subscription.decide(command, this.state)) {
+        this.state = evolveSubscription(event, this.state);
+        if (event.type === 'SubscriptionChanged' && event.proration !== undefined) this.splitBy.push(event.changeId);
+      }
       return undefined;
     } catch (error) {
       if (error instanceof Refused) return error.code;
@@ -116,6 +120,8 @@ export class Life {
     });
     return Object.fromEntries(all.filter(([, periods]) => periods.length > 0).sort(([left], [right]) => (left < right ? -1 : 1)));
   }
+  /** Whether a change that said how it splits was replaced by another one: what was billed of it is split as it was said then, which its history does not tell any more. */
+  get hasForgottenSplit(): boolean { return this.splitBy.some((id) => !this.state.changes.some(({ changeId }) => changeId === id)); }
   get total(): string { return Money.sum(this.lines.map(({ amount }) => this.money(amount)), this.state.started!.currency).toString(); }
   private money(amount: string): Money { return Money.parse(amount, this.state.started!.currency); }
   get history(): string { return canonicalJson({ changes: this.state.changes, ends: this.state.ends, pauses: this.state.pauses }); }
