@@ -122,6 +122,8 @@ export class Life {
   }
   /** Whether a change that said how it splits was replaced by another one: what was billed of it is split as it was said then, which its history does not tell any more. */
   get hasForgottenSplit(): boolean { return this.splitBy.some((id) => !this.state.changes.some(({ changeId }) => changeId === id)); }
+  /** The slots of what was billed once, which is not given back when the life that took it never was. */
+  get once(): ReadonlySet<string> { return new Set(this.slices.filter(({ kind }) => kind === 'one_off').map(({ slot }) => slot)); }
   get total(): string { return Money.sum(this.lines.map(({ amount }) => this.money(amount)), this.state.started!.currency).toString(); }
   private money(amount: string): Money { return Money.parse(amount, this.state.started!.currency); }
   get history(): string { return canonicalJson({ changes: this.state.changes, ends: this.state.ends, pauses: this.state.pauses }); }
