@@ -1,4 +1,4 @@
-import { anchorAt, type Instant } from '@valueverse/kernel';
+import { anchorAt, canonicalJson, derivedId, type Instant } from '@valueverse/kernel';
 import type { AddOnCharge, AddOnChoice } from '@valueverse/contracts';
 import { catalogue, Life } from './life.spec-kit';
 import { START } from './random-life.spec-kit';
@@ -48,4 +48,11 @@ test('an add-on that was given up and is taken again is billed again', () => {
   expect(shop.billed('2024-01-10T10:00:00Z')).toEqual([]);
   shop.take('2024-01-20T10:00:00Z', [{ key: 'routers', quantity: '1' }]);
   expect(shop.billed('2024-01-20T10:00:00Z')).toEqual(['1 router 20.00', '1 setup 5.00']);
+});
+
+test('what was billed before quantities were noted is not billed again', () => {
+  const shop = new Shop();
+  const setupIsBilled = { slot: derivedId('slot', canonicalJson({ charge: router, addOnKey: 'routers', quantity: '1' }), START), kind: 'one_off', from: START, to: START, alignedTo: START, lineId: 'line_old' } as const;
+  expect(shop.life.do({ type: 'BillSubscription', subscriptionId: 'sub_1', invoiceId: 'inv_old', billedTo: START, slices: [setupIsBilled], revision: shop.life.state.revision, at: START })).toBeUndefined();
+  expect(shop.billed(START)).toEqual(['1 setup 5.00']);
 });

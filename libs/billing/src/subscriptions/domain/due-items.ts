@@ -158,13 +158,15 @@ const addOneOff = (slots: Map<string, Slot>, inForce: ChargeInForce, stretch: St
   const at = before === undefined ? since : stretch.changedAt;
   const key = derivedId('slot', canonicalJson({ charge, addOnKey: addOnKey ?? null }), at);
   const moment = { from: at, to: at };
-  slots.set(key, { key, inForce: { ...inForce, quantity: more.toString() }, stretch, aligned: moment, proration: {}, wanted: [moment], kept: [moment], feeKeys: [] });
+  slots.set(key, { key, inForce: { ...inForce, quantity: before === undefined ? inForce.quantity : more.toString() }, stretch, aligned: moment, proration: {}, wanted: [moment], kept: [moment], feeKeys: [] });
 };
 
-/** What of a slot that is billed once was not billed: all of it, or what is more of it since it was. */
+/** What of a slot that is billed once was not billed: all of it, or what is more of it since it was. Before quantities were noted they were in the name of the slot. */
 const oneOffOf = (slot: Slot, { billed }: Subscription): Slot[] => {
-  const known = Decimal.sum(billed.filter((one) => one.slot === slot.key).map(({ quantity = slot.inForce.quantity }) => Decimal.parse(quantity)));
-  const left = Decimal.parse(slot.inForce.quantity).minus(known);
+  const { inForce: { charge, addOnKey, quantity }, aligned: { from } } = slot;
+  const before = derivedId('slot', canonicalJson({ charge, addOnKey: addOnKey ?? null, quantity }), from);
+  const known = Decimal.sum(billed.filter((one) => one.slot === slot.key || one.slot === before).map((one) => Decimal.parse(one.quantity ?? quantity)));
+  const left = Decimal.parse(quantity).minus(known);
   return left.isPositive() ? [{ ...slot, inForce: { ...slot.inForce, quantity: left.toString() } }] : [];
 };
 
@@ -192,6 +194,7 @@ const addTo = (slots: Map<string, Slot>, inForce: ChargeInForce, { aligned, pror
 const standing = (billed: readonly Billed[]): { readonly of: Billed; readonly periods: Period[] }[] => billed.filter(({ credit, interim }) => credit !== true && interim !== true)
   .map((of) => ({ of, periods: without([of], billed.filter(({ credit, lineId, slot }) => credit === true && lineId === of.lineId && slot === of.slot)) }));
 
+/** Where a slot is charged already. */
 const chargedOf = ({ key }: Slot, { billed }: Subscription): Period[] => standing(billed.filter(({ slot }) => slot === key)).flatMap(({ periods }) => periods);
 
 const chargesOf = (slot: Slot, subscription: Subscription, at: Instant, invoiceId: string): DueItem[] => {
