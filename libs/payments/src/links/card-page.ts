@@ -11,7 +11,7 @@ import type { ProviderBook } from '../providers/provider-settings';
 import { SANDBOX } from '../providers/sandbox/sandbox';
 import { settingsOf } from '../settings/settings';
 
-/** Who is asked for a page at which a card is entered: what a tenant has set up, by its rules; the sandbox where there is nothing else. */
+/** Who is asked for a page at which a card is entered: what a tenant has set up, by its rules; the sandbox where that is all it has set up, and nobody where it has set up nothing. */
 export const cardProvider = async (tx: Tx, { providers, book }: { readonly providers: Providers; readonly book: ProviderBook }, tenant: string, what: Collected): Promise<PaymentProvider | undefined> => {
   const setUp = (await book.list(tx, tenant)).filter(({ provider, hasApiKey }) => hasApiKey || provider === SANDBOX).map(({ provider }) => provider);
   const real = setUp.filter((name) => name !== SANDBOX);

@@ -119,3 +119,12 @@ test('what an interim invoice has charged with a discount is given back less tha
   const before = { itemId: items[0]!.itemId, invoiceId: 'inv_1', lineId: 'line_1', dimensions: {}, amount: '-5', creditsLineId: 'line_0' };
   expect(back([charged, before], '0')).toEqual(['-3.34 of line_0']);
 });
+
+test('of usage that is below zero itself only what was charged goes back to what took it', () => {
+  const charge: Charge = { ...prompt, price: { model: 'per_unit', unitAmount: '1' } };
+  const items = draft([charge]).items.filter(({ kind }) => kind === 'usage');
+  const charged = { itemId: items[0]!.itemId, invoiceId: 'inv_0', lineId: 'line_0', dimensions: {}, amount: '5.00' };
+  const lines = priceItems(items, pricing('USD', { statements: new Map([['req_prompt', statement('-2')]]), interim: [charged] }));
+  // -2.00 of the whole, and 5.00 back.
+  expect(lines.map(({ amount, credits }) => [amount, credits?.lineId])).toEqual([['-2.00', undefined], ['-5.00', 'line_0']]);
+});
