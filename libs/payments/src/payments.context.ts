@@ -46,7 +46,10 @@ import { ReconciliationController } from './reconciliation/reconciliation.contro
 import { refundJob } from './refunds/refund-jobs';
 import { refundsLookJob } from './refunds/refund-looks';
 import { RefundsController } from './refunds/refunds.controller';
+import { ReversalsController } from './refunds/reversals.controller';
 import { PAYMENT_SETTINGS } from './settings/settings';
+import { MANUAL_BOOK } from './providers/manual/manual-book';
+import { manualProvider } from './providers/manual/manual';
 import { SettingsController } from './settings/settings.controller';
 import { handleWebhook } from './webhooks/handle-webhook';
 import { WEBHOOK_BYTES, WEBHOOK_INBOX } from './webhooks/inbox';
@@ -55,7 +58,7 @@ import { webhooksRoutes } from './webhooks/webhooks.routes';
 import { PAYMENTS_SERVICE } from './tokens';
 
 registerRefusals({
-  account_not_found: 404, payment_not_found: 404, payment_method_not_found: 404, refund_not_found: 404, dispute_not_found: 404, payout_not_found: 404, unknown_provider: 400, unknown_token: 400, token_refused: 400, webhook_not_found: 404, too_many_lines: 400, invoice_not_found: 404, allocations_or_invoice: 400, amount_not_positive: 400, unknown_action: 404, not_an_endpoint: 400, days_not_rising: 400, amount_without_currency: 400, amount_missing: 400, amount_too_fine: 400, amount_too_large: 400, refund_not_positive: 400, default_not_taken_away: 400, not_by_hand: 400, credit_not_found: 404,
+  account_not_found: 404, payment_not_found: 404, payment_method_not_found: 404, refund_not_found: 404, dispute_not_found: 404, payout_not_found: 404, unknown_provider: 400, unknown_token: 400, token_refused: 400, webhook_not_found: 404, too_many_lines: 400, invoice_not_found: 404, allocations_or_invoice: 400, amount_not_positive: 400, unknown_action: 404, not_an_endpoint: 400, days_not_rising: 400, amount_without_currency: 400, amount_missing: 400, amount_too_fine: 400, amount_too_large: 400, refund_not_positive: 400, default_not_taken_away: 400, not_by_hand: 400, credit_not_found: 404, reversal_not_positive: 400, methods_not_supported: 400, charges_not_supported: 400, pages_not_supported: 400, webhooks_not_supported: 400,
 });
 
 /** What payments needs of the service that hosts it, before it can be made. */
@@ -63,7 +66,7 @@ export const paymentsShape: ContextShape = {
   name: 'payments',
   definitions: [...PAYMENT_EVENTS, AccountOpened, AccountChanged, BalanceReturned, BalanceReturnRefused, InvoiceCredited, InvoiceFinalized, InvoicePaid, InvoicePaymentApplied, InvoicePaymentUnmatched, InvoiceVoided, InvoiceReopened],
   readModels: [methodView, defaultMethodView, paymentView, disputeView, creditView, creditRefundView, payoutView],
-  migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS, PROVIDER_SETTINGS, WEBHOOK_INBOX, KNOWN_INVOICES, KNOWN_INVOICE_NUMBERS, PROVIDER_CUSTOMER_LOOKS, KNOWN_INVOICE_REOPENINGS, POLLED_PAYOUTS, KNOWN_INVOICE_MOVES, POLLED_CHANGES, WEBHOOK_BYTES],
+  migrations: [KNOWN_ACCOUNTS, WAITING_INVOICES, SANDBOX_BOOK, SANDBOX_TABLES, PROVIDER_CUSTOMERS, PAYMENT_SETTINGS, PROVIDER_SETTINGS, WEBHOOK_INBOX, KNOWN_INVOICES, KNOWN_INVOICE_NUMBERS, PROVIDER_CUSTOMER_LOOKS, KNOWN_INVOICE_REOPENINGS, POLLED_PAYOUTS, KNOWN_INVOICE_MOVES, POLLED_CHANGES, WEBHOOK_BYTES, MANUAL_BOOK],
 };
 
 const PAYMENTS: FactMeasure = {
@@ -98,7 +101,7 @@ export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: 
   const stripe = others.some(({ name }) => name === STRIPE) ? [] : [stripeProvider(book, deadlineMs, deps.stripeUrl)];
   const meter = providerMeter(service.metrics);
   watchPolls(service);
-  const providers = new Providers([...own, ...stripe, ...others].map((provider) => guarded(provider, { deadlineMs, meter })));
+  const providers = new Providers([...own, ...stripe, manualProvider(service), ...others].map((provider) => guarded(provider, { deadlineMs, meter })));
   return {
     routes: [webhooksRoutes(service, book), linksRoutes(service, { providers, book }, systemIds, deps.secretsKey)],
     parts: {
@@ -111,7 +114,7 @@ export const paymentsContext = (service: Service, deps: PaymentsDeps): { parts: 
     module: {
       module: PaymentsModule,
       imports: [deps.auth.module],
-      controllers: [SetupsController, MethodsController, SettingsController, SandboxBookController, SandboxController, ProvidersController, WebhooksController, ReconciliationController, RefundsController, LinksController, PayoutsController, CreditsController, ByHandController, PaymentsController],
+      controllers: [SetupsController, MethodsController, SettingsController, SandboxBookController, SandboxController, ProvidersController, WebhooksController, ReconciliationController, RefundsController, ReversalsController, LinksController, PayoutsController, CreditsController, ByHandController, PaymentsController],
       providers: [{ provide: PAYMENTS_SERVICE, useValue: service }, { provide: Providers, useValue: providers }, { provide: Sandbox, useValue: sandbox }, { provide: ProviderBook, useValue: book }, { provide: LINK_KEY, useValue: deps.secretsKey }],
     },
   };

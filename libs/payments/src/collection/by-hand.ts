@@ -6,10 +6,11 @@ import { clockOfAccount } from '../accounts/known-accounts';
 import { accountsOf, invoiceIn, type KnownInvoice } from '../accounts/known-invoices';
 import { attachedMethod } from '../methods/methods';
 import { refuseTooFine } from '../providers/amount-steps';
-import { MANUAL } from '../providers/manual';
+import { MANUAL } from '../providers/manual/manual';
+import { chargeEntry, enter, type ManualEntry } from '../providers/manual/manual-book';
 import type { Providers } from '../providers/provider';
 import { chargedFirst } from './charged-first';
-import type { PaymentCommand } from './domain/payment';
+import { type PaymentCommand, providerKeyOf } from './domain/payment';
 import { paymentDecider, type PaymentRow } from './payments';
 import { lockAccounts } from './waiting-invoices';
 
@@ -31,6 +32,7 @@ export const payByHand = async (parts: Parts, { shares, currency, methodId, manu
   await lockAccounts(tx, caller.tenant, await accountsOf(tx, caller.tenant, shares.map(({ invoiceId }) => invoiceId)));
   const paymentIds: string[] = [];
   const instructions: Instruction[] = [];
+  const entries: ManualEntry[] = [];
   for (const [nth, share] of shares.entries()) {
     const pointer = shares.length === 1 ? '' : `/allocations/${nth}`;
     // In this order: what is over by the first look is in the second one. The other way round, a payment that succeeds between them would be seen by neither.
@@ -41,10 +43,12 @@ export const payByHand = async (parts: Parts, { shares, currency, methodId, manu
     const given = share.amount === undefined ? undefined : Money.parse(share.amount, invoice.currency);
     if (given?.isPositive() === false) throw new Refused('amount_not_positive', 'an amount above zero is expected', `${pointer}/amount`);
     const { now, clockId } = await clockOfAccount(tx, service, caller.tenant, invoice.accountId);
-    const { paymentId, commands } = manual === undefined ? await charge(parts, invoice, { given, open }, methodId, now) : received(parts, invoice, given ?? await cameInOf(parts, invoice, manual.reference), manual, now);
+    const { paymentId, commands, entered = [] } = manual === undefined ? await charge(parts, invoice, { given, open }, methodId, now) : received(parts, invoice, given ?? await cameInOf(parts, invoice, manual.reference), manual, now);
     paymentIds.push(paymentId);
+    entries.push(...entered);
     instructions.push(...commands.map((command) => ({ decider: paymentDecider, command, context: { tenant: caller.tenant, actor: caller.actor, at: now, clockId, traceparent: requestContext()?.traceparent } })));
   }
+  await enter(tx, caller.tenant, entries);
   await service.log.execute(tx, instructions);
   return paymentIds;
 };
@@ -61,11 +65,12 @@ const cameInOf = async ({ tx, caller: { tenant } }: Parts, { invoiceId, currency
   return left;
 };
 
+interface Decided { readonly paymentId: string; readonly commands: readonly PaymentCommand[]; /** What stands in the book of what people entered. */ readonly entered?: readonly ManualEntry[] }
 /** Recorded as what it is: it came in, whatever is still due. What is over is unapplied money of the account, as billing says. */
-const received = ({ caller }: Parts, { invoiceId, accountId, currency }: KnownInvoice, amount: Money, { reference, receivedAt }: NonNullable<ByHand['manual']>, at: string): { paymentId: string; commands: PaymentCommand[] } => {
+const received = ({ caller }: Parts, { invoiceId, accountId, currency }: KnownInvoice, amount: Money, { reference, receivedAt }: NonNullable<ByHand['manual']>, at: string): Decided => {
   const paymentId = derivedId('pay', MANUAL, caller.tenant, invoiceId, reference, amount.toString());
   const money = { amount: amount.toString(), currency };
-  return { paymentId, commands: [
+  return { paymentId, entered: [chargeEntry({ providerKey: providerKeyOf(paymentId, 1), reference, ...money, at: receivedAt })], commands: [
     { type: 'RequestPayment', paymentId, invoiceId, accountId, ...money, methodId: MANUAL, provider: MANUAL, at },
     { type: 'StartAttempt', paymentId, attempt: 1, methodId: MANUAL, provider: MANUAL, at: receivedAt },
     { type: 'RecordSuccess', paymentId, attempt: 1, ...money, providerReference: reference, at: receivedAt },
@@ -83,7 +88,7 @@ export const methodFor = async ({ tx, providers, caller: { tenant } }: Parts, ac
 };
 
 interface Asked { /** `undefined` for all that is left. */ readonly given: Money | undefined; readonly open: PaymentRow | undefined }
-const charge = async (parts: Parts, { invoiceId, accountId, currency, status, left }: KnownInvoice, { given, open }: Asked, methodId: string | undefined, at: string): Promise<{ paymentId: string; commands: PaymentCommand[] }> => {
+const charge = async (parts: Parts, { invoiceId, accountId, currency, status, left }: KnownInvoice, { given, open }: Asked, methodId: string | undefined, at: string): Promise<Decided> => {
   if (status !== 'issued') throw new Refused('invoice_not_payable', `the invoice is ${status}`, '/invoiceId');
   if (left.isZero()) throw new Refused('invoice_not_payable', 'all that is due of the invoice has come in', '/invoiceId');
   const amount = given ?? left;

@@ -6,7 +6,7 @@ import type { DomainEvent, Fact, NewJob, Reacting, Reaction, Reactor, Tx } from 
 import { rowOf } from '@valueverse/platform';
 import { invoicesIn, isReopenedAfter } from '../accounts/known-invoices';
 import type { DefaultMethodRow } from '../methods/methods';
-import { MANUAL } from '../providers/manual';
+import { MANUAL } from '../providers/manual/manual';
 import { RUN_REFUND } from '../refunds/refund-jobs';
 import { LOOK_UP_ATTEMPT, RUN_ATTEMPT, type AttemptPayload } from './attempt-jobs';
 import { BEGIN_ATTEMPT, type BeginPayload } from './begin-attempt';

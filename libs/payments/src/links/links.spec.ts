@@ -7,7 +7,7 @@ import { payByHand } from '../collection/by-hand';
 import type { PaymentCommand } from '../collection/domain/payment';
 import { paymentDecider } from '../collection/payments';
 import { paymentsSpec } from '../payments-bed.spec-kit';
-import { MANUAL } from '../providers/manual';
+import { MANUAL } from '../providers/manual/manual';
 import { Providers } from '../providers/provider';
 import { linkToken, readLink } from './link-token';
 import { escaped } from './pay-page';

@@ -8,6 +8,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Tx } from '@valueverse/event-log';
 import { accountOf, clockOfAccount } from '../accounts/known-accounts';
 import { attachAt } from '../providers/attach';
+import { requireCapability } from '../providers/capabilities';
 import { Providers } from '../providers/provider';
 import { detachLook } from './detach-jobs';
 import type { AttachMethod, ChooseDefault, RemoveMethod } from './domain/payment-methods';
@@ -48,7 +49,7 @@ export class MethodsController {
   ) {}
 
   /**
-   * A token that the account has already is answered as it is. Refuses with `unknown_provider`, `unknown_token`, `token_refused`, `account_not_found`, `payment_method_removed` a token that was removed, and 503
+   * A token that the account has already is answered as it is. Refuses with `unknown_provider`, `methods_not_supported`, `unknown_token`, `token_refused`, `account_not_found`, `payment_method_removed` a token that was removed, and 503
    * `provider_unavailable` while the provider does not answer.
    */
   @Post()
@@ -56,8 +57,8 @@ export class MethodsController {
   @Answers(METHOD, 201)
   async attach(@CurrentCaller() caller: Caller, @Body() body: NewMethod, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
     const { tenant } = caller;
-    const provider = this.providers.find(body.provider);
-    if (provider === undefined) throw new Refused('unknown_provider', `there is no such provider here, there is ${this.providers.names.join(', ')}`, '/provider');
+    const provider = this.providers.named(body.provider, '/provider');
+    requireCapability(provider, 'methods', '/provider');
     const account = await accountOf(this.service, tenant, body.accountId);
     const methodId = this.ids.next('pm');
     // Of a request that is sent again the provider is asked under the same key.

@@ -1,11 +1,12 @@
 import { Body, Controller, Inject, Post, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Allow, type Caller, CurrentCaller } from '@valueverse/auth';
-import { type IdSource, Refused } from '@valueverse/kernel';
+import type { IdSource } from '@valueverse/kernel';
 import { answerOnce, Answers, created, Field, Flag, IDS, Problem, Service, Text } from '@valueverse/platform';
 import { object, text } from '@valueverse/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { accountOf, type KnownAccount } from '../accounts/known-accounts';
+import { requireCapability } from '../providers/capabilities';
 import { customerOf } from '../providers/customers';
 import { type NoAnswer, type PaymentProvider, Providers } from '../providers/provider';
 import { settingsOf } from '../settings/settings';
@@ -39,7 +40,7 @@ export class SetupsController {
 
   /**
    * A page at which a customer enters a card and confirms that it may be charged later: Checkout at Stripe. The card is attached when the customer is done; `GET /payments/methods` has it then.
-   * Refuses with `unknown_provider`, `account_not_found`, `provider_refused`, and 503 `provider_unavailable`.
+   * Refuses with `unknown_provider`, `pages_not_supported`, `account_not_found`, `provider_refused`, and 503 `provider_unavailable`.
    */
   @Post('methods/setups')
   @Allow('payments:write')
@@ -68,8 +69,8 @@ export class SetupsController {
   }
 
   private async page(tenant: string, { accountId, provider: name, returnUrl }: NewPage): Promise<Page> {
-    const provider = this.providers.find(name);
-    if (provider === undefined) throw new Refused('unknown_provider', `there is no such provider here, there is ${this.providers.names.join(', ')}`, '/provider');
+    const provider = this.providers.named(name, '/provider');
+    requireCapability(provider, 'pages', '/provider');
     const account = await accountOf(this.service, tenant, accountId);
     const who = await customerOf(this.service, provider, { tenant, accountId, now: account.now }, signal);
     if (who.status !== 'made') throw noAnswer(who);

@@ -54,7 +54,7 @@ export class PayoutsController {
   @HttpCode(202)
   @Answers(object({ id: text() }), 202)
   async look(@CurrentCaller() { tenant }: Caller, @Body() { provider, reference }: NewLook): Promise<{ id: string }> {
-    if (this.providers.find(provider) === undefined) throw new Refused('unknown_provider', `there is no such provider here, there is ${this.providers.names.join(', ')}`, '/provider');
+    this.providers.named(provider, '/provider');
     await this.service.database.transaction({ role: 'api', tenant }, (tx) => this.service.jobs.schedule(tx, [{
       id: this.ids.next('job'), kind: LOOK_AT_PAYOUT, tenant, dueAt: this.service.clock.now(), payload: { provider, reference } satisfies PayoutPayload,
     }]));

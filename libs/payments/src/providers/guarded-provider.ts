@@ -23,7 +23,7 @@ interface Answer extends Partial<Pick<Unknown, 'isReplay' | 'isAnswer'>> { reado
  * nothing was sent. A provider that is left alone burns no attempt.
  */
 export const guarded = (provider: PaymentProvider, { deadlineMs = PROVIDER_DEADLINE_MS, leftAloneMs = LEFT_ALONE_MS, meter }: GuardOptions = {}): PaymentProvider => {
-  const { name } = provider;
+  const { name, can } = provider;
   // A question that it cannot settle, or a key of one tenant that it does not take, makes no provider one that is away: all other payments, and all other tenants, would wait for that.
   const isSilent = ({ status, isReplay, isAnswer }: Answer): boolean => (status === 'unknown' || status === 'unavailable') && isReplay !== true && isAnswer !== true;
   const breaker = circuitBreaker(handleWhenResult((answer) => isSilent(answer as Answer)), { halfOpenAfter: leftAloneMs, breaker: new ConsecutiveBreaker(FAILURES_MAX) });
@@ -44,7 +44,7 @@ export const guarded = (provider: PaymentProvider, { deadlineMs = PROVIDER_DEADL
     }).catch((error: unknown): NoAnswer => turnedAway(error, name, meter)) as Promise<A | NoAnswer>);
   };
   return {
-    name, stepOf: provider.stepOf.bind(provider), customer: asking('customer', provider.customer.bind(provider)), attach: asking('attach', provider.attach.bind(provider)), setup: asking('setup', provider.setup.bind(provider)), readSetup: asking('read_setup', provider.readSetup.bind(provider)), portal: asking('portal', provider.portal.bind(provider)), method: asking('method', provider.method.bind(provider)),
+    name, can, stepOf: provider.stepOf.bind(provider), customer: asking('customer', provider.customer.bind(provider)), attach: asking('attach', provider.attach.bind(provider)), setup: asking('setup', provider.setup.bind(provider)), readSetup: asking('read_setup', provider.readSetup.bind(provider)), portal: asking('portal', provider.portal.bind(provider)), method: asking('method', provider.method.bind(provider)),
     detach: asking('detach', provider.detach.bind(provider)), chosenMethod: asking('chosen_method', provider.chosenMethod.bind(provider)), charge: asking('charge', provider.charge.bind(provider)), find: asking('find', provider.find.bind(provider)),
     read: asking('read', provider.read.bind(provider)), confirm: asking('confirm', provider.confirm.bind(provider)), cancel: asking('cancel', provider.cancel.bind(provider)), refund: asking('refund', provider.refund.bind(provider)), findRefund: asking('find_refund', provider.findRefund.bind(provider)),
     refunds: asking('refunds', provider.refunds.bind(provider)), dispute: asking('dispute', provider.dispute.bind(provider)), disputes: asking('disputes', provider.disputes.bind(provider)), payout: asking('payout', provider.payout.bind(provider)), payouts: asking('payouts', provider.payouts.bind(provider)), linesOf: asking('lines_of', provider.linesOf.bind(provider)), balance: asking('balance', provider.balance.bind(provider)),

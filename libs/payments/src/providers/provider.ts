@@ -1,4 +1,6 @@
+import { Refused } from '@valueverse/kernel';
 import type { PaymentAttemptDeclined } from '@valueverse/contracts';
+import type { Capabilities } from './capabilities';
 
 /** `hard`: this card never works again; `soft`: another day it may; `fraud`: nobody should try it again; `technical`: not the card's fault. */
 export type DeclineClass = PaymentAttemptDeclined['declineClass'];
@@ -128,6 +130,8 @@ export type SetupState = { readonly status: 'open' | 'expired' | 'absent' } | { 
 export interface PaymentProvider {
   /** As it is named in requests and facts. */
   readonly name: string;
+  /** What it does at all: everything else is `refused` with the code of `NOT_SUPPORTED`. */
+  readonly can: Capabilities;
   /** What amounts have to be multiples of, in minor units of a currency. An order of anything else is `refused` with `amount_too_fine`, and nobody is asked. */
   stepOf(currency: string): bigint;
   /** One customer per account, however often it is asked for. */
@@ -179,4 +183,10 @@ export class Providers {
 
   get names(): readonly string[] { return [...this.byName.keys()]; }
   find(name: string): PaymentProvider | undefined { return this.byName.get(name); }
+  /** The one that a request names, at `pointer`. Refuses with `unknown_provider`. */
+  named(name: string, pointer?: string): PaymentProvider {
+    const provider = this.find(name);
+    if (provider === undefined) throw new Refused('unknown_provider', `there is no such provider here, there is ${this.names.join(', ')}`, pointer);
+    return provider;
+  }
 }

@@ -1,12 +1,13 @@
 import { Body, Controller, Get, Inject, Param, Put } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Allow, type Caller, CurrentCaller } from '@valueverse/auth';
-import { type IdSource, Refused } from '@valueverse/kernel';
+import type { IdSource } from '@valueverse/kernel';
 import { Answers, Field, IDS, Service, Text } from '@valueverse/platform';
 import { flag, list, nullable, object, text, whole } from '@valueverse/contracts';
 import { changePolls } from '../changes/poll-changes';
 import { payoutPoll } from '../payouts/poll-payouts';
 import { PAYMENTS_SERVICE } from '../tokens';
+import { requireCapability } from './capabilities';
 import { Providers } from './provider';
 import { SANDBOX } from './sandbox/sandbox';
 import { ProviderBook, type ProviderSettings } from './provider-settings';
@@ -38,12 +39,12 @@ export class ProvidersController {
     return this.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => ({ data: (await this.book.list(tx, tenant)).map(toAnswer) }));
   }
 
-  /** Sets a provider up, or changes what is given. Once there is a key it is asked for payouts every day, and for what is new of refunds and disputes every hour. Refuses with `unknown_provider`. */
+  /** Sets a provider up, or changes what is given. Once there is a key it is asked for payouts every day, and for what is new of refunds and disputes every hour. Refuses with `unknown_provider`, and with `webhooks_not_supported` one that has no account and announces nothing: what comes in by hand. */
   @Put(':provider')
   @Allow('payments:write')
   @Answers(PROVIDER)
   put(@CurrentCaller() { tenant }: Caller, @Param('provider') provider: string, @Body() body: NewCredentials): Promise<Answer> {
-    if (this.providers.find(provider) === undefined) throw new Refused('unknown_provider', `there is no such provider here, there is ${this.providers.names.join(', ')}`);
+    requireCapability(this.providers.named(provider), 'webhooks');
     return this.service.database.transaction({ role: 'api', tenant }, async (tx) => {
       const settings = await this.book.put(tx, tenant, provider, { endpointId: this.ids.next('whe'), ...(provider === SANDBOX ? { account: tenant } : {}), ...body });
       // The sandbox takes everybody's word for who they are.

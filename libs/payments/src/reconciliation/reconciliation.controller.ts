@@ -31,8 +31,7 @@ export class ReconciliationController {
   @Allow('payments:read')
   @Answers(REPORT)
   async report(@CurrentCaller() { tenant }: Caller, @Query() { provider: name, from, to }: ReconciliationQuery): Promise<Reconciliation> {
-    const provider = this.providers.find(name);
-    if (provider === undefined) throw new Refused('unknown_provider', `there is no such provider here, there is ${this.providers.names.join(', ')}`, '/provider');
+    const provider = this.providers.named(name, '/provider');
     if (!isBefore(from, to)) throw new Refused('invalid_period', 'the end has to be after the start', '/to');
     return reconcile(this.service, provider, { tenant, from, to });
   }

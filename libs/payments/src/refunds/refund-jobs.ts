@@ -3,7 +3,6 @@ import type { NewJob } from '@valueverse/event-log';
 import { type Job, type JobHandler, type JobResult, rowOf, type Service } from '@valueverse/platform';
 import type { PaymentCommand } from '../collection/domain/payment';
 import { paymentDecider, type PaymentRow, paymentView } from '../collection/payments';
-import { MANUAL } from '../providers/manual';
 import type { FoundRefund, Providers } from '../providers/provider';
 
 export const RUN_REFUND = 'payments.run-refund';
@@ -23,7 +22,6 @@ export const refundJob = (service: Service, providers: Providers): JobHandler =>
     if (payment === undefined || refund === undefined) throw new Error(`the refund ${refundId} is not there`);
     if (refund.status === 'failed' || (refund.status === 'succeeded' && job.payload.look === 0)) return { outcome: 'done' };
     const name = payment.attempts.find(({ number }) => number === refund.attempt)?.provider ?? payment.provider;
-    if (name === MANUAL) return done({ type: 'RecordRefund', paymentId, refundId, providerReference: MANUAL, at: parseInstant(now) });
     const provider = providers.find(name);
     if (provider === undefined) throw new Error(`the provider ${name} is not set up here`);
     const { signal } = new AbortController();

@@ -4,6 +4,7 @@ import { Allow, type Caller, CurrentCaller } from '@valueverse/auth';
 import { Refused } from '@valueverse/kernel';
 import { Answers, Field, ListOf, MoneyString, OneOf, Service, Text } from '@valueverse/platform';
 import { decimal, list, object, oneOf, optional, text, whole } from '@valueverse/contracts';
+import { requireCapability } from '../providers/capabilities';
 import { Providers } from '../providers/provider';
 import { PAYMENTS_SERVICE } from '../tokens';
 import { keepSettings, type PaymentSettings, settingsOf } from './settings';
@@ -46,7 +47,7 @@ export class SettingsController {
   @Answers(SETTINGS)
   get(@CurrentCaller() { tenant }: Caller): Promise<PaymentSettings> { return this.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => settingsOf(tx, tenant)); }
 
-  /** Changes what is given. It counts from the next attempt on. Refuses with `days_not_rising`, `unknown_provider` and `amount_without_currency`. */
+  /** Changes what is given. It counts from the next attempt on. Refuses with `days_not_rising`, `unknown_provider`, `charges_not_supported` and `amount_without_currency`. */
   @Put()
   @Allow('payments:write')
   @Answers(SETTINGS)
@@ -62,7 +63,7 @@ export class SettingsController {
   }
 
   private check({ provider, currency, amountFrom, amountTo }: NewRule, pointer: string): void {
-    if (this.providers.find(provider) === undefined) throw new Refused('unknown_provider', `there is no such provider here, there is ${this.providers.names.join(', ')}`, `${pointer}/provider`);
+    requireCapability(this.providers.named(provider, `${pointer}/provider`), 'charges', `${pointer}/provider`);
     if (currency === undefined && (amountFrom ?? amountTo) !== undefined) throw new Refused('amount_without_currency', 'an amount is one of a currency', `${pointer}/currency`);
   }
 }

@@ -1,6 +1,6 @@
-import { Decimal, Refused } from '@valueverse/kernel';
+import { Decimal, Money, Refused } from '@valueverse/kernel';
 import type { DisputeOpened, InquiryOpened, PaymentRequested } from '@valueverse/contracts';
-import type { CloseDispute, CloseInquiry, OpenDispute, OpenInquiry } from './payment-command';
+import type { CloseDispute, CloseInquiry, OpenDispute, OpenInquiry, RecordReversal } from './payment-command';
 import type { PaymentEvent } from './payment-event';
 import type { DisputeState, PaymentState } from './payment';
 
@@ -41,6 +41,22 @@ export const closeInquiry = ({ type: _type, ...command }: CloseInquiry, request:
   if (status === 'open' && wasInquiry !== true) return closeDispute({ type: 'CloseDispute', ...command, outcome: 'won' }, request, state);
   const { invoiceId, accountId, currency } = request;
   return status === 'inquiry' ? [{ type: 'InquiryClosed', paymentId, disputeId, invoiceId, accountId, amount, currency, closedAt: at }] : [];
+};
+
+/** What bounced is a dispute that was lost before it began. Refuses with `nothing_to_reverse`, `reversal_not_positive`, and `reversal_exceeds_payment` an amount above what is not gone already. */
+export const recordReversal = ({ paymentId, disputeId, providerReference, amount, reason, at }: RecordReversal, request: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
+  if (state.disputes.some((one) => one.disputeId === disputeId)) return [];
+  const [capture] = state.captures;
+  const left = capture === undefined ? Decimal.zero : Decimal.parse(capture.amount).minus(heldBack(state, capture.attempt));
+  if (capture === undefined || !left.isPositive()) throw new Refused('nothing_to_reverse', 'nothing came in under this payment that is not gone already');
+  const { currency } = capture;
+  const most = Money.parse(left.toString(), currency);
+  const money = amount === undefined ? most : Money.parse(amount, currency);
+  if (!money.isPositive()) throw new Refused('reversal_not_positive', 'an amount above zero is expected', '/amount');
+  if (money.compare(most) > 0) throw new Refused('reversal_exceeds_payment', `${most.toString()} ${currency} of this payment is not gone already`, '/amount');
+  const { invoiceId, accountId } = request;
+  const of = { paymentId, disputeId, invoiceId, accountId, amount: money.toString(), currency };
+  return [{ type: 'DisputeOpened', ...of, reason, providerReference, openedAt: at, attempt: capture.attempt }, { type: 'DisputeClosed', ...of, outcome: 'lost', closedAt: at }];
 };
 
 /** The disputes of a payment after one more was opened, or asked about. */

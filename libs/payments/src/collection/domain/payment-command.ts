@@ -49,9 +49,11 @@ export interface OpenDispute extends AskedBack { readonly type: 'OpenDispute'; r
 export interface OpenInquiry extends AskedBack { readonly type: 'OpenInquiry' }
 export interface CloseInquiry { readonly type: 'CloseInquiry'; readonly paymentId: string; readonly disputeId: string; readonly at: string }
 export interface CloseDispute { readonly type: 'CloseDispute'; readonly paymentId: string; readonly disputeId: string; readonly outcome: 'won' | 'lost'; readonly at: string }
+/** Money that came in by hand did not last: a cheque bounced, a transfer was called back. All that is not gone already where no amount is given. */
+export interface RecordReversal { readonly type: 'RecordReversal'; readonly paymentId: string; readonly disputeId: string; readonly providerReference: string; readonly amount?: string; readonly reason: string; readonly at: string }
 /** What no invoice took is left to the account; never more than what is still there of the payment. */
 export interface CreditAccount { readonly type: 'CreditAccount'; readonly paymentId: string; readonly creditId: string; readonly amount: string; readonly at: string }
-export type PaymentCommand = RequestPayment | StartAttempt | RecordSuccess | RecordDecline | RecordLoss | RecordPending | RecordAction | CancelPayment | RequestRefund | RecordRefund | RecordRefundFailure | RecordProviderRefund | OpenDispute | CloseDispute | OpenInquiry | CloseInquiry | CreditAccount
+export type PaymentCommand = RequestPayment | StartAttempt | RecordSuccess | RecordDecline | RecordLoss | RecordPending | RecordAction | CancelPayment | RequestRefund | RecordRefund | RecordRefundFailure | RecordProviderRefund | OpenDispute | CloseDispute | OpenInquiry | CloseInquiry | RecordReversal | CreditAccount
   | OfPayment<RequestCreditRefund> | OfPayment<ApproveCreditRefund> | OfPayment<RefuseCreditRefund>;
 /** Of a credit that a payment left. */
 export type OfPayment<C> = C & { readonly paymentId: string };

@@ -3,7 +3,7 @@ import type { PaymentAttemptDeclined, PaymentRequested } from '@valueverse/contr
 import { afterDecline } from './after-decline';
 import type { PaymentCommand } from './payment-command';
 import type { PaymentEvent } from './payment-event';
-import { closeDispute, closeInquiry, openDispute, openInquiry, withDispute } from './disputes';
+import { closeDispute, closeInquiry, openDispute, openInquiry, recordReversal, withDispute } from './disputes';
 import { afterCreditFact, type CreditRefundState } from '../../credits/domain/credit-refunds';
 import { approveCredit, creditAccount, giveBackDuplicate, recordProviderRefund, recordRefund, recordRefundFailure, refuseCredit, requestCredit, requestRefund } from './refunds';
 import { isOver, isUnderWay, type Mover, nextStatus, type PaymentStatus } from './states';
@@ -114,6 +114,7 @@ export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
     RefuseCreditRefund: (command, state) => refuseCredit(command, requested(state), state),
     OpenDispute: (command, state) => openDispute(command, requested(state), state),
     CloseDispute: (command, state) => closing(closeDispute(command, requested(state), state), state),
+    RecordReversal: (command, state) => recordReversal(command, requested(state), state),
     OpenInquiry: (command, state) => openInquiry(command, requested(state), state),
     CloseInquiry: (command, state) => closing(closeInquiry(command, requested(state), state), state),
   }),

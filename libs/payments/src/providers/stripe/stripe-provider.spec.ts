@@ -30,7 +30,7 @@ describeProvider('the adapter of Stripe, on a socket, against the sandbox', () =
   provider: bed.provider, tenant: 'org_kit:test', now: () => systemClock.now(),
   there: {
     refund: async (reference, amountMinor) => (await bed.sandbox.control('org_kit:test', `intents/${reference}/refund`, { amount: String(amountMinor) }) as { id: string }).id,
-    dispute: async (reference) => { await bed.sandbox.control('org_kit:test', `intents/${reference}/dispute`, {}); },
+    dispute: async (reference) => { await bed.sandbox.control('org_kit:test', `intents/${reference}/dispute`, {}); return 'needs_response'; },
   },
   tokens: { ok: 'tok_ok', declinedSoft: 'tok_declined_insufficient_funds', declinedHard: 'tok_declined_expired_card', unknown: 'tok_ofnobody', needsAction: 'tok_requires_action', needsCustomer: 'tok_authentication_required', takesDays: 'tok_pending_3_days' },
 }));

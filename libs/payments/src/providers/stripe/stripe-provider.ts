@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type Stripe from 'stripe';
 import { AMOUNT_TOO_FINE, takesSteps } from '../amount-steps';
+import { ALL_CAPABILITIES } from '../capabilities';
 import type {
   BalanceEntry, BalanceOrder, BalancePage, ChargeOrder, ChargeOutcome, ConfirmOrder, CustomerOrder, DisputesPage, FindOrder, Found, FoundRefund, MadeOrder, MethodDetails, MethodOrder, NoAnswer, OpenPage, PaymentProvider, PayoutsPage, ProviderDispute, ProviderPayout, ProviderRefund, ReferenceOrder, RefundOrder, RefundOutcome, RefundsOrder, RefundsPage, Settled, SetupOrder, SetupState, Speaking, ThingOrder,
 } from '../provider';
@@ -45,6 +46,7 @@ export class StripeProvider implements PaymentProvider {
   /** The package takes no headers with a call: its HTTP client is told of them here, and says whether a connection was cut that may have carried the order. */
   private readonly calls = new AsyncLocalStorage<Call>();
   readonly name: string;
+  readonly can = ALL_CAPABILITIES;
   constructor(private readonly options: StripeProviderOptions) { this.name = options.name; }
 
   stepOf(currency: string): bigint { return stripeStep(currency); }

@@ -41,14 +41,17 @@ const nextOf = (type: DifferenceType, { kind, paymentId }: Movement): readonly [
 const text = (one: Movement | undefined): string | null => (one === undefined ? null : Money.of(one.amountMinor, one.currency).toString());
 const nameOf = ({ kind, thing, reference }: Movement): string => `${thing} ${reference} ${kind}`;
 
-/** Each movement of one side against that of the other by its reference. Several lines of the provider about one thing, a dispute and its end, count together. A fee of what one side does not have at all is no difference of its own; one in another currency than what was paid stands nowhere else. */
-export const compareBooks = (ours: readonly Movement[], theirs: readonly Movement[]): Difference[] => {
-  const there = new Map<string, Movement>();
-  for (const one of theirs) {
-    const before = there.get(nameOf(one));
-    there.set(nameOf(one), before === undefined ? one : { ...before, amountMinor: before.amountMinor + one.amountMinor });
+const summed = (movements: readonly Movement[]): ReadonlyMap<string, Movement> => {
+  const sums = new Map<string, Movement>();
+  for (const one of movements) {
+    const before = sums.get(nameOf(one));
+    sums.set(nameOf(one), before === undefined ? one : { ...before, amountMinor: before.amountMinor + one.amountMinor });
   }
-  const here = new Map(ours.map((one) => [nameOf(one), one]));
+  return sums;
+};
+/** Each movement of one side against that of the other by its reference. Several lines about one thing, a dispute and its end, or the parts of a transfer that paid several invoices, count together. A fee of what one side does not have at all is no difference of its own; one in another currency than what was paid stands nowhere else. */
+export const compareBooks = (ours: readonly Movement[], theirs: readonly Movement[]): Difference[] => {
+  const [here, there] = [summed(ours), summed(theirs)];
   return [...new Set([...here.keys(), ...there.keys()])].sort().flatMap((name): Difference[] => {
     const [own, other] = [here.get(name), there.get(name)];
     const of = (own ?? other)!;
