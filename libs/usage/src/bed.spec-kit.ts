@@ -122,13 +122,13 @@ export class Bed {
     const command: CreateMeter = { type: 'CreateMeter', meterKey: key, name: key, eventType: 'call', aggregation: 'sum', valueProperty: '$.tokens', groupBy: { model: '$.model' }, metadata: {}, createdAt: NOW, ...more };
     return this.log.executeOne(meter, command, { tenant, at: NOW, actor: 'test' });
   }
-  /** Until every meter of the tenant follows the head. */
+  /** Until every version of each meter of the tenant follows the head. */
   async metersFollow(tenant = TENANT): Promise<void> {
     await eventually('meters that follow', async (saw) => {
-      const [row] = await this.rows<{ meters: bigint; following: bigint }>(
-        `SELECT (SELECT count(*) FROM meters WHERE tenant = $1) AS meters, (SELECT count(*) FROM usage_meter_progress WHERE tenant = $1 AND position IS NULL) AS following`, [tenant]);
+      const [row] = await this.rows<{ versions: bigint; following: bigint }>(
+        `SELECT (SELECT count(*) FROM meters m, json_array_elements((m.row->'versions')::json) WHERE m.tenant = $1) AS versions, (SELECT count(*) FROM usage_meter_progress WHERE tenant = $1 AND position IS NULL) AS following`, [tenant]);
       saw(row);
-      return row!.meters * BigInt(USAGE_PARTITIONS) === row!.following ? true : undefined;
+      return row!.versions * BigInt(USAGE_PARTITIONS) === row!.following ? true : undefined;
     });
   }
   async send(events: readonly Partial<UsageEvent>[], tenant = TENANT): Promise<void> {

@@ -27,7 +27,7 @@ export const growBuckets = async (tx: Tx, deltas: readonly SeriesDelta[]): Promi
      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::smallint[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[]) g(series, bucket, events, fold, tenant, total, at, moment, tie)
      ON CONFLICT (series, bucket) DO UPDATE SET events = b.events + excluded.events,
        total = CASE b.fold WHEN 0 THEN trim_scale(b.total + excluded.total) WHEN 1 THEN least(b.total, excluded.total) WHEN 2 THEN greatest(b.total, excluded.total)
-         WHEN 3 THEN CASE WHEN (excluded.at, excluded.tie) > (b.at, b.tie) THEN excluded.total ELSE b.total END ELSE 0 END,
+         WHEN 3 THEN CASE WHEN (excluded.at, excluded.tie, excluded.total) > (b.at, b.tie, b.total) THEN excluded.total ELSE b.total END ELSE 0 END,
        moment = trim_scale(b.moment + excluded.moment),
        tie = CASE WHEN (excluded.at, excluded.tie) > (b.at, b.tie) THEN excluded.tie ELSE b.tie END, at = greatest(b.at, excluded.at)`,
     [bigintArray(cells.map(({ series }) => series)), bigintArray(cells.map(({ bucket }) => bucket)), bigintArray(columns.map(({ events }) => events)), cells.map(({ tally }) => FOLD_CODES[tally.fold]),

@@ -12,7 +12,7 @@ export interface SeriesStretch { readonly series: number; readonly from: number;
 
 /** How rows of buckets become one. */
 const TOTAL_SQL: Readonly<Record<Fold, string>> = {
-  add: 'sum(b.total)', least: 'min(b.total)', greatest: 'max(b.total)', distinct: '0', latest: '(array_agg(b.total ORDER BY b.at DESC, b.tie DESC))[1]',
+  add: 'sum(b.total)', least: 'min(b.total)', greatest: 'max(b.total)', distinct: '0', latest: '(array_agg(b.total ORDER BY b.at DESC, b.tie DESC, b.total DESC))[1]',
 };
 const TIE_SQL: Readonly<Record<Fold, string>> = { add: 'NULL', least: 'NULL', greatest: 'NULL', distinct: 'NULL', latest: '(array_agg(b.tie ORDER BY b.at DESC, b.tie DESC))[1]' };
 

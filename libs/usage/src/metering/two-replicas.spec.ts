@@ -1,28 +1,24 @@
 import fc from 'fast-check';
 import { runs } from '@valueverse/testing';
 import { USAGE_PARTITIONS } from '@valueverse/contracts';
-import { Codec, Database, EventStore, type Feed, type FeedRecord, type GroupMember, isTransient, partitionName, Subscription, type TopicPartition } from '@valueverse/event-log';
 import { instantFromMicros, microsNumberOfText, newIdFrom, partitionOf } from '@valueverse/kernel';
-import { AT, Bed, NOW, QUARTER, SECOND } from '../bed.spec-kit';
+import { AT, Bed, QUARTER, SECOND } from '../bed.spec-kit';
 import type { Envelope, UsageEvent } from '../ingest/domain/usage-event';
 import { reconcile } from '../reconciliation/reconcile';
-import { usageShape } from '../usage.context';
 import { bodyHashOf } from './body';
 import { linkOf } from './copy';
-import { METERING_CONSUMER, meteringProjector } from './metering.projector';
 import { bucketLines, type CopyRow, METERS, plainCount } from './plain-count.spec-kit';
+import { fault, type Fault, Replica, SHARES } from './replica.spec-kit';
 
 // Two processes count the same topic, and partitions go to and fro between them; any of their statements may fail, or be their last. Whatever happens: each accepted event counts as one
 // plain pass over the copy says, and every record is in the copy once.
 const TIMEOUT_MS = 600_000;
-const PARTITIONS: readonly TopicPartition[] = Array.from({ length: USAGE_PARTITIONS }, (_, partition) => ({ topic: 'usage.events', partition }));
 const DAY = 86_400 * SECOND;
 /** Days of log time that partitions may be apart: the slots of keys less the window. */
 const APART_DAYS_MAX = 28;
 /** Long ago: log time goes no further than the clock of the database. */
 const BEGINNING = '1983-01-01T00:00:00Z';
 
-type Fault = { readonly kind: 'kill' | 'conflict' | 'bug' | 'unknown key'; readonly at: number } | { readonly kind: 'answer of the commit lost' };
 type Sent = { readonly what: 'plain' | 'void' | 'amend'; readonly id: string; readonly source: string; readonly subject: number; readonly at: number; readonly n: number | undefined; readonly user: string | undefined; readonly model: string };
 type Step =
   | { readonly do: 'send'; readonly events: readonly Sent[]; readonly cut: number; readonly again: number }
@@ -33,11 +29,6 @@ type Step =
   | { readonly do: 'retry'; readonly who: 0 | 1 }
   | { readonly do: 'meter' };
 
-const SHARES = { all: () => true, even: (partition: number) => partition % 2 === 0, odd: (partition: number) => partition % 2 === 1, low: (partition: number) => partition < USAGE_PARTITIONS / 2 };
-const fault: fc.Arbitrary<Fault | undefined> = fc.oneof(
-  { weight: 4, arbitrary: fc.constant(undefined) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('kill' as const, 'conflict' as const, 'bug' as const, 'unknown key' as const), at: fc.integer({ min: 1, max: 60 }) }) },
-  { weight: 1, arbitrary: fc.constant({ kind: 'answer of the commit lost' } as const) });
 const event: fc.Arbitrary<Sent> = fc.record({
   what: fc.oneof({ weight: 6, arbitrary: fc.constant('plain' as const) }, { weight: 1, arbitrary: fc.constant('void' as const) }, { weight: 1, arbitrary: fc.constant('amend' as const) }),
   id: fc.constantFrom('1', '2', '3', '4', '5'), source: fc.constantFrom('a', 'a', 'b'), subject: fc.nat(5), at: fc.integer({ min: 0, max: (3 * QUARTER) / SECOND }),
@@ -51,81 +42,6 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('read alone' as const), who: fc.constantFrom(0 as const, 1 as const), fault }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('retry' as const), who: fc.constantFrom(0 as const, 1 as const) }) },
   { weight: 1, arbitrary: fc.constant({ do: 'meter' } as const) });
-
-const dead = (): Error => new Error('killed');
-const PLANTED = 'planted:';
-
-/** A process that counts, moved step by step. What it remembers between transactions is its own. */
-class Replica {
-  isDead = false;
-  readonly errors: unknown[] = [];
-  private readonly database: Database;
-  private readonly subscription: Subscription;
-  private member: GroupMember | undefined;
-  private readonly nexts = new Map<string, bigint>();
-  private fault: Fault | undefined;
-  private statements = 0;
-
-  constructor(private readonly bed: Bed) {
-    this.database = new Database({ url: bed.database.url, schema: 'usage', connectionsMax: 8, beforeStatement: (text) => this.before(text) });
-    const join: Feed['join'] = (_group, _topics, member) => { this.member = member; return { wake: () => undefined, retake: () => undefined, stop: async () => undefined }; };
-    this.subscription = new Subscription({
-      group: 'usage', store: new EventStore(this.database, new Codec('usage', usageShape.definitions)), feed: Object.assign(Object.create(bed.feed) as Feed, { join }), consumers: [meteringProjector()],
-      jobs: bed.jobs, wallClock: () => NOW, reports: { error: (_, cause) => { this.errors.push(cause); }, alarm: () => undefined },
-    });
-    this.subscription.start();
-  }
-
-  /** Takes partitions over, and believes that those are all that it has; others are read on by whoever had them, until that is found out. */
-  async assign(share: (partition: number) => boolean): Promise<void> {
-    for (const [name, next] of await this.member!.onAssigned(PARTITIONS.filter(({ partition }) => share(partition)))) this.nexts.set(name, next);
-  }
-  /** One round over all of its partitions, side by side. Answers how many records there were. */
-  async read(given: Fault | undefined): Promise<number> {
-    [this.fault, this.statements] = [given, 0];
-    try {
-      const wanted = PARTITIONS.filter((partition) => this.nexts.has(partitionName(partition)));
-      const records = await this.bed.feed.readMany(new Map(wanted.map((partition) => [partitionName(partition), { ...partition, next: this.nexts.get(partitionName(partition))! }])));
-      await Promise.all([...Map.groupBy(records, (record: FeedRecord) => partitionName(record))].map(([name, run]) => this.hand(name, run)));
-      return records.length;
-    } finally {
-      this.fault = undefined;
-    }
-  }
-  private async hand(name: string, run: readonly FeedRecord[]): Promise<void> {
-    const answer = await this.member!.onRecords(run[0]!, run).catch((error: unknown) => {
-      // A failure of the moment, or ours where failures are noted, says nothing: the feed offers the run again.
-      if (!this.isDead && !isTransient(error) && !(error as Error).message.startsWith(PLANTED)) this.errors.push(error);
-      return 'later' as const;
-    });
-    if (typeof answer === 'object') this.nexts.set(name, answer.next);
-    else if (answer !== 'later') this.nexts.delete(name);
-  }
-  async retryAll(): Promise<void> {
-    const { rows } = await this.bed.database.transaction({ role: 'worker' }, (tx) => tx.query<{ tenant: string; stream: string }>('SELECT tenant, stream FROM parked_streams WHERE consumer = $1', [METERING_CONSUMER]));
-    for (const { tenant, stream } of rows) await this.subscription.retryParked(METERING_CONSUMER, tenant, stream);
-  }
-  async end(): Promise<void> {
-    await this.subscription.stop();
-    await this.database.close();
-  }
-
-  private before(text: string): void {
-    if (this.isDead) throw dead();
-    if (this.fault === undefined) return;
-    if (this.fault.kind === 'answer of the commit lost') {
-      if (text !== 'AFTER COMMIT') return;
-      this.fault = undefined;
-      throw Object.assign(new Error('Connection terminated'), { code: 'ECONNRESET' });
-    }
-    this.statements += 1;
-    if (this.statements < this.fault.at) return;
-    const { kind } = this.fault;
-    this.fault = undefined;
-    if (kind === 'kill') { this.isDead = true; throw dead(); }
-    throw Object.assign(new Error(`${PLANTED} ${kind}`), kind === 'conflict' ? { code: '40001' } : kind === 'unknown key' ? { code: '23505' } : {});
-  }
-}
 
 let bed: Bed;
 let days = 0;
@@ -183,7 +99,7 @@ class Play {
   }
   private async drain(): Promise<void> {
     await this.replicas[0].assign(() => true);
-    while (await this.replicas[0].read(undefined) > 0);
+    await this.replicas[0].readAll();
     this.undrained = 0;
   }
 

@@ -1,4 +1,6 @@
-import { runs, timeForRuns } from '@valueverse/testing';
+import { eventually, runs, timeForRuns } from '@valueverse/testing';
+import { instantFromMicros, microsNumberOfText } from '@valueverse/kernel';
+import { systemClock } from '@valueverse/platform';
 import fc from 'fast-check';
 import { AccountingBed, INTERIM, NOW, packet, report, STOP, T } from './accounting-bed.spec-kit';
 
@@ -110,4 +112,18 @@ test('in `live` a clock that is ahead is not believed, so the usage is not refus
   expect(await replica.take(report('ahead', STOP, 600, 9, { EVENT_TIMESTAMP: T + 86_400 }), '198.51.100.1')).toBe('recorded');
   expect(await bed.sessions('subject=ahead', live)).toMatchObject([{ endedAt: NOW, totalOctets: '9' }]);
   expect(await bed.sessions('subject=ahead')).toEqual([]);
+}, TIMEOUT_MS);
+
+test('what a process planned whose clock is ahead is brought by one whose clock is right: it is not refused there', async () => {
+  await bed.addClient('two clocks', '198.51.100.2', { tenant: 'org_1:live' });
+  const live = await bed.host.key('org_1', 'secret', undefined, 'live');
+  const [ahead, right] = [bed.replica(), bed.replica()];
+  const now = microsNumberOfText(systemClock.now());
+  [ahead.now, right.now] = [instantFromMicros(now + 600_000_000), instantFromMicros(now)];
+  ahead.fault = { when: 'before' };
+  const stop = report('two clocks', STOP, 600, 9, { EVENT_TIMESTAMP: Math.floor(now / 1_000_000) + 600 });
+  await expect(ahead.take(stop, '198.51.100.2')).rejects.toThrow('the feed does not answer');
+  expect(await right.take(stop, '198.51.100.2')).toBe('repeated');
+  expect(await bed.planned()).toBe(0);
+  await eventually('its usage to be there', async (saw) => { const { body } = await bed.host.ask('GET', 'events?subject=two%20clocks', live); saw(body); return body.data.length === 1 ? true : undefined; });
 }, TIMEOUT_MS);

@@ -47,8 +47,13 @@ const dynamicPricer = ({ amountProperty = '', multiplier = '1' }: EventTerms): P
   };
 };
 
+interface Priceable { readonly micros: number; readonly tie: Buffer; readonly subject: string; readonly group: string; readonly value: Decimal; readonly data: unknown }
+/** Two subjects may use one id: what their events cost must not depend on which came first. */
+const inOrder = (left: Priceable, right: Priceable): number =>
+  left.micros - right.micros || Buffer.compare(left.tie, right.tie) || Buffer.compare(Buffer.from(left.subject), Buffer.from(right.subject)) || left.value.compare(right.value);
+
 /**
- * Prices the events of a question by its terms, in the order of their time, ties by (source, id), from the envelopes: of the spans of all of its subjects together, as
+ * Prices the events of a question by its terms, in the order of their time, ties by (source, id) and then by subject, from the envelopes: of the spans of all of its subjects together, as
  * one stream per group.
  */
 export const priceEvents = async (tx: Tx, tenant: string, { question: { request, rules }, spans }: Pick<Work, 'question' | 'spans'>, reading?: Reading): Promise<PricedGroups> => {
@@ -57,16 +62,17 @@ export const priceEvents = async (tx: Tx, tenant: string, { question: { request,
   const [first, last] = [Math.min(...spans.map(({ from }) => from)), Math.max(...spans.map(({ to }) => to))];
   for (let day = first; day < last; day += DAY_MICROS) {
     const stretches = spans.map(({ subject, from, to }) => ({ subject, from: Math.max(from, day), to: Math.min(to, day + DAY_MICROS) })).filter(({ from, to }) => from < to);
-    const found: { micros: number; tie: Buffer; group: string; value: Decimal; data: unknown }[] = [];
+    const found: Priceable[] = [];
     await visitEvents(tx, tenant, stretches, (_, counted) => {
       const { event, micros } = counted;
       const own = countedBy(rules, counted);
       if (own === undefined) return;
       const { measured, groups } = own;
       const group = canonicalJson(narrowed(JSON.parse(groups) as Record<string, string>, request.groupBy));
-      found.push({ micros, tie: Buffer.from(tieOf(event)), group, value: typeof measured.value === 'number' ? Decimal.of(measured.value) : measured.value, data: event.data });
+      const value = typeof measured.value === 'number' ? Decimal.of(measured.value) : measured.value;
+      found.push({ micros, tie: Buffer.from(tieOf(event)), subject: event.subject, group, value, data: event.data });
     }, reading);
-    found.sort((left, right) => left.micros - right.micros || Buffer.compare(left.tie, right.tie));
+    found.sort(inOrder);
     for (const { group, value, data } of found) {
       let pricer = pricers.get(group);
       if (pricer === undefined) pricers.set(group, pricer = terms.kind === 'percentage' ? percentagePricer(terms) : dynamicPricer(terms));

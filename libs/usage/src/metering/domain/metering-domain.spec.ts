@@ -3,8 +3,11 @@ import { runs } from '@valueverse/testing';
 import { Decimal } from '@valueverse/kernel';
 import { BUCKET_MICROS, raggedEdges, runsOfWindows, wholeBuckets, type Stretch } from './bucket';
 import { ExactSum } from './exact-sum';
+import type { Part } from './aggregations';
+import { percentile } from './aggregations/percentile';
 import { KeyFilter } from './key-filter';
 import { groupsOf, measure, ruleOf } from './measure';
+import { Tally } from './tally';
 
 const METER = { meterKey: 'm', version: 1, name: 'm', eventType: 'call', aggregation: 'sum', valueProperty: '$.usage.tokens', groupBy: { region: '$.region', model: '$.model' }, filter: [], carryOver: false, metadata: {}, createdAt: '2026-01-01T00:00:00Z' } as const;
 const rule = ruleOf(METER);
@@ -62,6 +65,24 @@ describe('values and groups', () => {
     expect(groupsOf(rule, { region: false, model: null })).toBe('{"model":"","region":"false"}');
     expect(groupsOf(rule, { region: ['eu'], model: 'x'.repeat(257) })).toBe('{"model":"","region":""}');
     expect(groupsOf(ruleOf({ ...METER, groupBy: {} }), { model: 'x' })).toBe('{}');
+  });
+});
+
+describe('percentiles of several subjects', () => {
+  const MINUTE = 60_000_000;
+  const sample = (value: number): Tally => { const tally = new Tally('add'); tally.add(value, 0, ''); return tally; };
+  const part = (from: number, to: number, values: Readonly<Record<number, number>>): Part =>
+    ({ stretch: { from: from * MINUTE, to: to * MINUTE }, tally: new Tally('add'), samples: new Map(Object.entries(values).map(([at, value]) => [Number(at) * MINUTE, sample(value)])) });
+  const quantity = (percent: string, ...parts: Part[]): string | undefined =>
+    percentile.quantity(parts, { from: 0, to: 20 * MINUTE }, { percentile: Decimal.parse(percent), bucketMicros: 5 * MINUTE, perSecond: true })?.toString();
+  test('a window that one of them is in for a part of the period is divided by its seconds once', () => {
+    const whole = part(0, 20, { 0: 300, 5: 600, 10: 900, 15: 1_200 });
+    expect(quantity('100', whole)).toBe('4');
+    expect(quantity('100', whole, part(10, 20, {}))).toBe('4');
+    expect(quantity('100', part(10, 20, { 15: 300 }), whole, part(0, 7, {}), part(8, 20, {}))).toBe('5');
+    expect(quantity('25', part(0, 5, { 0: 300 }), part(10, 20, { 10: 900, 15: 1_200 }))).toBe('1');
+    // Half of a window, by both: 300 in 150 seconds.
+    expect(quantity('100', part(0, 2.5, { 0: 150 }), part(0, 1, { 0: 150 }))).toBe('2');
   });
 });
 

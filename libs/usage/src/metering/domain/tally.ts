@@ -88,12 +88,16 @@ export class Tally {
   }
 
   private choose(value: Decimal, micros: number, tie: string): void {
-    const isBetter = this.chosen === undefined
-      || (this.fold === 'least' && value.lt(this.chosen)) || (this.fold === 'greatest' && value.gt(this.chosen))
-      || (this.fold === 'latest' && (micros > this.at || (micros === this.at && isGreater(tie, this.tie))));
-    if (!isBetter) return;
+    if (this.chosen !== undefined && !this.isBetter(this.chosen, value, micros, tie)) return;
     this.chosen = value;
     this.at = micros;
     this.tie = tie;
+  }
+
+  /** Two subjects may use one id at one instant: of them the greater value is the latest, whichever came first. */
+  private isBetter(chosen: Decimal, value: Decimal, micros: number, tie: string): boolean {
+    if (this.fold !== 'latest') return this.fold === 'least' ? value.lt(chosen) : value.gt(chosen);
+    if (micros !== this.at) return micros > this.at;
+    return tie === this.tie ? value.gt(chosen) : isGreater(tie, this.tie);
   }
 }
