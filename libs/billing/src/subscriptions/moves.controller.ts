@@ -45,10 +45,14 @@ export class MovesController {
     const { service } = this.host;
     return answerOnce(service, { tenant, route: 'POST /api/v1/billing/plans/{key}/moves', request, reply }, async (tx) => {
       await wantedPlan(tx, planKey, toVersion);
-      const found = await movable(tx, tenant, { planKey, toVersion, fromVersion }, service.clock.now());
       const id = this.ids.next('mov');
-      if (found.length > 0) await service.jobs.schedule(tx, moveJobs(tenant, id, { planKey, toVersion, at }, found));
-      return accepted({ id, planKey, toVersion, at, subscriptions: found.length });
+      const move = { planKey, toVersion, fromVersion, at };
+      let subscriptions = 0;
+      for await (const found of movable(tx, tenant, move, service.clock.now())) {
+        if (found.length > 0) await service.jobs.schedule(tx, moveJobs(tenant, id, move, found));
+        subscriptions += found.length;
+      }
+      return accepted({ id, planKey, toVersion, at, subscriptions });
     });
   }
 
@@ -61,16 +65,21 @@ export class MovesController {
     const { service } = this.host;
     return answerOnce(service, { tenant, route: 'POST /api/v1/billing/plans/{key}/moves/preview', request, reply }, async (tx) => {
       await wantedPlan(tx, planKey, toVersion);
-      const found = await movable(tx, tenant, { planKey, toVersion, fromVersion }, service.clock.now());
+      const first: Movable[] = [];
+      let subscriptions = 0;
+      for await (const found of movable(tx, tenant, { planKey, toVersion, fromVersion }, service.clock.now())) {
+        subscriptions += found.length;
+        first.push(...found.slice(0, SHOWN_MAX - first.length));
+      }
       const shown: unknown[] = [];
-      for (const { row } of found.slice(0, SHOWN_MAX)) {
+      for (const { row } of first) {
         const account = (await rowOf<AccountRow>(tx, accountsModel, row.started.accountId))!;
         const now = await clockTime(tx, service.clock, account.testClockId);
         const { subscriptionId, accountId, currency } = row.started;
         const moved = await this.movedTo(tx, tenant, { row, now, changeId: 'chg_preview' }, { planKey, planVersion: toVersion, at });
         shown.push({ subscriptionId, accountId, currency, ...moved });
       }
-      return ok({ planKey, toVersion, at, subscriptions: found.length, shown });
+      return ok({ planKey, toVersion, at, subscriptions, shown });
     });
   }
 
