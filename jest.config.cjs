@@ -10,7 +10,8 @@ const swc = {
   module: { type: 'commonjs' },
 };
 module.exports = {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/tools/jest/environment.cjs',
+  runtime: '<rootDir>/tools/jest/runtime.cjs',
   roots: ['<rootDir>/libs', '<rootDir>/apps', '<rootDir>/tools'],
   testMatch: ['**/src/**/*.spec.ts', '**/src/**/*.scenario.ts', '<rootDir>/tools/**/*.spec.ts'],
   transform: { '^.+\\.(t|j|mj)s$': ['@swc/jest', swc] },
@@ -20,7 +21,7 @@ module.exports = {
   moduleNameMapper: { '^@valueverse/([a-z-]+)$': '<rootDir>/libs/$1/src/index.ts' },
   globalSetup: '<rootDir>/libs/testing/src/run/setup.ts',
   globalTeardown: '<rootDir>/libs/testing/src/run/teardown.ts',
-  testSequencer: '<rootDir>/tools/test-order.cjs',
+  testSequencer: '<rootDir>/tools/jest/order.cjs',
   coverageProvider: 'v8',
   maxWorkers: 2,
   // A busy machine may be many times slower than an idle one; at night properties run many times longer.
