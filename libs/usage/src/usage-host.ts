@@ -3,6 +3,7 @@ import type { IdSource, Period } from '@valueverse/kernel';
 import type { Tx } from '@valueverse/event-log';
 import { Problem, type Service } from '@valueverse/platform';
 import { Ingest } from './ingest/ingest';
+import type { Aside } from './ingest/set-aside';
 import type { UsageMeter } from './usage-meter';
 import { EventTail } from './events/event-tail';
 import { Radius } from './radius/radius';
@@ -17,8 +18,8 @@ export class UsageHost {
   readonly tail: EventTail;
   readonly rejections: Rejections;
 
-  constructor(readonly service: Service, readonly ids: IdSource, secretsKey: Buffer, private readonly billing: () => BillingReader, meter?: UsageMeter) {
-    this.ingest = new Ingest(service.feed, ids, meter);
+  constructor(readonly service: Service, readonly ids: IdSource, secretsKey: Buffer, private readonly billing: () => BillingReader, { meter, aside }: { readonly meter: UsageMeter; readonly aside: Aside }) {
+    this.ingest = new Ingest(service.feed, ids, meter, aside);
     this.rejections = new Rejections(service.database, () => service.clock.now(), service);
     this.radius = new Radius(service, ids, this.ingest, { secretsKey, rejections: this.rejections });
     this.tail = new EventTail(service.database, service.logger);

@@ -119,8 +119,8 @@ export const usageContext = (service: Service, { auth, ids, secretsKey, billing 
   registerUsageRefusals();
   watchMetering(service);
   const meter = usageMeter(service.metrics, () => service.clock.now());
-  const host = new UsageHost(service, ids, secretsKey, billing, meter);
   const outbox = new UsageOutbox(service);
+  const host = new UsageHost(service, ids, secretsKey, billing, { meter, aside: outbox });
   const imports = new Imports(service, ids);
   const parts = usageParts(service, meter);
   const feedRetention = new FeedRetention({ database: service.database, feed: service.feed, consumers: parts.consumers, failed: (err) => service.logger.error({ err }, 'usage that everybody has read is still in the feed') });

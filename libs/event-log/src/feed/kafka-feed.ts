@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { ConfigResourceTypes, Kafka, logLevel, type Admin, type Consumer as KafkaConsumer, type EachBatchPayload, type Producer } from 'kafkajs';
+import { ConfigResourceTypes, Kafka, KafkaJSError, KafkaJSNumberOfRetriesExceeded, logLevel, type Admin, type Consumer as KafkaConsumer, type EachBatchPayload, type Producer } from 'kafkajs';
 import { isFromClients, partitionsOf, TOPICS, type Topic } from '@valueverse/contracts';
-import { FeedTimeout, LATER_MS, NotAcknowledged, partitionName, type Delivery, type Feed, type FeedRecord, type GroupMember, type GroupMembership, type NewRecord, type TopicPartition } from './feed';
+import { FeedTimeout, LATER_MS, NotAcknowledged, NotTaken, partitionName, type Delivery, type Feed, type FeedRecord, type GroupMember, type GroupMembership, type NewRecord, type TopicPartition } from './feed';
 import { readHeadersInOnePass } from './kafka-headers';
 import { toRecord } from './kafka-record';
 import { topicConfig, topicFault } from './kafka-topics';
@@ -46,6 +46,9 @@ const settled = async <T>(ask: () => Promise<T>): Promise<T> => {
     }
   }
 };
+
+/** Whether a failure of the client says nothing of the records: it was worth another try, until there were too many of them. */
+const isOfTheMoment = (error: unknown): error is Error => error instanceof KafkaJSNumberOfRetriesExceeded || (error instanceof KafkaJSError && error.retriable);
 
 const bytesOf = ({ key, value, headers, bytes }: NewRecord): number =>
   (bytes === undefined ? Buffer.byteLength(value) : bytes?.length ?? 0) + key.length + Object.entries(headers).reduce((sum, [name, text]) => sum + name.length + text.length, 0);
@@ -151,7 +154,7 @@ export class KafkaFeed implements Feed {
       // Whatever is still under way on the old producer must not meet the repetition on the same connection.
       if (this.producers[own] === connecting) this.producers[own] = undefined;
       void connecting.then((producer) => producer.disconnect()).catch(() => undefined);
-      throw error;
+      throw isOfTheMoment(error) ? new NotTaken(`the brokers of ${topic}/${partition} do not take records: ${error.message}`, { cause: error }) : error;
     } finally {
       clearTimeout(timer);
     }

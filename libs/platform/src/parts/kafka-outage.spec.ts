@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually, noteNotRun } from '@valueverse/testing';
-import { KafkaFeed, type FeedRecord, type GroupMember } from '@valueverse/event-log';
+import { FeedTimeout, KafkaFeed, type FeedRecord, type GroupMember } from '@valueverse/event-log';
 import { Kafka, type Admin } from 'kafkajs';
 import { findKafka } from './kafka';
 import { startKafkaCluster, type KafkaCluster } from './kafka-cluster';
@@ -51,7 +51,7 @@ describeWithBrokers('three brokers', () => {
     await kill(0);
     await eventually('an append with two brokers', () => append(5).then(() => true as const, () => undefined), { timeoutMs: TIMEOUT_MS / 3 });
     await kill(1);
-    await expect(feed.append(TOPIC, 0, [record(6)])).rejects.toThrow();
+    await expect(feed.append(TOPIC, 0, [record(6)])).rejects.toThrow(FeedTimeout);
     await kill(2);
     await Promise.all(cluster.nodes.map((node) => node.restart()));
     await eventually('an append after all came back', () => append(7).then(() => true as const, () => undefined), { timeoutMs: TIMEOUT_MS / 3 });
@@ -59,6 +59,25 @@ describeWithBrokers('three brokers', () => {
     // What was not acknowledged may be there, and what was sent again may be there twice; readers drop it by its position.
     const distinct = [...new Set(values)].filter((value) => value !== '6');
     expect(distinct).toEqual(acknowledged);
+  }, TIMEOUT_MS);
+
+  test('F24: one partition with too few copies takes nothing and says that it is of the moment, beside others that do; when its broker is back it does', async () => {
+    const namespace = newNamespace();
+    // Partition 0 is on two of the brokers, the others are led by one of these two and have a copy on the third.
+    const replicaAssignment = [[2, 3], [2, 1], [2, 1]].map((replicas, partition) => ({ partition, replicas }));
+    await admin.createTopics({ topics: [{ topic: namespace + TOPIC, replicaAssignment, configEntries: [{ name: 'min.insync.replicas', value: '2' }] }] });
+    const feed = open(namespace);
+    const partitions = [0, 1, 2].map((partition) => ({ topic: TOPIC, partition }) as const);
+    const took = (partition: number): Promise<true | undefined> => feed.append(TOPIC, partition, [record(partition)]).then(() => true as const, () => undefined);
+    for (const { partition } of partitions) await eventually(`partition ${partition} to have a leader`, () => took(partition), { timeoutMs: TIMEOUT_MS / 3 });
+    await kill(2);
+    const answers = await Promise.allSettled(partitions.map(({ partition }) => feed.append(TOPIC, partition, [record(partition)])));
+    expect(answers.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled']);
+    expect((answers[0] as PromiseRejectedResult).reason).toBeInstanceOf(FeedTimeout);
+    // It is read as before.
+    expect((await feed.ends(partitions)).size).toBe(3);
+    await cluster.nodes[2]!.restart();
+    await eventually('the partition to take something again', () => took(0), { timeoutMs: TIMEOUT_MS / 3 });
   }, TIMEOUT_MS);
 
   test('F35 F36 F42: topics whose settings, copies or partitions were changed are refused by name at the start', async () => {

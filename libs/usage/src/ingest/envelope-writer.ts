@@ -1,6 +1,8 @@
 import type { IdSource } from '@valueverse/kernel';
+import { USAGE_TOPIC } from '@valueverse/contracts';
 import type { Feed, NewRecord } from '@valueverse/event-log';
 import { envelopesOf, type Parcel } from './envelopes';
+import { AppendOrSetAside, type Aside } from './set-aside';
 
 /** A request whose parcels are being written: it is done with the last of them, and has failed with the first that does. */
 interface Request { left: number; readonly done: () => void; readonly failed: (cause: unknown) => void }
@@ -45,7 +47,12 @@ export class EnvelopeWriter {
   private readonly busy = new Set<number>();
   private readonly paces = new Map<number, Pace>();
 
-  constructor(private readonly feed: Feed, private readonly ids: IdSource) {}
+  private readonly patient: AppendOrSetAside | undefined;
+
+  /** `aside`: where what one partition does not take waits for it; without, and where the feed takes all partitions in one append, it fails. */
+  constructor(private readonly feed: Feed, private readonly ids: IdSource, aside?: Aside) {
+    if (aside !== undefined && feed.appendAll === undefined) this.patient = new AppendOrSetAside(feed, aside);
+  }
 
   /** Resolves once all parcels are durable. Throws what the feed threw: then they may be there or not, and may be sent again. */
   write(parcels: readonly Parcel[]): Promise<void> {
@@ -115,8 +122,8 @@ export class EnvelopeWriter {
     }
     const records = new Map<number, readonly NewRecord[]>();
     for (const [partition, own] of byPartition) records.set(partition, envelopesOf(own, this.ids));
-    if (this.feed.appendAll !== undefined) return this.feed.appendAll('usage.events', records);
+    if (this.feed.appendAll !== undefined) return this.feed.appendAll(USAGE_TOPIC, records);
     const [[partition, only]] = [...records] as [[number, readonly NewRecord[]]];
-    return this.feed.append('usage.events', partition, only);
+    return this.patient === undefined ? this.feed.append(USAGE_TOPIC, partition, only) : this.patient.append(partition, only);
   }
 }

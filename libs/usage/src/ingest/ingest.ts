@@ -8,6 +8,7 @@ import type { UsageMeter } from '../usage-meter';
 import { EnvelopeWriter } from './envelope-writer';
 import type { Parcel } from './envelopes';
 import { Room } from './room';
+import type { Aside } from './set-aside';
 
 export type Environment = 'test' | 'live';
 
@@ -81,7 +82,7 @@ export class Ingest {
   readonly room = new Room();
   private readonly writer: EnvelopeWriter;
 
-  constructor(feed: Feed, ids: IdSource, private readonly meter?: UsageMeter) { this.writer = new EnvelopeWriter(feed, ids); }
+  constructor(feed: Feed, ids: IdSource, private readonly meter?: UsageMeter, aside?: Aside) { this.writer = new EnvelopeWriter(feed, ids, aside); }
 
   /**
    * Writes the good events to `usage.events` and answers when all of them are durable; the bad ones are named, with the codes of `planEvents`. Throws

@@ -1,10 +1,11 @@
-import type { IdSource } from '@valueverse/kernel';
-import type { Topic } from '@valueverse/contracts';
+import type { IdSource, Instant } from '@valueverse/kernel';
+import { USAGE_TOPIC, type Topic } from '@valueverse/contracts';
 import { byteaArray, ident, roleName, textArray, type NewRecord, type Tx } from '@valueverse/event-log';
 import type { Migration, Service } from '@valueverse/platform';
 import { envelopesOf, type Parcel } from './envelopes';
 import { OutboxSender } from './outbox-sender';
-import { isBacklogFull } from './stuck-lanes';
+import type { Aside } from './set-aside';
+import { HELD_BACK_MAX, isBacklogFull } from './stuck-lanes';
 
 /** Records that are written with the place up to which their cause was read, and go to the feed after that. Only `worker` sees them: some are of nobody. */
 export const OUTBOX: Migration = {
@@ -33,11 +34,33 @@ export const outboxEnvelopes = (parcels: readonly Parcel[], ids: IdSource): Outb
 };
 const NOTHING = Buffer.alloc(0);
 
+/** Of what was accepted over HTTP and by RADIUS, and its partition did not take. */
+const ASIDE: Origin = { name: 'aside', firstOffset: 0n };
+/** So much of what may wait for partitions that take nothing may come directly: clients and files, which cannot be told to send again, have the rest. */
+const ASIDE_MAX = HELD_BACK_MAX / 2;
+
+/** Up to where envelopes were set aside; 0 where none waits. */
+export const asideEnd = async (tx: Tx): Promise<bigint> => {
+  const { rows } = await tx.query<{ nth: bigint | null }>('SELECT max(nth) AS nth FROM usage_outbox WHERE topic = $1 AND origin = $2', [USAGE_TOPIC, ASIDE.name]);
+  return rows[0]!.nth ?? 0n;
+};
+/** The partitions for which envelopes wait that were set aside up to there. */
+export const asideBefore = async (tx: Tx, end: bigint): Promise<readonly number[]> => {
+  const { rows } = await tx.query<{ partition: number }>('SELECT DISTINCT partition FROM usage_outbox WHERE topic = $1 AND origin = $2 AND nth <= $3', [USAGE_TOPIC, ASIDE.name, end]);
+  return rows.map(({ partition }) => partition);
+};
+/** Partition -> when the first of the envelopes was received that were set aside and are not in the feed yet. */
+export const asideSince = async (tx: Tx): Promise<ReadonlyMap<number, Instant>> => {
+  const { rows } = await tx.query<{ partition: number; since: string }>(
+    `SELECT DISTINCT ON (partition) partition, convert_from(value, 'UTF8')::json->>'recordedAt' AS since FROM usage_outbox WHERE topic = $1 AND origin = $2 ORDER BY partition, nth`, [USAGE_TOPIC, ASIDE.name]);
+  return new Map(rows.map(({ partition, since }) => [partition, since]));
+};
+
 /**
  * Appends records to the feed in the order in which they were written for their partition, and removes them. After a crash, and where a process slept past its lease, they are
  * appended again as the same records: metering passes over an envelope that it knows, and each rejection names the record that it is of.
  */
-export class UsageOutbox {
+export class UsageOutbox implements Aside {
   private readonly sender: OutboxSender;
 
   constructor(private readonly service: Pick<Service, 'database' | 'feed' | 'logger'>) { this.sender = new OutboxSender(service); }
@@ -56,6 +79,14 @@ export class UsageOutbox {
       [textArray(records.map(({ tenant }) => tenant)), textArray(records.map(({ topic }) => topic)), records.map(({ partition }) => partition), textArray(records.map(({ record }) => record.key)),
         textArray(records.map(({ record }) => JSON.stringify(record.headers))), byteaArray(values), records.map(({ record }) => record.bytes !== null), name, firstOffset]);
     tx.afterCommit(() => this.sender.wake());
+  }
+
+  keep(partition: number, records: readonly NewRecord[]): Promise<boolean> {
+    return this.service.database.transaction({ role: 'worker' }, async (tx) => {
+      if (await isBacklogFull(tx, ASIDE_MAX)) return false;
+      await this.put(tx, ASIDE, records.map((record) => ({ tenant: record.headers['ce_tenant']!, topic: USAGE_TOPIC, partition, record })));
+      return true;
+    });
   }
 
   /** Whether so much waits that its readers should wait too. What waits for a partition that takes nothing holds up nobody else, until it is very much. */

@@ -25,14 +25,15 @@ export const removeAppended = async (tx: Tx, topic: Topic, partitions: readonly 
   await tx.query('DELETE FROM usage_outbox_stuck WHERE topic = $1 AND partition = ANY($2)', [topic, partitions]);
 };
 
-export const isBacklogFull = async (tx: Tx): Promise<boolean> => {
+/** Whether so much waits that no more should be added; `heldBackMax` of it may wait for partitions that take nothing. */
+export const isBacklogFull = async (tx: Tx, heldBackMax = HELD_BACK_MAX): Promise<boolean> => {
   const { rows: [found] } = await tx.query<{ stuck: bigint; waiting: bigint; all_waiting: bigint }>(
     `SELECT (SELECT count(*) FROM usage_outbox_stuck) AS stuck,
        (SELECT count(*) FROM (SELECT FROM usage_outbox o WHERE NOT EXISTS (SELECT FROM usage_outbox_stuck s WHERE s.topic = o.topic AND s.partition = o.partition) LIMIT $1) w) AS waiting,
-       (SELECT count(*) FROM (SELECT FROM usage_outbox LIMIT $2) a) AS all_waiting`, [WAITING_MAX, WAITING_MAX + HELD_BACK_MAX]);
+       (SELECT count(*) FROM (SELECT FROM usage_outbox LIMIT $2) a) AS all_waiting`, [WAITING_MAX, WAITING_MAX + heldBackMax]);
   const { stuck, waiting, all_waiting: all } = found!;
   if (stuck > BigInt(STUCK_PARTITIONS_MAX)) return all >= BigInt(WAITING_MAX);
-  return waiting >= BigInt(WAITING_MAX) || all >= BigInt(WAITING_MAX + HELD_BACK_MAX);
+  return waiting >= BigInt(WAITING_MAX) || all >= BigInt(WAITING_MAX + heldBackMax);
 };
 
 /** A partition that takes nothing, why, and how many records wait for it. */

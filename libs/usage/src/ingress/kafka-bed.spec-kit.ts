@@ -49,7 +49,7 @@ export class KafkaBed {
   async arrived(): Promise<void> {
     const ends = await ingressEnds(this.host.feed);
     await eventually('everything on usage.ingress to arrive', async (saw) => {
-      const behind = await this.host.service.database.transaction({ role: 'worker' }, (tx) => ingressBehind(tx, ends));
+      const behind = await this.host.service.database.transaction({ role: 'worker' }, (tx) => ingressBehind(tx, { ends, aside: 0n }));
       saw(behind);
       return behind.unread === undefined && behind.waiting.size === 0 ? true : undefined;
     }, { timeoutMs: 30_000 });

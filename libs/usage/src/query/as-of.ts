@@ -1,13 +1,14 @@
-import { instantFromMicros, microsBetween, partitionOf } from '@valueverse/kernel';
+import { earlierOf, type Instant, instantFromMicros, microsBetween, partitionOf } from '@valueverse/kernel';
 import { USAGE_PARTITIONS, USAGE_TOPIC } from '@valueverse/contracts';
-import { partitionName, type Feed, type Tx } from '@valueverse/event-log';
+import { type Database, partitionName, type Feed, type Tx } from '@valueverse/event-log';
+import { asideSince } from '../ingest/outbox';
 import type { Meter } from '../metering/domain/measure';
 import { METERING_CONSUMER } from '../metering/metering.projector';
 
 const PARTITIONS = Array.from({ length: USAGE_PARTITIONS }, (_, partition) => ({ topic: USAGE_TOPIC, partition }) as const);
 
-/** Where the feed ended at an instant of the wall clock. */
-export interface FeedEnds { readonly at: string; readonly ends: ReadonlyMap<string, bigint> }
+/** Where the feed ended at an instant of the wall clock. `aside`: partition -> since when accepted envelopes wait for it. */
+export interface FeedEnds { readonly at: string; readonly ends: ReadonlyMap<string, bigint>; readonly aside: ReadonlyMap<number, Instant> }
 
 /** Looks that are kept are this far apart, and there are so many of them: the last quarter of a minute. */
 const KEPT_EVERY_MICROS = 250_000n;
@@ -20,18 +21,24 @@ const KEPT_MAX = 60;
 export class FeedHorizon {
   private kept: FeedEnds[] = [];
 
-  constructor(private readonly feed: Feed, private readonly wallClock: () => string) {}
+  constructor(private readonly database: Database, private readonly feed: Feed, private readonly wallClock: () => string) {}
 
   /** Looks at the feed now; answers this look and earlier ones, the latest first. To be called before the snapshot that is compared, outside any transaction. */
   async look(): Promise<readonly FeedEnds[]> {
     const at = this.wallClock();
-    const now = { at, ends: await this.feed.ends(PARTITIONS) };
+    const now = { at, ends: await this.feed.ends(PARTITIONS), aside: await this.aside() };
     const looks = [now, ...this.kept];
     const last = this.kept[0];
     if (last === undefined || microsBetween(last.at, at) >= KEPT_EVERY_MICROS) this.kept = looks.slice(0, KEPT_MAX);
     return looks;
   }
+
+  private aside(): Promise<ReadonlyMap<number, Instant>> | ReadonlyMap<number, Instant> {
+    return this.feed.appendAll === undefined ? this.database.transaction({ role: 'worker', readOnly: true }, asideSince) : NONE;
+  }
 }
+
+const NONE: ReadonlyMap<number, Instant> = new Map();
 
 interface Row { partition: number; log_time: bigint; next_offset: bigint | null; follows: boolean | null }
 
@@ -52,5 +59,7 @@ export const asOfIn = async (tx: Tx, tenant: string, meter: Pick<Meter, 'meterKe
   const rows = found.rows.filter(({ partition }) => wanted === undefined || wanted.has(partition));
   if (!rows.every(({ follows }) => follows)) return instantFromMicros(0);
   const passed = looks.find((look) => hasPassed(look, rows));
-  return passed?.at ?? instantFromMicros(Math.min(...rows.map((row) => Number(row.log_time))));
+  const counted = passed?.at ?? instantFromMicros(Math.min(...rows.map((row) => Number(row.log_time))));
+  // What was set aside is accepted, and in no end of the feed.
+  return rows.map(({ partition }) => looks[0]?.aside.get(partition)).reduce<Instant>((until, since) => (since === undefined ? until : earlierOf(until, since)), counted);
 };

@@ -16,7 +16,7 @@ const LOOK_EVERY_MS = 15;
 export class CopyUsageReader implements UsageReader {
   readonly horizon: FeedHorizon;
 
-  constructor(private readonly database: Database, feed: Feed, wallClock: () => string) { this.horizon = new FeedHorizon(feed, wallClock); }
+  constructor(private readonly database: Database, feed: Feed, wallClock: () => string) { this.horizon = new FeedHorizon(database, feed, wallClock); }
 
   /** Refuses an unknown meter with `meter_not_found`, and with `usage_dropped` what retention has left too little of. */
   async quantities(tenant: string, query: UsageQuestion): Promise<{ quantities: readonly GroupQuantity[]; asOf: string }> {

@@ -51,7 +51,7 @@ beforeAll(async () => {
     const { body } = await bed.ask('GET', 'reconciliation?from=2011-01-01T00:00:00Z&to=2027-01-01T00:00:00Z', key);
     saw(body.meters);
     return body.meters.length === 2 && body.meters.every(({ inBuckets }: { inBuckets: number }) => inBuckets === ZONES.length * 8 * 96) ? true : undefined;
-  });
+  }, { timeoutMs: TIMEOUT_MS / 2 });
 }, TIMEOUT_MS);
 afterAll(() => bed.close(), TIMEOUT_MS);
 

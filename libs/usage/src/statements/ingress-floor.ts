@@ -1,21 +1,28 @@
 import { USAGE_TOPIC } from '@valueverse/contracts';
 import type { Feed, Log, Tx } from '@valueverse/event-log';
 import { partitionName } from '@valueverse/event-log';
-import { behindFor, ingressBehind, type IngressBehind } from '../ingress/behind';
+import { type AcceptedElsewhere, behindFor, ingressBehind, type IngressBehind } from '../ingress/behind';
 
-/** Where `usage.ingress` ended, as it is kept with a request. */
-export const ingressText = (ends: ReadonlyMap<number, bigint>): string | null => {
-  const wanted = [...ends].filter(([, end]) => end > 0n);
-  return wanted.length === 0 ? null : JSON.stringify(Object.fromEntries(wanted.map(([partition, end]) => [partition, String(end)])));
+/** Up to where envelopes were set aside, beside the partitions of `usage.ingress`. */
+const ASIDE = 'aside';
+
+/** Where `usage.ingress` ended and up to where envelopes were set aside, as it is kept with a request. */
+export const ingressText = ({ ends, aside }: AcceptedElsewhere): string | null => {
+  const wanted: [string, bigint][] = [...ends].map(([partition, end]) => [String(partition), end]);
+  const kept = [...wanted, [ASIDE, aside] as const].filter(([, end]) => end > 0n);
+  return kept.length === 0 ? null : JSON.stringify(Object.fromEntries(kept.map(([name, end]) => [name, String(end)])));
 };
-const endsOf = (text: string): Map<number, bigint> => new Map(Object.entries(JSON.parse(text) as Record<string, string>).map(([partition, end]) => [Number(partition), BigInt(end)]));
+const elsewhereOf = (text: string): AcceptedElsewhere => {
+  const { [ASIDE]: aside = '0', ...ends } = JSON.parse(text) as Record<string, string>;
+  return { ends: new Map(Object.entries(ends).map(([partition, end]) => [Number(partition), BigInt(end)])), aside: BigInt(aside) };
+};
 
 interface Row { request: string; floor: string; ingress: string }
 
 const partitionsIn = (floor: string): number[] => Object.keys(JSON.parse(floor) as object).map(Number);
 
 /**
- * Raises the floors of requests above what clients had written to `usage.ingress` when they were taken, once all of that is in the partitions of their subjects. Answers what is still
+ * Raises the floors of requests above what clients had written to `usage.ingress`, and what had been set aside, when they were taken, once all of that is in the partitions of their subjects. Answers what is still
  * missing, by request: what waits for another partition holds up nobody here.
  */
 export const raiseFloors = async (log: Log, feed: Feed, tenant: string, requestIds: readonly string[]): Promise<ReadonlyMap<string, string>> => {
@@ -24,7 +31,7 @@ export const raiseFloors = async (log: Log, feed: Feed, tenant: string, requestI
   const missing = new Map<string, string>();
   if (rows.length === 0) return missing;
   const behind = new Map<string, IngressBehind>();
-  for (const ingress of new Set(rows.map((row) => row.ingress))) behind.set(ingress, await read((tx) => ingressBehind(tx, endsOf(ingress))));
+  for (const ingress of new Set(rows.map((row) => row.ingress))) behind.set(ingress, await read((tx) => ingressBehind(tx, elsewhereOf(ingress))));
   const arrived: Row[] = [];
   for (const row of rows) {
     const reason = behindFor(behind.get(row.ingress)!, partitionsIn(row.floor));

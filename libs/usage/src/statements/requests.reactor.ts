@@ -1,6 +1,6 @@
 import { derivedId, type Message, partitionOf } from '@valueverse/kernel';
 import { USAGE_PARTITIONS, USAGE_TOPIC, type StatementsRequested } from '@valueverse/contracts';
-import { ingressEnds } from '../ingress/behind';
+import { acceptedElsewhere } from '../ingress/behind';
 import { partitionName, type Feed, type NewJob, type Reactor } from '@valueverse/event-log';
 import { ingressText } from './ingress-floor';
 
@@ -13,7 +13,7 @@ const REQUESTS_PER_JOB = 100;
 
 /**
  * Takes the statement requests of billing: notes, once per request, where the feed ends for the partitions of its subjects. Everything that was accepted
- * before the request is below that floor, so the answer waits until metering has passed it; what clients have written to `usage.ingress` by then raises it later.
+ * before the request is below that floor, so the answer waits until metering has passed it; what clients have written to `usage.ingress` by then, and what was set aside, raises it later.
  */
 export const statementRequests = (feed: Feed): Reactor => ({
   kind: 'reactor', name: 'statement-requests', topics: ['billing.statement-requests'],
@@ -29,7 +29,7 @@ export const statementRequests = (feed: Feed): Reactor => ({
          SELECT $1, request, $2, body, floor, $3, $4, $5, $6, $7, $11 FROM unnest($8::text[], $9::text[], $10::text[]) g(request, body, floor)
          ON CONFLICT DO NOTHING RETURNING request`,
         [tenant, chunkId, fact.at, fact.clockId ?? null, fact.id, fact.correlationId, fact.traceparent ?? null,
-          requests.map(({ requestId }) => requestId), requests.map((request) => JSON.stringify(request)), floors.map((floor) => JSON.stringify(floor)), ingressText(await ingressEnds(feed))]);
+          requests.map(({ requestId }) => requestId), requests.map((request) => JSON.stringify(request)), floors.map((floor) => JSON.stringify(floor)), ingressText(await acceptedElsewhere(tx, feed))]);
       const fresh = rows.map(({ request }) => request).sort();
       const jobs: NewJob[] = [];
       for (let start = 0; start < fresh.length; start += REQUESTS_PER_JOB) jobs.push(answerJobFor(fact, fresh.slice(start, start + REQUESTS_PER_JOB), fact.at));
