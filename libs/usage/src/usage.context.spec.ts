@@ -118,6 +118,22 @@ describe('the usage service over HTTP', () => {
     expect(await bed.ask('POST', 'events/amend', own, { ...name('3'), data: { n: { deep: Array.from({ length: 200 }, (_, nth) => ({ [`k${nth}`]: 1 })) } } })).toMatchObject({ status: 400, body: { code: 'too_many_keys' } });
   }, TIMEOUT_MS);
 
+  test('an amendment is held to what an event is: no number that was changed on its way, no key twice, no time ahead in `live`, no more than an event may hold', async () => {
+    const own = await bed.key('org_amends');
+    const live = await bed.key('org_amends', 'secret', undefined, 'live');
+    const event = { specversion: '1.0', source: 's', type: 'call', subject: 'amended', id: '1', time: '2023-12-03T10:00:00Z', data: { n: 1 } };
+    for (const key of [own, live]) expect((await bed.send(key, [event])).status).toBe(202);
+    const amend = async (key: string, what: string): Promise<unknown> => {
+      const { status, body } = await bed.ask('POST', 'events/amend', key, `{"subject":"amended","source":"s","id":"1","reason":"a test",${what}}`);
+      return [status, body.code, body.errors?.[0]?.pointer];
+    };
+    expect(await amend(own, '"data":{"n":100000000000000000000001}')).toEqual([400, 'unsafe_number', '/data/n']);
+    expect(await amend(own, '"data":{"n":1,"n":2}')).toEqual([400, 'duplicate_key', '/data/n']);
+    expect(await amend(own, `"data":{"n":"${'9'.repeat(140_000)}"}`)).toEqual([400, 'too_large', '/data']);
+    expect(await amend(live, '"time":"2099-01-01T00:00:00Z"')).toEqual([400, 'time_ahead', '/time']);
+    expect(await amend(own, '"time":"2099-01-01T00:00:00Z"')).toEqual([202, undefined, undefined]);
+  }, TIMEOUT_MS);
+
   test('every accepted event ends in exactly one place, and the buckets hold what the envelopes say', async () => {
     const own = await bed.key('org_sums');
     await bed.ask('POST', 'meters', own, { key: 'calls', eventType: 'call', aggregation: 'count' });

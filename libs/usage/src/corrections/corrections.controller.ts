@@ -1,13 +1,13 @@
-import { Body, Controller, Headers, HttpCode, Inject, Post } from '@nestjs/common';
+import { Body, Controller, Headers, HttpCode, Inject, Post, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { derivedId, type IdSource, partitionOf } from '@valueverse/kernel';
 import { nullable, object, oneOf, text, USAGE_PARTITIONS } from '@valueverse/contracts';
 import { FeedTimeout, isTransient } from '@valueverse/event-log';
 import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
 import { Answers, Field, fingerprintOf, InstantField, objectRule, ok, Problem, readIdempotencyKey, requestContext, Text, withIdempotency } from '@valueverse/platform';
-import { readEvent } from '../ingest/domain/read-event';
-import { ItemFault, type UsageEvent } from '../ingest/domain/usage-event';
+import type { UsageEvent } from '../ingest/domain/usage-event';
 import { UsageHost } from '../usage-host';
+import { amended, assertExactText } from './amendment';
 import { correctionOf, standingEvent } from './standing-event';
 
 const REASON_LENGTH_MAX = 512;
@@ -32,7 +32,7 @@ interface Answer { readonly id: string; readonly status: 'applied' | 'pending'; 
 
 /**
  * Corrections of usage: new facts beside the old ones. What was stated before stays as it was; what is asked from now on is as if the event had come so.
- * 404 `event_not_found`; 422 `idempotency_key_reused`; 409 `event_voided`, `event_dropped`; 503 `not_yet_known` while metering is behind what was sent before.
+ * 400 with the codes of events for what an amendment says; 404 `event_not_found`; 422 `idempotency_key_reused`; 409 `event_voided`, `event_dropped`; 503 `not_yet_known` while metering is behind what was sent before.
  */
 @ApiTags('usage')
 @Controller('api/v1/usage/events')
@@ -53,14 +53,10 @@ export class CorrectionsController {
   @HttpCode(202)
   @Allow('usage:write')
   @Answers(CORRECTION, 202)
-  amend(@Body() body: AmendDto, @CurrentCaller() caller: Caller, @Headers('idempotency-key') key: string | undefined): Promise<Answer> {
+  amend(@Body() body: AmendDto, @CurrentCaller() caller: Caller, @Headers('idempotency-key') key: string | undefined, @Req() { rawBody }: { readonly rawBody?: Buffer }): Promise<Answer> {
     if (body.time === undefined && body.data === undefined) throw new Problem(400, 'nothing_to_amend', 'send the time or the data that the event should have had');
-    return this.correct('amend', caller, body, key, (standing, correction, receivedAt) => {
-      const { extensions, correction: _earlier, ...kept } = standing;
-      const amended = readEvent({ specversion: '1.0', ...kept, ...extensions, time: body.time ?? standing.time, ...(body.data === undefined ? {} : { data: body.data }) }, { receivedAt, latestMicros: Infinity });
-      if (amended instanceof ItemFault) throw new Problem(400, amended.code, amended.detail, { errors: [{ pointer: '/data', code: amended.code, detail: amended.detail }] });
-      return { ...amended, correction: { ...correction, kind: 'amend' } };
-    });
+    assertExactText(rawBody);
+    return this.correct('amend', caller, body, key, (standing, correction, receivedAt) => ({ ...amended(standing, body, caller.environment, receivedAt), correction: { ...correction, kind: 'amend' } }));
   }
 
   private async correct(

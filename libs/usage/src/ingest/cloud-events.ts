@@ -28,12 +28,12 @@ export interface Received {
 /** The attributes of an event in binary mode, as the request or record carries them beside the data; undefined where it carries none. */
 export type ReadAttributes = () => Readonly<Record<string, string>> | ItemFault | undefined;
 
-const DETAILS: Readonly<Record<RawFaultCode, string>> = {
+export const RAW_FAULT_DETAILS: Readonly<Record<RawFaultCode, string>> = {
   duplicate_key: 'a key is there twice',
   unsafe_number: 'a number has 16 digits or more, or is too large or too small; send it as a string',
 };
 
-const itemOf = (value: unknown, fault: RawFault | undefined): Item => (fault === undefined ? { value } : { value, fault: new ItemFault(fault.code, DETAILS[fault.code], fault.pointer) });
+const itemOf = (value: unknown, fault: RawFault | undefined): Item => (fault === undefined ? { value } : { value, fault: new ItemFault(fault.code, RAW_FAULT_DETAILS[fault.code], fault.pointer) });
 const isWhole = (bytes: Uint8Array, values: readonly unknown[]): boolean => {
   const { colons, suspectNumber } = scanJson(bytes);
   return !suspectNumber && colons === values.reduce<number>((keys, value) => keys + countKeys(value), 0);
