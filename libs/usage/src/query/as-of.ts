@@ -38,6 +38,10 @@ export class FeedHorizon {
   }
 }
 
+/** The partitions that hold the usage of these subjects; all of them where none is named. */
+export const partitionsFor = (tenant: string, subjects: readonly string[] | undefined): readonly number[] =>
+  (subjects === undefined ? PARTITIONS.map(({ partition }) => partition) : [...new Set(subjects.map((subject) => partitionOf(tenant, subject, USAGE_PARTITIONS)))]);
+
 const NONE: ReadonlyMap<number, Instant> = new Map();
 
 interface Row { partition: number; log_time: bigint; next_offset: bigint | null; follows: boolean | null }
@@ -50,13 +54,13 @@ const hasPassed = ({ ends }: FeedEnds, rows: readonly Row[]): boolean =>
  * passed, or else the log time of the partition that is furthest behind. `subjects` narrows it to their partitions. 1970 for a meter that is still being back-filled.
  */
 export const asOfIn = async (tx: Tx, tenant: string, meter: Pick<Meter, 'meterKey' | 'versions'>, looks: readonly FeedEnds[], subjects?: readonly string[]): Promise<string> => {
-  const wanted = subjects === undefined ? undefined : new Set(subjects.map((subject) => partitionOf(tenant, subject, USAGE_PARTITIONS)));
+  const wanted = new Set(partitionsFor(tenant, subjects));
   const found = await tx.query<Row>(
     `SELECT p.partition, p.log_time, c.next_offset, m.follows FROM usage_partitions p
      LEFT JOIN checkpoints c ON c.consumer = $1 AND c.topic = $2 AND c.partition = p.partition
      LEFT JOIN (SELECT partition, bool_and(position IS NULL) AND count(*) = $5 AS follows FROM usage_meter_progress WHERE tenant = $3 AND meter = $4 GROUP BY partition) m ON m.partition = p.partition`,
     [METERING_CONSUMER, USAGE_TOPIC, tenant, meter.meterKey, meter.versions.length]);
-  const rows = found.rows.filter(({ partition }) => wanted === undefined || wanted.has(partition));
+  const rows = found.rows.filter(({ partition }) => wanted.has(partition));
   if (!rows.every(({ follows }) => follows)) return instantFromMicros(0);
   const passed = looks.find((look) => hasPassed(look, rows));
   const counted = passed?.at ?? instantFromMicros(Math.min(...rows.map((row) => Number(row.log_time))));
