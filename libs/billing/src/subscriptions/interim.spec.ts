@@ -44,6 +44,17 @@ test('usage that was billed where a pause began is not billed in between again w
   expect(amountsOf({ lines: life.interim(resumed) })).toEqual([['calls', '0.01']]);
 });
 
+test('a pause is not taken back whose period is billed and closed, be it of a subscription that has ended', () => {
+  const life = begin('usage', 'UTC');
+  expect(act(life, { ...NO_STEP, op: 'pause', until: 500 }, START, 0)).toBeUndefined();
+  const end = later(START, 744);
+  expect(act(life, { ...NO_STEP, op: 'cancel' }, end, 1)).toBeUndefined();
+  const now = later(end, 72);
+  // 744 - 500 hours.
+  expect(amountsOf({ lines: life.run(now) })).toEqual([['calls', '2.44']]);
+  expect(act(life, { ...NO_STEP, op: 'resume', away: -816 }, now, 2)).toBe('period_closed');
+});
+
 test('what several interim invoices have charged too much is given back to each of them, the latest first', () => {
   const life = begin('usage', 'UTC');
   life.run(START);

@@ -58,14 +58,18 @@ const refuseBeforeInterim = ({ billed }: Subscription, effectiveAt: Instant, poi
   const begun = billed.filter(({ interim }) => interim === true).map(({ from }) => from).sort(compareInstants).at(-1);
   if (begun !== undefined && compareInstants(effectiveAt, begun) <= 0) throw new Refused('usage_billed', `an interim invoice has billed its usage from ${begun} on; a change cannot be put there, nor before`, pointer);
 };
+/** What was charged of periods that are over cannot be told any more from what is due of them. */
+const refuseClosed = ({ floor }: Subscription, effectiveAt: Instant, pointer: string): void => {
+  if (floor !== undefined && isBefore(effectiveAt, floor)) throw new Refused('period_closed', `its periods up to ${floor} are billed and closed; a change cannot be put before that`, pointer);
+};
 /** What was billed of usage stays: a change cannot reach back behind it, nor behind the change before, nor into a period that is closed. */
 const refuseBackdated = (subscription: Subscription, effectiveAt: Instant, now: Instant, pointer: string): void => {
-  const { started, changes, billed, pauses, floor } = known(subscription);
+  const { started, changes, billed, pauses } = known(subscription);
   if (isBefore(effectiveAt, started!.startsAt)) throw new Refused('before_start', `the subscription starts at ${started!.startsAt}`, pointer);
   const passed = changes.filter(({ at }) => compareInstants(at, now) <= 0).map(({ at }) => at);
   const last = [...passed, ...pauses.map(({ from, to }) => (to !== undefined && compareInstants(to, now) <= 0 ? to : from)).filter((at) => compareInstants(at, now) <= 0)].sort(compareInstants).at(-1);
   if (last !== undefined && isBefore(effectiveAt, last)) throw new Refused('before_last_change', `it was changed at ${last}; a change cannot be put before that`, pointer);
-  if (floor !== undefined && isBefore(effectiveAt, floor)) throw new Refused('period_closed', `its periods up to ${floor} are billed and closed; a change cannot be put before that`, pointer);
+  refuseClosed(subscription, effectiveAt, pointer);
   const closed = billed.filter(({ kind, interim }) => kind === 'usage' && interim !== true).map(({ to }) => to).sort(compareInstants).at(-1);
   if (closed !== undefined && isBefore(effectiveAt, closed)) throw new Refused('usage_billed', `its usage is billed up to ${closed}; a change cannot be put before that`, pointer);
   refuseBeforeInterim(subscription, effectiveAt, pointer);
@@ -105,8 +109,10 @@ const resume = ({ subscriptionId, effectiveAt, at }: ResumeSubscription, subscri
   const paused = pauseAt(known(subscription), effectiveAt);
   if (paused === undefined) throw new Refused('not_paused', `it is not paused at ${effectiveAt}`, '/at');
   refuseEnded(subscription, effectiveAt, '/at');
-  if (effectiveAt === paused.from) refuseBeforeInterim(subscription, effectiveAt, '/at');
-  else refuseBackdated(subscription, effectiveAt, at, '/at');
+  if (effectiveAt === paused.from) {
+    refuseClosed(subscription, effectiveAt, '/at');
+    refuseBeforeInterim(subscription, effectiveAt, '/at');
+  } else refuseBackdated(subscription, effectiveAt, at, '/at');
   return [{ type: 'SubscriptionResumed', subscriptionId, at: effectiveAt, resumedAt: at }];
 };
 
