@@ -107,14 +107,17 @@ export const Whole = (options: FieldOptions & { min?: number; max?: number; from
     ...(fromText ? [transformed((value) => (typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value))] : []));
 };
 
+/** By its name `type` the document's maker tells a function that answers a class from a class. */
+const ofClass = (type: () => Class): { readonly type: () => new () => object } => ({ type: () => type() as new () => object });
+
 /** An object with fields of its own. */
 export const Nested = (type: () => Class, options: FieldOptions = {}): PropertyDecorator =>
-  Field(objectRule, options, { type: type as () => new () => object }, ValidateNested(), Type(type as () => new () => object));
+  Field(objectRule, options, ofClass(type), ValidateNested(), Type(type as () => new () => object));
 
 /** A list of objects with fields of their own. */
 export const ListOf = (type: () => Class, options: FieldOptions & { min?: number; max?: number } = {}): PropertyDecorator => {
   const { min = 0, max = LIST_LENGTH_MAX } = options;
-  return Field(listRule(min, max, objectRule), options, { type: type as () => new () => object, isArray: true, minItems: min, maxItems: max },
+  return Field(listRule(min, max, objectRule), options, { ...ofClass(type), isArray: true, minItems: min, maxItems: max },
     ValidateNested({ each: true }), Type(type as () => new () => object));
 };
 
