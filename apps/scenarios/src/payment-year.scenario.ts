@@ -155,3 +155,64 @@ test('what payments asks for is what billing says is due: after a credit note, a
   expect(taken.sort()).toEqual(['succeeded 30.00 10.00', 'succeeded 50.00 0.00']);
   expect(await edition.ask(PAYMENTS, { body: { invoiceId: id }, headers: { 'idempotency-key': 'once-more' } })).toMatchObject({ status: 409, body: { code: 'invoice_not_payable' } });
 }, TIMEOUT_MS);
+
+test('what was paid ahead and is disputed leaves the balance, also where an invoice has used it; what comes next fills it, and what the bank gives back is there again', async () => {
+  // 2024-01-01: 60.00 are paid ahead by card; there is a receipt for it.
+  const { id: own } = await edition.post('/api/v1/billing/clocks', { name: 'ahead', now: '2024-01-01T00:00:00Z' });
+  const { id: customer } = await edition.post('/api/v1/billing/accounts', { name: 'Gamma', email: 'billing@gamma.example', currency: 'USD', timezone: 'UTC', testClockId: own });
+  const stands = (amount: string): Promise<unknown> => eventually(`a balance of ${amount}`, async (saw) => {
+    const { data } = await edition.get(`/api/v1/billing/accounts/${String(customer)}/balances`);
+    saw(data);
+    return data[0]?.amount === amount || undefined;
+  });
+  await edition.post(`${PAYMENTS}/methods`, { accountId: customer, provider: 'sandbox', token: 'tok_ok' });
+  const [{ id: first }] = (await keyed('', { accountId: customer, amount: '60.00' })).payments as [Json];
+  await stands('60.00');
+  const receipt = await eventually('the receipt', async () => {
+    const answer = await edition.ask(`${PAYMENTS}/${String(first)}/receipt`);
+    return answer.status === 200 ? answer : undefined;
+  });
+  expect(receipt.headers.get('content-type')).toBe('application/pdf');
+
+  // 2024-01-02: an invoice of 49.00 takes it; 11.00 are left.
+  await edition.advance(own as string, '2024-01-02T00:00:00Z');
+  const { id: invoice } = await edition.post('/api/v1/billing/invoices', { accountId: customer, lines: [{ description: 'Setup', amount: '49.00' }] });
+  await stands('11.00');
+
+  // 2024-01-03: the customer disputes the 60.00: the bank has them, and the account owes 49.00; the invoice is paid, and nothing is asked of the card.
+  await edition.advance(own as string, '2024-01-03T00:00:00Z');
+  const act = async (payment: unknown, action: string): Promise<void> => { expect((await edition.ask(`${PAYMENTS}/sandbox/actions/${String(payment)}/${action}`, { method: 'POST' })).status).toBe(204); };
+  await act(first, 'dispute');
+  await stands('-49.00');
+  expect(await edition.get(`/api/v1/billing/payments/${String(first)}`)).toMatchObject({ amount: '60.00', unapplied: '60.00', disputed: '60.00' });
+  expect(await edition.get(`/api/v1/billing/invoices/${String(invoice)}`)).toMatchObject({ creditApplied: '49.00', paymentStatus: 'paid' });
+
+  // 2024-01-04: 50.00 more are paid ahead, of which 49.00 fill what is owed; all of them are given back at the page of the provider.
+  await edition.advance(own as string, '2024-01-04T00:00:00Z');
+  const [{ id: second }] = (await keyed('', { accountId: customer, amount: '50.00' })).payments as [Json];
+  await stands('1.00');
+  await act(second, 'refund');
+  await stands('-49.00');
+
+  // 2024-01-05: a cheque of 100.00 is paid ahead by hand, and bounces but for 30.00.
+  await edition.advance(own as string, '2024-01-05T00:00:00Z');
+  const { id: cheque } = await keyed('/credits', { accountId: customer, amount: '100.00', currency: 'USD', reference: 'cheque 1001', receivedAt: '2024-01-05T00:00:00Z' });
+  await stands('51.00');
+  await keyed(`/credits/${String(cheque)}/reversals`, { amount: '70.00', reason: 'no funds', reversedAt: '2024-01-05T12:00:00Z' });
+  await stands('-19.00');
+  expect((await edition.get(`${PAYMENTS}/credits?accountId=${String(customer)}`)).data.map(({ amount, takenBack }: Json) => `${String(amount)} ${String(takenBack)}`).sort()).toEqual(['100.00 70.00', '50.00 50.00', '60.00 60.00']);
+
+  // What is taken back of a cheque that paid an invoice is owed again.
+  const { id: next } = await edition.post('/api/v1/billing/invoices', { accountId: customer, lines: [{ description: 'Hours', amount: '20.00' }] });
+  const invoiceIs = (paymentStatus: string): Promise<Json> => eventually(`the invoice to be ${paymentStatus}`, async (saw) => {
+    const body = await edition.get(`/api/v1/billing/invoices/${String(next)}`);
+    saw(body);
+    return body.paymentStatus === paymentStatus ? body : undefined;
+  });
+  expect(await invoiceIs('paid')).toMatchObject({ creditApplied: '0.00' });
+
+  // 2024-01-06: the bank decides for the tenant: the 60.00 are there again.
+  await edition.advance(own as string, '2024-01-06T00:00:00Z');
+  await act(first, 'win_dispute');
+  await stands('41.00');
+}, TIMEOUT_MS);

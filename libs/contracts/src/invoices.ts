@@ -229,6 +229,11 @@ export const BalanceReturned = defineEvent({
 export const BalanceReturnRefused = defineEvent({
   name: 'BalanceReturnRefused', topic: 'billing.accounts', fact: 'balance.return_refused', data: object({ accountId: text(), currency: text(3), amount: decimal(), refundId: text(), available: decimal(), refusedAt: instant() }),
 });
+/** Money that had become the balance is gone: a bank took it back, or it bounced. Where it was used before, the balance is below zero by that, and what comes next fills it. */
+export const BalanceTakenBack = defineEvent({
+  name: 'BalanceTakenBack', topic: 'billing.accounts', fact: 'balance.taken_back', data: object({ accountId: text(), currency: text(3), amount: decimal(), takenBackId: text(), takenBackAt: instant() }),
+});
+export type BalanceTakenBack = EventOf<typeof BalanceTakenBack>;
 export type BalanceReturned = EventOf<typeof BalanceReturned>;
 export type BalanceReturnRefused = EventOf<typeof BalanceReturnRefused>;
 export type BalanceCredited = EventOf<typeof BalanceCredited>;
@@ -237,5 +242,5 @@ export type BalanceUsed = EventOf<typeof BalanceUsed>;
 export const INVOICE_EVENTS = [
   InvoiceDrafted, InvoiceItemsChanged, InvoiceUsageStated, InvoiceFinalized, InvoiceVoided, InvoiceDropped, InvoicePaymentApplied, InvoicePaymentUnmatched, InvoicePaid, InvoiceCredited, CreditNoteIssued,
   InvoicePaymentDuplicated, InvoicePaymentCredited, InvoicePaymentRefunded, InvoiceRefundReturned, InvoicePaymentDisputed, InvoiceDisputeClosed, InvoiceReopened,
-  BalanceCredited, BalanceUsed, BalanceReturned, BalanceReturnRefused,
+  BalanceCredited, BalanceUsed, BalanceReturned, BalanceReturnRefused, BalanceTakenBack,
 ] as const;

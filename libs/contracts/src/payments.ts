@@ -133,6 +133,15 @@ export const MoneyCredited = defineEvent({
   data: object({ creditId: text(), accountId: text(), amount: decimal(), currency: text(3), paymentId: optional(text()), invoiceId: optional(text()), reference: optional(text(128)), receivedAt: optional(instant()), creditedAt: instant(), refundId: optional(text()) }),
 });
 export type MoneyCredited = EventOf<typeof MoneyCredited>;
+const ofTakenBack = { creditId: text(), accountId: text(), amount: decimal(), currency: text(3), paymentId: optional(text()) };
+/**
+ * Money that was left to an account is there no more: its bank takes it back, it was given back at the provider's own page, or it bounced. Whoever keeps the account's balance takes it from there, also where it was used. Once per `takenBackId`.
+ */
+export const CreditTakenBack = defineEvent({ name: 'CreditTakenBack', topic: 'payments.payments', fact: 'credit.taken_back', data: object({ ...ofTakenBack, takenBackId: text(), reason: optional(text(128)), takenBackAt: instant() }) });
+export type CreditTakenBack = EventOf<typeof CreditTakenBack>;
+/** It is there again, or a part of it: a dispute was won, or what was given back did not arrive. Once per `restoredId`. */
+export const CreditRestored = defineEvent({ name: 'CreditRestored', topic: 'payments.payments', fact: 'credit.restored', data: object({ ...ofTakenBack, restoredId: text(), restoredAt: instant() }) });
+export type CreditRestored = EventOf<typeof CreditRestored>;
 const ofCreditRefund = { refundId: text(), creditId: text(), accountId: text(), amount: decimal(), currency: text(3), paymentId: optional(text()) };
 /** Money that was left to an account is to be paid out: whoever keeps the account's balance takes it from there, or says that it was used. */
 export const CreditRefundRequested = defineEvent({ name: 'CreditRefundRequested', topic: 'payments.payments', fact: 'credit.refund_requested', data: object({ ...ofCreditRefund, reason: text(512), requestedAt: instant() }) });
@@ -173,5 +182,5 @@ export type InquiryClosed = EventOf<typeof InquiryClosed>;
 
 export const PAYMENT_EVENTS = [
   PaymentMethodAttached, PaymentMethodUpdated, PaymentMethodExpiryAnnounced, PaymentMethodRemoved, PaymentMethodDefaultChosen, PaymentRequested, PaymentAttemptStarted, PaymentAttemptDeclined, PaymentAttemptLost, PaymentAttemptAccepted, PaymentActionRequired, PaymentRetryScheduled, PaymentSucceeded, PaymentFailed, PaymentCancelled,
-  PaymentDuplicated, RefundRequested, RefundSucceeded, RefundFailed, DisputeOpened, DisputeClosed, InquiryOpened, InquiryClosed, MoneyCredited, CreditRefundRequested, CreditRefundApproved, CreditRefundRefused, PayoutRecorded,
+  PaymentDuplicated, RefundRequested, RefundSucceeded, RefundFailed, DisputeOpened, DisputeClosed, InquiryOpened, InquiryClosed, MoneyCredited, CreditRefundRequested, CreditRefundApproved, CreditRefundRefused, CreditTakenBack, CreditRestored, PayoutRecorded,
 ] as const;

@@ -13,6 +13,7 @@ export const balancesModel: ReadModel<BalanceEvent, BalanceRow> = {
   on: {
     BalanceCredited: ({ accountId, currency, amount }, row) => moved(accountId, currency, row, Money.parse(amount, currency)),
     BalanceUsed: ({ accountId, currency, amount }, row) => moved(accountId, currency, row, Money.parse(amount, currency).negate()),
+    BalanceTakenBack: ({ accountId, currency, amount }, row) => moved(accountId, currency, row, Money.parse(amount, currency).negate()),
     BalanceReturned: ({ accountId, currency, amount }, row) => moved(accountId, currency, row, Money.parse(amount, currency).negate()),
   },
   columns: { account_id: ({ accountId }) => accountId }, sortBy: ({ currency }) => currency,

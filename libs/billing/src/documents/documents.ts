@@ -1,7 +1,10 @@
 import type { CreditNoteIssued, InvoiceDocuments, InvoiceFinalized, InvoicePaymentApplied, InvoicePaymentUnmatched, IssuedDocument } from '@valueverse/contracts';
 import type { DomainEvent } from '@valueverse/event-log';
-import { Money } from '@valueverse/kernel';
+import { isId, Money } from '@valueverse/kernel';
 import { Problem, rowOf, type Service } from '@valueverse/platform';
+import { accountsModel, billToOf, personalOf, type AccountRow } from '../accounts/account.model';
+import { entityOf, sellerOf } from '../entities/entity.model';
+import { onDocument } from './on-document';
 import { receivedPaymentsModel, type ReceivedPaymentRow } from '../received/received-payment.model';
 import { creditNoteStream } from '../credit-notes/credit-note.model';
 import { invoiceStream } from '../invoicing/invoice.model';
@@ -36,12 +39,23 @@ export class Documents implements InvoiceDocuments {
     return kind === 'pdf' ? pdfOf(issued) : { fileName: `${issued.invoice.number}-lines.csv`, content: Buffer.from(linesCsv(issued.invoice)) };
   }
 
-  /** The receipt for money that came in for an invoice. Refuses with `payment_not_found`, also while it is still being collected. */
+  /** The receipt for money that came in for an invoice, or was paid ahead: that names the account, and looks, as an invoice of it would now. Refuses with `payment_not_found`, also while it is still being collected. */
   async receiptPdf(tenant: string, paymentId: string): Promise<IssuedDocument> {
     const row = await this.service.database.transaction({ role: 'api', tenant, readOnly: true }, (tx) => rowOf<ReceivedPaymentRow>(tx, receivedPaymentsModel, paymentId));
-    const receipt = row === undefined ? undefined : receiptOf(await this.facts<InvoiceEvent>(tenant, invoiceStream(row.invoiceId)), paymentId);
-    if (receipt === undefined) throw new Problem(404, 'payment_not_found', `no payment ${paymentId} of an issued invoice has come in`);
-    return { fileName: `${receipt.invoice.number}-${paymentId}.pdf`, content: receiptPdf(receipt) };
+    const receipt = row === undefined ? undefined : isId('crd', row.invoiceId) ? await this.ofPrepaid(tenant, row) : receiptOf(await this.facts<InvoiceEvent>(tenant, invoiceStream(row.invoiceId)), paymentId);
+    if (receipt === undefined) throw new Problem(404, 'payment_not_found', `no payment ${paymentId} of an issued invoice, and none ahead, has come in`);
+    return { fileName: receipt.invoice === undefined ? `${paymentId}.pdf` : `${receipt.invoice.number}-${paymentId}.pdf`, content: receiptPdf(receipt) };
+  }
+
+  private ofPrepaid(tenant: string, { paymentId, accountId, currency, unapplied, receivedAt }: ReceivedPaymentRow): Promise<ReceiptToPrint | undefined> {
+    return this.service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
+      const account = accountId === undefined ? undefined : await rowOf<AccountRow>(tx, accountsModel, accountId);
+      if (account === undefined || currency === undefined || unapplied === undefined) return undefined;
+      const seller = await entityOf(tx, tenant, account.entityKey);
+      const { document } = onDocument(account, seller);
+      const paper = { currency, zone: account.timezone, billTo: billToOf(await personalOf(this.service, tx, tenant, account.accountId), account), ...(document === undefined ? {} : { document }), ...(seller === undefined ? {} : { seller: sellerOf(seller) }) };
+      return { paper, paymentId, receivedAt, unapplied, unappliedCurrency: currency };
+    });
   }
 
   private facts<E extends DomainEvent>(tenant: string, stream: string): Promise<readonly E[]> {
@@ -73,6 +87,7 @@ const receiptOf = (facts: readonly InvoiceEvent[], paymentId: string): ReceiptTo
     return left.isNegative() ? nothing : left;
   }, Money.parse(invoice.amountDue, currency));
   return {
-    invoice, paymentId, receivedAt: applied?.appliedAt ?? over!.unmatchedAt, applied: applied?.amount ?? nothing.toString(), unapplied: over?.amount ?? nothing.toString(), unappliedCurrency: over?.currency ?? currency, remaining: remaining.toString(),
+    paper: invoice, invoice: { number: invoice.number, issuedAt: invoice.issuedAt, applied: applied?.amount ?? nothing.toString(), remaining: remaining.toString() },
+    paymentId, receivedAt: applied?.appliedAt ?? over!.unmatchedAt, unapplied: over?.amount ?? nothing.toString(), unappliedCurrency: over?.currency ?? currency,
   };
 };

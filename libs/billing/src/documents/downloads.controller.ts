@@ -33,7 +33,7 @@ export class DownloadsController {
     await send(reply, 'text/csv; charset=utf-8', await this.documents.ofInvoice(tenant, id, 'lines'));
   }
 
-  /** A receipt for money that came in, by the id of its payment: in the language of the account and the look of the invoice. Refuses with `payment_not_found`. */
+  /** A receipt for money that came in, by the id of its payment: in the language of the account and the look of the invoice; for what was paid ahead too, as the account stands now. Refuses with `payment_not_found`. */
   @Get('payments/:id/receipt')
   @ApiProduces('application/pdf')
   @Allow('billing:read')

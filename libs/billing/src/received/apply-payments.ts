@@ -1,4 +1,4 @@
-import { CreditRefundRequested, DisputeClosed, DisputeOpened, MoneyCredited, PaymentDuplicated, PaymentSucceeded, RefundFailed, RefundSucceeded } from '@valueverse/contracts';
+import { CreditRefundRequested, CreditRestored, CreditTakenBack, DisputeClosed, DisputeOpened, MoneyCredited, PaymentDuplicated, PaymentSucceeded, RefundFailed, RefundSucceeded } from '@valueverse/contracts';
 import { follow, type DomainEvent, type Reacting, type Reaction, type Reactor } from '@valueverse/event-log';
 import { balanceDecider } from '../balances/balance.model';
 import type { InvoiceCommand } from '../invoicing/domain/invoice.decider';
@@ -9,7 +9,7 @@ import { settingsAt } from '../settings/settings.model';
 const obey = (...commands: readonly InvoiceCommand[]): Reaction => ({ commands: commands.map((command) => follow(invoiceDecider, command)) });
 
 /** What payments say that billing takes over. */
-export const RECEIVED_EVENTS = [PaymentSucceeded, PaymentDuplicated, MoneyCredited, RefundSucceeded, RefundFailed, DisputeOpened, DisputeClosed, CreditRefundRequested] as const;
+export const RECEIVED_EVENTS = [PaymentSucceeded, PaymentDuplicated, MoneyCredited, RefundSucceeded, RefundFailed, DisputeOpened, DisputeClosed, CreditRefundRequested, CreditTakenBack, CreditRestored] as const;
 
 /** Money that was taken is applied to its invoice, and followed where it goes back; what is left to an account is its balance, which the next invoices take. */
 export const applyPayments: Reactor = (() => {
@@ -29,6 +29,9 @@ export const applyPayments: Reactor = (() => {
       })),
       // What is to be paid out is taken from the balance before it goes, so that no invoice takes it too.
       ...on<CreditRefundRequested>('CreditRefundRequested', ({ accountId, currency, amount, refundId, requestedAt }) => ({ commands: [follow(balanceDecider, { type: 'ReturnBalance', accountId, currency, amount, refundId, at: requestedAt })] })),
+      // What was the balance, and is gone, is gone from there too, also where it was used.
+      ...on<CreditTakenBack>('CreditTakenBack', ({ accountId, currency, amount, takenBackId, takenBackAt }) => ({ commands: [follow(balanceDecider, { type: 'TakeBackBalance', accountId, currency, amount, takenBackId, at: takenBackAt })] })),
+      ...on<CreditRestored>('CreditRestored', ({ accountId, currency, amount, restoredId, restoredAt }) => ({ commands: [follow(balanceDecider, { type: 'CreditBalance', accountId, currency, amount, source: 'payment', sourceId: restoredId, at: restoredAt })] })),
       ...on<RefundSucceeded>('RefundSucceeded', ({ invoiceId, paymentId, refundId, attempt, creditId, amount, currency, refundedAt }) => obey({ type: 'RecordRefund', invoiceId, paymentId, refundId, attempt, creditId, amount, currency, at: refundedAt })),
       ...on<RefundFailed>('RefundFailed', ({ invoiceId, paymentId, refundId, amount, currency, failedAt }) => (invoiceId === undefined ? {} : obey({ type: 'RecordRefundReturned', invoiceId, paymentId, refundId, amount, currency, at: failedAt }))),
       ...on<DisputeOpened>('DisputeOpened', ({ invoiceId, paymentId, disputeId, attempt, amount, currency, openedAt }) => obey({ type: 'OpenDispute', invoiceId, paymentId, disputeId, attempt, amount, currency, at: openedAt })),

@@ -1,9 +1,11 @@
-import type { DisputeClosed, DisputeOpened, MoneyCredited, PaymentDuplicated, PaymentSucceeded, RefundFailed, RefundSucceeded } from '@valueverse/contracts';
+import { derivedId } from '@valueverse/kernel';
+import type { CreditRestored, CreditTakenBack, DisputeClosed, DisputeOpened, MoneyCredited, PaymentDuplicated, PaymentSucceeded, RefundFailed, RefundSucceeded } from '@valueverse/contracts';
 import { rebuildAndCompare } from '@valueverse/event-log';
 import { eventually } from '@valueverse/testing';
 import { BillingBed, faultsOf, type Tenant } from '../billing-bed.spec-kit';
 import { readPdf, rowsOf } from '../documents/pdf/pdf-text.spec-kit';
 import { invoicesModel } from '../invoicing/invoice.model';
+import { balancesModel } from '../balances/balance.model';
 import { applyPayments } from './apply-payments';
 import { receivedPaymentsModel } from './received-payment.model';
 
@@ -147,6 +149,51 @@ test('B38, B39, M1: prepaid money is the balance of its account, once however of
   expect(cents(bodies.map(({ creditApplied }) => creditApplied))).toBe(13_000);
   expect(cents(bodies.map(({ amountRemaining }) => amountRemaining))).toBe(18_000 - 13_000);
   await balance('0.00');
+}, TIMEOUT_MS);
+
+test('what had become the balance and is gone leaves it, below nothing where it was used, once however often it is told; no invoice takes of that, and what comes next fills it', async () => {
+  const tenant = await bed.tenant();
+  const { id: account } = await tenant.account();
+  const AT = '2026-03-01T00:00:00Z';
+  const creditId = derivedId('crd', 'taken back');
+  const money = { creditId, accountId: account, currency: 'USD', paymentId: 'pay_ahead' } as const;
+  const told = (fact: CreditTakenBack | CreditRestored | MoneyCredited): Promise<void> => tenant.hear('payments', 'payment-pay_ahead', fact);
+  const balance = (amount: string) => eventually(`a balance of ${amount}`, async (saw) => {
+    const { body } = await tenant.get(`accounts/${account}/balances`);
+    saw(body);
+    return body.data[0]?.amount === amount || undefined;
+  });
+  await told({ type: 'MoneyCredited', ...money, invoiceId: creditId, amount: '60.00', creditedAt: AT });
+  await balance('60.00');
+  await issued(tenant, account, '49.00');
+  await balance('11.00');
+  const gone: CreditTakenBack = { type: 'CreditTakenBack', ...money, amount: '60.00', takenBackId: 'tbk_1', takenBackAt: AT };
+  for (let times = 0; times < 2; times++) await told(gone);
+  await balance('-49.00');
+  expect((await tenant.get(`invoices/${await issued(tenant, account, '10.00')}`)).body).toMatchObject({ creditApplied: '0.00', amountRemaining: '10.00' });
+  const back: CreditRestored = { type: 'CreditRestored', ...money, amount: '20.00', restoredId: 'tbk_2', restoredAt: AT };
+  for (let times = 0; times < 2; times++) await told(back);
+  await balance('-29.00');
+  await told({ type: 'MoneyCredited', ...money, creditId: 'crd_next', invoiceId: 'crd_next', amount: '30.00', creditedAt: AT });
+  await balance('1.00');
+  expect((await tenant.get(`invoices/${await issued(tenant, account, '10.00')}`)).body).toMatchObject({ creditApplied: '1.00', amountRemaining: '9.00' });
+  const { live, rebuilt } = await rebuildAndCompare(bed.service.log.store, 'billing', balancesModel as never);
+  expect(rebuilt).toBe(live);
+}, TIMEOUT_MS);
+
+test('what was paid ahead has a receipt, which names the account and the seller as they are, and no invoice', async () => {
+  const tenant = await bed.tenant();
+  const { id: account } = await tenant.account();
+  const creditId = derivedId('crd', 'receipt');
+  await came(tenant, 'pay_ahead', creditId, account, '30.00');
+  await received(tenant, 'pay_ahead');
+  const receipt = await tenant.file('payments/pay_ahead/receipt');
+  expect([receipt.status, receipt.headers.get('content-type'), receipt.headers.get('content-disposition')]).toEqual([200, 'application/pdf', 'inline; filename="pay_ahead.pdf"']);
+  const rows = rowsOf(readPdf(receipt.content).pages[0]!);
+  expect(rows).toEqual(expect.arrayContaining(['USD 30.00 paid on 1 Mar 2026', 'Added to your credit | 30.00', 'Amount paid | USD 30.00']));
+  expect(rows.join('\n')).not.toMatch(/[Ii]nvoice/);
+  expect((await tenant.file('payments/pay_ahead/receipt')).content).toEqual(receipt.content);
+  expect(faultsOf(await (await bed.tenant()).get('payments/pay_ahead/receipt'))).toBe('404 | payment_not_found');
 }, TIMEOUT_MS);
 
 test('what is not the invoice\'s to hear is passed over, and what comes after it is heard: facts of before the first release, and money that was the account\'s before', async () => {

@@ -1,22 +1,31 @@
-import { compareInstants, localDateOf } from '@valueverse/kernel';
+import { compareInstants, isId, localDateOf } from '@valueverse/kernel';
 import type { PaymentActionRequired, PaymentFailed, PaymentMethodExpiryAnnounced, PaymentRetryScheduled, PaymentSucceeded } from '@valueverse/contracts';
-import type { DomainEvent, Reacting, Reactor } from '@valueverse/event-log';
+import type { DomainEvent, Reacting, Reactor, Tx } from '@valueverse/event-log';
 import type { AccountContacts } from './account-contacts';
-import type { BillToCopies } from './bill-to';
+import type { BillToCopies, Contact } from './bill-to';
 import { isPage, paymentActionRequired, paymentFailed, paymentMethodExpiring, paymentRetrying, paymentSucceeded } from './domain/templates';
 import type { Queue } from './writer';
 
-/** Writes to customers about the money that we collect. A payment goes to whoever its invoice was billed to, a card to whoever the account names now. */
+/** Who is told of a payment, and of which invoice. */
+interface Payer { readonly invoiceId?: string; readonly contact: (Contact & { readonly number: string | undefined }) | undefined }
+
+/** Writes to customers about the money that we collect. A payment goes to whoever its invoice was billed to; one that is paid ahead, and a card, to whoever the account names now. */
 export const aboutPayments = (copies: BillToCopies, accounts: AccountContacts, queue: Queue): Reactor['on'] => {
   const on = <E extends DomainEvent>(type: E['type'], reacting: Reacting<E>) => ({ [type]: reacting });
+  /** What is paid ahead has a credit in the place of its invoice. */
+  const payerOf = async (tx: Tx, tenant: string, { invoiceId, accountId }: { readonly invoiceId: string; readonly accountId: string }): Promise<Payer> => {
+    if (!isId('crd', invoiceId)) return { invoiceId, contact: await copies.of(tx, tenant, invoiceId) };
+    const { contact } = await accounts.of(tx, tenant, accountId);
+    return { contact: contact === undefined ? undefined : { ...contact, number: undefined } };
+  };
   return {
-    ...on<PaymentSucceeded>('PaymentSucceeded', async ({ paymentId, invoiceId, amount, currency }, fact, tx) => {
-      const contact = await copies.of(tx, fact.tenant, invoiceId);
-      return queue(fact, { template: 'payment_succeeded', aboutId: paymentId, invoiceId, contact, write: (to) => paymentSucceeded({ ...to, amount, currency }) });
+    ...on<PaymentSucceeded>('PaymentSucceeded', async (event, fact, tx) => {
+      const { paymentId, amount, currency } = event;
+      return queue(fact, { template: 'payment_succeeded', aboutId: paymentId, ...await payerOf(tx, fact.tenant, event), write: (to) => paymentSucceeded({ ...to, amount, currency }) });
     }),
-    ...on<PaymentFailed>('PaymentFailed', async ({ paymentId, invoiceId, amount, currency, declineCode }, fact, tx) => {
-      const contact = await copies.of(tx, fact.tenant, invoiceId);
-      return queue(fact, { template: 'payment_failed', aboutId: paymentId, invoiceId, contact, write: (to) => paymentFailed({ ...to, amount, currency, declineCode }) });
+    ...on<PaymentFailed>('PaymentFailed', async (event, fact, tx) => {
+      const { paymentId, amount, currency, declineCode } = event;
+      return queue(fact, { template: 'payment_failed', aboutId: paymentId, ...await payerOf(tx, fact.tenant, event), write: (to) => paymentFailed({ ...to, amount, currency, declineCode }) });
     }),
     // What is tried at once with another card, or soon because a provider was at fault, asks nothing of the customer. What was written before payments said what it is about is passed over.
     ...on<PaymentRetryScheduled>('PaymentRetryScheduled', async ({ paymentId, attempt, declineClass, declineCode, retryAt, scheduledAt, invoiceId, accountId, amount, currency }, fact, tx) => {
@@ -26,10 +35,10 @@ export const aboutPayments = (copies: BillToCopies, accounts: AccountContacts, q
       const retryOn = localDateOf(retryAt, timezone);
       return queue(fact, { template: 'payment_retrying', aboutId: `${paymentId} ${attempt}`, invoiceId, contact, write: (to) => paymentRetrying({ ...to, amount, currency, declineCode, retryOn }) });
     }),
-    ...on<PaymentActionRequired>('PaymentActionRequired', async ({ paymentId, attempt, invoiceId, url }, fact, tx) => {
+    ...on<PaymentActionRequired>('PaymentActionRequired', async (event, fact, tx) => {
+      const { paymentId, attempt, url } = event;
       if (!isPage(url)) return {};
-      const contact = await copies.of(tx, fact.tenant, invoiceId);
-      return queue(fact, { template: 'payment_action_required', aboutId: `${paymentId} ${attempt}`, invoiceId, contact, write: (to) => paymentActionRequired({ ...to, url }) });
+      return queue(fact, { template: 'payment_action_required', aboutId: `${paymentId} ${attempt}`, ...await payerOf(tx, fact.tenant, event), write: (to) => paymentActionRequired({ ...to, url }) });
     }),
     ...on<PaymentMethodExpiryAnnounced>('PaymentMethodExpiryAnnounced', async ({ methodId, accountId, brand, last4, expires }, fact, tx) => {
       const { contact } = await accounts.of(tx, fact.tenant, accountId);

@@ -1,7 +1,7 @@
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { systemIds } from '@valueverse/platform';
-import type { CreditNoteIssued } from '@valueverse/contracts';
-import { rebuildAndCompare } from '@valueverse/event-log';
+import type { AccountOpened, CreditNoteIssued } from '@valueverse/contracts';
+import { type DomainEvent, rebuildAndCompare } from '@valueverse/event-log';
 import { eventually } from '@valueverse/testing';
 import { notificationsShape, smtpTransport, startInbox } from '../index';
 import { AT, FROM, NotificationsBed } from '../notifications-bed.spec-kit';
@@ -63,6 +63,21 @@ test('an invoice, its payment and a failure are each mailed once, however often 
   expect(mail.html).toContain('<p>Hello Acme,</p>');
   const { live, rebuilt } = await rebuildAndCompare(bed.notifications.log.store, 'notifications', notificationsShape.readModels[0]!);
   expect(rebuilt).toBe(live);
+}, 60_000);
+
+test('what is paid ahead is of no invoice: the account is told of it, once, and what comes after it on its partition is heard', async () => {
+  bed = await NotificationsBed.make();
+  const { tenant, key } = await bed.tenant();
+  const accountId = await bed.account(tenant);
+  await bed.say('billing', tenant, `account-${accountId}`, { type: 'AccountOpened', accountId, ...ACME, currency: 'USD', timezone: 'UTC', metadata: {}, openedAt: AT } as AccountOpened);
+  const ahead = (nth: number) => ({ paymentId: systemIds.next('pay'), invoiceId: systemIds.next('crd'), accountId, amount: `${nth}0.00`, currency: 'USD' });
+  const told = [
+    { type: 'PaymentSucceeded', ...ahead(6), attempt: 1, providerReference: 'ref', succeededAt: AT }, { type: 'PaymentFailed', ...ahead(5), declineCode: 'insufficient_funds', failedAt: AT },
+    { type: 'PaymentActionRequired', ...ahead(4), attempt: 1, providerReference: 'ref', url: 'https://bank.example/confirm', requiredAt: AT },
+  ];
+  for (const { amount, currency, ...event } of [...told, ...told]) await bed.say('payments', tenant, `payment-${event.paymentId}`, (event.type === 'PaymentActionRequired' ? event : { ...event, amount, currency }) as DomainEvent);
+  await bed.messages(key, accountId, 3);
+  expect((await bed.mails()).map(({ subject }) => subject).sort()).toEqual(['Payment for your credit failed', 'Please confirm your payment for your credit', 'Receipt for your credit: USD 60.00']);
 }, 60_000);
 
 test('an invoice and its credit note are mailed in the language of the invoice, each with its PDF; the note to whom it is made out', async () => {

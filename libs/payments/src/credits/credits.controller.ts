@@ -10,7 +10,8 @@ import { accountOf, clockOfAccount } from '../accounts/known-accounts';
 import { PAYMENTS_SERVICE } from '../tokens';
 import { type CreditRefundAnswer, toCredit, toCreditRefund } from './credit-refunds';
 import { creditDecider, type CreditRefundRow, creditRefundView, type CreditRow, creditView } from './credits';
-import type { ReceiveCredit } from './domain/credit';
+import type { ReceiveCredit, ReverseCredit } from './domain/credit';
+import { NewReversal } from '../refunds/reversals.controller';
 
 class NewCredit {
   @Text({ description: 'Whose money it is' }) accountId!: string;
@@ -23,7 +24,7 @@ class CreditsQuery extends PageQuery {
   @Text({ optional: true }) accountId?: string;
   @Text({ optional: true }) paymentId?: string;
 }
-const CREDIT = object({ id: text(), accountId: text(), amount: decimal(), currency: text(3), paymentId: nullable(text()), reference: nullable(text()), receivedAt: nullable(instant()), createdAt: instant() });
+const CREDIT = object({ id: text(), accountId: text(), amount: decimal(), currency: text(3), paymentId: nullable(text()), reference: nullable(text()), receivedAt: nullable(instant()), createdAt: instant(), takenBack: decimal() });
 
 const REASON_MAX = 512;
 class NewCreditRefund {
@@ -86,6 +87,25 @@ export class CreditsController {
       const asked = toCredit(paymentId, { type: 'RequestCreditRefund', creditId: id, refundId, ...(body.amount === undefined ? {} : { amount: body.amount }), reason: body.reason, at: now });
       await this.service.log.execute(tx, [{ ...asked, context: contextOfCaller(caller, now, clockId) }]);
       return accepted(await toCreditRefund(tx, (await rowOf<CreditRefundRow>(tx, creditRefundView, refundId))!), `${ROUTE}/${id}/refunds`);
+    });
+  }
+
+  /**
+   * Records that money which came in by hand for no invoice did not last: it is taken from the balance, also where that was used. Needs an `Idempotency-Key`. Refuses with `credit_not_found`, `not_manual` what a provider took, `nothing_to_reverse`,
+   * `reversal_not_positive`, and `reversal_exceeds_credit` an amount above what is not gone already.
+   */
+  @Post(':id/reversals')
+  @Allow('payments:write')
+  @Answers(CREDIT, 201)
+  reverse(@CurrentCaller() caller: Caller, @Param('id') creditId: string, @Body() { amount, reason, reversedAt }: NewReversal, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
+    const { tenant } = caller;
+    return answerOnce(this.service, { tenant, route: `POST ${ROUTE}/{id}/reversals`, request, reply, keyRequired: true }, async (tx) => {
+      const { accountId, paymentId } = await wanted(tx, creditId);
+      if (paymentId !== null) throw new Refused('not_manual', 'this credit came by a payment: what its customer takes back is disputed at the bank, or reversed there');
+      const { now, clockId } = await clockOfAccount(tx, this.service, tenant, accountId);
+      const command: ReverseCredit = { type: 'ReverseCredit', creditId, takenBackId: this.ids.next('tbk'), ...(amount === undefined ? {} : { amount }), reason, at: reversedAt };
+      await this.service.log.execute(tx, [{ decider: creditDecider, command, context: contextOfCaller(caller, now, clockId) }]);
+      return created(`${ROUTE}?accountId=${accountId}`, await wanted(tx, creditId));
     });
   }
 

@@ -1,17 +1,23 @@
-import type { MoneyCredited } from '@valueverse/contracts';
+import { Money } from '@valueverse/kernel';
+import type { CreditRestored, CreditTakenBack, MoneyCredited } from '@valueverse/contracts';
 import type { DeciderDefinition, ReadModel } from '@valueverse/event-log';
 import { sortableInstant } from '../methods/methods';
 import { credit, type CreditCommand, type CreditEvent, type CreditState } from './domain/credit';
 import type { CreditRefundEvent } from './domain/credit-refunds';
 
-export interface CreditRow { readonly id: string; readonly accountId: string; readonly amount: string; readonly currency: string; readonly paymentId: string | null; readonly reference: string | null; readonly receivedAt: string | null; readonly createdAt: string }
+export interface CreditRow { readonly id: string; readonly accountId: string; readonly amount: string; readonly currency: string; readonly paymentId: string | null; readonly reference: string | null; readonly receivedAt: string | null; readonly createdAt: string;
+  /** What of it is gone since: a bank has it, it was given back at its provider's own page, or it bounced. */
+  readonly takenBack: string;
+}
 
 /** A row per sum that was left to an account: what of a payment no invoice took, or what came for none. */
-export const creditView: ReadModel<MoneyCredited, CreditRow> = {
-  table: 'payment_credits', version: 1, key: (fact) => ('creditId' in fact ? fact.creditId : ''), initial: { id: '', accountId: '', amount: '', currency: '', paymentId: null, reference: null, receivedAt: null, createdAt: '' },
+export const creditView: ReadModel<MoneyCredited | CreditTakenBack | CreditRestored, CreditRow> = {
+  table: 'payment_credits', version: 2, key: (fact) => ('creditId' in fact ? fact.creditId : ''), initial: { id: '', accountId: '', amount: '', currency: '', paymentId: null, reference: null, receivedAt: null, createdAt: '', takenBack: '' },
   on: {
     MoneyCredited: ({ creditId, accountId, amount, currency, paymentId, reference, receivedAt, creditedAt }) =>
-      ({ id: creditId, accountId, amount, currency, paymentId: paymentId ?? null, reference: reference ?? null, receivedAt: receivedAt ?? null, createdAt: creditedAt }),
+      ({ id: creditId, accountId, amount, currency, paymentId: paymentId ?? null, reference: reference ?? null, receivedAt: receivedAt ?? null, createdAt: creditedAt, takenBack: Money.zero(currency).toString() }),
+    CreditTakenBack: ({ amount, currency }, row) => ({ ...row, takenBack: Money.parse(row.takenBack, currency).add(Money.parse(amount, currency)).toString() }),
+    CreditRestored: ({ amount, currency }, row) => ({ ...row, takenBack: Money.parse(row.takenBack, currency).subtract(Money.parse(amount, currency)).toString() }),
   },
   columns: { account_id: ({ accountId }) => accountId, payment_id: ({ paymentId }) => paymentId }, sortBy: ({ createdAt }) => sortableInstant(createdAt),
 };

@@ -14,7 +14,7 @@ import { enter } from '../providers/manual/manual-book';
 import { PAYMENTS_SERVICE } from '../tokens';
 
 const REASON_MAX = 128;
-class NewReversal {
+export class NewReversal {
   @MoneyString({ optional: true, description: 'How much of it did not last; all of it that is not gone already when it is not given' }) amount?: string;
   @Text({ max: REASON_MAX, description: 'Why: a cheque that bounced, a transfer that was called back' }) reason!: string;
   @InstantField({ description: 'When it was gone' }) reversedAt!: string;

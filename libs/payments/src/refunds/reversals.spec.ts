@@ -1,4 +1,6 @@
+import { rebuildAndCompare } from '@valueverse/event-log';
 import { eventually } from '@valueverse/testing';
+import { paymentsShape } from '../index';
 import { paymentsSpec } from '../payments-bed.spec-kit';
 
 // What people enter of cash, cheques and transfers, and what of it does not last.
@@ -54,6 +56,28 @@ test('a transfer over several invoices is one line: what is paid out of each by 
     });
   }
   expect((await ask('GET', `/reconciliation?${SPAN}`)).body).toMatchObject({ agree: true, differences: [] });
+});
+
+test('money that came by hand for no invoice, and did not last, is said to be taken back, once, and is not paid out any more', async () => {
+  const accountId = await spec.bed.openAccount(spec.acme.tenant, AT);
+  const { id } = await eventually('the account to be known', async () => {
+    const { status, body } = await ask('POST', '/credits', { accountId, amount: '60.00', currency: 'USD', reference: 'cheque 7', receivedAt: AT });
+    return status === 201 ? body : undefined;
+  });
+  const bounce = (body: object, once?: string) => ask('POST', `/credits/${String(id)}/reversals`, { reason: 'no funds', reversedAt: LATER, ...body }, once === undefined ? {} : { once });
+  const first = await bounce({ amount: '20.00' }, 'bounce-2');
+  expect(first).toMatchObject({ status: 201, body: { id, amount: '60.00', takenBack: '20.00' } });
+  expect((await bounce({ amount: '20.00' }, 'bounce-2')).body).toEqual(first.body);
+  expect(await bounce({ amount: '40.01' })).toMatchObject({ status: 409, body: { code: 'reversal_exceeds_credit', errors: [{ pointer: '/amount' }] } });
+  expect(await ask('POST', `/credits/${String(id)}/refunds`, { amount: '40.01', reason: 'x' })).toMatchObject({ status: 409, body: { code: 'refund_exceeds_credit' } });
+  expect(await bounce({})).toMatchObject({ status: 201, body: { takenBack: '60.00' } });
+  expect(await bounce({})).toMatchObject({ status: 409, body: { code: 'nothing_to_reverse' } });
+  expect(await ask('POST', `/credits/${String(id)}/refunds`, { reason: 'x' })).toMatchObject({ status: 409, body: { code: 'nothing_to_refund' } });
+  expect((await spec.facts(`credit-${String(id)}`)).map(({ type, amount }) => `${String(type)} ${String(amount)}`)).toEqual(['MoneyCredited 60.00', 'CreditTakenBack 20.00', 'CreditTakenBack 40.00']);
+  for (const model of paymentsShape.readModels) {
+    const { live, rebuilt } = await rebuildAndCompare(spec.process.service.log.store, 'payments', model);
+    expect(rebuilt).toBe(live);
+  }
 });
 
 test('only what came in by hand is said to be gone by hand', async () => {

@@ -17,6 +17,17 @@ test('what is there is returned, what was used is not; a request is answered onc
   given(balance).when(give('0.01')).then({ type: 'BalanceReturnRefused', ...of, amount: '0.01', refundId: 'ref_1', available: '0.00', refusedAt: AT });
 });
 
+test('what is taken back is gone, also below nothing, once; what comes next fills that first, and nothing of it is used or returned before', () => {
+  const gone = (takenBackId: string): BalanceCommand => ({ type: 'TakeBackBalance', ...of, amount: '60.00', takenBackId, at: AT });
+  const fact = (takenBackId: string): BalanceEvent => ({ type: 'BalanceTakenBack', ...of, amount: '60.00', takenBackId, takenBackAt: AT });
+  const used: BalanceEvent = { type: 'BalanceUsed', ...of, amount: '49.00', invoiceId: 'inv_1', usedAt: AT };
+  given(balance, credited('60.00'), used).when(gone('tbk_1')).then(fact('tbk_1'));
+  given(balance, credited('60.00'), used, fact('tbk_1')).when(gone('tbk_1')).then();
+  given(balance, credited('60.00'), used, fact('tbk_1')).when({ type: 'UseBalance', ...of, amount: '0.01', invoiceId: 'inv_2', at: AT }).thenRefused('balance_too_low');
+  given(balance, credited('60.00'), used, fact('tbk_1')).when(give('0.01')).then({ type: 'BalanceReturnRefused', ...of, amount: '0.01', refundId: 'ref_1', available: '-49.00', refusedAt: AT });
+  given(balance, credited('60.00'), used, fact('tbk_1'), { ...credited('50.00'), sourceId: 'crd_2' } as BalanceEvent).when(give('1.00')).then({ type: 'BalanceReturned', ...of, amount: '1.00', refundId: 'ref_1', returnedAt: AT });
+});
+
 test('whatever invoices take and refunds ask for, in whatever order: no more than came', () => {
   const step = fc.record({ kind: fc.constantFrom('use', 'give'), cents: fc.integer({ min: 1, max: 4_000 }), nth: fc.integer({ min: 0, max: 5 }) });
   fc.assert(fc.property(fc.array(step, { maxLength: 20 }), (steps) => {

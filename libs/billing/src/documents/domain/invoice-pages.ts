@@ -13,7 +13,7 @@ export interface InvoiceToPrint { readonly invoice: InvoiceFinalized; readonly v
 
 const TYPE_NOTES = { proration_credit: 'givenBack', true_up: 'trueUp' } as const;
 
-export const lookOf = ({ document, zone = 'UTC' }: InvoiceFinalized): Look => {
+export const lookOf = ({ document, zone = 'UTC' }: Pick<InvoiceFinalized, 'document' | 'zone'>): Look => {
   const language = document?.language ?? 'en';
   return { words: wordsFor(language), formats: formatsFor(language), pageSize: document?.pageSize ?? 'A4', accent: document?.accentColor ?? ACCENT_DEFAULT, zone };
 };

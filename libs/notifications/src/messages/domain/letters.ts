@@ -8,16 +8,19 @@ export interface Letters {
   readonly thanks: string;
   readonly invoice: { readonly subject: (number: string, total: string) => string; readonly ready: (number: string, total: string) => string; readonly due: (amount: string, date: string) => string; readonly nothingDue: string };
   readonly creditNote: { readonly subject: (number: string, total: string) => string; readonly ready: (number: string, total: string, invoice: string) => string; readonly applied: (amount: string, invoice: string) => string; readonly toBalance: (amount: string) => string; readonly toRefund: (amount: string) => string };
-  readonly receipt: { readonly subject: (number: string, amount: string) => string; readonly received: (number: string, amount: string) => string };
-  readonly failure: { readonly subject: (number: string) => string; readonly failed: (number: string, amount: string) => string; readonly why: (reason: string) => string; readonly whatNow: string };
+  /** What a payment is for: an invoice, or what the account has to its credit, where it has no number. */
+  readonly receipt: { readonly subject: (number: string | undefined, amount: string) => string; readonly received: (number: string | undefined, amount: string) => string };
+  readonly failure: { readonly subject: (number: string | undefined) => string; readonly failed: (number: string | undefined, amount: string) => string; readonly why: (reason: string) => string; readonly whatNow: string };
   readonly retry: { readonly subject: (number: string) => string; readonly when: (date: string) => string };
   /** The customer's bank asks for them, at a page that follows. */
-  readonly action: { readonly subject: (number: string) => string; readonly asked: (number: string) => string; readonly whatThen: string };
+  readonly action: { readonly subject: (number: string | undefined) => string; readonly asked: (number: string | undefined) => string; readonly whatThen: string };
   /** A card by its brand and last digits, as far as they are known; `month` is its last one as it is printed on it. */
   readonly expiry: { readonly card: (brand: string, last4: string) => string; readonly subject: (card: string) => string; readonly until: (card: string, month: string) => string; readonly whatNow: string };
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+const whatFor = { en: (number?: string): string => (number === undefined ? 'your credit' : `invoice ${number}`), de: (number?: string): string => (number === undefined ? 'zu Ihrem Guthaben' : `zur Rechnung ${number}`) };
 
 const en: Letters = {
   language: 'en', locale: 'en-US', date: (year, month, day) => `${day} ${MONTHS[month - 1]} ${year}`, greeting: (name) => `Hello ${name},`, thanks: 'Thank you!',
@@ -29,14 +32,14 @@ const en: Letters = {
     subject: (number, total) => `Credit note ${number} of ${total}`, ready: (number, total, invoice) => `we give you back ${total} of invoice ${invoice}. You find our credit note ${number} attached as a PDF.`,
     applied: (amount, invoice) => `${amount} was taken off what is due on invoice ${invoice}.`, toBalance: (amount) => `${amount} was added to your credit, which your next invoice uses.`, toRefund: (amount) => `${amount} will be refunded.`,
   },
-  receipt: { subject: (number, amount) => `Receipt for invoice ${number}: ${amount}`, received: (number, amount) => `we have received your payment of ${amount} for invoice ${number}.` },
+  receipt: { subject: (number, amount) => `Receipt for ${whatFor.en(number)}: ${amount}`, received: (number, amount) => `we have received your payment of ${amount} for ${whatFor.en(number)}.` },
   failure: {
-    subject: (number) => `Payment for invoice ${number} failed`, failed: (number, amount) => `we could not collect ${amount} for invoice ${number}.`, why: (reason) => ` Your bank says: ${reason}.`,
+    subject: (number) => `Payment for ${whatFor.en(number)} failed`, failed: (number, amount) => `we could not collect ${amount} for ${whatFor.en(number)}.`, why: (reason) => ` Your bank says: ${reason}.`,
     whatNow: 'Please look at your payment method, or get in touch with us.',
   },
   retry: { subject: (number) => `Payment for invoice ${number} failed, we will try again`, when: (date) => `We will try again on ${date}. Please see to it that your payment method works by then.` },
   action: {
-    subject: (number) => `Please confirm your payment for invoice ${number}`, asked: (number) => `your bank asks you to confirm the payment for invoice ${number}. You can do that on this page:`,
+    subject: (number) => `Please confirm your payment for ${whatFor.en(number)}`, asked: (number) => `your bank asks you to confirm the payment for ${whatFor.en(number)}. You can do that on this page:`,
     whatThen: 'We cannot collect the amount before that. If you have confirmed it already, you need not do anything.',
   },
   expiry: {
@@ -55,14 +58,14 @@ const de: Letters = {
     subject: (number, total) => `Rechnungskorrektur ${number} über ${total}`, ready: (number, total, invoice) => `wir geben Ihnen ${total} der Rechnung ${invoice} zurück. Sie finden unsere Rechnungskorrektur ${number} im Anhang als PDF.`,
     applied: (amount, invoice) => `${amount} wurde vom offenen Betrag der Rechnung ${invoice} abgezogen.`, toBalance: (amount) => `${amount} wurde Ihrem Guthaben zugefügt, das Ihre nächste Rechnung verwendet.`, toRefund: (amount) => `${amount} wird erstattet.`,
   },
-  receipt: { subject: (number, amount) => `Zahlungsbestätigung zur Rechnung ${number}: ${amount}`, received: (number, amount) => `wir haben Ihre Zahlung über ${amount} zur Rechnung ${number} erhalten.` },
+  receipt: { subject: (number, amount) => `Zahlungsbestätigung ${whatFor.de(number)}: ${amount}`, received: (number, amount) => `wir haben Ihre Zahlung über ${amount} ${whatFor.de(number)} erhalten.` },
   failure: {
-    subject: (number) => `Zahlung zur Rechnung ${number} fehlgeschlagen`, failed: (number, amount) => `wir konnten ${amount} zur Rechnung ${number} nicht einziehen.`, why: (reason) => ` Ihre Bank sagt: ${reason}.`,
+    subject: (number) => `Zahlung ${whatFor.de(number)} fehlgeschlagen`, failed: (number, amount) => `wir konnten ${amount} ${whatFor.de(number)} nicht einziehen.`, why: (reason) => ` Ihre Bank sagt: ${reason}.`,
     whatNow: 'Bitte prüfen Sie Ihr Zahlungsmittel, oder wenden Sie sich an uns.',
   },
   retry: { subject: (number) => `Zahlung zur Rechnung ${number} fehlgeschlagen, wir versuchen es erneut`, when: (date) => `Wir versuchen es am ${date} erneut. Bitte sorgen Sie dafür, dass Ihr Zahlungsmittel bis dahin funktioniert.` },
   action: {
-    subject: (number) => `Bitte bestätigen Sie Ihre Zahlung zur Rechnung ${number}`, asked: (number) => `Ihre Bank bittet Sie, die Zahlung zur Rechnung ${number} zu bestätigen. Das können Sie auf dieser Seite tun:`,
+    subject: (number) => `Bitte bestätigen Sie Ihre Zahlung ${whatFor.de(number)}`, asked: (number) => `Ihre Bank bittet Sie, die Zahlung ${whatFor.de(number)} zu bestätigen. Das können Sie auf dieser Seite tun:`,
     whatThen: 'Vorher können wir den Betrag nicht einziehen. Haben Sie die Zahlung schon bestätigt, müssen Sie nichts tun.',
   },
   expiry: {

@@ -48,6 +48,13 @@ test('in the language of the invoice; in English where there are no words for it
   expect(htmlOf(paymentSucceeded(german), german.language)).toContain('<html lang="de">');
 });
 
+test('what is paid ahead has no number', () => {
+  const ahead = { ...occasion, number: undefined };
+  expect([paymentSucceeded(ahead).subject, paymentFailed({ ...ahead, declineCode: undefined }).subject, paymentActionRequired({ ...ahead, url: 'https://bank.example' }).subject]).toEqual([
+    'Receipt for your credit: USD 1,234.50', 'Payment for your credit failed', 'Please confirm your payment for your credit']);
+  expect(paymentSucceeded({ ...ahead, language: 'de' })).toEqual({ subject: 'Zahlungsbestätigung zu Ihrem Guthaben: 1.234,50 USD', body: expect.stringContaining('wir haben Ihre Zahlung über 1.234,50 USD zu Ihrem Guthaben erhalten.') as string });
+});
+
 test('what a customer is called begins no line and no header', () => {
   const { subject, body } = invoiceFinalized({ ...occasion, ...due, name: 'Eve\r\nBcc: all@example.com', number: 'INV\r\nX-Evil: 1\u2028' });
   expect(subject).toBe('Invoice INV X-Evil: 1 of USD 1,234.50');

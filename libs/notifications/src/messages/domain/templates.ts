@@ -2,6 +2,8 @@ import { type Letters, lettersFor } from './letters';
 
 /** What a message is about. Amounts are decimals of major units, dates local ones of the account; `language` is a tag such as `de`. */
 export interface Occasion { readonly name: string; readonly number: string; readonly amount: string; readonly currency: string; readonly language: string }
+/** What a payment is about: an invoice, or, without a `number`, what is paid ahead. */
+export type PaymentOccasion = Omit<Occasion, 'number'> & { readonly number: string | undefined };
 export interface Written { readonly subject: string; readonly body: string }
 
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
@@ -38,37 +40,38 @@ export const creditNoteIssued = ({ name, number, amount, currency, language, inv
   return { subject: creditNote.subject(what, total), body: letter(letters, name, creditNote.ready(what, total, of), ...(where.length === 0 ? [] : [where.join(' ')]), thanks) };
 };
 
-export const paymentSucceeded = ({ name, number, amount, currency, language }: Occasion): Written => {
+const numberOf = (number: string | undefined): string | undefined => (number === undefined ? undefined : oneLine(number));
+export const paymentSucceeded = ({ name, number, amount, currency, language }: PaymentOccasion): Written => {
   const letters = lettersFor(language);
   const { receipt, thanks } = letters;
-  const [what, howMuch] = [oneLine(number), moneyText(amount, currency, language)];
+  const [what, howMuch] = [numberOf(number), moneyText(amount, currency, language)];
   return { subject: receipt.subject(what, howMuch), body: letter(letters, name, receipt.received(what, howMuch), thanks) };
 };
 
-type Declined = Occasion & { readonly declineCode: string | undefined };
+type Declined = PaymentOccasion & { readonly declineCode: string | undefined };
 /** That money could not be collected, and what the bank says of it. */
 const failureText = ({ number, amount, currency, language, declineCode }: Declined): string => {
   const { failure } = lettersFor(language);
   const why = declineCode === undefined ? '' : failure.why(oneLine(declineCode).replaceAll('_', ' '));
-  return `${failure.failed(oneLine(number), moneyText(amount, currency, language))}${why}`;
+  return `${failure.failed(numberOf(number), moneyText(amount, currency, language))}${why}`;
 };
 export const paymentFailed = (declined: Declined): Written => {
   const letters = lettersFor(declined.language);
   const { failure } = letters;
-  return { subject: failure.subject(oneLine(declined.number)), body: letter(letters, declined.name, failureText(declined), failure.whatNow) };
+  return { subject: failure.subject(numberOf(declined.number)), body: letter(letters, declined.name, failureText(declined), failure.whatNow) };
 };
 /** It is tried again on the local date `retryOn`. */
-export const paymentRetrying = (declined: Declined & { readonly retryOn: string }): Written => {
+export const paymentRetrying = (declined: Declined & { readonly number: string; readonly retryOn: string }): Written => {
   const letters = lettersFor(declined.language);
   const { retry } = letters;
   return { subject: retry.subject(oneLine(declined.number)), body: letter(letters, declined.name, failureText(declined), retry.when(dateText(declined.retryOn, letters))) };
 };
 
 /** The customer confirms it at `url`, a page of the bank. */
-export const paymentActionRequired = ({ name, number, language, url }: Omit<Occasion, 'amount' | 'currency'> & { readonly url: string }): Written => {
+export const paymentActionRequired = ({ name, number, language, url }: Omit<PaymentOccasion, 'amount' | 'currency'> & { readonly url: string }): Written => {
   const letters = lettersFor(language);
   const { action } = letters;
-  const what = oneLine(number);
+  const what = numberOf(number);
   return { subject: action.subject(what), body: letter(letters, name, action.asked(what), oneLine(url), action.whatThen) };
 };
 

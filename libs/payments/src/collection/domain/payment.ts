@@ -1,6 +1,7 @@
-import { dispatch, Refused, type Decider } from '@valueverse/kernel';
+import { Decimal, dispatch, Refused, type Decider } from '@valueverse/kernel';
 import type { PaymentAttemptDeclined, PaymentRequested } from '@valueverse/contracts';
 import { afterDecline } from './after-decline';
+import { takenBack } from './taken-back';
 import type { PaymentCommand } from './payment-command';
 import type { PaymentEvent } from './payment-event';
 import { closeDispute, closeInquiry, openDispute, openInquiry, recordReversal, withDispute } from './disputes';
@@ -31,6 +32,8 @@ export interface PaymentState {
   /** What was left to the account, and what is paid out of that. */
   readonly credits: readonly { readonly creditId: string; readonly amount: string }[];
   readonly creditRefunds: readonly CreditRefundState[];
+  /** What of that is gone with a dispute, or a refund at the provider, and how often that was said. */
+  readonly takenBack: { readonly amount: Decimal; readonly times: number };
 }
 
 /** One key per attempt: however often the attempt is sent, the provider charges once. */
@@ -59,65 +62,67 @@ const canBe = (state: PaymentState, attempt: number, by: Mover): boolean => stat
 const isLeftOver = ({ status, attempt: last, declined, captures }: PaymentState, attempt: number): boolean =>
   status === 'succeeded' && attempt === last && attempt !== declined && !captures.some((capture) => capture.attempt === attempt);
 
+const decide = dispatch<PaymentCommand, PaymentState, readonly PaymentEvent[]>({
+  RequestPayment: ({ at, ...command }, { request }) => (request === undefined ? [{ ...command, type: 'PaymentRequested', requestedAt: at }] : []),
+  StartAttempt: ({ paymentId, attempt, amount, methodId, provider, at }, state) => {
+    const before = requested(state).amount;
+    if (attempt <= state.attempt || isOver(state.status as PaymentStatus)) return [];
+    if (attempt !== state.attempt + 1 || isUnderWay(state.status as PaymentStatus)) throw new Refused('attempt_out_of_order', 'the attempt before this one is not over');
+    return [{ type: 'PaymentAttemptStarted', paymentId, attempt, providerKey: providerKeyOf(paymentId, attempt), startedAt: at, ...(methodId === undefined ? {} : { methodId }), ...(provider === undefined ? {} : { provider }), ...(amount === undefined || amount === before ? {} : { amount }) }];
+  },
+  RecordSuccess: ({ paymentId, attempt, amount, currency, providerReference, fee, at }, state) => {
+    const { invoiceId, accountId, creditId } = requestOf(state, attempt);
+    if (state.captures.some((capture) => capture.attempt === attempt)) return [];
+    if (state.status === 'succeeded') return [{ type: 'PaymentDuplicated', paymentId, attempt, accountId, invoiceId, amount, currency, providerReference, foundAt: at, ...(fee === undefined ? {} : { fee }) }];
+    const succeeded: PaymentEvent = { type: 'PaymentSucceeded', paymentId, invoiceId, accountId, amount, currency, attempt, providerReference, succeededAt: at, ...(fee === undefined ? {} : { fee }) };
+    // What is prepaid is the account's from the moment on at which it is there.
+    return creditId === undefined ? [succeeded] : [succeeded, { type: 'MoneyCredited', creditId, accountId, amount, currency, paymentId, invoiceId, creditedAt: at }];
+  },
+  RecordDecline: ({ paymentId, attempt, declineCode, declineClass, next, at }, state) => {
+    const request = requestOf(state, attempt);
+    const declined: PaymentAttemptDeclined = { type: 'PaymentAttemptDeclined', paymentId, attempt, declineCode, declineClass, declinedAt: at };
+    if (canBe(state, attempt, 'PaymentAttemptDeclined')) return [declined, ...afterDecline(request, declined, next)];
+    return isLeftOver(state, attempt) ? [declined] : [];
+  },
+  RecordLoss: ({ paymentId, attempt, reason, at }, state) => {
+    requestOf(state, attempt);
+    return canBe(state, attempt, 'PaymentAttemptLost') ? [{ type: 'PaymentAttemptLost', paymentId, attempt, reason, lostAt: at }] : [];
+  },
+  RecordPending: ({ paymentId, attempt, providerReference, at }, state) => {
+    requestOf(state, attempt);
+    return canBe(state, attempt, 'PaymentAttemptAccepted') ? [{ type: 'PaymentAttemptAccepted', paymentId, attempt, providerReference, acceptedAt: at }] : [];
+  },
+  RecordAction: ({ paymentId, attempt, providerReference, url, at }, state) => {
+    const { invoiceId, accountId } = requestOf(state, attempt);
+    return canBe(state, attempt, 'PaymentActionRequired') ? [{ type: 'PaymentActionRequired', paymentId, attempt, invoiceId, accountId, providerReference, url, requiredAt: at }] : [];
+  },
+  CancelPayment: ({ paymentId, reason, at }, state) => {
+    const { invoiceId, accountId, amount, currency } = requested(state);
+    return state.status === 'pending' ? [{ type: 'PaymentCancelled', paymentId, invoiceId, accountId, amount, currency, reason, cancelledAt: at }] : [];
+  },
+  RequestRefund: (command, state) => requestRefund(command, requested(state), state),
+  RecordRefund: (command, state) => recordRefund(command, requested(state), state),
+  RecordRefundFailure: (command, state) => recordRefundFailure(command, requested(state), state),
+  RecordProviderRefund: (command, state) => recordProviderRefund(command, requested(state), state),
+  CreditAccount: (command, state) => creditAccount(command, requested(state), state),
+  RequestCreditRefund: (command, state) => requestCredit(command, requested(state), state),
+  ApproveCreditRefund: (command, state) => approveCredit(command, requested(state), state),
+  RefuseCreditRefund: (command, state) => refuseCredit(command, requested(state), state),
+  OpenDispute: (command, state) => openDispute(command, requested(state), state),
+  CloseDispute: (command, state) => closing(closeDispute(command, requested(state), state), state),
+  RecordReversal: (command, state) => recordReversal(command, requested(state), state),
+  OpenInquiry: (command, state) => openInquiry(command, requested(state), state),
+  CloseInquiry: (command, state) => closing(closeInquiry(command, requested(state), state), state),
+});
+
 /**
  * One invoice's money on its way. What a provider says may come late, twice and in any order: a success is recorded once and always, also
  * after a failure, because the money is there; anything else counts only for an attempt that is under way.
  * Refuses with `payment_not_found`, `unknown_attempt`, and `attempt_out_of_order` for an attempt before its turn.
  */
 export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
-  initial: { status: 'none', attempt: 0, captures: [], refunds: [], disputes: [], credits: [], creditRefunds: [] },
-  decide: dispatch<PaymentCommand, PaymentState, readonly PaymentEvent[]>({
-    RequestPayment: ({ at, ...command }, { request }) => (request === undefined ? [{ ...command, type: 'PaymentRequested', requestedAt: at }] : []),
-    StartAttempt: ({ paymentId, attempt, amount, methodId, provider, at }, state) => {
-      const before = requested(state).amount;
-      if (attempt <= state.attempt || isOver(state.status as PaymentStatus)) return [];
-      if (attempt !== state.attempt + 1 || isUnderWay(state.status as PaymentStatus)) throw new Refused('attempt_out_of_order', 'the attempt before this one is not over');
-      return [{ type: 'PaymentAttemptStarted', paymentId, attempt, providerKey: providerKeyOf(paymentId, attempt), startedAt: at, ...(methodId === undefined ? {} : { methodId }), ...(provider === undefined ? {} : { provider }), ...(amount === undefined || amount === before ? {} : { amount }) }];
-    },
-    RecordSuccess: ({ paymentId, attempt, amount, currency, providerReference, fee, at }, state) => {
-      const { invoiceId, accountId, creditId } = requestOf(state, attempt);
-      if (state.captures.some((capture) => capture.attempt === attempt)) return [];
-      if (state.status === 'succeeded') return [{ type: 'PaymentDuplicated', paymentId, attempt, accountId, invoiceId, amount, currency, providerReference, foundAt: at, ...(fee === undefined ? {} : { fee }) }];
-      const succeeded: PaymentEvent = { type: 'PaymentSucceeded', paymentId, invoiceId, accountId, amount, currency, attempt, providerReference, succeededAt: at, ...(fee === undefined ? {} : { fee }) };
-      // What is prepaid is the account's from the moment on at which it is there.
-      return creditId === undefined ? [succeeded] : [succeeded, { type: 'MoneyCredited', creditId, accountId, amount, currency, paymentId, invoiceId, creditedAt: at }];
-    },
-    RecordDecline: ({ paymentId, attempt, declineCode, declineClass, next, at }, state) => {
-      const request = requestOf(state, attempt);
-      const declined: PaymentAttemptDeclined = { type: 'PaymentAttemptDeclined', paymentId, attempt, declineCode, declineClass, declinedAt: at };
-      if (canBe(state, attempt, 'PaymentAttemptDeclined')) return [declined, ...afterDecline(request, declined, next)];
-      return isLeftOver(state, attempt) ? [declined] : [];
-    },
-    RecordLoss: ({ paymentId, attempt, reason, at }, state) => {
-      requestOf(state, attempt);
-      return canBe(state, attempt, 'PaymentAttemptLost') ? [{ type: 'PaymentAttemptLost', paymentId, attempt, reason, lostAt: at }] : [];
-    },
-    RecordPending: ({ paymentId, attempt, providerReference, at }, state) => {
-      requestOf(state, attempt);
-      return canBe(state, attempt, 'PaymentAttemptAccepted') ? [{ type: 'PaymentAttemptAccepted', paymentId, attempt, providerReference, acceptedAt: at }] : [];
-    },
-    RecordAction: ({ paymentId, attempt, providerReference, url, at }, state) => {
-      const { invoiceId, accountId } = requestOf(state, attempt);
-      return canBe(state, attempt, 'PaymentActionRequired') ? [{ type: 'PaymentActionRequired', paymentId, attempt, invoiceId, accountId, providerReference, url, requiredAt: at }] : [];
-    },
-    CancelPayment: ({ paymentId, reason, at }, state) => {
-      const { invoiceId, accountId, amount, currency } = requested(state);
-      return state.status === 'pending' ? [{ type: 'PaymentCancelled', paymentId, invoiceId, accountId, amount, currency, reason, cancelledAt: at }] : [];
-    },
-    RequestRefund: (command, state) => requestRefund(command, requested(state), state),
-    RecordRefund: (command, state) => recordRefund(command, requested(state), state),
-    RecordRefundFailure: (command, state) => recordRefundFailure(command, requested(state), state),
-    RecordProviderRefund: (command, state) => recordProviderRefund(command, requested(state), state),
-    CreditAccount: (command, state) => creditAccount(command, requested(state), state),
-    RequestCreditRefund: (command, state) => requestCredit(command, requested(state), state),
-    ApproveCreditRefund: (command, state) => approveCredit(command, requested(state), state),
-    RefuseCreditRefund: (command, state) => refuseCredit(command, requested(state), state),
-    OpenDispute: (command, state) => openDispute(command, requested(state), state),
-    CloseDispute: (command, state) => closing(closeDispute(command, requested(state), state), state),
-    RecordReversal: (command, state) => recordReversal(command, requested(state), state),
-    OpenInquiry: (command, state) => openInquiry(command, requested(state), state),
-    CloseInquiry: (command, state) => closing(closeInquiry(command, requested(state), state), state),
-  }),
+  initial: { status: 'none', attempt: 0, captures: [], refunds: [], disputes: [], credits: [], creditRefunds: [], takenBack: { amount: Decimal.zero, times: 0 } },
+  decide: (command, state) => withTakenBack(decide(command, state), command.at, state),
   evolve: dispatch<PaymentEvent, PaymentState, PaymentState>({
     PaymentRequested: (request, state) => ({ ...state, status: 'pending', request }),
     PaymentAttemptStarted: (fact, state) => ({ ...moved(fact, state), attempt: fact.attempt, ...(fact.amount === undefined ? {} : { request: { ...state.request!, amount: fact.amount } }) }),
@@ -137,6 +142,8 @@ export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
     CreditRefundRequested: (fact, state) => ({ ...state, creditRefunds: afterCreditFact(state.creditRefunds, fact) }),
     CreditRefundApproved: (fact, state) => ({ ...state, creditRefunds: afterCreditFact(state.creditRefunds, fact) }),
     CreditRefundRefused: (fact, state) => ({ ...state, creditRefunds: afterCreditFact(state.creditRefunds, fact) }),
+    CreditTakenBack: ({ amount }, state) => withTaken(state, Decimal.parse(amount)),
+    CreditRestored: ({ amount }, state) => withTaken(state, Decimal.parse(amount).negate()),
     DisputeOpened: (fact, state) => ({ ...state, disputes: withDispute(state.disputes, fact, 'open') }),
     DisputeClosed: ({ disputeId, outcome }, state) => endDispute(state, disputeId, outcome),
     InquiryOpened: (fact, state) => ({ ...state, disputes: withDispute(state.disputes, fact, 'inquiry') }),
@@ -144,10 +151,14 @@ export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
   }),
 };
 
+/** With what of the account's money is gone, or there again, after it. */
+const withTakenBack = (decided: readonly PaymentEvent[], at: string, state: PaymentState): readonly PaymentEvent[] =>
+  (decided.length === 0 ? decided : [...decided, ...takenBack(decided.reduce((before, event) => payment.evolve(event, before), state), at)]);
 /** With what follows from the end of a dispute. */
 const closing = (closed: readonly PaymentEvent[], state: PaymentState): readonly PaymentEvent[] =>
   closed.flatMap((event) => (event.type === 'DisputeClosed' ? [event, ...giveBackDuplicate(event, requested(state), payment.evolve(event, state))] : [event]));
 const moved = ({ type }: { readonly type: Mover }, state: PaymentState): PaymentState => ({ ...state, status: (state.status === 'none' ? undefined : nextStatus(state.status, type)) ?? state.status });
+const withTaken = (state: PaymentState, change: Decimal): PaymentState => ({ ...state, takenBack: { amount: state.takenBack.amount.plus(change), times: state.takenBack.times + 1 } });
 const captureOf = ({ attempt, amount, currency, providerReference }: Capture): Capture => ({ attempt, amount, currency, providerReference });
 const withRefund = (state: PaymentState, refundId: string, status: RefundState['status']): PaymentState => ({ ...state, refunds: state.refunds.map((one) => (one.refundId === refundId ? { ...one, status } : one)) });
 const endDispute = (state: PaymentState, disputeId: string, status: DisputeState['status']): PaymentState => ({ ...state, disputes: state.disputes.map((one) => (one.disputeId === disputeId ? { ...one, status } : one)) });

@@ -16,11 +16,12 @@ export const refundable = ({ captures, refunds, disputes, credits, creditRefunds
   const given = sumOf(refunds.filter((one) => one.attempt === attempt && one.status !== 'failed'));
   const left = Decimal.parse(capture.amount).minus(given).minus(heldBack({ captures, disputes }, attempt));
   if (attempt !== captures[0]!.attempt) return left;
-  const credited = sumOf(credits).minus(sumOf(creditRefunds.filter(({ status }) => status === 'approved' || status === 'returned')));
-  return left.minus(credited);
+  return left.minus(leftToAccount({ credits, creditRefunds }));
 };
+/** What of a payment is the account's: its balance, as billing knows it, or what that was used for. */
+export const leftToAccount = ({ credits, creditRefunds }: Pick<PaymentState, 'credits' | 'creditRefunds'>): Decimal => sumOf(credits).minus(sumOf(creditRefunds.filter(({ status }) => status === 'approved' || status === 'returned')));
 /** What of a payment is still there to be paid out, be it the account's or not: nothing of it was given back, or is disputed. */
-const held = ({ captures, refunds, disputes }: Holdings): Decimal => {
+export const held = ({ captures, refunds, disputes }: Holdings): Decimal => {
   const [capture] = captures;
   if (capture === undefined) return Decimal.zero;
   return Decimal.parse(capture.amount).minus(sumOf(refunds.filter((one) => one.attempt === capture.attempt && one.status !== 'failed'))).minus(heldBack({ captures, disputes }, capture.attempt));

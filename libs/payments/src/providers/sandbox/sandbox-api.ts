@@ -216,6 +216,8 @@ export const CONTROLS: readonly Route[] = [
   { method: 'POST', path: /^\/sandbox\/intents\/(\w+)\/(?:fail)$/, operation: 'any', run: ({ money, id }) => money.complete(id, 'fail') },
   { method: 'POST', path: /^\/sandbox\/intents\/(\w+)\/(?:dispute)$/, operation: 'any', run: async (asked) => { await asked.money.openDispute(await chargeOf(asked)); return {}; } },
   { method: 'POST', path: /^\/sandbox\/intents\/(\w+)\/(?:inquire)$/, operation: 'any', run: async (asked) => { await asked.money.inquire(await chargeOf(asked)); return {}; } },
+  { method: 'POST', path: /^\/sandbox\/intents\/(\w+)\/(?:win_dispute)$/, operation: 'any', run: async (asked) => asked.money.decideDispute(await chargeOf(asked), 'won') },
+  { method: 'POST', path: /^\/sandbox\/intents\/(\w+)\/(?:lose_dispute)$/, operation: 'any', run: async (asked) => asked.money.decideDispute(await chargeOf(asked), 'lost') },
   { method: 'POST', path: /^\/sandbox\/intents\/(\w+)\/(?:refund)$/, operation: 'any', run: refundByHand },
   { method: 'POST', path: /^\/sandbox\/refunds\/(\w+)\/(?:return)$/, operation: 'any', run: ({ money, id }) => money.returnRefund(id) },
   { method: 'POST', path: /^\/sandbox\/disputes\/(\w+)\/(?:won)$/, operation: 'any', run: ({ money, id }) => money.closeDispute(id, 'won') },

@@ -123,11 +123,17 @@ export class SandboxMoney {
   }
   private async inquiryOf({ payment_intent: parent }: Charge): Promise<Dispute | undefined> { return (await this.book.list('dispute', { parent, limit: TRIES_MAX })).find(({ status }) => status === 'warning_needs_response'); }
 
-  /** An inquiry is closed, however it ends. */
+  /** The bank decides about the dispute of a charge, or once more about one that was lost. */
+  async decideDispute({ payment_intent: parent }: Charge, status: 'won' | 'lost'): Promise<Dispute> {
+    const dispute = (await this.book.list('dispute', { parent, limit: TRIES_MAX })).find((one) => one.status !== 'won' && one.status !== 'warning_closed');
+    if (dispute === undefined) throw missing('dispute', 'dispute');
+    return this.closeDispute(dispute.id, status);
+  }
+  /** An inquiry is closed, however it ends. A bank that has decided against the tenant may let go of the money after all. */
   async closeDispute(id: string, status: 'won' | 'lost'): Promise<Dispute> {
     const dispute = await this.book.get('dispute', id, true);
     if (dispute === undefined) throw missing('dispute', 'dispute');
-    if (dispute.status === 'won' || dispute.status === 'lost' || dispute.status === 'warning_closed') return dispute;
+    if (dispute.status === status || dispute.status === 'won' || dispute.status === 'warning_closed') return dispute;
     const isInquiry = dispute.status === 'warning_needs_response';
     const reinstated = status === 'won' && !isInquiry ? [this.entry({ amount: dispute.amount, fee: 0, currency: dispute.currency, type: 'adjustment', source: id })] : [];
     const closed: Dispute = { ...dispute, status: isInquiry ? 'warning_closed' : status, balance_transactions: [...dispute.balance_transactions, ...reinstated] };

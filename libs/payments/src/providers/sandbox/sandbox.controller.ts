@@ -16,7 +16,7 @@ import { isEndpoint } from './sandbox-webhooks';
 const TIMES_MAX = 1_000_000;
 const DAYS_MAX = 365;
 const LATE_MAX_MS = 3_600_000;
-const ACTIONS = ['complete', 'fail', 'dispute', 'inquire', 'refund'] as const;
+const ACTIONS = ['complete', 'fail', 'dispute', 'inquire', 'win_dispute', 'lose_dispute', 'refund'] as const;
 class NewFault {
   @OneOf([...REQUEST_FAULTS, ...WEBHOOK_FAULTS], { description: 'What goes wrong' }) fault!: (typeof REQUEST_FAULTS)[number] | (typeof WEBHOOK_FAULTS)[number];
   @OneOf([...OPERATIONS], { optional: true, description: 'With which requests; with all of them when it is not given' }) operation?: (typeof OPERATIONS)[number];
@@ -66,7 +66,7 @@ export class SandboxController {
   @Answers(object({ tokens: list(text()) }))
   tokens(): { tokens: readonly string[] } { return { tokens: SANDBOX_TOKENS }; }
 
-  /** Does what a customer or a bank would do with a payment: `complete` or `fail` one that waits, `dispute` one that was paid, `inquire` about it, or `refund` all of it at the provider's own page. Refuses with `payment_not_found`, `unknown_action` and `not_at_sandbox`. */
+  /** Does what a customer or a bank would do with a payment: `complete` or `fail` one that waits, `dispute` one that was paid, `inquire` about it, decide about its dispute (`win_dispute`, also one that was lost, or `lose_dispute`), or `refund` all of it at the provider's own page. Refuses with `payment_not_found`, `unknown_action` and `not_at_sandbox`. */
   @Post('actions/:paymentId/:action')
   @HttpCode(204)
   async act(@CurrentCaller() { tenant }: Caller, @Param('paymentId') id: string, @Param('action') action: string): Promise<void> {
