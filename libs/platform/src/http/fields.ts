@@ -54,11 +54,13 @@ export function Field(rule: Rule, options: FieldOptions, schema: ApiPropertyOpti
 
 const transformed = (change: (value: unknown) => unknown): PropertyDecorator => Transform(({ value }: TransformFnParams): unknown => change(value));
 
+const inNormalForm = (value: unknown): unknown => (typeof value === 'string' ? value.normalize('NFC') : value);
+
 /** Free text for people, in normal form C. */
 export const Text = (options: FieldOptions & { max?: number; min?: number; pattern?: RegExp } = {}): PropertyDecorator => {
   const { max = TEXT_LENGTH_MAX, min = 1, pattern } = options;
   return Field(textRule(max, min, pattern), options, { type: String, maxLength: max, minLength: min, ...(pattern ? { pattern: pattern.source } : {}) },
-    transformed((value) => (typeof value === 'string' ? value.normalize('NFC') : value)));
+    transformed(inNormalForm));
 };
 
 /** A name that the tenant chooses and uses in paths. */
@@ -121,10 +123,11 @@ export const ListOf = (type: () => Class, options: FieldOptions & { min?: number
     ValidateNested({ each: true }), Type(type as () => new () => object));
 };
 
-/** A list of short texts. */
+/** A list of short texts, in normal form C: a name is the same wherever it is said. */
 export const TextList = (options: FieldOptions & { min?: number; max?: number; each?: Rule } = {}): PropertyDecorator => {
   const { min = 0, max = LIST_LENGTH_MAX, each = textRule(TEXT_LENGTH_MAX, 1) } = options;
-  return Field(listRule(min, max, each), options, { type: String, isArray: true, minItems: min, maxItems: max });
+  return Field(listRule(min, max, each), options, { type: String, isArray: true, minItems: min, maxItems: max },
+    transformed((value) => (Array.isArray(value) ? value.map(inNormalForm) : value)));
 };
 
 /** Up to 50 pairs of strings that mean something to the tenant alone. Optional. */

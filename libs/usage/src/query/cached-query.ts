@@ -8,7 +8,7 @@ import { queryMeter, type MeterQuery, type QueryRow } from './meter-query';
 const REMEMBERED_MS = 60_000;
 const REMEMBERED_BYTES_MAX = 32_768;
 /** Raised when the same question to the same copy would be answered otherwise. */
-const ANSWER_VERSION = 2;
+const ANSWER_VERSION = 3;
 
 /**
  * The answer of `queryMeter`, remembered under the exact place of metering's copy that it was made from: whatever is counted later has another

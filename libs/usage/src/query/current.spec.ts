@@ -32,3 +32,13 @@ test('an answer holds what was accepted a moment ago, of one subject and of all 
     }
   }
 }, TIMEOUT_MS);
+
+test('a subject is the same however its letters are written: composed, or of letters and marks', async () => {
+  const [composed, decomposed] = ['caf\u00e9', 'cafe\u0301'];
+  const events = [composed, decomposed].map((subject, nth) => ({ specversion: '1.0', id: `${nth}`, source: 's', type: 'call', subject, time: '2026-03-01T00:00:00Z' }));
+  expect((await bed.send(key, events)).status).toBe(202);
+  for (const subject of [composed, decomposed]) {
+    const { body } = await bed.ask('GET', `meters/calls/query?from=2026-03-01T00:00:00Z&to=2026-03-02T00:00:00Z&subject=${encodeURIComponent(subject)}`, key);
+    expect(body.data).toMatchObject([{ subject: composed, value: '2' }]);
+  }
+}, TIMEOUT_MS);

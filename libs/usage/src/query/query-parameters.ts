@@ -44,6 +44,6 @@ export const readMeterQuery = (parameters: Parameters): MeterQuery => {
   return {
     from: parseInstant(given['from']!), to: parseInstant(given['to']!), windowSize: given['windowSize'] as WindowSize | undefined, timezone: given['timezone'] ?? 'UTC',
     groupBy: [...new Set(given['groupBy'] === undefined ? [] : listOf(given['groupBy']))], filters: Object.fromEntries(filters),
-    subjects: given['subject'] === undefined ? undefined : [...new Set(listOf(given['subject']))], fillZero: given['fill'] === 'zero',
+    subjects: given['subject'] === undefined ? undefined : [...new Set(listOf(given['subject']).map((subject) => subject.normalize('NFC')))], fillZero: given['fill'] === 'zero',
   };
 };

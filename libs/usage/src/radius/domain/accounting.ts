@@ -49,7 +49,8 @@ export const nasOf = (attributes: Attributes, source: string): string =>
   attributes.text(ATTRIBUTE.NAS_IDENTIFIER) ?? attributes.address(ATTRIBUTE.NAS_IP_ADDRESS) ?? attributes.address(ATTRIBUTE.NAS_IPV6_ADDRESS) ?? source;
 
 const subjectOf = (attributes: Attributes, name: SubjectAttribute): string | PacketFault | undefined => {
-  const subject = name === 'Framed-IP-Address' ? attributes.address(SUBJECT_TYPE[name]) : attributes.text(SUBJECT_TYPE[name]);
+  // In the normal form C, as the subject of every event.
+  const subject = (name === 'Framed-IP-Address' ? attributes.address(SUBJECT_TYPE[name]) : attributes.text(SUBJECT_TYPE[name]))?.normalize('NFC');
   if (subject !== undefined && subject.length > SUBJECT_LENGTH_MAX) return new PacketFault('invalid_subject', `${name} has more than ${SUBJECT_LENGTH_MAX} characters`);
   return subject;
 };
