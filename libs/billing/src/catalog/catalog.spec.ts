@@ -176,7 +176,7 @@ describe('simulation', () => {
     ['a currency without prices', { quantities: {}, currency: 'JPY' }, '409 | currency_mismatch'], ['a phase that is none', { quantities: {}, phaseKey: 'none' }, '404 | phase_not_found'],
     ['an end before the start', { quantities: {}, period: { from: '2026-06-16T00:00:00Z', to: '2026-06-16T00:00:00Z' } }, '400 | end_before_start | /period/to end_before_start'],
     ['more than a period', { quantities: {}, period: { from: '2026-06-16T00:00:00Z', to: '2026-07-01T00:00:01Z' } }, '400 | period_too_long | /period/to period_too_long'],
-    ['a zone that is none', { quantities: {}, timezone: 'Mars/Olympus' }, '400 | unknown_zone'], ['overrides that are none', { quantities: {}, overrides: { none: {} } }, '400 | invalid_request | /overrides/none charge_not_found'],
+    ['a zone that is none', { quantities: {}, timezone: 'Mars/Olympus' }, '400 | invalid_request | /timezone unknown_zone'], ['overrides that are none', { quantities: {}, overrides: { none: {} } }, '400 | invalid_request | /overrides/none charge_not_found'],
     ['nothing', {}, '400 | invalid_request | /quantities missing_field'],
   ])('with %s is refused', async (_, body, fault) => expect(faultsOf(await asked(body))).toBe(fault));
 });

@@ -1,7 +1,6 @@
 import { Body, Controller, HttpCode, Inject, Param, Post } from '@nestjs/common';
 import { ApiBody, ApiTags } from '@nestjs/swagger';
 import { anything, decimal, flag, list, mapOf, nullable, object, oneOf, optional, period, planPhase, text, whole } from '@valueverse/contracts';
-import { assertZone } from '@valueverse/kernel';
 import { Allow, CurrentCaller, type Caller } from '@valueverse/auth';
 import { Answers } from '@valueverse/platform';
 import { BillingHost } from '../billing-host';
@@ -38,7 +37,6 @@ export class SimulateController {
   @Answers(SIMULATED)
   simulate(@Param('key') key: string, @Body() body: unknown, @CurrentCaller() { tenant }: Caller): Promise<unknown> {
     const asked = wanted(readAll(simulation, body));
-    if (asked.timezone !== undefined) assertZone(asked.timezone);
     const { service } = this.host;
     return service.database.transaction({ role: 'api', tenant, readOnly: true }, async (tx) => {
       const plan = wantedVersion(await wantedPlan(tx, key), asked.version);

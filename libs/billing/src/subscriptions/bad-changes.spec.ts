@@ -38,7 +38,7 @@ const OF_ONE_THAT_STARTS_TOMORROW: readonly Bad[] = [
   ['a plan that is none', 'change', { planKey: 'none' }, '404 | plan_not_found | /planKey plan_not_found'],
   ['a plan that is archived', 'change', { planKey: 'old' }, '409 | plan_archived | /planKey plan_archived'],
   ['a version that is none', 'change', { planVersion: 2 }, '404 | plan_not_found | /planKey plan_not_found'],
-  ['a zone that is none', 'change', { timezone: 'Mars/Olympus' }, '400 | unknown_zone | /timezone unknown_zone'],
+  ['a zone that is none', 'change', { timezone: 'Mars/Olympus' }, '400 | invalid_request | /timezone unknown_zone'],
   ['less than none', 'change', { quantity: '-1' }, '400 | invalid_request | /quantity below_minimum'],
   ['a quantity without end', 'change', { quantity: '9'.repeat(60) }, '400 | invalid_request | /quantity too_long'],
   ['a quantity that is no decimal', 'change', { quantity: '1e5' }, '400 | invalid_request | /quantity invalid_decimal'],

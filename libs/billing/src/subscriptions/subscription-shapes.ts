@@ -1,4 +1,4 @@
-import { anything, decimal, flag, instant, key, list, mapOf, metadata, object, oneOf, optional, required, text, whole, type Shape } from '../catalog/domain/shape';
+import { anything, decimal, flag, instant, key, list, mapOf, metadata, object, oneOf, optional, required, text, whole, zone, type Shape } from '../catalog/domain/shape';
 
 const LOCAL_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$/;
 const ID_LENGTH_MAX = 64;
@@ -36,7 +36,7 @@ export interface ChangeSpec {
 }
 export const changeShape: Shape<ChangeSpec> = object<ChangeSpec>({
   planKey: optional(key()), planVersion: optional(whole(1, Number.MAX_SAFE_INTEGER)), quantity: optional(decimal('0')), addOns: optional(list(addOn, ADD_ONS_MAX)), overrides: optional(freeOverrides),
-  anchor: optional(oneOf('keep', 'reset')), timezone: optional(text(ID_LENGTH_MAX)), proration: optional(prorationOf), at: optional(moment),
+  anchor: optional(oneOf('keep', 'reset')), timezone: optional(zone()), proration: optional(prorationOf), at: optional(moment),
 });
 export interface CancelSpec { readonly at?: string; readonly credit?: 'unused' | 'none'; readonly reason?: string }
 export const cancelShape: Shape<CancelSpec> = object<CancelSpec>({ at: optional(moment), credit: optional(oneOf('unused', 'none')), reason: optional(text(REASON_LENGTH_MAX)) });

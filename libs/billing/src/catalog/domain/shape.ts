@@ -1,4 +1,4 @@
-import { currency, Decimal, parseInstant, Refused } from '@valueverse/kernel';
+import { assertZone, currency, Decimal, parseInstant, Refused } from '@valueverse/kernel';
 import { type Fault, pointerTo } from '@valueverse/rating';
 
 /** What a value of a request has to be, said once: as JSON Schema for documents, and as a reader that names every fault at its place. */
@@ -74,6 +74,9 @@ export const currencyCode = (): Shape<string> => plain({ type: 'string', minLeng
 export const instant = (): Shape<string> => plain({ type: 'string', format: 'date-time' },
   (value) => (typeof value === 'string' && refusalOf(() => parseInstant(value)) === undefined ? undefined : ['invalid_time', 'an instant of RFC 3339 with its offset is expected, such as "2026-10-01T00:00:00Z"']),
   (value) => parseInstant(value));
+/** The name of an IANA zone. */
+export const zone = (): Shape<string> => plain({ type: 'string', example: 'Europe/Berlin' },
+  (value) => (typeof value === 'string' && refusalOf(() => { assertZone(value); }) === undefined ? undefined : ['unknown_zone', 'the name of an IANA time zone is expected, such as "Europe/Berlin"']));
 /** Whatever JSON holds; a rule beside the shape looks at it. */
 export const anything = (json: Record<string, unknown> = {}): Shape => plain(json, () => undefined);
 

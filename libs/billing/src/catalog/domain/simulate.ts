@@ -4,7 +4,7 @@ import { eventTermsOf, PercentageEvents, pointerTo, type ChargeTerms, type Event
 import { priceItems, type PricedLine } from '../../invoicing/domain/lines';
 import type { PlanTerms } from './plan-terms';
 import type { PlanSpec } from './plan-shape';
-import { anything, currencyCode, decimal, instant, key, list, mapOf, object, optional, required, type Shape, text, whole } from './shape';
+import { anything, currencyCode, decimal, instant, key, list, mapOf, object, optional, required, type Shape, text, whole, zone } from './shape';
 
 const GROUPS_MAX = 1_000;
 const EVENTS_MAX = 1_000;
@@ -29,7 +29,7 @@ const quantity: Shape<string | readonly SimulatedGroup[]> = {
 };
 export const simulation: Shape<Simulation> = object<Simulation>({
   version: optional(whole(1, VERSION_MAX)), currency: optional(currencyCode()), phaseKey: optional(key()), overrides: optional(anything({ type: 'object' })), quantities: required(mapOf(quantity, GROUPS_MAX)),
-  period: optional(object({ from: required(instant()), to: required(instant()) })), timezone: optional(text(64)),
+  period: optional(object({ from: required(instant()), to: required(instant()) })), timezone: optional(zone()),
 });
 
 /** A line as an invoice would have it, before discounts and taxes. */
