@@ -216,3 +216,33 @@ test('what was paid ahead and is disputed leaves the balance, also where an invo
   await act(first, 'win_dispute');
   await stands('41.00');
 }, TIMEOUT_MS);
+
+test('a lost dispute owes again what no credit note had promised to refund; a bank that lets go of the money after all pays the invoice, and both books agree', async () => {
+  const { id: customer } = await edition.post('/api/v1/billing/accounts', { name: 'Delta', email: 'billing@delta.example', currency: 'USD', timezone: 'UTC' });
+  await edition.post(`${PAYMENTS}/methods`, { accountId: customer, provider: 'sandbox', token: 'tok_ok' });
+  const { id } = await edition.post('/api/v1/billing/invoices', { accountId: customer, lines: [{ description: 'Setup', amount: '100.00' }] });
+  const invoiceIs = (paymentStatus: string, amountRemaining: string): Promise<Json> => eventually(`the invoice to be ${paymentStatus}, ${amountRemaining}`, async (saw) => {
+    const body = await edition.get(`/api/v1/billing/invoices/${String(id)}`);
+    saw(body);
+    return body.paymentStatus === paymentStatus && body.amountRemaining === amountRemaining ? body : undefined;
+  });
+  const [line] = (await invoiceIs('paid', '0.00')).lines as [Json];
+  const [payment] = (await edition.get(`${PAYMENTS}?invoiceId=${String(id)}`)).data as [Json];
+  expect(await edition.ask('/api/v1/billing/credit-notes', { body: { invoiceId: id, reason: 'Goodwill', settlement: 'refund', lines: [{ lineId: line.id, amount: '30.00' }] }, headers: { 'idempotency-key': 'promised' } })).toMatchObject({ status: 201, body: { toRefund: '30.00' } });
+  const act = async (action: string): Promise<void> => { expect((await edition.ask(`${PAYMENTS}/sandbox/actions/${String(payment.id)}/${action}`, { method: 'POST' })).status).toBe(204); };
+  await act('dispute');
+  await invoiceIs('disputed', '0.00');
+  // 100.00 are lost, of which 30.00 were the customer's anyhow.
+  await act('lose_dispute');
+  await invoiceIs('partially_paid', '70.00');
+  await act('win_dispute');
+  await invoiceIs('paid', '0.00');
+  expect(await edition.get(`${PAYMENTS}/${String(payment.id)}`)).toMatchObject({ status: 'succeeded', amount: '100.00', amountDisputed: '0.00' });
+  // What was promised is promised again, and can be refunded.
+  await keyed(`/${String(payment.id)}/refunds`, { amount: '30.00', reason: 'Goodwill' });
+  expect(await eventually('the books to agree', async (saw) => {
+    const report = await edition.get(`${PAYMENTS}/reconciliation?provider=sandbox&from=2023-01-01T00:00:00Z&to=2100-01-01T00:00:00Z`);
+    saw(report);
+    return report.agree === true ? report : undefined;
+  })).toMatchObject({ differences: [] });
+}, TIMEOUT_MS);

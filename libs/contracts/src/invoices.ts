@@ -176,8 +176,9 @@ export const InvoiceRefundReturned = defineEvent({ name: 'InvoiceRefundReturned'
 export const InvoicePaymentDisputed = defineEvent({
   name: 'InvoicePaymentDisputed', topic: 'billing.invoices', fact: 'invoice.payment_disputed', data: object({ ...ofReceived, disputeId: text(), ofInvoice: decimal(), disputedAt: instant(), attempt: optional(whole(1)) }),
 });
+/** Said again where a bank that has taken the money lets go of it after all. `promised`: so much of what is lost credit notes had promised to refund, and nobody had yet; it is not owed again. */
 export const InvoiceDisputeClosed = defineEvent({
-  name: 'InvoiceDisputeClosed', topic: 'billing.invoices', fact: 'invoice.dispute_closed', data: object({ ...ofReceived, disputeId: text(), outcome: oneOf('won', 'lost'), closedAt: instant() }),
+  name: 'InvoiceDisputeClosed', topic: 'billing.invoices', fact: 'invoice.dispute_closed', data: object({ ...ofReceived, disputeId: text(), outcome: oneOf('won', 'lost'), closedAt: instant(), promised: optional(decimal()) }),
 });
 /** A lost dispute took `amount` of what was paid: it is due again, or it is given up as uncollectible, and taken where it comes in all the same. */
 export const InvoiceReopened = defineEvent({
@@ -190,6 +191,11 @@ export type InvoiceRefundReturned = EventOf<typeof InvoiceRefundReturned>;
 export type InvoicePaymentDisputed = EventOf<typeof InvoicePaymentDisputed>;
 export type InvoiceDisputeClosed = EventOf<typeof InvoiceDisputeClosed>;
 export type InvoiceReopened = EventOf<typeof InvoiceReopened>;
+/** A bank has let go of money after all that a lost dispute had taken: so much is not owed any more. */
+export const InvoiceRecovered = defineEvent({
+  name: 'InvoiceRecovered', topic: 'billing.invoices', fact: 'invoice.recovered', data: object({ ...ofReceived, accountId: text(), disputeId: text(), recoveredAt: instant() }),
+});
+export type InvoiceRecovered = EventOf<typeof InvoiceRecovered>;
 export type InvoicePaymentApplied = EventOf<typeof InvoicePaymentApplied>;
 export type InvoicePaymentUnmatched = EventOf<typeof InvoicePaymentUnmatched>;
 export type InvoicePaid = EventOf<typeof InvoicePaid>;
@@ -206,10 +212,10 @@ export const CreditNoteIssued = defineEvent({
   }),
 });
 export type CreditNoteIssued = EventOf<typeof CreditNoteIssued>;
-/** A credit note took `amount` off what is due; `lines` says how much of each line it gives back. */
+/** A credit note took `amount` off what is due, and promises `toRefund`, where that is anything; `lines` says how much of each line it gives back. */
 export const InvoiceCredited = defineEvent({
   name: 'InvoiceCredited', topic: 'billing.invoices', fact: 'invoice.credited',
-  data: object({ invoiceId: text(), creditNoteId: text(), amount: decimal(), lines: list(object({ lineId: text(), amount: decimal(), netAmount: decimal(), taxAmount: decimal() })), creditedAt: instant() }),
+  data: object({ invoiceId: text(), creditNoteId: text(), amount: decimal(), lines: list(object({ lineId: text(), amount: decimal(), netAmount: decimal(), taxAmount: decimal() })), creditedAt: instant(), toRefund: optional(decimal()) }),
 });
 export type InvoiceCredited = EventOf<typeof InvoiceCredited>;
 
@@ -241,6 +247,6 @@ export type BalanceUsed = EventOf<typeof BalanceUsed>;
 
 export const INVOICE_EVENTS = [
   InvoiceDrafted, InvoiceItemsChanged, InvoiceUsageStated, InvoiceFinalized, InvoiceVoided, InvoiceDropped, InvoicePaymentApplied, InvoicePaymentUnmatched, InvoicePaid, InvoiceCredited, CreditNoteIssued,
-  InvoicePaymentDuplicated, InvoicePaymentCredited, InvoicePaymentRefunded, InvoiceRefundReturned, InvoicePaymentDisputed, InvoiceDisputeClosed, InvoiceReopened,
+  InvoicePaymentDuplicated, InvoicePaymentCredited, InvoicePaymentRefunded, InvoiceRefundReturned, InvoicePaymentDisputed, InvoiceDisputeClosed, InvoiceReopened, InvoiceRecovered,
   BalanceCredited, BalanceUsed, BalanceReturned, BalanceReturnRefused, BalanceTakenBack,
 ] as const;

@@ -98,8 +98,13 @@ const ofRefund = { paymentId: text(), refundId: text(), amount: decimal(), curre
 /** The key for the provider is stored before anything is sent; `providerReference` is the charge that is given back. `origin`: it was made at the provider's own pages, and nothing is sent. */
 export const RefundRequested = defineEvent({
   name: 'RefundRequested', topic: 'payments.payments', fact: 'refund.requested',
-  data: object({ ...ofRefund, reason: text(512), providerKey: text(), providerReference: text(256), attempt: whole(1), requestedAt: instant(), origin: optional(oneOf('provider')) }),
+  data: object({ ...ofRefund, reason: text(512), providerKey: text(), providerReference: text(256), attempt: whole(1), requestedAt: instant(), origin: optional(oneOf('provider')), heldBackId: optional(text()) }),
 });
+/** What was to go back by itself, and is disputed just now: it goes back when the bank lets it go, by a request with this `refundId` as its `heldBackId`. */
+export const RefundHeldBack = defineEvent({
+  name: 'RefundHeldBack', topic: 'payments.payments', fact: 'refund.held_back', data: object({ ...ofRefund, reason: text(512), attempt: whole(1), heldBackAt: instant() }),
+});
+export type RefundHeldBack = EventOf<typeof RefundHeldBack>;
 /** `creditId`: what it pays out was left to the account, and is none of the invoice's. */
 export const RefundSucceeded = defineEvent({
   name: 'RefundSucceeded', topic: 'payments.payments', fact: 'refund.succeeded',
@@ -182,5 +187,5 @@ export type InquiryClosed = EventOf<typeof InquiryClosed>;
 
 export const PAYMENT_EVENTS = [
   PaymentMethodAttached, PaymentMethodUpdated, PaymentMethodExpiryAnnounced, PaymentMethodRemoved, PaymentMethodDefaultChosen, PaymentRequested, PaymentAttemptStarted, PaymentAttemptDeclined, PaymentAttemptLost, PaymentAttemptAccepted, PaymentActionRequired, PaymentRetryScheduled, PaymentSucceeded, PaymentFailed, PaymentCancelled,
-  PaymentDuplicated, RefundRequested, RefundSucceeded, RefundFailed, DisputeOpened, DisputeClosed, InquiryOpened, InquiryClosed, MoneyCredited, CreditRefundRequested, CreditRefundApproved, CreditRefundRefused, CreditTakenBack, CreditRestored, PayoutRecorded,
+  PaymentDuplicated, RefundRequested, RefundHeldBack, RefundSucceeded, RefundFailed, DisputeOpened, DisputeClosed, InquiryOpened, InquiryClosed, MoneyCredited, CreditRefundRequested, CreditRefundApproved, CreditRefundRefused, CreditTakenBack, CreditRestored, PayoutRecorded,
 ] as const;

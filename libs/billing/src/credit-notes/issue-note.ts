@@ -30,7 +30,7 @@ export const issueNote = async (tx: Tx, tenant: string, row: InvoiceRow, { credi
   const [toBalance, toRefund] = settlement === 'refund' ? [Money.zero(currency), rest] : [rest, Money.zero(currency)];
   const number = await nextNumber(tx, tenant, { kind: 'credit_note', entityKey, clockId });
   const commands = [
-    follow(invoiceDecider, { type: 'CreditInvoice', invoiceId, creditNoteId, amount: applied.toString(), lines: lines.map(({ lineId, amount, netAmount, taxAmount }) => ({ lineId, amount, netAmount, taxAmount })), at }),
+    follow(invoiceDecider, { type: 'CreditInvoice', invoiceId, creditNoteId, amount: applied.toString(), lines: lines.map(({ lineId, amount, netAmount, taxAmount }) => ({ lineId, amount, netAmount, taxAmount })), ...(toRefund.isPositive() ? { toRefund: toRefund.toString() } : {}), at }),
     follow(creditNoteDecider, {
       type: 'IssueCreditNote', creditNoteId, number, invoiceId, accountId, currency, ...(entityKey === undefined ? {} : { entityKey }), lines, netTotal: net.toString(), taxTotal: tax.toString(), total: total.toString(),
       applied: applied.toString(), toBalance: toBalance.toString(), toRefund: toRefund.toString(), settlement, reason, billTo, at,

@@ -82,7 +82,7 @@ const receiptOf = (facts: readonly InvoiceEvent[], paymentId: string): ReceiptTo
   const nothing = Money.zero(currency);
   const remaining = facts.slice(0, facts.indexOf(own.at(-1)!) + 1).reduce((due, event) => {
     if (event.type === 'InvoiceReopened') return due.add(Money.parse(event.amount, currency));
-    if (event.type !== 'InvoicePaymentApplied' && event.type !== 'InvoiceCredited') return due;
+    if (event.type !== 'InvoicePaymentApplied' && event.type !== 'InvoiceCredited' && event.type !== 'InvoiceRecovered') return due;
     const left = due.subtract(Money.parse(event.amount, currency));
     return left.isNegative() ? nothing : left;
   }, Money.parse(invoice.amountDue, currency));

@@ -72,6 +72,7 @@ export const invoicesModel: ReadModel<InvoiceEvent, InvoiceRow> = {
     InvoiceReopened: ({ amount, isCollectible }, row) => withPaymentStatus({
       ...row, isGivenUp: !isCollectible, amountPaid: money(row, row.amountPaid).subtract(money(row, amount)).toString(), amountRemaining: money(row, row.amountRemaining).add(money(row, amount)).toString(),
     }),
+    InvoiceRecovered: ({ amount }, row) => withPaymentStatus({ ...row, isGivenUp: false, amountPaid: money(row, row.amountPaid).add(money(row, amount)).toString(), amountRemaining: lessRemaining(row, amount) }),
     InvoiceCredited: ({ amount, lines }, row) => ({ ...row, amountCredited: money(row, row.amountCredited).add(money(row, amount)).toString(), amountRemaining: lessRemaining(row, amount), credited: creditedIn(row, lines) }),
     InvoicePaid: (_, row) => withPaymentStatus(row),
   },

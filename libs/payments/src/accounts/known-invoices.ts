@@ -1,5 +1,5 @@
 import { Money } from '@valueverse/kernel';
-import type { InvoiceCredited, InvoiceFinalized, InvoicePaid, InvoicePaymentApplied, InvoicePaymentUnmatched, InvoiceReopened, InvoiceVoided } from '@valueverse/contracts';
+import type { InvoiceCredited, InvoiceFinalized, InvoicePaid, InvoicePaymentApplied, InvoicePaymentUnmatched, InvoiceRecovered, InvoiceReopened, InvoiceVoided } from '@valueverse/contracts';
 import { type Fact, grantSql, ident, tenantPolicySql, type Projector, type Tx } from '@valueverse/event-log';
 import type { Migration } from '@valueverse/platform';
 
@@ -40,8 +40,8 @@ ${grantSql(schema, 'known_invoice_moves')}`,
 /** A lost dispute makes an invoice payable again. */
 const STATUS_AFTER = { InvoicePaid: 'paid', InvoiceVoided: 'void', InvoiceReopened: 'issued' } as const satisfies Record<string, KnownInvoice['status']>;
 type Settling = InvoicePaid | InvoiceVoided | InvoiceReopened;
-type Moving = InvoicePaymentApplied | InvoicePaymentUnmatched | InvoiceCredited | InvoiceReopened;
-interface Move { readonly kind: 'applied' | 'unmatched' | 'credited' | 'reopened'; readonly subject: string; readonly amount: string }
+type Moving = InvoicePaymentApplied | InvoicePaymentUnmatched | InvoiceCredited | InvoiceReopened | InvoiceRecovered;
+interface Move { readonly kind: 'applied' | 'unmatched' | 'credited' | 'reopened' | 'recovered'; readonly subject: string; readonly amount: string }
 
 /** What a fact changes of what is due. Money that the invoice did not take changes nothing, but billing has answered it. */
 const moveOf = (event: Moving): Move => {
@@ -50,9 +50,10 @@ const moveOf = (event: Moving): Move => {
     case 'InvoicePaymentUnmatched': return { kind: 'unmatched', subject: event.paymentId, amount: '0' };
     case 'InvoiceCredited': return { kind: 'credited', subject: event.creditNoteId, amount: `-${event.amount}` };
     case 'InvoiceReopened': return { kind: 'reopened', subject: event.disputeId, amount: event.amount };
+    case 'InvoiceRecovered': return { kind: 'recovered', subject: event.disputeId, amount: `-${event.amount}` };
   }
 };
-const MOVING: readonly string[] = ['InvoicePaymentApplied', 'InvoicePaymentUnmatched', 'InvoiceCredited', 'InvoiceReopened'] satisfies Moving['type'][];
+const MOVING: readonly string[] = ['InvoicePaymentApplied', 'InvoicePaymentUnmatched', 'InvoiceCredited', 'InvoiceReopened', 'InvoiceRecovered'] satisfies Moving['type'][];
 const nameOf = ({ tenant, event }: Fact): string => `${tenant} ${(event as InvoiceFinalized).invoiceId}`;
 /** One fact per invoice: that of the highest version. */
 const lastOf = <F extends Fact>(facts: readonly F[]): F[] => [...new Map([...facts].sort((a, b) => a.version - b.version).map((fact) => [nameOf(fact), fact])).values()];
@@ -60,7 +61,7 @@ const lastOf = <F extends Fact>(facts: readonly F[]): F[] => [...new Map([...fac
 /** Remembers which invoices there are and what is due of them. What they are for stays where it is. The rows follow from the set of facts, in whatever order and however often they come. */
 export const knownInvoicesProjector: Projector = {
   kind: 'projector', name: 'payments-known-invoices', version: 3, topics: ['billing.invoices'], tables: ['known_invoices', 'known_invoice_moves'],
-  events: ['InvoiceFinalized', 'InvoicePaid', 'InvoiceVoided', 'InvoiceReopened', 'InvoicePaymentApplied', 'InvoicePaymentUnmatched', 'InvoiceCredited'],
+  events: ['InvoiceFinalized', 'InvoicePaid', 'InvoiceVoided', 'InvoiceReopened', 'InvoicePaymentApplied', 'InvoicePaymentUnmatched', 'InvoiceCredited', 'InvoiceRecovered'],
   project: async (tx, facts) => {
     // An invoice that is issued says nothing of its status where something else was heard before: so these can go first.
     await keepIssued(tx, lastOf(facts.filter((fact): fact is Fact<InvoiceFinalized> => fact.event.type === 'InvoiceFinalized')));

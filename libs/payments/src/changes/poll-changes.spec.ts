@@ -78,6 +78,12 @@ test('a dispute, its end, and an inquiry are booked once, whoever tells of them 
   await later();
   expect(await Promise.all([won, lost, asked].map(({ id }) => names(id)))).toEqual([['DisputeOpened', 'DisputeClosed'], ['DisputeOpened', 'DisputeClosed'], ['InquiryOpened']]);
   expect([(await body(won.id))['amountDisputed'], (await body(lost.id))['amountDisputed']]).toEqual(['0.00', '49.00']);
+  // A bank lets go of what it had decided about, and tells nobody.
+  await spec.ask('POST', '/sandbox/faults', { fault: 'webhook_dropped' });
+  await control(`disputes/${nameOf(lost.id)}/won`);
+  await later('open_disputes');
+  await later();
+  expect([await names(lost.id), (await body(lost.id))['amountDisputed']]).toEqual([['DisputeOpened', 'DisputeClosed', 'DisputeClosed'], '0.00']);
 }, TIMEOUT_MS);
 
 test('a refund that fails weeks after it had succeeded can be given back again', async () => {

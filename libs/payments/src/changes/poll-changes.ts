@@ -11,7 +11,7 @@ import { LOOK_AT_REFUNDS, type RefundsLook } from '../refunds/refund-looks';
 
 export const POLL_CHANGES = 'payments.poll-changes';
 /**
- * What is asked for: disputes and refunds that are new; how disputes stand that are open here; and refunds of the last weeks, because one may fail after it had succeeded.
+ * What is asked for: disputes and refunds that are new; how disputes stand that are open here, or were lost in the last months; and refunds of the last weeks, because one may fail after it had succeeded.
  */
 export const POLLS = ['disputes', 'refunds', 'open_disputes', 'old_refunds'] as const;
 export type Poll = (typeof POLLS)[number];
@@ -25,6 +25,8 @@ const OVERLAP = 'PT1H';
 const FIRST_BACK = 'PT720H';
 /** Banks return what was given back within 30 days (https://docs.stripe.com/refunds#failed-refunds), and then it fails. */
 const REFUNDS_FAIL_WITHIN = 'PT840H';
+/** A bank that has decided against us may let go of the money after all: for so long it is asked whether it has. */
+const DECIDED_AGAIN_WITHIN = 'PT2160H';
 const AWAY_PAUSE_MS = 600_000;
 /** Looks at what is found are due at once. */
 const AT_ONCE = '1970-01-01T00:00:00Z';
@@ -75,7 +77,7 @@ const pageOf = async (service: Service, provider: PaymentProvider, job: Job<Chan
   const { tenant, now, payload: { poll, after } } = job;
   const { signal } = new AbortController();
   const order: MadeOrder = { tenant, now, since: sinceOf(job), ...(after === undefined ? {} : { after }) };
-  if (poll === 'open_disputes') return read(service, tenant, (tx) => openDisputes(tx, tenant, provider.name, after));
+  if (poll === 'open_disputes') return read(service, tenant, (tx) => openDisputes(tx, tenant, provider.name, before(now, DECIDED_AGAIN_WITHIN), after));
   if (poll === 'disputes') {
     const page = await provider.disputes(order, signal);
     return page.status === 'page' ? { status: 'page', next: page.next, made: page.disputes.map((dispute) => ({ kind: 'dispute', dispute })) } : page;
@@ -85,9 +87,9 @@ const pageOf = async (service: Service, provider: PaymentProvider, job: Job<Chan
 };
 
 const read = <T>(service: Service, tenant: string, work: (tx: Tx) => Promise<T>): Promise<T> => service.database.transaction({ role: 'api', tenant, readOnly: true }, work);
-/** Disputes and inquiries that are not over here. Which provider one is of follows from its id. */
-const openDisputes = async (tx: Tx, tenant: string, provider: string, after = ''): Promise<Page> => {
-  const { rows } = await tx.query<{ key: string; row: DisputeRow }>(`SELECT key, row FROM payment_disputes WHERE tenant = $1 AND status IN ('open', 'inquiry') AND key > $2 ORDER BY key LIMIT $3`, [tenant, after, OPEN_TOGETHER_MAX]);
+/** Disputes and inquiries that are not over here, and those that were lost since an instant. Which provider one is of follows from its id. */
+const openDisputes = async (tx: Tx, tenant: string, provider: string, lostSince: Instant, after = ''): Promise<Page> => {
+  const { rows } = await tx.query<{ key: string; row: DisputeRow }>(`SELECT key, row FROM payment_disputes WHERE tenant = $1 AND (status IN ('open', 'inquiry') OR (status = 'lost' AND (row->>'closedAt')::timestamptz >= $4)) AND key > $2 ORDER BY key LIMIT $3`, [tenant, after, OPEN_TOGETHER_MAX, lostSince]);
   const made = rows.filter(({ key, row }) => key === disputeIdOf(tenant, provider, row.providerReference)).map(({ row }) => ({ kind: 'open' as const, dispute: row }));
   return { status: 'page', made, ...(rows.length < OPEN_TOGETHER_MAX ? {} : { next: rows.at(-1)!.key }) };
 };

@@ -1,12 +1,12 @@
 import { dispatch, Money, Refused, type Decider } from '@valueverse/kernel';
-import type { CitedStatement, InvoiceCredited, InvoiceDrafted, InvoiceDropped, InvoiceFinalized, InvoiceItem, InvoiceItemsChanged, InvoicePaid, InvoicePaymentUnmatched, InvoiceReopened, InvoiceUsageStated, InvoiceVoided } from '@valueverse/contracts';
+import type { CitedStatement, InvoiceCredited, InvoiceDrafted, InvoiceDropped, InvoiceFinalized, InvoiceItem, InvoiceItemsChanged, InvoicePaid, InvoicePaymentUnmatched, InvoiceRecovered, InvoiceReopened, InvoiceUsageStated, InvoiceVoided } from '@valueverse/contracts';
 import { afterFact, type ReceivedFact, type ReceivedMoney } from '../../received/domain/received-money';
 import {
   closeDispute, openDispute, recordCredited, recordDuplicate, recordRefund, recordRefundReturned, type CloseDispute, type OpenDispute, type RecordCredited, type RecordDuplicate, type RecordRefund, type RecordRefundReturned,
 } from '../../received/domain/taken-back';
 import { issueInvoice, servicePeriodOf, type IssueTerms } from './issue-invoice';
 
-export type InvoiceEvent = InvoiceDrafted | InvoiceItemsChanged | InvoiceUsageStated | InvoiceFinalized | InvoiceVoided | InvoiceDropped | InvoicePaid | InvoiceCredited | InvoiceReopened | ReceivedFact;
+export type InvoiceEvent = InvoiceDrafted | InvoiceItemsChanged | InvoiceUsageStated | InvoiceFinalized | InvoiceVoided | InvoiceDropped | InvoicePaid | InvoiceCredited | InvoiceReopened | InvoiceRecovered | ReceivedFact;
 
 export type DraftInvoice = { readonly type: 'DraftInvoice'; readonly at: string } & Omit<InvoiceDrafted, 'type' | 'draftedAt'>;
 export interface ChangeItems { readonly type: 'ChangeItems'; readonly invoiceId: string; readonly added: readonly InvoiceItem[]; readonly removed: readonly string[]; readonly at: string }
@@ -40,6 +40,11 @@ export interface Invoice {
   /** What of them was left to the account, by its id. */
   readonly credits: readonly string[];
   readonly notes: readonly string[];
+  /** What credit notes have promised to refund, and what of that lost disputes have taken, by dispute: that is not owed again. */
+  readonly promised?: Money;
+  readonly settledByLoss: ReadonlyMap<string, Money>;
+  /** What is owed again, by dispute. */
+  readonly reopened: ReadonlyMap<string, Money>;
 }
 
 const refuseNoDraft = (invoiceId: string, { status }: Invoice): void => {
@@ -131,7 +136,7 @@ const lessOwed = (state: Invoice, amount: string): Pick<Invoice, 'owed'> => (sta
  * counted; `invoice_not_found`, `invoice_not_draft`, `invoice_not_finalized`, `item_not_found`, `line_not_found`, `credit_exceeds_line`, `credit_exceeds_due`, `invoice_has_payments`, `invoice_has_credit_notes`, `invoice_gives_back`.
  */
 export const invoice: Decider<InvoiceCommand, InvoiceEvent, Invoice> = {
-  initial: { status: 'absent', statements: new Map(), lines: new Map(), received: new Map(), credits: [], notes: [] },
+  initial: { status: 'absent', statements: new Map(), lines: new Map(), received: new Map(), credits: [], notes: [], settledByLoss: new Map(), reopened: new Map() },
   decide: dispatch<InvoiceCommand, Invoice, readonly InvoiceEvent[]>({
     DraftInvoice: ({ at, ...facts }, { status }) => (status === 'absent' ? [{ ...facts, type: 'InvoiceDrafted', draftedAt: at }] : []),
     ChangeItems: ({ invoiceId, added, removed, at }, state) => {
@@ -174,9 +179,10 @@ export const invoice: Decider<InvoiceCommand, InvoiceEvent, Invoice> = {
     InvoicePaymentRefunded: (fact, state) => withReceived(fact, state),
     InvoiceRefundReturned: (fact, state) => withReceived(fact, state),
     InvoicePaymentDisputed: (fact, state) => withReceived(fact, state),
-    InvoiceDisputeClosed: (fact, state) => withReceived(fact, state),
-    InvoiceReopened: ({ amount, currency }, state) => ({ ...state, owed: (state.owed ?? Money.zero(currency)).add(Money.parse(amount, currency)) }),
+    InvoiceDisputeClosed: (fact, state) => ({ ...withReceived(fact, state), settledByLoss: new Map([...state.settledByLoss].filter(([disputeId]) => disputeId !== fact.disputeId).concat(fact.promised === undefined ? [] : [[fact.disputeId, Money.parse(fact.promised, fact.currency)]])) }),
+    InvoiceReopened: ({ disputeId, amount, currency }, state) => ({ ...state, reopened: new Map([...state.reopened, [disputeId, Money.parse(amount, currency)]]), owed: (state.owed ?? Money.zero(currency)).add(Money.parse(amount, currency)) }),
+    InvoiceRecovered: ({ disputeId, amount }, state) => ({ ...state, ...lessOwed(state, amount), reopened: new Map([...state.reopened].filter(([one]) => one !== disputeId)) }),
     InvoicePaid: (_, state) => state,
-    InvoiceCredited: ({ creditNoteId, amount, lines }, state) => ({ ...state, notes: [...state.notes, creditNoteId], lines: creditedLines(state, lines), ...lessOwed(state, amount) }),
+    InvoiceCredited: ({ creditNoteId, amount, lines, toRefund }, state) => ({ ...state, ...(toRefund === undefined ? {} : { promised: (state.promised ?? Money.zero(state.currency!)).add(Money.parse(toRefund, state.currency!)) }), notes: [...state.notes, creditNoteId], lines: creditedLines(state, lines), ...lessOwed(state, amount) }),
   }),
 };

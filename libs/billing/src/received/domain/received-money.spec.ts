@@ -46,6 +46,31 @@ describe('an invoice', () => {
     expect(invoiceAfter(...lost('write_off'), pay('pay_2', '20.00'))).toEqual(['uncollectible', '20.00', '29.00']);
     expect(invoiceAfter(...lost('write_off'), pay('pay_2', '20.00'), pay('pay_3', '29.00'))).toEqual(['paid', '49.00', '0.00']);
   });
+  test('does not owe again what a credit note had promised to refund: the customer has that by the dispute; what was refunded of it before is promised no more', () => {
+    const note = (creditNoteId: string, toRefund: string): InvoiceCommand => ({ type: 'CreditInvoice', invoiceId: INVOICE, creditNoteId, amount: '0.00', lines: [], toRefund, at: AT });
+    const lost = (disputeId: string, amount: string): readonly InvoiceCommand[] => [dispute(disputeId, amount), close(disputeId, amount, 'lost')];
+    expect(invoiceAfter(...PAID, note('cn_1', '30.00'), ...lost('dsp_1', '49.00'))).toEqual(['partially_paid', '30.00', '19.00']);
+    expect(past(...PAID, note('cn_1', '30.00'), ...lost('dsp_1', '49.00')).slice(-2)).toMatchObject([{ type: 'InvoiceDisputeClosed', promised: '30.00' }, { type: 'InvoiceReopened', amount: '19.00' }]);
+    expect(invoiceAfter(...PAID, note('cn_1', '30.00'), refund('ref_1', '30.00'), ...lost('dsp_1', '19.00'))).toEqual(['partially_paid', '30.00', '19.00']);
+    expect(invoiceAfter(...PAID, note('cn_1', '49.00'), ...lost('dsp_1', '49.00'))).toEqual(['paid', '49.00', '0.00']);
+    // By two disputes it is taken off once.
+    expect(invoiceAfter(...PAID, note('cn_1', '30.00'), ...lost('dsp_1', '20.00'), ...lost('dsp_2', '29.00'))).toEqual(['partially_paid', '30.00', '19.00']);
+    expect(past(...PAID, note('cn_1', '30.00'), dispute('dsp_1', '49.00'), close('dsp_1', '49.00', 'lost', 'leave_paid')).at(-1)).not.toHaveProperty('promised');
+  });
+  test('owes no more what a bank lets go of after all, and is paid by it; paid in another way meanwhile, it takes nothing twice', () => {
+    const lost = [...PAID, dispute('dsp_1', '49.00'), close('dsp_1', '49.00', 'lost')];
+    const won = close('dsp_1', '49.00', 'won');
+    expect(invoiceAfter(...lost, won)).toEqual(['paid', '49.00', '0.00']);
+    expect(past(...lost, won).slice(-3).map(({ type }) => type)).toEqual(['InvoiceDisputeClosed', 'InvoiceRecovered', 'InvoicePaid']);
+    given(invoice, ...past(...lost, won)).when(won).then();
+    given(invoice, ...past(...lost, won)).when(close('dsp_1', '49.00', 'lost')).then();
+    expect(receivedToApi(rowAfter(...lost, won))).toMatchObject({ lost: '0.00', disputes: [{ status: 'won' }] });
+    expect(invoiceAfter(...lost, pay('pay_2', '20.00'), won)).toEqual(['paid', '49.00', '0.00']);
+    expect(invoiceAfter(...lost, pay('pay_2', '49.00'), won)).toEqual(['paid', '49.00', '0.00']);
+    const givenUp = [...PAID, dispute('dsp_1', '49.00'), close('dsp_1', '49.00', 'lost', 'write_off')];
+    expect(invoiceAfter(...givenUp, won)).toEqual(['paid', '49.00', '0.00']);
+    expect(invoiceAfter(...PAID, dispute('dsp_1', '49.00'), close('dsp_1', '49.00', 'lost', 'leave_paid'), won)).toEqual(['paid', '49.00', '0.00']);
+  });
   test('owes no more again than it has lost: not what was given back before, nor what it never took', () => {
     expect(invoiceAfter(...PAID, refund('ref_1', '9.00'), dispute('dsp_1', '40.00'), close('dsp_1', '40.00', 'lost'))).toEqual(['partially_paid', '9.00', '40.00']);
     expect(invoiceAfter(...OVER, dispute('dsp_1', '60.00'), close('dsp_1', '60.00', 'lost'))).toEqual(['unpaid', '0.00', '49.00']);

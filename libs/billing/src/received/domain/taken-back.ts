@@ -48,13 +48,37 @@ export const openDispute = ({ type: _, at, attempt, ...facts }: OpenDispute, sta
   return [{ ...disputed, ofInvoice: Money.parse(ofInvoice.toString(), facts.currency).toString() }];
 };
 
-/** A lost dispute takes what the invoice has lost with it: that is owed again, or given up, as the tenant says. */
-export const closeDispute = ({ type: _, at, whenLost, ...facts }: CloseDispute, state: Invoice): readonly InvoiceEvent[] => {
-  const money = known(state, facts);
-  if (money?.disputes?.find(({ id }) => id === facts.disputeId)?.status !== 'open') return [];
-  const { invoiceId, paymentId, disputeId, currency, outcome } = facts;
-  const closed: ReceivedFact = { type: 'InvoiceDisputeClosed', invoiceId, paymentId, disputeId, amount: facts.amount, currency, outcome, closedAt: at };
-  const lost = standingOf(afterFact(closed, money)).ofInvoice.lost.minus(standingOf(money).ofInvoice.lost);
-  if (outcome === 'won' || whenLost === 'leave_paid' || !lost.isPositive() || state.status !== 'finalized') return [closed];
-  return [closed, { type: 'InvoiceReopened', invoiceId, accountId: state.accountId!, paymentId, disputeId, amount: Money.parse(lost.toString(), state.currency!).toString(), currency: state.currency!, isCollectible: whenLost === 'reopen', reopenedAt: at }];
+/** What credit notes have promised to refund, and nobody has refunded yet. */
+const stillPromised = ({ promised, settledByLoss, received, currency }: Invoice): Money => {
+  const nothing = Money.zero(currency!);
+  const refunded = [...received.values()].reduce((sum, money) => sum.add(Money.parse(standingOf(money).ofInvoice.refunded.toString(), currency!)), nothing);
+  return [...settledByLoss.values()].reduce((left, settled) => left.subtract(settled), (promised ?? nothing).subtract(refunded)).max(nothing);
+};
+/** What was owed again is owed no more. Where the invoice was paid in another way meanwhile, that is as much as is owed still. */
+const recover = ({ invoiceId, paymentId, disputeId, at }: CloseDispute, { reopened, owed, accountId, currency }: Invoice): readonly InvoiceEvent[] => {
+  const again = reopened.get(disputeId);
+  if (again === undefined || owed?.isPositive() !== true) return [];
+  const amount = again.min(owed);
+  return [{ type: 'InvoiceRecovered', invoiceId, accountId: accountId!, paymentId, disputeId, amount: amount.toString(), currency: currency!, recoveredAt: at }, ...(amount.equals(owed) ? [{ type: 'InvoicePaid', invoiceId, paidAt: at } as const] : [])];
+};
+
+/**
+ * A lost dispute takes what the invoice has lost with it: that is owed again, or given up, as the tenant says; but not what credit notes had promised to refund, which the customer has by it. A bank that has decided so may let go of the money after all.
+ */
+export const closeDispute = (command: CloseDispute, state: Invoice): readonly InvoiceEvent[] => {
+  const { invoiceId, paymentId, disputeId, amount, currency, outcome, whenLost, at } = command;
+  const money = known(state, command);
+  const before = money?.disputes?.find(({ id }) => id === disputeId)?.status;
+  if (money === undefined || (before !== 'open' && !(before === 'lost' && outcome === 'won'))) return [];
+  const closed: ReceivedFact = { type: 'InvoiceDisputeClosed', invoiceId, paymentId, disputeId, amount, currency, outcome, closedAt: at };
+  if (state.status !== 'finalized') return [closed];
+  if (outcome === 'won') return [closed, ...recover(command, state)];
+  const lost = Money.parse(standingOf(afterFact(closed, money)).ofInvoice.lost.minus(standingOf(money).ofInvoice.lost).toString(), state.currency!);
+  if (whenLost === 'leave_paid' || !lost.isPositive()) return [closed];
+  const promised = lost.min(stillPromised(state));
+  const again = lost.subtract(promised);
+  return [
+    promised.isPositive() ? { ...closed, promised: promised.toString() } : closed,
+    ...(again.isPositive() ? [{ type: 'InvoiceReopened', invoiceId, accountId: state.accountId!, paymentId, disputeId, amount: again.toString(), currency: state.currency!, isCollectible: whenLost === 'reopen', reopenedAt: at } as const] : []),
+  ];
 };

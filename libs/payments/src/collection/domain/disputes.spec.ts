@@ -57,14 +57,32 @@ test('a dispute holds back what the attempt took that it is about, and no other 
   // What a second attempt took is on its way back then.
   expect(left({ ...dispute, chargeReference: 'pi_1' } as PaymentCommand, close('won'))).toEqual(['0.00', '49.00']);
 });
-test('what goes back by itself is what is left of it, and nothing where the bank has taken all of it', () => {
+test('what goes back by itself is what is left of it; what the bank has just now is held back, once, and goes when it lets go', () => {
   const all = { ...dispute, ...usd('49.00'), chargeReference: 'pi_1' } as PaymentCommand;
   const back = refund('ref_1', { attempt: 1, amount: '49.00', isAutomatic: true });
   expect(past(back).at(-1)).toMatchObject({ type: 'RefundRequested', attempt: 1, amount: '49.00' });
-  expect(past({ ...dispute, chargeReference: 'pi_1' } as PaymentCommand, back).at(-1)).toMatchObject({ type: 'RefundRequested', attempt: 1, amount: '19.00' });
-  given(payment, ...past(all)).when(back).then();
+  expect(past({ ...dispute, chargeReference: 'pi_1' } as PaymentCommand, back).slice(-2)).toMatchObject([{ type: 'RefundRequested', attempt: 1, amount: '19.00' }, { type: 'RefundHeldBack', attempt: 1, amount: '30.00' }]);
+  given(payment, ...past(all)).when(back).then({ type: 'RefundHeldBack', paymentId: 'pay_1', refundId: 'ref_1', ...usd('49.00'), reason: 'x', attempt: 1, heldBackAt: AT });
+  given(payment, ...past(all, back)).when(back).then();
   given(payment, ...past(all)).when(refund('ref_1', { attempt: 1, amount: '49.00' })).thenRefused('nothing_to_refund');
   expect(past(all, refund('ref_2')).at(-1)).toMatchObject({ type: 'RefundRequested', attempt: 2, amount: '49.00' });
+});
+test('what an invoice did not need, and is disputed just then, goes back when that is won, no more than is there, also when the bank decides so after it was lost', () => {
+  const over = refund('ref_1', { attempt: 2, amount: '20.00', isAutomatic: true });
+  const all = { ...dispute, ...usd('49.00') } as PaymentCommand;
+  const requests = (...more: readonly PaymentCommand[]) => past(...more).flatMap((fact) => (fact.type === 'RefundRequested' ? [`${fact.attempt} ${fact.amount} ${fact.heldBackId ?? ''}`] : []));
+  expect(requests(all, over)).toEqual([]);
+  expect(requests(all, over, close('won'))).toEqual(['2 20.00 ref_1']);
+  expect(requests(all, over, close('won'), close('won'), over)).toEqual(['2 20.00 ref_1']);
+  expect(requests(all, over, close('lost'))).toEqual([]);
+  expect(requests(all, over, close('lost'), close('won'))).toEqual(['2 20.00 ref_1']);
+  // 40.00 of it are there: 20.00 go at once, and 9.00 of what was given back by hand before are not there to go twice.
+  expect(requests(dispute, refund('ref_0', { attempt: 2, amount: '9.00' }), over, close('won'))).toEqual(['2 9.00 ', '2 10.00 ', '2 10.00 ref_1']);
+});
+test('a bank that has decided against us may let go of the money after all; what it has let go of stays so', () => {
+  expect(past(dispute, close('lost'), close('won')).slice(-2)).toMatchObject([{ type: 'DisputeClosed', outcome: 'lost' }, { type: 'DisputeClosed', outcome: 'won', ...usd('30.00') }]);
+  expect(left(dispute, close('lost'), close('won'))).toEqual(['49.00', '49.00']);
+  given(payment, ...past(dispute, close('won'))).when(close('lost')).then();
 });
 test('what a second attempt took goes back when the bank that held it lets it go, once, and as much as was not given back before', () => {
   const held = (amount: string) => ({ ...dispute, ...usd(amount), chargeReference: 'pi_1' }) as PaymentCommand;

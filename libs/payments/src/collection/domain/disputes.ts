@@ -24,10 +24,10 @@ export const openDispute = (command: OpenDispute, request: PaymentRequested, sta
   return [opened];
 };
 
-/** A dispute is closed once: the bank says so once. Refuses with `dispute_not_found`. */
+/** A bank decides once; one that has decided against us may let go of the money after all, and then that is how it ends. Refuses with `dispute_not_found`. */
 export const closeDispute = ({ paymentId, disputeId, outcome, at }: CloseDispute, { invoiceId, accountId, currency }: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
   const { status, amount } = found(state, disputeId);
-  return status === 'open' ? [{ type: 'DisputeClosed', paymentId, disputeId, invoiceId, accountId, amount, currency, outcome, closedAt: at }] : [];
+  return status === 'open' || (status === 'lost' && outcome === 'won') ? [{ type: 'DisputeClosed', paymentId, disputeId, invoiceId, accountId, amount, currency, outcome, closedAt: at }] : [];
 };
 
 /** Once, and never of what is a dispute by now: what was asked of the provider before comes late. */

@@ -6,7 +6,7 @@ import type { PaymentCommand } from './payment-command';
 import type { PaymentEvent } from './payment-event';
 import { closeDispute, closeInquiry, openDispute, openInquiry, recordReversal, withDispute } from './disputes';
 import { afterCreditFact, type CreditRefundState } from '../../credits/domain/credit-refunds';
-import { approveCredit, creditAccount, giveBackDuplicate, recordProviderRefund, recordRefund, recordRefundFailure, refuseCredit, requestCredit, requestRefund } from './refunds';
+import { approveCredit, creditAccount, giveBackDuplicate, giveBackHeld, recordProviderRefund, recordRefund, recordRefundFailure, refuseCredit, requestCredit, requestRefund } from './refunds';
 import { isOver, isUnderWay, type Mover, nextStatus, type PaymentStatus } from './states';
 
 export type { PaymentCommand } from './payment-command';
@@ -29,6 +29,8 @@ export interface PaymentState {
   readonly captures: readonly Capture[];
   readonly refunds: readonly RefundState[];
   readonly disputes: readonly DisputeState[];
+  /** What was to go back by itself, and is disputed; what of it has not gone yet. */
+  readonly held: readonly { readonly refundId: string; readonly attempt: number; readonly amount: string; readonly reason: string }[];
   /** What was left to the account, and what is paid out of that. */
   readonly credits: readonly { readonly creditId: string; readonly amount: string }[];
   readonly creditRefunds: readonly CreditRefundState[];
@@ -121,7 +123,7 @@ const decide = dispatch<PaymentCommand, PaymentState, readonly PaymentEvent[]>({
  * Refuses with `payment_not_found`, `unknown_attempt`, and `attempt_out_of_order` for an attempt before its turn.
  */
 export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
-  initial: { status: 'none', attempt: 0, captures: [], refunds: [], disputes: [], credits: [], creditRefunds: [], takenBack: { amount: Decimal.zero, times: 0 } },
+  initial: { status: 'none', attempt: 0, captures: [], refunds: [], disputes: [], held: [], credits: [], creditRefunds: [], takenBack: { amount: Decimal.zero, times: 0 } },
   decide: (command, state) => withTakenBack(decide(command, state), command.at, state),
   evolve: dispatch<PaymentEvent, PaymentState, PaymentState>({
     PaymentRequested: (request, state) => ({ ...state, status: 'pending', request }),
@@ -135,7 +137,8 @@ export const payment: Decider<PaymentCommand, PaymentEvent, PaymentState> = {
     PaymentFailed: (fact, state) => moved(fact, state),
     PaymentCancelled: (fact, state) => moved(fact, state),
     PaymentDuplicated: (fact, state) => ({ ...state, captures: [...state.captures, captureOf(fact)] }),
-    RefundRequested: ({ refundId, attempt, amount }, state) => ({ ...state, refunds: [...state.refunds, { refundId, attempt, amount, status: 'requested' }] }),
+    RefundRequested: ({ refundId, attempt, amount, heldBackId }, state) => ({ ...state, held: lessHeld(state.held, heldBackId, amount), refunds: [...state.refunds, { refundId, attempt, amount, status: 'requested' }] }),
+    RefundHeldBack: ({ refundId, attempt, amount, reason }, state) => ({ ...state, held: [...state.held, { refundId, attempt, amount, reason }] }),
     RefundSucceeded: ({ refundId }, state) => withRefund(state, refundId, 'succeeded'),
     RefundFailed: ({ refundId }, state) => withRefund(state, refundId, 'failed'),
     MoneyCredited: ({ creditId, amount }, state) => ({ ...state, credits: [...state.credits, { creditId, amount }] }),
@@ -156,7 +159,14 @@ const withTakenBack = (decided: readonly PaymentEvent[], at: string, state: Paym
   (decided.length === 0 ? decided : [...decided, ...takenBack(decided.reduce((before, event) => payment.evolve(event, before), state), at)]);
 /** With what follows from the end of a dispute. */
 const closing = (closed: readonly PaymentEvent[], state: PaymentState): readonly PaymentEvent[] =>
-  closed.flatMap((event) => (event.type === 'DisputeClosed' ? [event, ...giveBackDuplicate(event, requested(state), payment.evolve(event, state))] : [event]));
+  closed.flatMap((event) => {
+    if (event.type !== 'DisputeClosed') return [event];
+    const after = payment.evolve(event, state);
+    const held = giveBackHeld(event, after);
+    return [event, ...held, ...giveBackDuplicate(event, requested(state), held.reduce((before, one) => payment.evolve(one, before), after))];
+  });
+const lessHeld = (held: PaymentState['held'], refundId: string | undefined, amount: string): PaymentState['held'] =>
+  held.map((one) => (one.refundId === refundId ? { ...one, amount: Decimal.parse(one.amount).minus(Decimal.parse(amount)).toString() } : one));
 const moved = ({ type }: { readonly type: Mover }, state: PaymentState): PaymentState => ({ ...state, status: (state.status === 'none' ? undefined : nextStatus(state.status, type)) ?? state.status });
 const withTaken = (state: PaymentState, change: Decimal): PaymentState => ({ ...state, takenBack: { amount: state.takenBack.amount.plus(change), times: state.takenBack.times + 1 } });
 const captureOf = ({ attempt, amount, currency, providerReference }: Capture): Capture => ({ attempt, amount, currency, providerReference });

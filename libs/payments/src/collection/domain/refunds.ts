@@ -1,10 +1,10 @@
 import { Decimal, derivedId, Money, Refused } from '@valueverse/kernel';
-import type { DisputeClosed, PaymentRequested } from '@valueverse/contracts';
+import type { DisputeClosed, PaymentRequested, RefundRequested } from '@valueverse/contracts';
 import { creditOfRefund, openRefund, type ApproveCreditRefund, type RefuseCreditRefund, requestCreditRefund, type RequestCreditRefund } from '../../credits/domain/credit-refunds';
 import type { CreditAccount, OfPayment, RecordProviderRefund, RecordRefund, RecordRefundFailure, RequestRefund } from './payment-command';
 import type { PaymentEvent } from './payment-event';
 import { heldBack } from './disputes';
-import type { PaymentState } from './payment';
+import type { Capture, PaymentState } from './payment';
 
 type Holdings = Pick<PaymentState, 'captures' | 'refunds' | 'disputes' | 'credits' | 'creditRefunds'>;
 const sumOf = (parts: readonly { readonly amount: string }[]): Decimal => Decimal.sum(parts.map(({ amount }) => Decimal.parse(amount)));
@@ -39,14 +39,44 @@ export const requestRefund = ({ paymentId, refundId, amount, attempt, reason, is
   const capture = attempt === undefined ? state.captures[0] : state.captures.find((one) => one.attempt === attempt);
   if (capture === undefined) throw new Refused('nothing_to_refund', 'this payment has taken no money');
   const left = refundable(state, capture.attempt);
-  if (isAutomatic === true && !left.isPositive()) return [];
+  if (isAutomatic === true) return goesBack({ paymentId, refundId, amount, reason, at }, capture, left, state);
   if (!left.isPositive()) throw new Refused('nothing_to_refund', 'all that came in was given back, is disputed, or is the credit of the account: POST /api/v1/payments/credits/{id}/refunds pays that out');
   const most = Money.parse(left.toString(), currency);
   const asked = amount === undefined ? most : Money.parse(amount, currency);
-  const money = isAutomatic === true ? asked.min(most) : asked;
-  if (!money.isPositive()) throw new Refused('refund_not_positive', 'an amount above zero is expected', '/amount');
-  if (money.compare(most) > 0) throw new Refused('refund_exceeds_payment', `${most.toString()} ${currency} of this payment can be given back`, '/amount');
-  return [{ type: 'RefundRequested', paymentId, refundId, amount: money.toString(), currency: capture.currency, reason, providerKey: refundKeyOf(refundId), providerReference: capture.providerReference, attempt: capture.attempt, requestedAt: at }];
+  if (!asked.isPositive()) throw new Refused('refund_not_positive', 'an amount above zero is expected', '/amount');
+  if (asked.compare(most) > 0) throw new Refused('refund_exceeds_payment', `${most.toString()} ${currency} of this payment can be given back`, '/amount');
+  return [requestedOf({ paymentId, refundId, amount: asked.toString(), reason, at }, capture)];
+};
+interface Wanted { readonly paymentId: string; readonly refundId: string; readonly amount?: string | undefined; readonly reason: string; readonly at: string }
+const requestedOf = ({ paymentId, refundId, amount, reason, at }: Wanted & { readonly amount: string }, { attempt, currency, providerReference }: Capture): RefundRequested =>
+  ({ type: 'RefundRequested', paymentId, refundId, amount, currency, reason, providerKey: refundKeyOf(refundId), providerReference, attempt, requestedAt: at });
+
+/** As much as is left of the money goes back now; what of the rest is disputed just now goes back when the bank lets it go. */
+const goesBack = ({ amount, ...of }: Wanted, capture: Capture, left: Decimal, { disputes, captures, held: before }: PaymentState): readonly PaymentEvent[] => {
+  if (before.some(({ refundId }) => refundId === of.refundId)) return [];
+  const { attempt, currency } = capture;
+  const there = Decimal.max(left, Decimal.zero);
+  const wanted = amount === undefined ? there : Decimal.parse(amount);
+  const now = Decimal.min(wanted, there);
+  const open = Decimal.sum(disputes.filter((one) => one.status === 'open' && (one.attempt ?? captures[0]?.attempt) === attempt).map((one) => Decimal.parse(one.amount)));
+  const later = Decimal.min(wanted.minus(now), open);
+  const text = (sum: Decimal): string => Money.parse(sum.toString(), currency).toString();
+  return [
+    ...(now.isPositive() ? [requestedOf({ ...of, amount: text(now) }, capture)] : []),
+    ...(later.isPositive() ? [{ type: 'RefundHeldBack', paymentId: of.paymentId, refundId: of.refundId, amount: text(later), currency, reason: of.reason, attempt, heldBackAt: of.at } as const] : []),
+  ];
+};
+/** What a bank has let go of goes back where it was to go back before. `state` is that after the end of the dispute. */
+export const giveBackHeld = ({ paymentId, disputeId, outcome, closedAt: at }: DisputeClosed, state: PaymentState): readonly PaymentEvent[] => {
+  if (outcome !== 'won') return [];
+  const left = new Map(state.captures.map(({ attempt }) => [attempt, refundable(state, attempt)]));
+  return state.held.flatMap(({ refundId: heldBackId, attempt, amount, reason }) => {
+    const there = Decimal.min(Decimal.parse(amount), left.get(attempt)!);
+    if (!there.isPositive()) return [];
+    left.set(attempt, left.get(attempt)!.minus(there));
+    const capture = state.captures.find((one) => one.attempt === attempt)!;
+    return [{ ...requestedOf({ paymentId, refundId: derivedId('ref', heldBackId, disputeId), amount: Money.parse(there.toString(), capture.currency).toString(), reason, at }, capture), heldBackId }];
+  });
 };
 
 /** What a second attempt took goes back by itself, and where a bank held it until now, it goes back when that lets it go. `state` is that after the end of the dispute. */
@@ -63,7 +93,8 @@ export const SECOND_ATTEMPT = 'a second attempt took money too';
 export const creditAccount = ({ paymentId, creditId, amount, at }: CreditAccount, { accountId, invoiceId, currency }: PaymentRequested, state: PaymentState): readonly PaymentEvent[] => {
   const [capture] = state.captures;
   if (capture === undefined || state.credits.some((one) => one.creditId === creditId)) return [];
-  const left = refundable(state, capture.attempt);
+  // Disputed money is the account's too: it is taken back at once, and is there again when the bank lets it go.
+  const left = refundable({ ...state, disputes: [] }, capture.attempt);
   const wanted = Decimal.parse(amount);
   const credited = wanted.compare(left) > 0 ? left : wanted;
   return credited.isPositive() ? [{ type: 'MoneyCredited', creditId, accountId, amount: Money.parse(credited.toString(), currency).toString(), currency, paymentId, invoiceId, creditedAt: at }] : [];
