@@ -60,3 +60,12 @@ export class Refused extends Error {
     this.name = 'Refused';
   }
 }
+
+/** What `work` answers; what it refuses is refused at the field that it is about (`pointer`, RFC 6901). */
+export const refusedAt = <T>(pointer: string, work: () => T): T => {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof Refused ? new Refused(error.code, error.message, pointer) : error;
+  }
+};

@@ -1,4 +1,4 @@
-import { addMicros, anchorAt, assertZone, compareInstants, Decimal, isBefore, laterOf, periodContaining, Refused, type Instant, type Interval } from '@valueverse/kernel';
+import { addMicros, anchorAt, assertZone, compareInstants, Decimal, isBefore, laterOf, periodContaining, Refused, refusedAt, type Instant, type Interval } from '@valueverse/kernel';
 import type { AddOnChoice, Proration, SubscriptionTerms } from '@valueverse/contracts';
 import { rateFee, type ChargeTerms } from '@valueverse/rating';
 import type { Catalogue, ChargeInForce } from './due-items';
@@ -78,23 +78,14 @@ export const instantMeant = (subscription: Subscription, at: 'now' | 'period_end
   return at;
 };
 
-/** What is refused by `work`, at the field that it is about. */
-const pointed = <T>(pointer: string, work: () => T): T => {
-  try {
-    return work();
-  } catch (error) {
-    throw error instanceof Refused ? new Refused(error.code, error.message, pointer) : error;
-  }
-};
-
 /** The instant of a change and the terms from it on. Refuses as `instantMeant` does, with `currency_mismatch` where the new terms have no price in the subscription's currency, `unknown_zone`, and `nothing_changes`. */
 export const resolveChange = (subscription: Subscription, catalogue: Catalogue, wanted: WantedChange, now: Instant): { effectiveAt: Instant; terms: SubscriptionTerms } => {
-  if (wanted.timezone !== undefined) pointed('/timezone', () => assertZone(wanted.timezone!));
+  if (wanted.timezone !== undefined) refusedAt('/timezone', () => assertZone(wanted.timezone!));
   const priced = wanted.plan === undefined ? '/overrides' : '/planKey';
-  const effectiveAt = instantMeant(subscription, wanted.at ?? pointed(priced, () => defaultInstant(subscription, catalogue, wanted, laterOf(now, subscription.started!.startsAt))), now);
+  const effectiveAt = instantMeant(subscription, wanted.at ?? refusedAt(priced, () => defaultInstant(subscription, catalogue, wanted, laterOf(now, subscription.started!.startsAt))), now);
   const current = termsAt(subscription, effectiveAt);
   const terms = newTerms(current, wanted, effectiveAt);
   if (JSON.stringify(terms) === JSON.stringify(newTerms(current, {}, effectiveAt))) throw new Refused('nothing_changes', 'these are the terms that it is on');
-  pointed(priced, () => catalogue.chargesOf(asStretch(subscription, catalogue, terms, effectiveAt)));
+  refusedAt(priced, () => catalogue.chargesOf(asStretch(subscription, catalogue, terms, effectiveAt)));
   return { effectiveAt, terms };
 };

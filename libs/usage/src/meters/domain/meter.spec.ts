@@ -35,6 +35,10 @@ test.each([
   ['too_many_dimensions', { groupBy: Object.fromEntries(Array.from({ length: 11 }, (_, nth) => [`d${nth}`, '$.a'])) }], ['reserved_dimension', { groupBy: { subject: '$.a' } }],
 ])('%s: %j', (code, change) => { given(meterDecider).when({ ...create, ...change } as CreateMeter).thenRefused(code); });
 
+test('a sample that is no duration is told where it stands', () => {
+  expect(() => meterDecider.decide({ ...create, ...burstable, sampleWindow: '5 minutes' } as CreateMeter, meterDecider.initial)).toThrow(expect.objectContaining({ code: 'invalid_duration', pointer: '/sampleWindow' }));
+});
+
 test('a version begins where a bucket begins, after the one before it, and adds up with it', () => {
   given(meterDecider, created).when(next).then(added);
   given(meterDecider).when(next).thenRefused('meter_not_found');

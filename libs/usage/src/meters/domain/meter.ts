@@ -1,4 +1,4 @@
-import { Decimal, type Decider, dispatch, durationMicros, microsNumberOfText, Refused } from '@valueverse/kernel';
+import { Decimal, type Decider, dispatch, durationMicros, microsNumberOfText, Refused, refusedAt } from '@valueverse/kernel';
 import { FILTER_OPERATORS, type MeterArchived, type MeterConversion, type MeterCreated, type MeterFilter, type MeterRestored, type MeterVersionAdded } from '@valueverse/contracts';
 import { type Aggregation, aggregationNamed } from '../../metering/domain/aggregations';
 import { BUCKET_MICROS } from '../../metering/domain/bucket';
@@ -91,7 +91,7 @@ const samplingOf = ({ name }: Aggregation, { percentile, sampleWindow, rate }: M
   const rank = percentile === undefined ? undefined : Decimal.tryParse(percentile);
   if (rank === undefined || !rank.isPositive() || rank.gt(HUNDRED)) throw new Refused('invalid_percentile', 'a decimal above 0 and up to 100 is expected, such as "95"', '/percentile');
   if (sampleWindow === undefined) throw new Refused('sample_window_missing', 'a percentile is taken of samples, such as those of "PT5M"', '/sampleWindow');
-  const length = durationMicros(sampleWindow);
+  const length = refusedAt('/sampleWindow', () => durationMicros(sampleWindow));
   if (length < MINUTE_MICROS || length > DAY_MICROS || DAY_MICROS % length !== 0n) throw new Refused('invalid_sample_window', 'a part of a day without a rest is expected, of a minute or more, such as "PT5M"', '/sampleWindow');
   if (rate !== undefined && rate !== 'per_second') throw new Refused('invalid_rate', '"per_second" is expected', '/rate');
   return { percentile: rank.toString(), sampleWindow, ...(rate === undefined ? {} : { rate }) };
