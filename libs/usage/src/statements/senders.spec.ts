@@ -105,18 +105,14 @@ class Play {
   }
 
   async byMany(script: readonly Step[], order: readonly number[]): Promise<void> {
-    for (const one of script) {
-      await this.step(one);
-      for (const who of [0, 1] as const) if (this.replicas[who].isDead) await this.replace(who);
-    }
+    for (const one of script) await this.play(one);
     const left = placesIn(this.usage, order).filter((place) => !this.acknowledged.has(place));
     await this.send([{ to: 0, picks: left.slice(2), moved: undefined }, { to: 1, picks: left, moved: undefined }]);
     // Each by another process, the first of them by two at once.
     const shuffled = placesIn(this.corrections, order);
     await Promise.all([...shuffled, ...shuffled.slice(0, 1)].map((nth, place) => this.correct(MANY, place % this.ingests.length, nth)));
     await this.ask(MANY);
-    for (const one of script.slice(0, 4)) if (one.do !== 'send' && one.do !== 'ask') await this.step(one);
-    for (const who of [0, 1] as const) if (this.replicas[who].isDead) await this.replace(who);
+    for (const one of script.slice(0, 4)) if (one.do !== 'send' && one.do !== 'ask') await this.play(one);
     await this.replicas[1].assign(() => true);
     await this.replicas[1].readAll();
     await this.replicas[1].retryAll();
@@ -129,6 +125,11 @@ class Play {
     this.replicas[who] = new Replica(bed);
   }
 
+  /** A process that has died in a step has a successor. */
+  private async play(one: Step): Promise<void> {
+    await this.step(one);
+    for (const who of [0, 1] as const) if (this.replicas[who].isDead) await this.replace(who);
+  }
   private async step(one: Step): Promise<void> {
     switch (one.do) {
       case 'send': return this.send(one.batches);
