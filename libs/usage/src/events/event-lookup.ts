@@ -3,7 +3,7 @@ import { USAGE_PARTITIONS, USAGE_TOPIC } from '@valueverse/contracts';
 import { partitionName, type Tx } from '@valueverse/event-log';
 import { keyOf, uuidOfKey } from '../metering/key-bytes';
 import { METERING_CONSUMER } from '../metering/metering.projector';
-import type { FeedEnds } from '../query/as-of';
+import { beforeAside, type FeedEnds } from '../query/as-of';
 import type { EventPlace } from './domain/standing';
 import { searchEvents, type SearchPosition } from './event-search';
 import { eventsOf, listed, type EnvelopeRow, type ListedEvent } from './listed-events';
@@ -90,5 +90,6 @@ export const readUpTo = async (tx: Tx, tenant: string, subject: string, looks: r
   const { rows } = await tx.query<{ log_time: bigint; next_offset: bigint | null }>(
     'SELECT p.log_time, c.next_offset FROM usage_partitions p LEFT JOIN checkpoints c ON c.consumer = $1 AND c.topic = $2 AND c.partition = p.partition WHERE p.partition = $3', [METERING_CONSUMER, USAGE_TOPIC, partition]);
   const { log_time: logTime, next_offset: next } = rows[0]!;
-  return looks.find(({ ends }) => (next ?? 0n) >= (ends.get(partitionName({ topic: USAGE_TOPIC, partition })) ?? 0n))?.at ?? instantFromMicros(logTime);
+  const read = looks.find(({ ends }) => (next ?? 0n) >= (ends.get(partitionName({ topic: USAGE_TOPIC, partition })) ?? 0n))?.at;
+  return beforeAside(looks, [partition], read ?? instantFromMicros(logTime));
 };

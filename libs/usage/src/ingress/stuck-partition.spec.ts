@@ -92,6 +92,9 @@ describeOnKafka('a partition of usage.events that takes nothing', (brokers) => {
     const sent = systemClock.now();
     await counted(FREE, String(before + 3));
     expect([isBefore(await asOf(FREE), sent), isBefore(await asOf(HELD), sent)]).toEqual([false, true]);
+    const { body: lookedUp } = await bed.host.ask('GET', `events/lookup?subject=${HELD}&source=over%20http&id=${encodeURIComponent(`${how} 1`)}`, key);
+    expect([lookedUp.occurrences, isBefore(lookedUp.asOf, sent)]).toEqual([[], true]);
+    expect(await bed.host.ask('POST', 'events/void', key, { subject: HELD, source: 'over http', id: `${how} 1`, reason: 'a test' })).toMatchObject({ status: 503, body: { code: 'not_yet_known' } });
     const [heldBefore, free] = [await ask(`http held ${how}`, HELD), await ask(`http free ${how}`, FREE)];
     expect(await issued(free)).toBe(String(before + 3));
     await eventually('the statement to wait', async (saw) => {

@@ -42,6 +42,10 @@ export class FeedHorizon {
 export const partitionsFor = (tenant: string, subjects: readonly string[] | undefined): readonly number[] =>
   (subjects === undefined ? PARTITIONS.map(({ partition }) => partition) : [...new Set(subjects.map((subject) => partitionOf(tenant, subject, USAGE_PARTITIONS)))]);
 
+/** An instant up to which everything is counted, as far as nothing of these partitions is set aside since: that is accepted, and in no end of the feed. */
+export const beforeAside = (looks: readonly FeedEnds[], partitions: readonly number[], counted: Instant): Instant =>
+  partitions.map((partition) => looks[0]?.aside.get(partition)).reduce<Instant>((until, since) => (since === undefined ? until : earlierOf(until, since)), counted);
+
 const NONE: ReadonlyMap<number, Instant> = new Map();
 
 interface Row { partition: number; log_time: bigint; next_offset: bigint | null; follows: boolean | null }
@@ -64,6 +68,5 @@ export const asOfIn = async (tx: Tx, tenant: string, meter: Pick<Meter, 'meterKe
   if (!rows.every(({ follows }) => follows)) return instantFromMicros(0);
   const passed = looks.find((look) => hasPassed(look, rows));
   const counted = passed?.at ?? instantFromMicros(Math.min(...rows.map((row) => Number(row.log_time))));
-  // What was set aside is accepted, and in no end of the feed.
-  return rows.map(({ partition }) => looks[0]?.aside.get(partition)).reduce<Instant>((until, since) => (since === undefined ? until : earlierOf(until, since)), counted);
+  return beforeAside(looks, rows.map(({ partition }) => partition), counted);
 };

@@ -34,14 +34,14 @@ export class CopyUsageReader implements UsageReader {
     });
   }
 
-  /** Waits a moment for what was accepted before the question; answers whether all of it is counted. What is still missing then, `asOf` says. */
-  async caughtUp({ ends }: FeedEnds, partitions: readonly number[]): Promise<boolean> {
+  /** Waits a moment for what was accepted before the question; answers whether all of it is counted. What is still missing then, `asOf` says. What was set aside takes longer than a moment. */
+  async caughtUp({ ends, aside }: FeedEnds, partitions: readonly number[]): Promise<boolean> {
     const deadline = performance.now() + CATCH_UP_MS_MAX;
     for (;;) {
       const { rows } = await this.database.transaction({ role: 'worker', readOnly: true }, (tx) => tx.query<{ partition: number; next_offset: bigint }>(
         'SELECT partition, next_offset FROM checkpoints WHERE consumer = $1 AND topic = $2 AND partition = ANY($3)', [METERING_CONSUMER, USAGE_TOPIC, partitions]));
       const read = new Map(rows.map(({ partition, next_offset: next }) => [partition, next]));
-      if (partitions.every((partition) => (read.get(partition) ?? 0n) >= (ends.get(partitionName({ topic: USAGE_TOPIC, partition })) ?? 0n))) return true;
+      if (partitions.every((partition) => (read.get(partition) ?? 0n) >= (ends.get(partitionName({ topic: USAGE_TOPIC, partition })) ?? 0n))) return !partitions.some((partition) => aside.has(partition));
       if (performance.now() > deadline) return false;
       await new Promise((resolve) => { setTimeout(resolve, LOOK_EVERY_MS); });
     }
