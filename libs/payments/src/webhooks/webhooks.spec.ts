@@ -91,6 +91,9 @@ test('B64, S-47: the sandbox sends to endpoints of ours and nowhere else', async
   for (const url of ['http://169.254.169.254/latest/meta-data', `${base}/api/v1/operator/organizations`, `${base}${path}/../../../../operator`, `${base}${path}?x=1`, `${base}${path}#x`, (base + path).replace('http://', 'http://a:b@'), `file://${path}`, 'x', `${base}${path}/more`]) {
     expect(await to(url)).toMatchObject({ status: 400, body: { code: 'not_an_endpoint', errors: [{ pointer: '/url' }] } });
   }
+  // Its secret is not said back.
+  const other = await spec.bed.tenant(spec.process);
+  expect(await ask('POST', '/sandbox/endpoints', { url: `${base}${path}`, secret: SECRETS[0]! }, { as: other })).toMatchObject({ status: 201, body: expect.not.objectContaining({ secrets: expect.anything() as unknown }) as unknown });
 }, TIMEOUT_MS);
 
 test('F90, S-38: fifty copies at once are one event', async () => {

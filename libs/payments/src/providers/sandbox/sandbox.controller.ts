@@ -34,6 +34,8 @@ class NewEndpoint {
   @Text({ optional: true, description: 'A second one, as in the time of a change' }) secondSecret?: string;
 }
 const DONE = object({ id: optional(text()) });
+/** What the sandbox has made, without what it was told. */
+const named = (made: unknown): object => { const { id } = made as { readonly id?: string }; return id === undefined ? {} : { id }; };
 
 /** What the sandbox can be told to do, so that everything that a provider does to us can be seen. */
 @ApiTags('payments')
@@ -46,7 +48,7 @@ export class SandboxController {
   @Post('faults')
   @Answers(DONE, 201)
   async fault(@CurrentCaller() { tenant }: Caller, @Body() { chance, ...body }: NewFault): Promise<unknown> {
-    return this.sandbox.control(tenant, 'faults', { ...body, ...(chance === undefined ? {} : { chance: Number(chance) }) });
+    return named(await this.sandbox.control(tenant, 'faults', { ...body, ...(chance === undefined ? {} : { chance: Number(chance) }) }));
   }
 
   /** Switches all faults off. */
@@ -59,7 +61,7 @@ export class SandboxController {
   @Answers(DONE, 201)
   async endpoint(@CurrentCaller() { tenant }: Caller, @Body() { url, secret, secondSecret }: NewEndpoint): Promise<unknown> {
     if (!isEndpoint(url)) throw new Refused('not_an_endpoint', 'the address of an installation and the webhookPath of a provider are expected', '/url');
-    return this.sandbox.control(tenant, 'endpoints', { url, secrets: [secret, ...(secondSecret === undefined ? [] : [secondSecret])] });
+    return named(await this.sandbox.control(tenant, 'endpoints', { url, secrets: [secret, ...(secondSecret === undefined ? [] : [secondSecret])] }));
   }
 
   @Get('tokens')
