@@ -27,6 +27,8 @@ export const guarded = (provider: PaymentProvider, { deadlineMs = PROVIDER_DEADL
   // A question that it cannot settle, or a key of one tenant that it does not take, makes no provider one that is away: all other payments, and all other tenants, would wait for that.
   const isSilent = ({ status, isReplay, isAnswer }: Answer): boolean => (status === 'unknown' || status === 'unavailable') && isReplay !== true && isAnswer !== true;
   const breaker = circuitBreaker(handleWhenResult((answer) => isSilent(answer as Answer)), { halfOpenAfter: leftAloneMs, breaker: new ConsecutiveBreaker(FAILURES_MAX) });
+  // One that was never away says so too: an alarm on nothing would be none.
+  meter?.breaker(name, 'closed');
   breaker.onStateChange((state) => meter?.breaker(name, state === CircuitState.Open ? 'open' : state === CircuitState.HalfOpen ? 'half_open' : 'closed'));
   const room = bulkhead(AT_ONCE, WAITING_MAX);
   const guardOf = (operation: ProviderOperation): IPolicy => {
