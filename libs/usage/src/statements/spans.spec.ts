@@ -99,7 +99,7 @@ test('statements over stretches of several subjects that overlap, end and begin 
           expect([key, answer!.quantities[0]?.value ?? (METERS[key]!.aggregation === 'time_weighted_sum' ? '0' : undefined)]).toEqual([key, oracle(key, events, spans)]);
         }
       });
-    }), runs(20261124, 10));
+    }), runs(20261124, 6));
     expect(START % QUARTER).toBe(0);
   } finally {
     await bed.close();
