@@ -2,7 +2,9 @@ import { addDuration, derivedId, Money, parseInstant } from '@valueverse/kernel'
 import type { NewJob } from '@valueverse/event-log';
 import { type Job, type JobHandler, type JobResult, rowOf, type Service } from '@valueverse/platform';
 import type { PaymentCommand } from '../collection/domain/payment';
-import { paymentDecider, type PaymentRow, paymentView } from '../collection/payments';
+import { type AttemptRow, paymentDecider, type PaymentRow, paymentView } from '../collection/payments';
+import { MANUAL } from '../providers/manual/manual';
+import { chargeEntry, enter } from '../providers/manual/manual-book';
 import type { FoundRefund, Providers } from '../providers/provider';
 
 export const RUN_REFUND = 'payments.run-refund';
@@ -21,9 +23,11 @@ export const refundJob = (service: Service, providers: Providers): JobHandler =>
     const refund = payment?.refunds.find(({ id }) => id === refundId);
     if (payment === undefined || refund === undefined) throw new Error(`the refund ${refundId} is not there`);
     if (refund.status === 'failed' || (refund.status === 'succeeded' && job.payload.look === 0)) return { outcome: 'done' };
-    const name = payment.attempts.find(({ number }) => number === refund.attempt)?.provider ?? payment.provider;
+    const attempt = payment.attempts.find(({ number }) => number === refund.attempt);
+    const name = attempt?.provider ?? payment.provider;
     const provider = providers.find(name);
     if (provider === undefined) throw new Error(`the provider ${name} is not set up here`);
+    if (name === MANUAL && attempt !== undefined) await enterBefore(service, tenant, payment, attempt);
     const { signal } = new AbortController();
     const asked = { tenant, now, key: refund.providerKey, reference: refund.chargeReference };
     const found: FoundRefund = job.attempt === 1 && job.payload.look === 0 ? { status: 'absent' } : await provider.findRefund(asked, signal);
@@ -34,6 +38,9 @@ export const refundJob = (service: Service, providers: Providers): JobHandler =>
   },
 });
 
+/** What a process of the release before recorded by hand does not stand in the book yet. */
+const enterBefore = (service: Service, tenant: string, { amount, currency, createdAt }: PaymentRow, attempt: AttemptRow): Promise<void> =>
+  service.database.transaction({ role: 'api', tenant }, (tx) => enter(tx, tenant, [chargeEntry({ providerKey: attempt.providerKey, reference: attempt.providerReference!, amount: attempt.amount ?? amount, currency, at: attempt.endedAt ?? createdAt })]));
 const done = (command: PaymentCommand): JobResult => ({ outcome: 'done', reaction: { commands: [{ decider: paymentDecider, command }] } });
 const resultOf = (job: Job<RefundPayload>, answer: Exclude<FoundRefund, { status: 'absent' }>): JobResult => {
   const { paymentId, refundId, look } = job.payload;
