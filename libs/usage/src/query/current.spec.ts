@@ -42,3 +42,14 @@ test('a subject is the same however its letters are written: composed, or of let
     expect(body.data).toMatchObject([{ subject: composed, value: '2' }]);
   }
 }, TIMEOUT_MS);
+
+test('an empty filter asks for events that say nothing of the dimension', async () => {
+  expect((await bed.ask('POST', 'meters', key, { key: 'named', eventType: 'named', aggregation: 'count', groupBy: { model: '$.model' } })).status).toBe(201);
+  const events = ['', 'x', undefined].map((model, nth) => ({ specversion: '1.0', id: `${nth}`, source: 's', type: 'named', subject: 'acme', time: '2026-03-01T00:00:00Z', data: { model } }));
+  expect((await bed.send(key, events)).status).toBe(202);
+  await eventually('those without a model', async (saw) => {
+    const { body } = await bed.ask('GET', 'meters/named/query?from=2026-03-01T00:00:00Z&to=2026-03-02T00:00:00Z&filter.model=', key);
+    saw(body);
+    return body.data?.[0]?.value === '2' ? true : undefined;
+  });
+}, TIMEOUT_MS);

@@ -16,6 +16,9 @@ const REQUIRED = ['from', 'to'];
 /** A comma-separated list; a parameter that is there more than once is one list. */
 const listOf = (value: unknown): string[] => [value].flat().flatMap((text) => String(text).split(',')).filter((text) => text !== '');
 
+/** The values of a dimension that count; nothing at all is the empty text, which events have that say nothing of it. */
+const valuesOf = (value: unknown): string[] => (value === '' ? [''] : listOf(value));
+
 const listFault = (pointer: string, values: readonly string[]): FieldFault | undefined => {
   if (values.length > LIST_LENGTH_MAX) return { pointer, code: 'too_many', detail: `at most ${LIST_LENGTH_MAX}` };
   const fault = values.map(textRule(VALUE_LENGTH_MAX, 1)).find((found) => found !== undefined);
@@ -24,6 +27,7 @@ const listFault = (pointer: string, values: readonly string[]): FieldFault | und
 
 const faultOf = ([name, value]: readonly [string, unknown]): FieldFault | undefined => {
   const pointer = `/${name}`;
+  if (value === '' && name.startsWith(FILTER_PREFIX)) return undefined;
   if (LISTS.has(name) || (name.startsWith(FILTER_PREFIX) && name.length <= FILTER_PREFIX.length + DIMENSION_LENGTH_MAX)) return listFault(pointer, listOf(value));
   const rule = Object.hasOwn(SINGLE, name) ? SINGLE[name]! : undefined;
   if (rule === undefined) return { pointer, code: 'unknown_field', detail: 'there is no such field' };
@@ -40,7 +44,7 @@ export const readMeterQuery = (parameters: Parameters): MeterQuery => {
   for (const name of REQUIRED) if (parameters[name] === undefined) faults.push({ pointer: `/${name}`, code: 'missing_field', detail: 'is required' });
   if (faults.length > 0) throw invalidRequest(faults);
   const given = parameters as Record<string, string | undefined>;
-  const filters = Object.entries(parameters).filter(([name]) => name.startsWith(FILTER_PREFIX)).map(([name, value]) => [name.slice(FILTER_PREFIX.length), listOf(value)] as const);
+  const filters = Object.entries(parameters).filter(([name]) => name.startsWith(FILTER_PREFIX)).map(([name, value]) => [name.slice(FILTER_PREFIX.length), valuesOf(value)] as const);
   return {
     from: parseInstant(given['from']!), to: parseInstant(given['to']!), windowSize: given['windowSize'] as WindowSize | undefined, timezone: given['timezone'] ?? 'UTC',
     groupBy: [...new Set(given['groupBy'] === undefined ? [] : listOf(given['groupBy']))], filters: Object.fromEntries(filters),
