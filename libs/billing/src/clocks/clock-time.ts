@@ -12,8 +12,10 @@ export const clockTime = async (tx: Tx, wall: Clock, clockId: string | undefined
   return row.now;
 };
 
+/** The name of the test clock of an account `a`, as `its.clock`: taken out of the row apart, because under row level security no condition with `->>` finds its rows by an index. */
+export const NAME_OF_CLOCK_SQL = `CROSS JOIN LATERAL (SELECT a.row->>'testClockId' AS clock OFFSET 0) its`;
 /** The test clock `c` of an account `a`, where it has one. */
-export const CLOCK_OF_ACCOUNT_SQL = `LEFT JOIN ${ident(clocksModel.table)} c ON c.tenant = a.tenant AND c.key = a.row->>'testClockId'`;
+export const CLOCK_OF_ACCOUNT_SQL = `${NAME_OF_CLOCK_SQL} LEFT JOIN ${ident(clocksModel.table)} c ON c.tenant = a.tenant AND c.key = its.clock`;
 
 /** The time of each of these accounts: of its test clock, or the wall clock's. */
 export const timesOfAccounts = async (tx: Tx, wall: Clock, accountIds: readonly string[]): Promise<ReadonlyMap<string, string>> => {
