@@ -53,11 +53,11 @@ const WORTH_ANOTHER_TRY = /could not bind|could not create any TCP|pre-existing 
 const LOCK_HELD = /lock file "postmaster\.pid" already exists[\s\S]*?\(PID (\d+)\)/;
 
 const MEGABYTE = 1_048_576;
-const CACHE_MB = { least: 128, most: 8_192 };
-/** A quarter of the memory that there is, as PostgreSQL's manual advises: a month of one subject's usage lies on as many pages as it has quarters of an hour, and those that are not here cost ten times as much. It is taken as it is used. */
+const CACHE_MB = { least: 128, most: 4_096 };
+/** An eighth of the memory that there is: a month of one subject's usage lies on as many pages as it has quarters of an hour, and those that are not here cost ten times as much. It is taken as it is used. With a quarter a million invoices were read without a look into files, and slower (docs/performance.md). */
 const cacheSetting = (isDisposable: boolean): string => {
   const limit = process.constrainedMemory();
-  const megabytes = Math.floor((limit > 0 ? Math.min(limit, totalmem()) : totalmem()) / 4 / MEGABYTE);
+  const megabytes = Math.floor((limit > 0 ? Math.min(limit, totalmem()) : totalmem()) / 8 / MEGABYTE);
   return `${isDisposable ? CACHE_MB.least : Math.min(Math.max(megabytes, CACHE_MB.least), CACHE_MB.most)}MB`;
 };
 
