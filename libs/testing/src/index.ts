@@ -8,3 +8,4 @@ export { createEmptyDatabase, createTestDatabase, type TestDatabase } from './po
 export { eventually, type ProbeOptions } from './probe';
 export { describeOnRedis, redisForTests, type RedisForTests } from './redis';
 export { isNightly, runs, timeForRuns } from './runs';
+export { type Explained, rowsOf } from './explained';

@@ -1,4 +1,5 @@
 import { ident } from '@valueverse/event-log';
+import { type Explained, rowsOf } from '@valueverse/testing';
 import { accountsModel } from '../accounts/account.model';
 import { BillingBed } from '../billing-bed.spec-kit';
 import { CLOCK_OF_ACCOUNT_SQL } from './clock-time';
@@ -11,10 +12,6 @@ const ROWS_MAX = 20;
 let bed: BillingBed;
 beforeAll(async () => { bed = await BillingBed.make(); }, TIMEOUT_MS);
 afterAll(() => bed.close(), TIMEOUT_MS);
-
-interface Plan { readonly 'Node Type': string; readonly 'Actual Rows': number; readonly 'Actual Loops': number; readonly 'Rows Removed by Filter'?: number; readonly Plans?: readonly Plan[] }
-/** How many rows were read of tables. */
-const read = (plan: Plan): number => (plan['Node Type'].includes('Scan') && plan['Node Type'] !== 'Subquery Scan' ? (plan['Actual Rows'] + (plan['Rows Removed by Filter'] ?? 0)) * plan['Actual Loops'] : 0) + (plan.Plans ?? []).reduce((sum, one) => sum + read(one), 0);
 
 test('the time of an account is that of its test clock, which is found among many', async () => {
   const tenant = await bed.tenant();
@@ -30,7 +27,7 @@ test('the time of an account is that of its test clock, which is found among man
   const sql = `SELECT c.row->>'now' AS now FROM ${ident(accountsModel.table)} a ${CLOCK_OF_ACCOUNT_SQL} WHERE a.tenant = $1 AND a.key = $2`;
   const asked = <R extends object>(prefix: string): Promise<R[]> => database.transaction({ role: 'api', tenant: tenant.name }, async (tx) => (await tx.query<R>(prefix + sql, [tenant.name, id])).rows);
   expect(await asked('')).toEqual([{ now: '2026-01-01T00:00:00Z' }]);
-  const [explained] = await asked<{ 'QUERY PLAN': readonly [{ readonly Plan: Plan }] }>('EXPLAIN (ANALYZE, FORMAT JSON) ');
-  const rows = read(explained!['QUERY PLAN'][0].Plan);
-  expect(rows <= ROWS_MAX ? 'few' : rows).toBe('few');
+  const [explained] = await asked<Explained>('EXPLAIN (ANALYZE, FORMAT JSON) ');
+  const { read } = rowsOf(explained!);
+  expect(read <= ROWS_MAX ? 'few' : read).toBe('few');
 }, TIMEOUT_MS);

@@ -132,16 +132,19 @@ test('what goes back is seen: a refund changes no status, a dispute does; a lost
   }
 }, TIMEOUT_MS);
 
+/** Waits until an account has so much to its credit. */
+const balanceOf = (tenant: Tenant, account: string) => (amount: string) => eventually(`a balance of ${amount}`, async (saw) => {
+  const { body } = await tenant.get(`accounts/${account}/balances`);
+  saw(body);
+  return body.data[0]?.amount === amount || undefined;
+});
+
 test('B38, B39, M1: prepaid money is the balance of its account, once however often it is told, and invoices that are issued at once take it to the cent', async () => {
   const tenant = await bed.tenant();
   const { id: account } = await tenant.account();
   const prepaid: MoneyCredited = { type: 'MoneyCredited', creditId: 'crd_1', accountId: account, amount: '130.00', currency: 'USD', reference: 'line 1', receivedAt: '2026-03-01T00:00:00Z', creditedAt: '2026-03-01T00:00:00Z' };
   for (let times = 0; times < 2; times++) await tenant.hear('payments', 'credit-crd_1', prepaid);
-  const balance = (amount: string) => eventually(`a balance of ${amount}`, async (saw) => {
-    const { body } = await tenant.get(`accounts/${account}/balances`);
-    saw(body);
-    return JSON.stringify(body).includes(`"${amount}"`) || undefined;
-  });
+  const balance = balanceOf(tenant, account);
   await balance('130.00');
   const invoices = await Promise.all(['100.00', '50.00', '30.00'].map((amount) => issued(tenant, account, amount)));
   const bodies = await Promise.all(invoices.map(async (id) => (await tenant.get(`invoices/${id}`)).body as { total: string; creditApplied: string; amountRemaining: string }));
@@ -158,11 +161,7 @@ test('what had become the balance and is gone leaves it, below nothing where it 
   const creditId = derivedId('crd', 'taken back');
   const money = { creditId, accountId: account, currency: 'USD', paymentId: 'pay_ahead' } as const;
   const told = (fact: CreditTakenBack | CreditRestored | MoneyCredited): Promise<void> => tenant.hear('payments', 'payment-pay_ahead', fact);
-  const balance = (amount: string) => eventually(`a balance of ${amount}`, async (saw) => {
-    const { body } = await tenant.get(`accounts/${account}/balances`);
-    saw(body);
-    return body.data[0]?.amount === amount || undefined;
-  });
+  const balance = balanceOf(tenant, account);
   await told({ type: 'MoneyCredited', ...money, invoiceId: creditId, amount: '60.00', creditedAt: AT });
   await balance('60.00');
   await issued(tenant, account, '49.00');

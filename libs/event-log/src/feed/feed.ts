@@ -102,7 +102,7 @@ export class FeedGap extends Error {
 export class FeedTimeout extends Error {
   readonly code = 'feed_timeout';
 }
-/** The brokers did not take records, for now: too few copies are in sync, or no leader is there. They are sent again. */
+/** The brokers did not take records at this moment: too few copies are in sync, or no leader is there. They are sent again. */
 export class NotTaken extends FeedTimeout {}
 /** The client says that all went well, and nobody said that the records are there. They are sent again. */
 export class NotAcknowledged extends FeedTimeout {}

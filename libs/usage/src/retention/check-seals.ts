@@ -1,5 +1,5 @@
 import type { Tx } from '@valueverse/event-log';
-import { BUCKET_MICROS, bucketOf, type Stretch } from '../metering/domain/bucket';
+import { BUCKET_MICROS, bucketOf, type Stretch, united } from '../metering/domain/bucket';
 import { tieOf } from '../metering/domain/deltas';
 import type { MeterRule } from '../metering/domain/measure';
 import { Tally } from '../metering/domain/tally';
@@ -16,17 +16,6 @@ const SEALS_AT_ONCE = 200;
 
 /** The buckets of a rule that a quarter of an hour is in. */
 const around = ({ settings: { bucketMicros: length } }: MeterRule, quarter: number): Stretch => ({ from: bucketOf(quarter, length), to: bucketOf(quarter + BUCKET_MICROS - 1, length) + length });
-
-/** Stretches as ones that do not overlap. */
-const united = (stretches: readonly Stretch[]): Stretch[] => {
-  const all: { from: number; to: number }[] = [];
-  for (const { from, to } of [...stretches].sort((left, right) => left.from - right.from)) {
-    const last = all.at(-1);
-    if (last !== undefined && from <= last.to) last.to = Math.max(last.to, to);
-    else all.push({ from, to });
-  }
-  return all;
-};
 
 /** All that has to be read to know the buckets that seals are about: stretches of each subject that do not overlap. */
 const stretchesOf = (rules: readonly MeterRule[], seals: readonly Seal[]): { subject: string; from: number; to: number }[] => {

@@ -38,3 +38,14 @@ export const runsOfWindows = (windows: readonly Stretch[]): WindowRun[] => {
   }
   return runs;
 };
+
+/** Stretches as ones that do not overlap. */
+export const united = (stretches: readonly Stretch[]): Stretch[] => {
+  const all: { from: number; to: number }[] = [];
+  for (const { from, to } of [...stretches].sort((left, right) => left.from - right.from)) {
+    const last = all.at(-1);
+    if (last !== undefined && from <= last.to) last.to = Math.max(last.to, to);
+    else all.push({ from, to });
+  }
+  return all;
+};

@@ -1,26 +1,16 @@
 import { Decimal } from '@valueverse/kernel';
-import type { Stretch } from '../bucket';
+import { type Stretch, united } from '../bucket';
 import { type Aggregation, type AggregationSettings, type Part, QUOTIENT_DIGITS } from './aggregation';
 import { ZERO } from './parts';
 
 const MICROS_PER_SECOND = Decimal.of(1_000_000);
 const HUNDRED = Decimal.of(100);
 
-/** The stretches as ones that do not overlap: subjects of one period are one stream, and one may be there for a part of it only. */
-const together = (stretches: readonly Stretch[]): Stretch[] => {
-  const all: { from: number; to: number }[] = [];
-  for (const { from, to } of [...stretches].sort((left, right) => left.from - right.from)) {
-    const last = all.at(-1);
-    if (last !== undefined && from <= last.to) last.to = Math.max(last.to, to);
-    else all.push({ from, to });
-  }
-  return all;
-};
-
 /** Sample windows that the stretches touch -> how much of each they cover, in microseconds. */
 const windowsOf = (stretches: readonly Stretch[], length: number): Map<number, number> => {
   const covered = new Map<number, number>();
-  for (const { from, to } of together(stretches)) {
+  // Subjects of one period are one stream, and one may be there for a part of it only.
+  for (const { from, to } of united(stretches)) {
     for (let start = from - (from % length); start < to; start += length) {
       covered.set(start, (covered.get(start) ?? 0) + Math.min(to, start + length) - Math.max(from, start));
     }
